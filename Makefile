@@ -1,0 +1,82 @@
+# Needs only Python >= 3.11.5 (< 3.13), make and a package index. Everything is installed into .venv, pinned by constraints.txt.
+# make book | test | reproduce PROFILE=… CHAPTER=… [PAGE=…] | serve | bench | clean        (make help lists them)
+SHELL := /bin/bash
+PYTHON ?= python3
+PORT ?= 8000
+JOBS ?= 2
+PROFILE ?= book
+CHAPTER ?=
+PAGE ?=
+# A CPU-only machine whose package index offers a "+cpu" build of torch gets it by itself. Elsewhere name PyTorch's CPU index
+# (pytorch.org, "Get started") here to avoid the CUDA packages; a GPU machine leaves it empty and gets CUDA by the same files.
+TORCH_INDEX ?=
+
+BIN := .venv/bin
+STEP := $(PYTHON) .ci/step.py
+export PYTHONUNBUFFERED := 1
+export MPLBACKEND := agg
+
+.PHONY: help env book test reproduce serve bench clean lint unit verify nbval html html-tests scorecard
+
+help:
+	@echo "make book                             build the book from the stored runs, print the scorecard and where to open it"
+	@echo "make test                             lint, tests, smoke re-run of every page, stored runs, strict build, built pages"
+	@echo "make reproduce PROFILE=book CHAPTER=schemes [PAGE=orders]   run pages again (resumable) and store the new records"
+	@echo "make serve [PORT=8000]                serve the built book on this machine"
+	@echo "make bench                            side-by-side benchmarks, as ratios"
+	@echo "make clean                            remove what was built (.venv stays; remove it by hand)"
+
+env: .venv/.ready
+
+.venv/.ready: pyproject.toml constraints.txt
+	@$(PYTHON) -c 'import sys; v = sys.version_info[:3]; sys.exit(0 if (3, 11, 5) <= v < (3, 13) else "Python: expected >= 3.11.5 and < 3.13, found %d.%d.%d; name another with: make $(or $(MAKECMDGOALS),env) PYTHON=python3.11" % v)'
+	@$(STEP) "Virtual environment" $(PYTHON) -m venv .venv
+	@$(STEP) "Install (pinned, about 1.5 GB)" $(BIN)/python -m pip install --disable-pip-version-check -c constraints.txt \
+	  $(if $(TORCH_INDEX),--extra-index-url $(TORCH_INDEX)) -e ".[book,test]"
+	@touch $@
+
+book: env html scorecard
+
+html: env
+	@$(STEP) "Book (strict build from stored runs)" $(BIN)/jupyter-book build . --all -W -n --keep-going
+
+scorecard: env
+	@$(BIN)/companion scorecard
+	@echo "Open: $(CURDIR)/_build/html/index.html"
+
+test: env lint unit verify nbval html html-tests scorecard
+
+lint: env
+	@$(STEP) "Lint" $(BIN)/ruff check .
+
+unit: env
+	@$(STEP) --summary 1 "Unit tests" $(BIN)/python -m pytest tests/contdepth tests/companion -q -n $(JOBS) --dist worksteal
+
+verify: env
+	@$(STEP) --stream "Smoke re-run and verdicts" $(BIN)/companion verify --jobs $(JOBS)
+
+nbval: env
+	@$(STEP) --summary 1 "Stored smoke runs (nbval)" $(BIN)/python -m pytest results/smoke -q -n $(JOBS) --dist loadfile \
+	  --nbval --nbval-sanitize-with tests/nbval.cfg --nbval-current-env --nbval-cell-timeout=300 --runxfail
+
+html-tests: env
+	@$(STEP) --summary 1 "Results and built pages" $(BIN)/python -m pytest tests/book -q
+
+reproduce: env
+	@$(BIN)/companion run --profile $(PROFILE) $(if $(CHAPTER),--chapter $(CHAPTER)) $(if $(PAGE),--page $(PAGE)) --resume --jobs $(JOBS)
+
+nbval-book: env
+	@$(STEP) --summary 1 "Stored book runs (nbval)" $(BIN)/python -m pytest results/book -q \
+	  --nbval-lax --nbval-sanitize-with tests/nbval.cfg --nbval-current-env --nbval-cell-timeout=900 --runxfail
+
+serve: html
+	@echo "http://localhost:$(PORT)/index.html   (Ctrl-C stops)"
+	@$(BIN)/python -m http.server $(PORT) --bind 127.0.0.1 --directory _build/html
+
+bench: env
+	@mkdir -p _build/bench
+	@$(STEP) --stream "Fixed-step integration against torchdiffeq" $(BIN)/python benchmarks/integrate.py --out _build/bench/integrate.json
+
+clean:
+	rm -rf _build .companion .ruff_cache .hypothesis build *.egg-info lib/*.egg-info
+	find lib tests benchmarks -name __pycache__ -type d -prune -exec rm -rf {} +

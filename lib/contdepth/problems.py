@@ -1,0 +1,213 @@
+"""Test problems u' = f(t, u) on [0, T] with a known solution.
+
+Every problem has ``u0`` ``(d,)`` float64, ``T``, ``f(t, u)`` for ``u`` ``(..., d)`` of any floating dtype,
+and ``solution(t)``: ``(d,)`` for a number, ``(n, d)`` for n times, float64. Times and states are
+dimensionless.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Protocol
+
+import numpy as np
+import torch
+from scipy.integrate import solve_ivp
+from scipy.linalg import expm
+from torch import Tensor
+
+from contdepth import checks
+
+__all__ = ["LinearSystem", "Pendulum", "Problem", "Quadratic", "Scaled", "TimeDependent", "reference"]
+
+
+class Problem(Protocol):
+    """What schemes and measurements need of a problem."""
+
+    T: float
+
+    @property
+    def u0(self) -> Tensor: ...
+
+    def f(self, t: Tensor, u: Tensor) -> Tensor: ...
+
+    def solution(self, t: float | Tensor) -> Tensor: ...
+
+
+def reference(f: Callable[[Tensor, Tensor], Tensor], u0: Tensor, t: float | Tensor, *,
+              tolerance: float = 1e-13) -> Tensor:
+    """Return the solution from ``u0`` at t = 0 by SciPy's DOP853, for problems without a formula.
+
+    Args:
+        f: right-hand side.
+        u0: state ``(d,)`` at 0.
+        t: a time, or times ``(n,)`` all on one side of 0 and in order of distance from it.
+        tolerance: relative tolerance; the absolute one is a tenth of it.
+    """
+    times = np.atleast_1d(np.asarray(t, dtype=float))
+    if times[-1] == 0.0:
+        return u0.double().expand(np.shape(t) + u0.shape).clone()
+
+    def numpy_field(s: float, u: np.ndarray) -> np.ndarray:
+        with torch.no_grad():
+            return f(torch.tensor(s, dtype=torch.float64), torch.from_numpy(u)).numpy()
+
+    found = solve_ivp(numpy_field, (0.0, times[-1]), u0.detach().double().numpy(), method="DOP853",
+                      t_eval=times, rtol=tolerance, atol=tolerance / 10)
+    if not found.success:
+        raise RuntimeError(f"reference: expected DOP853 to reach t = {times[-1]:.6g}, found: {found.message}")
+    values = torch.from_numpy(found.y.T.copy())
+    return values[0] if np.ndim(t) == 0 else values
+
+
+@dataclass(frozen=True)
+class Pendulum:
+    """q' = p, p' = torque - sin q for u = (q, p): non-linear, Hamiltonian; f(0) = 0 iff torque = 0."""
+
+    T: float = 2.0
+    angle: float = 1.0
+    speed: float = 0.5
+    torque: float = 0.0
+
+    @property
+    def u0(self) -> Tensor:
+        """Initial angle and speed."""
+        return torch.tensor([self.angle, self.speed], dtype=torch.float64)
+
+    def f(self, t: Tensor, u: Tensor) -> Tensor:
+        """Return (p, torque - sin q)."""
+        q, p = u.unbind(-1)
+        return torch.stack([p, self.torque - torch.sin(q)], -1)
+
+    @property
+    def parts(self) -> tuple[Callable[[Tensor, Tensor], Tensor], Callable[[Tensor, Tensor], Tensor]]:
+        """The halves (q' as a function of p, p' as a function of q) for partitioned schemes."""
+        return (lambda t, p: p), (lambda t, q: self.torque - torch.sin(q))
+
+    def energy(self, u: Tensor) -> Tensor:
+        """Return p²/2 + 1 - cos q - torque q, ``(...)``: constant along solutions."""
+        q, p = u.unbind(-1)
+        return p**2 / 2 + 1 - torch.cos(q) - self.torque * q
+
+    def solution(self, t: float | Tensor) -> Tensor:
+        """Return the reference solution at ``t``."""
+        return reference(self.f, self.u0, t)
+
+
+@dataclass(frozen=True)
+class TimeDependent:
+    """x' = x - 2t/x, y' = -x y from (1, 1): non-linear, non-autonomous, coupled.
+
+    Solution x = √(1 + 2t), y = exp((1 - (1 + 2t)^{3/2}) / 3). f depends on t and u in a way that does not
+    separate, so a wrong node shows up as a lost order.
+    """
+
+    T: float = 1.0
+
+    @property
+    def u0(self) -> Tensor:
+        """(1, 1)."""
+        return torch.ones(2, dtype=torch.float64)
+
+    def f(self, t: Tensor, u: Tensor) -> Tensor:
+        """Return (x - 2t/x, -x y)."""
+        x, y = u.unbind(-1)
+        return torch.stack([x - 2 * t / x, -x * y], -1)
+
+    def solution(self, t: float | Tensor) -> Tensor:
+        """Return the closed-form solution at ``t``."""
+        s = 1 + 2 * torch.as_tensor(t, dtype=torch.float64)
+        return torch.stack([s.sqrt(), torch.exp((1 - s**1.5) / 3)], -1)
+
+
+@dataclass(frozen=True)
+class LinearSystem:
+    """u' = A u; the default A is a damped rotation with a non-normal coupling."""
+
+    T: float = 2.0
+    rows: tuple[tuple[float, ...], ...] = ((-0.3, 1.0, 0.5), (-1.0, -0.2, 0.4), (0.0, 0.0, -0.7))
+    start: tuple[float, ...] = (1.0, -0.5, 0.8)
+
+    def __post_init__(self) -> None:
+        if {len(row) for row in self.rows} != {len(self.start)} or len(self.rows) != len(self.start):
+            checks.fail("rows", f"{len(self.start)} rows of {len(self.start)} entries (as start has)",
+                        f"rows of {[len(row) for row in self.rows]} entries")
+
+    @property
+    def u0(self) -> Tensor:
+        """Initial state."""
+        return torch.tensor(self.start, dtype=torch.float64)
+
+    @property
+    def matrix(self) -> Tensor:
+        """A, ``(d, d)`` float64."""
+        return torch.tensor(self.rows, dtype=torch.float64)
+
+    def f(self, t: Tensor, u: Tensor) -> Tensor:
+        """Return A u."""
+        return u @ self.matrix.to(u).T
+
+    def solution(self, t: float | Tensor) -> Tensor:
+        """Return exp(t A) u0."""
+        times = torch.as_tensor(t, dtype=torch.float64)[..., None, None]
+        return torch.from_numpy(expm((times * self.matrix).numpy())) @ self.u0
+
+
+@dataclass(frozen=True)
+class Quadratic:
+    """u' = -A u, gradient flow of u·A u / 2; ``d`` eigenvalues of A in geometric steps from 1/kappa to 1."""
+
+    kappa: float = 100.0
+    d: int = 10
+    T: float = 1.0
+
+    def __post_init__(self) -> None:
+        checks.real("kappa", self.kappa, at_least=1.0)
+        checks.integer("d", self.d, at_least=2)
+
+    @property
+    def u0(self) -> Tensor:
+        """All ones in the eigenbasis."""
+        return torch.ones(self.d, dtype=torch.float64)
+
+    @property
+    def eigenvalues(self) -> Tensor:
+        """Eigenvalues of A, ``(d,)``; the largest, the Lipschitz constant L, is 1."""
+        return torch.logspace(-math.log10(self.kappa), 0.0, self.d, dtype=torch.float64)
+
+    def f(self, t: Tensor, u: Tensor) -> Tensor:
+        """Return -A u."""
+        return -self.eigenvalues.to(u) * u
+
+    def solution(self, t: float | Tensor) -> Tensor:
+        """Return exp(-t A) u0."""
+        times = torch.as_tensor(t, dtype=torch.float64)[..., None]
+        return torch.exp(-times * self.eigenvalues) * self.u0
+
+
+@dataclass(frozen=True)
+class Scaled:
+    """The problem u' = factor f(t, u), from the same start and over the same time."""
+
+    problem: Problem
+    factor: float
+
+    @property
+    def T(self) -> float:
+        """Final time of the problem."""
+        return self.problem.T
+
+    @property
+    def u0(self) -> Tensor:
+        """Initial state of the problem."""
+        return self.problem.u0
+
+    def f(self, t: Tensor, u: Tensor) -> Tensor:
+        """Return factor f(t, u)."""
+        return self.factor * self.problem.f(t, u)
+
+    def solution(self, t: float | Tensor) -> Tensor:
+        """Return the reference solution at ``t``."""
+        return reference(self.f, self.u0, t)

@@ -1,0 +1,168 @@
+"""What a scheme is, and the one loop that runs it over a grid of times.
+
+Letters: ``u`` state of shape ``(..., d)``, ``t`` time, ``h`` signed step (the unit of ``t``), ``f`` the
+right-hand side of u' = f(t, u). A network reads the same way: ``u`` features, ``f`` residual branch, a step
+of size h a block.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable, Iterator
+from functools import partial
+from typing import ClassVar, Protocol
+
+import torch
+from torch import Tensor
+
+from contdepth import checks
+
+__all__ = ["Field", "Scheme", "axpy", "axpy_", "integrate"]
+
+Field = Callable[[Tensor, Tensor], Tensor]
+"""Right-hand side ``f(t, u) -> du/dt``: ``t`` 0-D, result of the shape and dtype of ``u``."""
+
+
+class Scheme(Protocol):
+    """Attributes every scheme states; see the two kinds below for what it does.
+
+    One-step schemes have ``step(f, t, u, h) -> u_next``. Two-step schemes have ``two_step = True``,
+    ``first_step(f, t, u, h) -> u_1`` and ``next_step(n, f, t, u, previous, h) -> u_{n+1}``. Schemes with
+    ``fields = 2`` take a pair ``(f1, f2)`` in place of ``f``. Schemes with ``random = True`` take a
+    ``generator`` keyword in those methods. Optional members default to ``two_step = False``, ``fields = 1``,
+    ``random = False``.
+    """
+
+    name: ClassVar[str]
+    order: int
+    stages: int
+
+
+def axpy(u: Tensor, k: Tensor, a: float | Tensor) -> Tensor:
+    """Return ``u + a k`` in one pass if ``a`` is a number, by ordinary arithmetic if it is a tensor."""
+    return u + a * k if isinstance(a, Tensor) else torch.add(u, k, alpha=a)
+
+
+def axpy_(u: Tensor, k: Tensor, a: float | Tensor) -> Tensor:
+    """As :func:`axpy`, but overwrite ``u`` where possible (``u`` must be a temporary of the caller)."""
+    return u + a * k if isinstance(a, Tensor) else u.add_(k, alpha=a)
+
+
+def integrate(f: Field | tuple[Field, Field], u0: Tensor, t: Tensor, scheme: Scheme, *, keep: str = "all",
+              generator: torch.Generator | None = None) -> Tensor:
+    """Integrate u' = f(t, u) from ``u0`` at ``t[0]`` with one step of ``scheme`` per interval of ``t``.
+
+    Args:
+        f: right-hand side ``f(t, u)``; a pair ``(f1, f2)`` for schemes with ``fields = 2``.
+        u0: state ``(..., d)`` at ``t[0]``, floating point (complex where the scheme allows).
+        t: grid ``(N + 1,)``, strictly increasing or strictly decreasing; equal steps for two-step schemes.
+        scheme: any scheme of ``contdepth.schemes``.
+        keep: ``"all"`` returns every state, ``"last"`` only the final one (no trajectory is stored).
+        generator: source of randomness, required by random schemes and refused by the others.
+
+    Returns:
+        ``(N + 1, ..., d)`` with the first entry ``u0``, or ``(..., d)`` for ``keep="last"``. Differentiable
+        in ``u0``, in whatever ``f`` and the scheme hold, and in ``t`` if ``t.requires_grad``.
+
+    Raises:
+        TypeError, ValueError: a wrong argument, or an ``f`` whose first value has another shape or dtype than
+            ``u``.
+    """
+    checks.floating("u0", u0)
+    checks.one_of("keep", keep, ("all", "last"))
+    _check_grid(t)
+    _check_scheme(f, scheme, generator)
+    states = _states(f, u0, t, scheme, generator)
+    if keep == "all":
+        return _stack(u0, len(t), states)
+    return deque(states, maxlen=1).pop()
+
+
+def _states(f: Field, u0: Tensor, t: Tensor, scheme: Scheme,
+            generator: torch.Generator | None) -> Iterator[Tensor]:
+    """Yield u_1, …, u_N; steps are numbers (fast) unless the grid itself is differentiated."""
+    random = {"generator": generator} if generator is not None else {}
+    times = t.unbind()
+    two_step = getattr(scheme, "two_step", False)
+    steps = _equal_steps(t) if two_step else t.diff()
+    steps = steps.unbind() if t.requires_grad else steps.tolist()
+    u, first, rest = u0, _checked(f), f
+    if two_step:
+        previous, u = u0, scheme.first_step(first, times[0], u0, steps[0], **random)
+        yield u
+        advance = partial(scheme.next_step, **random) if random else scheme.next_step
+        for n in range(1, len(steps)):
+            u, previous = advance(n, rest, times[n], u, previous, steps[n]), u
+            yield u
+        return
+    advance = partial(scheme.step, **random) if random else scheme.step
+    for time, h in zip(times, steps, strict=False):     # one more time than steps
+        u = advance(first, time, u, h)
+        first = rest
+        yield u
+
+
+def _stack(u0: Tensor, length: int, states: Iterator[Tensor]) -> Tensor:
+    """Stack ``u0`` and ``states``, into one preallocated tensor unless gradients are recorded."""
+    out, listed = None, None
+    for n, u in enumerate(states, start=1):
+        if listed is None and (u.requires_grad or u0.requires_grad):
+            listed = [u0] if out is None else list(out[:n].unbind())
+        if listed is not None:
+            listed.append(u)
+            continue
+        if out is None:
+            out = u.new_empty((length, *u.shape))
+            out[0] = u0
+        out[n] = u
+    return out if listed is None else torch.stack(listed)
+
+
+def _checked(f: Field | tuple[Field, Field]) -> Field | tuple[Field, Field]:
+    """Wrap ``f`` so that a value of the wrong kind, shape or dtype is named; used for the first step only."""
+    if isinstance(f, tuple):
+        return tuple(_checked(part) for part in f)
+
+    def checked(t: Tensor, u: Tensor) -> Tensor:
+        value = checks.tensor("f(t, u)", f(t, u), hint="f must return du/dt as a tensor")
+        checks.same_shape("f(t, u)", value, tuple(u.shape), hint="f must return du/dt with the shape of u")
+        if value.dtype != u.dtype:
+            checks.fail("f(t, u)", f"dtype {u.dtype}, that of u", f"dtype {value.dtype}",
+                        "convert u0 or what f holds", error=TypeError)
+        return value
+
+    return checked
+
+
+def _check_grid(t: Tensor) -> None:
+    checks.floating("t", t, ndim=1)
+    if t.is_complex() or len(t) < 2:
+        checks.fail("t", "a real grid with at least 2 points", f"dtype {t.dtype} and {len(t)} points")
+    checks.finite("t", t)
+    steps = t.detach().diff()
+    if not bool((steps > 0).all() | (steps < 0).all()):
+        checks.fail("t", "a strictly increasing or strictly decreasing grid", "steps of both signs or zero")
+
+
+def _check_scheme(f: object, scheme: Scheme, generator: torch.Generator | None) -> None:
+    if isinstance(scheme, type) or not (hasattr(scheme, "step") or hasattr(scheme, "next_step")):
+        checks.fail("scheme", "a scheme object such as ForwardEuler()", repr(scheme), error=TypeError)
+    fields, pair = getattr(scheme, "fields", 1), isinstance(f, tuple)
+    if (fields == 2) != (pair and len(f) == 2) or not all(callable(g) for g in (f if pair else (f,))):
+        wanted = "a pair (f1, f2) of functions of (t, u)" if fields == 2 else "one function of (t, u)"
+        checks.fail("f", f"{wanted} for {scheme.name}", type(f).__name__, error=TypeError)
+    if getattr(scheme, "random", False) != (generator is not None):
+        wanted = "a torch.Generator" if generator is None else "None"
+        checks.fail("generator", f"{wanted} for {scheme.name}", generator, "only random schemes take one")
+
+
+def _equal_steps(t: Tensor) -> Tensor:
+    """Return the N steps as equal numbers; raise if they differ by more than 1e-5 or rounding."""
+    values = t.detach()
+    steps, mean = values.diff(), (values[-1] - values[0]) / (len(t) - 1)
+    allowed = 1e-5 * mean.abs() + 16 * torch.finfo(t.dtype).eps * values.abs().max()
+    if bool((steps - mean).abs().max() > allowed):
+        checks.fail("t", "equal steps for a two-step scheme",
+                    f"steps from {steps.min().item():.6g} to {steps.max().item():.6g}",
+                    "its coefficients hold for equal steps only; use torch.linspace or a one-step scheme")
+    return ((t[-1] - t[0]) / (len(t) - 1)).expand(len(t) - 1)

@@ -1,0 +1,83 @@
+"""Weak errors of the random schemes on the linear test equation, exactly and by sampling."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import torch
+
+from contdepth import checks
+from contdepth.schemes.base import Field, integrate
+from contdepth.schemes.order import OrderMeasurement
+from contdepth.schemes.stochastic import ShakeShake, StochasticDepth, StochasticTwoStep
+
+__all__ = ["SampledMoments", "sample_moments", "variances", "weak_order"]
+
+RandomScheme = ShakeShake | StochasticDepth | StochasticTwoStep
+Rate = float | tuple[float, float]
+
+
+def weak_order(scheme: RandomScheme, rate: Rate, steps: Sequence[int], *, T: float = 1.0, x0: float = 1.0
+               ) -> tuple[OrderMeasurement, OrderMeasurement]:
+    """Return the order measurements of E X and E X² for f = rate x, by exact recursions (no sampling).
+
+    Args:
+        scheme: a random scheme.
+        rate: the coefficient of f (a pair for :class:`ShakeShake`).
+        steps: numbers of steps to time ``T``, increasing.
+        T: final time.
+        x0: initial value.
+    """
+    limit = scheme.limit_moments(rate, T, x0)
+    found = [scheme.linear_moments(rate, checks.integer("steps", n, at_least=1), T, x0) for n in steps]
+    sizes = tuple(T / n for n in steps)
+    return tuple(OrderMeasurement(tuple(steps), sizes, tuple(abs(row[i] - limit[i]) for row in found))
+                 for i in (0, 1))
+
+
+def variances(scheme: RandomScheme, rate: Rate, steps: Sequence[int], *, T: float = 1.0, x0: float = 1.0
+              ) -> tuple[list[float], float]:
+    """Return the exact variances of X_N for each number of steps, and that of the limit SDE."""
+    def variance(moments: tuple[float, float]) -> float:
+        return moments[1] - moments[0] ** 2
+
+    return ([variance(scheme.linear_moments(rate, n, T, x0)) for n in steps],
+            variance(scheme.limit_moments(rate, T, x0)))
+
+
+@dataclass(frozen=True)
+class SampledMoments:
+    """Sample means of X and X² with their standard errors, beside the exact values."""
+
+    sampled: tuple[float, float]
+    standard_error: tuple[float, float]
+    exact: tuple[float, float]
+
+    @property
+    def gaps(self) -> tuple[float, float]:
+        """Return |sampled - exact| / standard error of each moment."""
+        columns = zip(self.sampled, self.exact, self.standard_error, strict=True)
+        return tuple(abs(sampled - exact) / error for sampled, exact, error in columns)
+
+
+def sample_moments(scheme: RandomScheme, rate: Rate, *, steps: int, paths: int,
+                   generator: torch.Generator, T: float = 1.0, x0: float = 1.0) -> SampledMoments:
+    """Run ``paths`` paths of ``scheme`` for f = rate x and compare their moments with the exact recursion."""
+    checks.integer("paths", paths, at_least=2)
+    checks.integer("steps", steps, at_least=1)
+    f = tuple(_linear(r) for r in rate) if isinstance(rate, tuple) else _linear(rate)
+    t = torch.linspace(0.0, T, steps + 1, dtype=torch.float64)
+    start = torch.full((paths, 1), x0, dtype=torch.float64)
+    x = integrate(f, start, t, scheme, keep="last", generator=generator)
+    powers = (x, x * x)
+    return SampledMoments(
+        tuple(p.mean().item() for p in powers),
+        tuple(p.std().item() / math.sqrt(paths) for p in powers),
+        scheme.linear_moments(rate, steps, T, x0),
+    )
+
+
+def _linear(rate: float) -> Field:
+    return lambda t, u: rate * u

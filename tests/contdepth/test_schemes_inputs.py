@@ -1,0 +1,224 @@
+"""Wrong arguments: each message names the argument, what was expected, what was found."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+
+from contdepth.problems import LinearSystem, Pendulum, Quadratic, reference
+from contdepth.schemes import (
+    HEUN2,
+    RK4,
+    BackwardEuler,
+    ForwardEuler,
+    FractalBlock,
+    LinearTwoStep,
+    NestedPolyNet,
+    OrderMeasurement,
+    PolyNet,
+    RevNet,
+    RungeKutta,
+    ShakeShake,
+    StochasticDepth,
+    StochasticTwoStep,
+    Tableau,
+    amplification,
+    full_field,
+    heavy_ball,
+    integrate,
+    largest_stable_step,
+    local_error_order,
+    measure_order,
+    modified_equation_gaps,
+    reduced_field,
+    sample_moments,
+    stability_region,
+    steps_to_tolerance,
+)
+
+U0, T = torch.tensor([1.0, 0.5]), torch.linspace(0, 1, 5)
+UNEQUAL = torch.tensor([0.0, 0.1, 0.3])
+
+
+def f(t, u):
+    return -u
+
+
+@pytest.mark.parametrize(
+    ("arguments", "error", "message"),
+    [
+        ((f, [1.0], T, ForwardEuler()), TypeError, "u0: expected a torch.Tensor, found list"),
+        ((f, torch.tensor([1, 2]), T, ForwardEuler()), TypeError, "u0: expected a floating-point tensor"),
+        ((f, U0, [0.0, 1.0], ForwardEuler()), TypeError, "t: expected a torch.Tensor"),
+        ((f, U0, T.reshape(1, 5), ForwardEuler()), ValueError, "t: expected a tensor with 1 dimensions"),
+        ((f, U0, T[:1], ForwardEuler()), ValueError, "t: expected a real grid with at least 2 points"),
+        (
+            (f, U0, torch.tensor([0.0, 0.5, 0.5]), ForwardEuler()),
+            ValueError,
+            "t: expected a strictly increasing",
+        ),
+        (
+            (f, U0, torch.tensor([0.0, 0.5, 0.2]), ForwardEuler()),
+            ValueError,
+            "t: expected a strictly increasing",
+        ),
+        ((f, U0, torch.tensor([0.0, float("nan")]), ForwardEuler()), ValueError, "t: expected finite values"),
+        ((f, U0, T, ForwardEuler), TypeError, r"scheme: expected a scheme object such as ForwardEuler\(\)"),
+        ((f, U0, T, "euler"), TypeError, "scheme: expected a scheme object"),
+        (((f, f), U0, T, ForwardEuler()), TypeError, "f: expected one function .* for forward Euler"),
+        ((f, U0, T, RevNet()), TypeError, r"f: expected a pair \(f1, f2\)"),
+        ((None, U0, T, ForwardEuler()), TypeError, "f: expected one function"),
+        (((f, None), U0, T, RevNet()), TypeError, "f: expected a pair"),
+        (
+            (lambda t, u: u[:1], U0, T, ForwardEuler()),
+            ValueError,
+            r"f\(t, u\): expected shape \(2,\), found shape \(1,\)",
+        ),
+        (
+            (lambda t, u: 1.0, U0, T, ForwardEuler()),
+            TypeError,
+            r"f\(t, u\): expected a torch.Tensor, found float",
+        ),
+        (
+            (lambda t, u: u.double(), U0, T, ForwardEuler()),
+            TypeError,
+            r"f\(t, u\): expected dtype torch.float32",
+        ),
+        (
+            ((lambda t, u: u.double(), f), U0, T, RevNet()),
+            TypeError,
+            r"f\(t, u\): expected dtype torch.float32",
+        ),
+        (((f, f), torch.ones(3), T, RevNet()), ValueError, "u: expected an even size along dimension -1"),
+        (
+            (f, U0, UNEQUAL, LinearTwoStep(k=0.1)),
+            ValueError,
+            "t: expected equal steps .* found steps from 0.1 to 0.2",
+        ),
+        ((f, U0, T, LinearTwoStep(k=[0.1, 0.2])), ValueError, "k: expected at least 3 values"),
+        ((f, U0, T, LinearTwoStep(start=torch.ones(3))), ValueError, r"start: expected shape \(2,\)"),
+        (
+            (f, U0, T, StochasticDepth()),
+            ValueError,
+            "generator: expected a torch.Generator for stochastic depth",
+        ),
+        (
+            (lambda t, u: 1j * u, U0 + 0j, T, BackwardEuler()),
+            TypeError,
+            r"u: expected a real state \(..., d\)",
+        ),
+    ],
+)
+def test_integrate_refuses(arguments, error, message):
+    with pytest.raises(error, match=message):
+        integrate(*arguments)
+
+
+def test_integrate_refuses_options():
+    with pytest.raises(ValueError, match="keep: expected one of 'all', 'last', found 'first'"):
+        integrate(f, U0, T, ForwardEuler(), keep="first")
+    with pytest.raises(ValueError, match="generator: expected None for forward Euler"):
+        integrate(f, U0, T, ForwardEuler(), generator=torch.Generator())
+    with pytest.raises(ValueError, match="t: expected a number > 0.0.*increasing grid"):
+        integrate(f, U0, T.flip(0), StochasticDepth(), generator=torch.Generator())
+
+
+def test_unequal_steps_are_fine_for_one_step_schemes_and_rounding_for_two_step():
+    assert integrate(f, U0, UNEQUAL, RungeKutta(RK4)).shape == (3, 2)
+    t = torch.arange(1001, dtype=torch.float32) * 0.1
+    assert integrate(f, U0, t, LinearTwoStep(k=0.1)).shape == (1001, 2)
+
+
+def test_backward_euler_says_when_newton_fails():
+    with pytest.raises(
+        RuntimeError, match=r"step 4: expected a relative residual of .* within 6 Newton iterations"
+    ):
+        BackwardEuler(iterations=6).step(lambda t, u: u * u + 1, torch.tensor(0.0), torch.tensor([1.0]), 4.0)
+
+
+@pytest.mark.parametrize(
+    ("make", "error", "message"),
+    [
+        (lambda: BackwardEuler(tolerance=0.0), ValueError, "tolerance: expected a number > 0.0"),
+        (lambda: BackwardEuler(iterations=0), ValueError, "iterations: expected a number >= 1"),
+        (lambda: PolyNet(terms=0), ValueError, "terms: expected a number >= 1"),
+        (lambda: NestedPolyNet(terms=1.5), TypeError, "terms: expected an integer"),
+        (lambda: FractalBlock(a="1"), TypeError, "a: expected a real number"),
+        (lambda: FractalBlock.second_order(0.0), ValueError, "a: expected a number other than 0"),
+        (lambda: LinearTwoStep(k="0.1"), TypeError, "k: expected a real number"),
+        (lambda: LinearTwoStep(k=[0.1, "x"]), TypeError, r"k\[1\]: expected a real number"),
+        (lambda: LinearTwoStep(k=torch.ones(2, 2)), ValueError, "k: expected a number or one value per step"),
+        (lambda: LinearTwoStep(k=torch.tensor(1)), TypeError, "k: expected a floating-point tensor"),
+        (lambda: LinearTwoStep(start="zero"), ValueError, "start: expected one of 'euler', 'repeat'"),
+        (lambda: StochasticDepth(p=1.2), ValueError, "p: expected a number <= 1.0"),
+        (lambda: StochasticTwoStep(k=-1.0), ValueError, "k: expected a number > -1.0"),
+        (
+            lambda: Tableau("x", 1, ((), (1.0,)), (1.0,), (0.0,)),
+            ValueError,
+            "a, b, c: expected rows of 0 to 0 entries",
+        ),
+        (
+            lambda: Tableau("x", 2, ((), (1.0,)), (0.5, 0.5), (0.0, 0.9)),
+            ValueError,
+            "c: expected the row sums of a",
+        ),
+        (
+            lambda: Tableau("x", 2, ((), (1.0,)), (0.4, 0.6), (0.0, 1.0)),
+            ValueError,
+            "order: expected at most 1 for these",
+        ),
+        (lambda: Tableau("x", 5, HEUN2.a, HEUN2.b, HEUN2.c), ValueError, "order: expected a number <= 4"),
+        (lambda: LinearSystem(rows=((1.0,),)), ValueError, "rows: expected 3 rows of 3 entries"),
+        (lambda: Quadratic(kappa=0.5), ValueError, "kappa: expected a number >= 1.0"),
+        (lambda: Quadratic(d=1), ValueError, "d: expected a number >= 2"),
+        (lambda: OrderMeasurement((1,), (0.1,), (0.1,)), ValueError, "errors: expected at least two"),
+        (
+            lambda: measure_order(ForwardEuler(), Pendulum(), (10, 0)),
+            ValueError,
+            "steps: expected a number >= 1",
+        ),
+        (
+            lambda: local_error_order(ForwardEuler(), Pendulum(), (0.1, -0.1)),
+            ValueError,
+            "h: expected a number > 0.0",
+        ),
+        (lambda: modified_equation_gaps(Pendulum(), -1.0), ValueError, "k: expected a number > -1.0"),
+        (lambda: reduced_field(f, -1.0, 0.1), ValueError, "k: expected a number > -1.0"),
+        (lambda: full_field(f, 1.0, 0.1), ValueError, "k: expected a number < 1.0"),
+        (lambda: largest_stable_step(1.0), ValueError, "k: expected a number < 1.0"),
+        (
+            lambda: heavy_ball(torch.sin, U0, step=0.1, momentum=0.5, steps=0),
+            ValueError,
+            "steps: expected a number >= 1",
+        ),
+        (lambda: steps_to_tolerance(Quadratic(), 0.0, 0.0), ValueError, "h: expected a number > 0.0"),
+        (
+            lambda: amplification(RevNet(), torch.zeros(1)),
+            TypeError,
+            "scheme: expected a deterministic scheme of one",
+        ),
+        (
+            lambda: amplification(LinearTwoStep(k=[0.1]), torch.zeros(1)),
+            ValueError,
+            "scheme: expected one k for all",
+        ),
+        (
+            lambda: stability_region(ForwardEuler(), torch.zeros(2, 2), T),
+            ValueError,
+            "real: expected a tensor with 1",
+        ),
+        (
+            lambda: sample_moments(ShakeShake(), (1.0, 2.0), steps=2, paths=1, generator=torch.Generator()),
+            ValueError,
+            "paths: expected a number >= 2",
+        ),
+        (
+            lambda: reference(lambda t, u: u * u, torch.ones(1), 2.0),
+            RuntimeError,
+            "reference: expected DOP853 to reach",
+        ),
+    ],
+)
+def test_wrong_values_are_named(make, error, message):
+    with pytest.raises(error, match=message):
+        make()

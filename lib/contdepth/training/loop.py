@@ -1,0 +1,182 @@
+"""The one training loop: progress, checkpoints that resume to the same bits, and a guard against divergence."""
+
+from __future__ import annotations
+
+import hashlib
+import math
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.nn.functional import cross_entropy
+from tqdm.auto import tqdm
+
+from contdepth import checks
+from contdepth.training.augment import crop_flip
+from contdepth.training.checkpoint import load_checkpoint, save_checkpoint
+from contdepth.training.evaluation import DTYPES, Pair, evaluate, forward, layout, placed
+from contdepth.training.recipe import Recipe
+from contdepth.training.seeds import derive, generator
+
+__all__ = ["DivergenceError", "Fit", "fit"]
+
+COLUMNS = ("epoch", "lr", "train_loss", "train_error", "test_loss", "test_error")
+
+
+class DivergenceError(RuntimeError):
+    """Training met a loss that is not finite."""
+
+
+@dataclass
+class Fit:
+    """What a run leaves: ``history`` (one list per column, one entry per epoch), steps done, resolved settings.
+
+    Errors are in percent; ``train_*`` are running means over the epoch's augmented batches in training mode;
+    ``test_*`` is nan in epochs that were not tested.
+    """
+
+    settings: dict[str, Any]
+    steps: int = 0
+    history: dict[str, list[float]] = field(default_factory=lambda: {name: [] for name in COLUMNS})
+
+    @property
+    def test_error(self) -> float:
+        """Test error in percent after the last epoch (not the best epoch: that would select on the test set)."""
+        return self.history["test_error"][-1]
+
+
+@contextmanager
+def deterministic_algorithms(wanted: bool) -> Iterator[None]:
+    """PyTorch's deterministic algorithms inside the block if wanted; the setting from before comes back."""
+    before = torch.are_deterministic_algorithms_enabled()
+    torch.use_deterministic_algorithms(before or wanted)
+    try:
+        yield
+    finally:
+        torch.use_deterministic_algorithms(before)
+
+
+def checksum(tensor: Tensor) -> str:
+    """Sixteen hex digits of the SHA-256 of the values."""
+    return hashlib.sha256(tensor.detach().cpu().contiguous().numpy().tobytes()).hexdigest()[:16]
+
+
+def identity(model: nn.Module, train: Pair, test: Pair, recipe: Recipe, seed: int) -> dict[str, Any]:
+    """What must be equal for a checkpoint to be continued: recipe, seed, data, and the printed model with shapes."""
+    shapes = repr(model) + repr([(name, tuple(value.shape)) for name, value in model.state_dict().items()])
+    return {
+        "recipe": recipe.resolved(),
+        "seed": seed,
+        "data": [checksum(part) for pair in (train, test) for part in pair],
+        "model": f"{type(model).__name__} {hashlib.sha256(shapes.encode()).hexdigest()[:16]}",
+    }
+
+
+def fit(
+    model: nn.Module,
+    train: Pair,
+    test: Pair,
+    recipe: Recipe,
+    *,
+    seed: int,
+    checkpoint: Path | str | None = None,
+    every: int = 200,
+    device: str | torch.device = "cpu",
+    progress: bool = True,
+    deterministic: bool = False,
+    on_step: Callable[[int, float], None] | None = None,
+) -> Fit:
+    """Train ``model`` in place on ``train`` = (float images (N, C, H, W), labels (N,)); test it as it goes.
+
+    Data order, augmentation and noise (stochastic depth) of a step depend on ``seed`` and the step's number alone,
+    so with ``checkpoint`` a run that was stopped anywhere goes on from its last file, written each ``every`` steps
+    and at the end, to the same bits as a run that was not (same machine, thread count and PyTorch). A finished
+    checkpoint is loaded and returned. The global random state is left as it was. ``on_step(step, loss)`` is called
+    after every step. The last, smaller batch of an epoch is used.
+
+    Raises ``DivergenceError`` naming step and learning rate, ``CheckpointError`` for a file of another run.
+    """
+    device = torch.device(device)
+    checks.integer("every", every, at_least=1)
+    run = identity(model, train, test, recipe, checks.integer("seed", seed, at_least=0))
+    (images, labels), test = placed("train", train, recipe, device), placed("test", test, recipe, device)
+    model.to(device=device, dtype=DTYPES[recipe.precision], memory_format=layout(recipe))
+    optimiser = torch.optim.SGD(
+        model.parameters(),
+        lr=recipe.lr,
+        momentum=recipe.momentum,
+        nesterov=recipe.nesterov,
+        weight_decay=recipe.weight_decay,
+    )
+    per_epoch = math.ceil(len(images) / recipe.batch)
+    result, sums = Fit({**run, "device": str(device), "threads": torch.get_num_threads()}), [0.0, 0.0]
+    path = None if checkpoint is None else Path(checkpoint)
+    stored = None if path is None else load_checkpoint(path, run)
+    if stored is not None:
+        model.load_state_dict(stored["model"])
+        optimiser.load_state_dict(stored["optimiser"])
+        result.steps, result.history, sums = stored["steps"], stored["history"], list(stored["sums"])
+
+    def save() -> None:
+        if path is not None:
+            states = {"model": model.state_dict(), "optimiser": optimiser.state_dict()}
+            save_checkpoint(path, run, {**states, "steps": result.steps, "history": result.history, "sums": sums})
+
+    total = recipe.epochs * per_epoch
+    model.train()
+    order = None
+    hidden = None if progress else True
+    with (
+        torch.random.fork_rng(devices=[]),
+        deterministic_algorithms(deterministic),
+        tqdm(total=total, initial=result.steps, disable=hidden, unit="step", desc=f"seed {seed}") as bar,
+    ):
+        while result.steps < total:
+            step = result.steps
+            epoch, place = divmod(step, per_epoch)
+            if order is None or place == 0:
+                order = torch.randperm(len(images), generator=generator(seed, f"order/{epoch}"))
+            chosen = order[place * recipe.batch : (place + 1) * recipe.batch].to(device)
+            x, y = images[chosen], labels[chosen]
+            if recipe.pad or recipe.flip:
+                x = crop_flip(x, pad=recipe.pad, flip=recipe.flip, source=generator(seed, f"augment/{step}"))
+            torch.default_generator.manual_seed(derive(seed, f"noise/{step}"))
+            lr = optimiser.param_groups[0]["lr"] = recipe.rate(step, per_epoch)
+            optimiser.zero_grad(set_to_none=True)
+            logits = forward(model, x, recipe.precision)
+            loss = cross_entropy(logits, y)
+            loss.backward()
+            value = loss.item()
+            if not math.isfinite(value):
+                raise DivergenceError(
+                    f"loss: expected a finite value, found {value} at step {step} (epoch {epoch}), learning rate "
+                    f"{lr:.4g}; lower recipe.lr or lengthen recipe.warmup, and standardise the images"
+                )
+            optimiser.step()
+            sums[0] += value * len(y)
+            sums[1] += float((logits.argmax(1) != y).sum())
+            result.steps += 1
+            if result.steps % per_epoch == 0:
+                tested = result.steps == total or (epoch + 1) % recipe.test_every == 0
+                row = (
+                    epoch,
+                    lr,
+                    sums[0] / len(images),
+                    100 * sums[1] / len(images),
+                    *(evaluate(model, test, precision=recipe.precision) if tested else (math.nan, math.nan)),
+                )
+                for name, number in zip(COLUMNS, row, strict=True):
+                    result.history[name].append(number)
+                sums[:] = [0.0, 0.0]
+                bar.set_postfix(train_error=f"{row[3]:.1f} %", test_error=f"{row[5]:.1f} %")
+            if result.steps % every == 0 or result.steps == total:
+                save()
+            bar.update()
+            if on_step is not None:
+                on_step(step, value)
+    model.eval()
+    return result

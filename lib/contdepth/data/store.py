@@ -1,0 +1,83 @@
+"""Where data files come from: CONTDEPTH_DATA, the cache folder, or the canonical address; always checked."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import sys
+from pathlib import Path
+
+import pooch
+
+from contdepth.data.registry import entry
+
+__all__ = ["DataError", "cache_folder", "obtain", "verify"]
+
+
+class DataError(RuntimeError):
+    """A data file that is missing, damaged or cannot be downloaded."""
+
+
+def cache_folder() -> Path:
+    """Folder for downloads and decoded copies: CONTDEPTH_CACHE, or pooch's cache folder of this user."""
+    return Path(os.environ.get("CONTDEPTH_CACHE") or pooch.os_cache("contdepth"))
+
+
+def local_folder() -> Path | None:
+    """The folder CONTDEPTH_DATA, or None if the variable is not set."""
+    value = os.environ.get("CONTDEPTH_DATA")
+    return Path(value) if value else None
+
+
+def digest(content: bytes, algorithm: str = "sha256") -> str:
+    """Hex checksum of ``content``."""
+    return hashlib.new(algorithm, content).hexdigest()
+
+
+def remedy(name: str, place: str) -> str:
+    """The end of every message: what to do about a file of the set ``name`` that belongs at ``place``."""
+    e = entry(name)
+    home = local_folder()
+    folder = f"{home} (CONTDEPTH_DATA)" if home else "a folder and set CONTDEPTH_DATA to that folder"
+    return f"put the file from {e['source']} at {place} in {folder}, or use {e['without']}"
+
+
+def verify(name: str, place: str, origin: Path, content: bytes, expected: str, algorithm: str = "sha256") -> bytes:
+    """Return ``content`` if its checksum is ``expected``; raise ``DataError`` with both sums otherwise."""
+    found = digest(content, algorithm)
+    if found != expected:
+        raise DataError(
+            f"{origin}: expected {algorithm} {expected}, found {found} ({len(content)} bytes); "
+            f"the file is damaged or another version: {remedy(name, place)}"
+        )
+    return content
+
+
+def download(name: str, place: str, url: str, known_hash: str) -> Path:
+    """Fetch ``url`` into the cache folder; pooch writes to a temporary file and checks it before it moves it."""
+    target = cache_folder() / place
+    try:
+        return Path(
+            pooch.retrieve(
+                url, known_hash=known_hash, fname=target.name, path=target.parent, progressbar=sys.stderr.isatty()
+            )
+        )
+    except Exception as reason:
+        raise DataError(
+            f"{target}: expected {known_hash.replace(':', ' ')} from {url}, found no such download "
+            f"({type(reason).__name__}); {remedy(name, place)}"
+        ) from reason
+
+
+def obtain(name: str, file: str) -> bytes:
+    """The checked bytes of one file of a set. A damaged local file is an error, never replaced silently."""
+    info = entry(name)["files"][file]
+    place, expected = info["local"], info["sha256"]
+    for folder in (local_folder(), cache_folder()):
+        path = folder / place if folder else None
+        if path is not None and path.is_file():
+            return verify(name, place, path, path.read_bytes(), expected)
+    if info["url"] is None:
+        raise DataError(f"{place}: expected a file with sha256 {expected}, found none; {remedy(name, place)}")
+    path = download(name, place, info["url"], f"sha256:{expected}")
+    return verify(name, place, path, path.read_bytes(), expected)

@@ -1,0 +1,237 @@
+"""The command line: ``companion run | verify | status | scorecard | stale | check-ledger``."""
+
+from __future__ import annotations
+
+import argparse
+import signal
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, NoReturn
+
+from companion.errors import CompanionError, DocumentError
+from companion.root import PROFILES, find_root
+
+__all__ = ["main"]
+
+EPILOG = (
+    "Exit status: 0 all is well, 1 a run failed or something was found, 2 wrong usage or a broken ledger."
+)
+
+
+class _Parser(argparse.ArgumentParser):
+    def error(self, message: str) -> NoReturn:
+        self.exit(2, f"{self.prog}: {message} ({self.prog} --help says more)\n")
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run one command and return its exit status."""
+    options = _parser().parse_args(arguments)
+    try:
+        signal.signal(signal.SIGTERM, signal.default_int_handler)
+    except ValueError:
+        pass  # not the main thread: whoever called handles signals
+    try:
+        root = Path(options.root).resolve() if options.root else find_root()
+        return options.command(root, options)
+    except DocumentError as error:
+        print(*error.problems, sep="\n", file=sys.stderr)
+        return 2
+    except CompanionError as error:
+        print(f"companion: {error}", file=sys.stderr)
+        return 2
+    except KeyboardInterrupt:
+        print("companion: interrupted; runs stored before are unchanged", file=sys.stderr)
+        return 130
+
+
+def _parser() -> _Parser:
+    parser = _Parser(prog="companion", description="Runs, records and verdicts of the book.", epilog=EPILOG)
+    commands = parser.add_subparsers(title="commands", required=True, metavar="COMMAND")
+
+    def command(name: str, function: Any, text: str, *, chapter: bool = True) -> argparse.ArgumentParser:
+        sub = commands.add_parser(name, help=text, description=text, epilog=EPILOG)
+        sub.set_defaults(command=function)
+        sub.add_argument("--root", help="the checkout (default: found upwards from here, or COMPANION_ROOT)")
+        if chapter:
+            sub.add_argument("--chapter", help="one chapter only, by the name of its folder below book/")
+        return sub
+
+    run = command("run", _run, "Run pages at a profile and store the executed notebooks and their records.")
+    run.add_argument(
+        "pages", nargs="*", metavar="PAGE", help="chapter/page (default: all pages of the book or chapter)"
+    )
+    run.add_argument("--profile", choices=PROFILES, default="book", help="default: book")
+    run.add_argument(
+        "--jobs",
+        type=_positive,
+        default=1,
+        metavar="N",
+        help="pages at a time; the processors are shared among them (default: 1)",
+    )
+    run.add_argument("--resume", action="store_true", help="leave out pages whose stored run is fresh")
+    run.add_argument(
+        "-p",
+        dest="parameters",
+        action="append",
+        default=[],
+        metavar="NAME=VALUE",
+        help="another value for a parameter, as a Python literal; needs --out; may be repeated",
+    )
+    run.add_argument("--out", metavar="FOLDER", help="store below this folder instead of results/")
+    verify = command(
+        "verify",
+        _verify,
+        "Run pages afresh into a temporary folder and compare every verdict with the one "
+        "accepted in the ledger and the one stored.",
+    )
+    verify.add_argument("--profile", choices=PROFILES, default="smoke", help="default: smoke")
+    verify.add_argument("--jobs", type=_positive, default=1, metavar="N", help="pages at a time (default: 1)")
+    status = command(
+        "status", _status, "Show every claim: verdict by profile, value, age, and why its run is stale."
+    )
+    status.add_argument("--json", action="store_true", help="as JSON instead of a table")
+    text = "Print how many claims have which verdict, by chapter."
+    scorecard = command("scorecard", _scorecard, text, chapter=False)
+    scorecard.add_argument(
+        "--write", metavar="FILE", help="put it between the scorecard marks of a Markdown file instead"
+    )
+    stale = command(
+        "stale",
+        _stale,
+        "List stored runs that are missing or stale, with the reason; exit 1 if there are any.",
+    )
+    stale.add_argument(
+        "--profile", choices=PROFILES, action="append", help="only this profile; may be repeated"
+    )
+    command("check-ledger", _check_ledger, "Check claims.yml and runs.yml of every chapter.")
+    return parser
+
+
+def _positive(text: str) -> int:
+    number = int(text) if text.isdigit() else 0
+    if number < 1:
+        raise argparse.ArgumentTypeError(f"expected a whole number >= 1, found {text!r}")
+    return number
+
+
+def _run(root: Path, options: argparse.Namespace) -> int:
+    from companion.pages import find_page, load_pages
+    from companion.parameters import parse_value
+    from companion.progress import Progress
+    from companion.runner import plan, run
+    from companion.tidy import plain_text
+
+    overrides = {}
+    for item in options.parameters:
+        name, sign, text = item.partition("=")
+        if not sign or not name:
+            raise CompanionError(f"-p: expected NAME=VALUE, found {item!r}")
+        overrides[name] = parse_value(text)
+    pages = [find_page(root, id) for id in options.pages] or load_pages(root, options.chapter)
+    progress = Progress()
+    jobs = plan(
+        pages,
+        options.profile,
+        overrides=overrides,
+        out=Path(options.out) if options.out else None,
+        resume=options.resume,
+        named=bool(options.pages),
+        progress=progress,
+    )
+    failed = [outcome.error for outcome in run(jobs, options.jobs, progress) if outcome.error is not None]
+    for error in failed:
+        print(f"\n{error if sys.stderr.isatty() else plain_text(error)}", file=sys.stderr)
+    if failed:
+        print(
+            f"\ncompanion: {len(failed)} of {len(jobs)} runs failed; what was stored for them before is unchanged",
+            file=sys.stderr,
+        )
+    return 1 if failed else 0
+
+
+def _verify(root: Path, options: argparse.Namespace) -> int:
+    from companion.pages import load_pages
+    from companion.progress import Progress
+    from companion.tidy import plain_text
+    from companion.verify import verify
+
+    report = verify(load_pages(root, options.chapter), options.profile, options.jobs, Progress())
+    for line in report.findings:
+        print(line if sys.stdout.isatty() else plain_text(line))
+    print(report.summary)
+    return 1 if report.findings else 0
+
+
+def _status(root: Path, options: argparse.Namespace) -> int:
+    from companion.scorecard import claim_rows
+    from companion.status import as_json, write_table
+
+    rows = claim_rows(root, _chapter(root, options))
+    print(as_json(rows)) if options.json else write_table(rows)
+    return 0
+
+
+def _scorecard(root: Path, options: argparse.Namespace) -> int:
+    from companion.scorecard import summary, write_markdown
+
+    if options.write:
+        changed = write_markdown(root, Path(options.write))
+        print(f"{options.write}: {'rewritten' if changed else 'already up to date'}")
+    else:
+        print(summary(root))
+    return 0
+
+
+def _stale(root: Path, options: argparse.Namespace) -> int:
+    from companion.staleness import findings
+
+    found = findings(root, _chapter(root, options), tuple(options.profile) if options.profile else None)
+    for finding in found:
+        print(finding)
+    print(
+        f"{len(found)} findings: companion run --resume runs what is missing or stale"
+        if found
+        else "every stored run is fresh"
+    )
+    return 1 if found else 0
+
+
+def _check_ledger(root: Path, options: argparse.Namespace) -> int:
+    from companion.ledger import load_ledger, load_ledgers
+    from companion.pages import load_pages
+
+    chapter = _chapter(root, options)
+    pages, problems, ledgers = [], [], []
+    for load in (
+        lambda: pages.extend(load_pages(root, chapter)),
+        lambda: ledgers.extend([load_ledger(root, chapter)] if chapter else load_ledgers(root)),
+    ):
+        try:
+            load()
+        except DocumentError as error:
+            problems += error.problems
+    if not problems:
+        for page in pages:  # parameters too, so that nothing is left for a kernel to find
+            for profile in page.settings:
+                page.parameters(profile)
+    if problems:
+        raise DocumentError(problems)
+    claims = sum(len(ledger.claims) for ledger in ledgers)
+    counted = ((len(ledgers), "ledger"), (claims, "claim"), (len(pages), "page"))
+    words = [f"{number} {word}{'' if number == 1 else 's'}" for number, word in counted]
+    print(f"{', '.join(words)}: no problems")
+    return 0
+
+
+def _chapter(root: Path, options: argparse.Namespace) -> str | None:
+    """Return the chapter asked for, known to exist."""
+    from companion.pages import load_pages
+
+    if options.chapter:
+        load_pages(root, options.chapter)
+    return options.chapter
+
+
+if __name__ == "__main__":
+    sys.exit(main())

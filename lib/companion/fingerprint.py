@@ -1,0 +1,122 @@
+"""Fingerprints: a hash over everything in this repository that a run's numbers depend on, and what has changed since.
+
+The parts are the page's code, the ``contdepth`` modules it reaches by import, what its claims expect, its parameters
+and the registry entries of its data sets. Prose, captions, comments and docstrings are not among them.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping
+from typing import Any
+
+from companion.errors import CompanionError, PageError
+from companion.ledger import load_ledger
+from companion.library import reached_modules
+from companion.pages import Page
+from companion.record import Record, stored_notebook
+from companion.root import claims_path, registry_path
+
+__all__ = ["fingerprint", "stale"]
+
+
+def fingerprint(page: Page, profile: str, overrides: Mapping[str, Any] | None = None) -> dict[str, Any]:
+    """Return ``{"digest": hex, "parts": {code, library, claims, parameters, data}}`` of a page at a profile.
+
+    ``overrides`` are parameters that differ from the profile's. Raises :class:`PageError` where the page names a data
+    set that the registry does not have.
+    """
+    cells = page.cells()
+    parts = {
+        "code": _digest([[cell.source.rstrip(), cell.is_parameters] for cell in cells]),
+        "library": reached_modules(page.root, [cell.source for cell in cells]),
+        "claims": _digest(_claims(page, profile)),
+        "parameters": _digest(page.parameters(profile, overrides)),
+        "data": _data(page, profile),
+    }
+    return {"digest": _digest(parts), "parts": parts}
+
+
+def stale(record: Record, page: Page) -> list[str]:
+    """Return the reasons, in plain words, why ``record`` no longer speaks for ``page``; empty when it is
+    fresh.
+    """
+    reasons = []
+    if not record.matches(stored_notebook(page.root, record)):
+        reasons.append("the stored notebook is not the one its record was written for")
+    try:
+        now = fingerprint(page, record.profile)
+    except (CompanionError, SyntaxError) as error:
+        return [*reasons, f"its present state has an error: {error}"]
+    if now["digest"] == record.fingerprint.get("digest"):
+        return reasons
+    old, new = record.fingerprint.get("parts", {}), now["parts"]
+    if old.get("code") != new["code"]:
+        reasons.append("the page's code cells changed since the run")
+    reasons += _differences(
+        old.get("library", {}),
+        new["library"],
+        "{} changed since the run",
+        "{} is reached by import since the run",
+        "{} is no longer reached by import",
+    )
+    if old.get("claims") != new["claims"]:
+        reasons.append("what its claims expect changed since the run")
+    if old.get("parameters") != new["parameters"]:
+        reasons.append(_parameters_reason(record.parameters, page.parameters(record.profile)))
+    reasons += _differences(
+        old.get("data", {}),
+        new["data"],
+        "data set {} changed since the run",
+        "data set {} was added since the run",
+        "data set {} was dropped since the run",
+    )
+    return reasons or ["its fingerprint differs from the record's"]
+
+
+def _digest(value: object) -> str:
+    text = json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
+    return hashlib.sha256(text.encode()).hexdigest()
+
+
+def _claims(page: Page, profile: str) -> list[list[Any]]:
+    """Return id, kind, unit and regions of the claims that the page may check at the profile."""
+    if not claims_path(page.root, page.chapter).is_file():
+        return []
+    found = []
+    for claim in load_ledger(page.root, page.chapter).judged(page.name, profile):
+        expect = claim.expect[profile]
+        refute = expect.refute.key() if expect.refute else None
+        found.append([claim.id, claim.kind, claim.unit, expect.support.key(), refute])
+    return sorted(found, key=lambda item: item[0])
+
+
+def _data(page: Page, profile: str) -> dict[str, str]:
+    names = page.setting(profile).data
+    path = registry_path(page.root)
+    entries = json.loads(path.read_text(encoding="utf-8")) if names and path.is_file() else {}
+    for name in names:
+        if name not in entries:
+            raise PageError(
+                f"page {page.id}, data: expected a data set of {path.relative_to(page.root).as_posix()}, "
+                f"found {name!r}"
+            )
+    return {name: _digest(entries[name]) for name in sorted(names)}
+
+
+def _differences(
+    old: Mapping[str, str], new: Mapping[str, str], changed: str, added: str, dropped: str
+) -> list[str]:
+    return [
+        (changed if name in old and name in new else added if name in new else dropped).format(name)
+        for name in sorted({*old, *new})
+        if old.get(name) != new.get(name)
+    ]
+
+
+def _parameters_reason(old: Mapping[str, Any], new: Mapping[str, Any]) -> str:
+    new = json.loads(json.dumps(new))
+    names = [name for name in {**old, **new} if old.get(name, ...) != new.get(name, ...)]
+    changes = [f"{name} {old.get(name, 'unset')!r} -> {new.get(name, 'unset')!r}" for name in names]
+    return "its parameters changed since the run" + (f": {', '.join(changes)}" if changes else "")

@@ -1,0 +1,88 @@
+"""What a record says of the machine: processors, versions, the state of the checkout."""
+
+from __future__ import annotations
+
+import os
+import platform
+import subprocess
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+
+__all__ = ["cores", "device_line", "git_state", "threads", "versions"]
+
+PACKAGES = ("torch", "numpy", "scipy", "torchdiffeq", "matplotlib", "contdepth")
+
+
+def cores() -> int:
+    """Return how many processors this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+def threads() -> int:
+    """Return how many threads numerical libraries use: ``OMP_NUM_THREADS``, else one for each processor."""
+    named = os.environ.get("OMP_NUM_THREADS", "")
+    return int(named) if named.isdigit() and int(named) else cores()
+
+
+def device_line(device: str = "cpu") -> str:
+    """Return the device in words: ``cpu, 2 threads, <model>``, or ``cuda, <model>`` where ``device`` says
+    cuda.
+    """
+    if device.startswith("cuda"):
+        return f"cuda, {_gpu_model()}"
+    count = threads()
+    return f"cpu, {count} thread{'s' if count > 1 else ''}, {_cpu_model()}"
+
+
+def _cpu_model() -> str:
+    info = Path("/proc/cpuinfo")
+    for line in info.read_text(encoding="utf-8", errors="replace").splitlines() if info.is_file() else ():
+        if line.startswith("model name"):
+            return line.partition(":")[2].strip()
+    return platform.processor() or platform.machine() or "unknown model"
+
+
+def _gpu_model() -> str:
+    try:
+        answer = (
+            subprocess.run(
+                ["nvidia-smi", "--query-gpu=name", "--format=csv,noheader"],
+                capture_output=True,
+                text=True,
+                timeout=20,
+                check=True,
+            )
+            .stdout.split("\n")[0]
+            .strip()
+        )
+    except (OSError, subprocess.SubprocessError):
+        return "unknown model"
+    return answer or "unknown model"
+
+
+def versions() -> dict[str, str]:
+    """Return the versions of Python and of the numerical packages that are installed."""
+    found = {"python": platform.python_version()}
+    for name in PACKAGES:
+        try:
+            found[name] = version(name)
+        except PackageNotFoundError:
+            continue
+    return found
+
+
+def git_state(root: Path) -> tuple[str, bool]:
+    """Return the checkout's commit and whether ``lib/`` or ``book/`` differ from it; ``("unknown", True)``
+    without git.
+    """
+    try:
+        commit = _git(root, "rev-parse", "--verify", "HEAD").strip()
+        return commit, bool(_git(root, "status", "--porcelain", "--", "lib", "book").strip())
+    except (OSError, subprocess.SubprocessError):
+        return "unknown", True
+
+
+def _git(root: Path, *arguments: str) -> str:
+    return subprocess.run(
+        ["git", "-C", str(root), *arguments], capture_output=True, text=True, timeout=60, check=True
+    ).stdout

@@ -1,0 +1,97 @@
+"""Parameters of a page: defaults read from source without running it, values checked against the defaults'
+types.
+"""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Mapping
+from typing import Any
+
+from companion.errors import PageError, nearest
+
+__all__ = ["merge", "parse_value", "read_defaults"]
+
+
+def read_defaults(source: str, label: str) -> dict[str, Any]:
+    """Return the names and literal values that the parameters cell ``source`` assigns.
+
+    Raises :class:`PageError`, naming ``label``, for anything but assignments of literals to plain names.
+    """
+    try:
+        statements = ast.parse(source).body
+    except SyntaxError as error:
+        raise PageError(
+            f"{label}, parameters cell line {error.lineno}: expected Python, found {error.msg}"
+        ) from None
+    defaults: dict[str, Any] = {}
+    for statement in statements:
+        targets = (
+            statement.targets if isinstance(statement, ast.Assign) else [getattr(statement, "target", None)]
+        )
+        if isinstance(statement, ast.Expr) and isinstance(statement.value, ast.Constant):
+            continue
+        try:
+            if (
+                not isinstance(statement, (ast.Assign, ast.AnnAssign))
+                or len(targets) != 1
+                or not isinstance(targets[0], ast.Name)
+                or statement.value is None
+            ):
+                raise ValueError
+            defaults[targets[0].id] = ast.literal_eval(statement.value)
+        except ValueError:
+            raise PageError(
+                f"{label}, parameters cell line {statement.lineno}: expected name = literal, "
+                f"found {ast.unparse(statement)!r}"
+            ) from None
+    return defaults
+
+
+def merge(defaults: Mapping[str, Any], values: Mapping[str, Any], label: str) -> dict[str, Any]:
+    """Return ``defaults`` updated by ``values``; raise :class:`PageError` for an unknown name or another
+    type.
+    """
+    for name, value in values.items():
+        if name not in defaults:
+            raise PageError(
+                f"{label}, parameter {name}: expected one of {', '.join(defaults)}, "
+                f"found an unknown name{nearest(name, defaults)}"
+            )
+        if not _fits(value, defaults[name]):
+            raise PageError(
+                f"{label}, parameter {name}: expected {_kind(defaults[name])} like the default "
+                f"{defaults[name]!r}, found {value!r}"
+            )
+    return {**defaults, **values}
+
+
+def parse_value(text: str) -> Any:
+    """Return the literal that ``text`` spells (``40``, ``[1, 2]``, ``None``), or the text itself."""
+    try:
+        return ast.literal_eval(text)
+    except (ValueError, SyntaxError):
+        return text
+
+
+def _fits(value: Any, default: Any) -> bool:
+    if default is None:
+        return True
+    if isinstance(default, bool) or isinstance(value, bool):
+        return isinstance(default, bool) and isinstance(value, bool)
+    if isinstance(default, float):
+        return isinstance(value, (int, float))
+    if isinstance(default, (list, tuple)):
+        same = {type(item) for item in default}
+        return isinstance(value, (list, tuple)) and (
+            len(same) != 1 or all(_fits(item, default[0]) for item in value)
+        )
+    return isinstance(value, type(default))
+
+
+def _kind(default: Any) -> str:
+    words = {bool: "True or False", int: "a whole number", float: "a number", str: "text", dict: "a mapping"}
+    if isinstance(default, (list, tuple)):
+        same = {type(item) for item in default}
+        return "a list" + (f", each {_kind(default[0])}," if len(same) == 1 else "")
+    return words.get(type(default), type(default).__name__)

@@ -1,0 +1,121 @@
+"""Records: the JSON beside an executed notebook, derived from the notebook's own outputs."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from companion.errors import RunError
+from companion.root import notebook_path, record_path
+
+__all__ = ["SCHEMA", "Record", "extract", "load_record", "load_records", "read_record", "sha256"]
+
+SCHEMA = 1
+"""Version of the record's layout."""
+
+
+@dataclass(frozen=True)
+class Record:
+    """What one run found, with what it took.
+
+    ``checks`` maps a claim's id to ``value``, ``interval``, ``values``, ``baseline``, ``seeds``, ``verdict`` and
+    ``expected``; ``values`` maps a name given to ``note`` to its number. ``fingerprint`` has ``digest`` and ``parts``.
+    """
+
+    chapter: str
+    page: str
+    profile: str
+    parameters: Mapping[str, Any]
+    seeds: list[int]
+    started: str
+    duration_s: float
+    peak_memory_mb: float
+    device: str
+    versions: Mapping[str, str]
+    commit: str
+    dirty: bool
+    notebook_sha256: str
+    fingerprint: Mapping[str, Any]
+    checks: Mapping[str, Mapping[str, Any]]
+    values: Mapping[str, float]
+
+    @property
+    def page_id(self) -> str:
+        """The page's name in commands: ``chapter/page``."""
+        return f"{self.chapter}/{self.page}"
+
+    def matches(self, notebook: Path) -> bool:
+        """Tell whether ``notebook`` is, byte by byte, the one this record was written for."""
+        return notebook.is_file() and sha256(notebook) == self.notebook_sha256
+
+    def json(self) -> str:
+        """Return the record as JSON text that ends in a newline."""
+        return (
+            json.dumps({"schema": SCHEMA, **asdict(self)}, indent=1, ensure_ascii=False, allow_nan=False)
+            + "\n"
+        )
+
+
+def read_record(path: Path) -> Record:
+    """Return the record stored at ``path``; raise :class:`RunError` where it is no record of this layout."""
+    try:
+        data = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise RunError(f"{path.name}: expected a record, found this: {error}") from None
+    version = data.pop("schema", None) if isinstance(data, dict) else None
+    if version != SCHEMA:
+        raise RunError(f"{path.name}: expected a record of schema {SCHEMA}, found {version!r}")
+    names = set(Record.__dataclass_fields__)
+    if set(data) != names:
+        odd = ", ".join(sorted(names ^ set(data)))
+        raise RunError(f"{path.name}: expected exactly the keys of a record, found a difference in {odd}")
+    return Record(**data)
+
+
+def load_record(
+    root: Path, profile: str, chapter: str, page: str, results: Path | None = None
+) -> Record | None:
+    """Return the stored record of a page at a profile, or None; ``results`` defaults to ``<root>/results``."""
+    path = record_path(results or root / "results", profile, chapter, page)
+    return read_record(path) if path.is_file() else None
+
+
+def load_records(root: Path) -> list[Record]:
+    """Return every stored record, ordered by profile, chapter and page."""
+    return [read_record(path) for path in sorted((root / "results").glob("*/*/*.json"))]
+
+
+def stored_notebook(root: Path, record: Record) -> Path:
+    """Return the path of the executed notebook that belongs to ``record`` below ``<root>/results``."""
+    return notebook_path(root / "results", record.profile, record.chapter, record.page)
+
+
+def sha256(path: Path) -> str:
+    """Return the SHA-256 of a file's bytes in hexadecimal."""
+    return hashlib.sha256(path.read_bytes()).hexdigest()
+
+
+def extract(notebook: Mapping[str, Any]) -> tuple[dict[str, dict[str, Any]], dict[str, float]]:
+    """Return the checks and the noted values in the outputs of an executed notebook.
+
+    Raises :class:`RunError` where a claim is checked, or a name noted, more than once.
+    """
+    checks: dict[str, dict[str, Any]] = {}
+    values: dict[str, float] = {}
+    for cell in notebook["cells"]:
+        for output in cell.get("outputs", ()):
+            payload = output.get("metadata", {}).get("companion", {})
+            for kind, key, store in (("check", "claim", checks), ("note", "name", values)):
+                if kind not in payload:
+                    continue
+                item = dict(payload[kind])
+                name = item.pop(key)
+                if name in store:
+                    raise RunError(f"{kind} {name}: expected once in a notebook, found twice")
+                item.pop("profile", None)
+                store[name] = item["value"] if kind == "note" else item
+    return checks, values

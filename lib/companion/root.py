@@ -1,0 +1,103 @@
+"""Where things are: the repository's root and the paths of ledgers, pages, runs and records below it."""
+
+from __future__ import annotations
+
+import os
+import re
+from pathlib import Path
+
+from companion.errors import CompanionError
+
+__all__ = [
+    "PROFILES",
+    "chapters",
+    "checkpoints_path",
+    "claims_path",
+    "find_root",
+    "notebook_path",
+    "record_path",
+    "registry_path",
+    "runs_path",
+    "source_path",
+]
+
+PROFILES = ("smoke", "book", "paper")
+"""The profiles, from the least to the most demanding."""
+
+
+def find_root(start: Path | None = None) -> Path:
+    """Return the repository's root: ``COMPANION_ROOT``, else the first folder upwards with ``book/`` and ``lib/``.
+
+    The search begins at ``start`` (default: the current folder); from elsewhere, the checkout this package was
+    imported from is taken. Raises :class:`CompanionError` where none of these is a root.
+    """
+    named = os.environ.get("COMPANION_ROOT")
+    if named and start is None:
+        if not _is_root(Path(named)):
+            raise CompanionError(f"COMPANION_ROOT: expected a folder with book/ and lib/, found {named}")
+        return Path(named).resolve()
+    try:
+        here = Path(start or Path.cwd()).resolve()
+    except FileNotFoundError:
+        raise CompanionError("expected to be inside the repository, found a folder that was deleted") from None
+    for folder in (here, *here.parents, *([] if start else [Path(__file__).resolve().parents[2]])):
+        if _is_root(folder):
+            return folder
+    raise CompanionError(
+        f"expected to be inside the repository (a folder with book/ and lib/), found {here}; "
+        "set COMPANION_ROOT to the checkout"
+    )
+
+
+def _is_root(folder: Path) -> bool:
+    return (folder / "book").is_dir() and (folder / "lib").is_dir()
+
+
+def chapters(root: Path) -> list[str]:
+    """Return the chapters (folders of ``book/`` with a ledger or a ``runs.yml``) in the order of
+    ``_toc.yml``.
+    """
+    found = sorted(
+        folder.name
+        for folder in (root / "book").iterdir()
+        if (folder / "claims.yml").is_file() or (folder / "runs.yml").is_file()
+    )
+    toc = root / "_toc.yml"
+    text = toc.read_text(encoding="utf-8") if toc.is_file() else ""
+    places = {match: text.index(f"book/{match}/") for match in re.findall(r"\bbook/([^/\s]+)/", text)}
+    return sorted(found, key=lambda name: (places.get(name, len(text)), name))
+
+
+def claims_path(root: Path, chapter: str) -> Path:
+    """Return the chapter's ledger, ``book/<chapter>/claims.yml``."""
+    return root / "book" / chapter / "claims.yml"
+
+
+def runs_path(root: Path, chapter: str) -> Path:
+    """Return the chapter's list of pages and parameters, ``book/<chapter>/runs.yml``."""
+    return root / "book" / chapter / "runs.yml"
+
+
+def source_path(root: Path, chapter: str, page: str) -> Path:
+    """Return the page's text notebook, ``book/<chapter>/<page>.md``."""
+    return root / "book" / chapter / f"{page}.md"
+
+
+def notebook_path(results: Path, profile: str, chapter: str, page: str) -> Path:
+    """Return the executed notebook below ``results`` (the folder, usually ``<root>/results``)."""
+    return results / profile / chapter / f"{page}.ipynb"
+
+
+def record_path(results: Path, profile: str, chapter: str, page: str) -> Path:
+    """Return the record below ``results`` (the folder, usually ``<root>/results``)."""
+    return results / profile / chapter / f"{page}.json"
+
+
+def checkpoints_path(root: Path, profile: str, chapter: str, page: str, digest: str) -> Path:
+    """Return the folder for checkpoints of one page, profile and fingerprint."""
+    return root / ".companion" / "checkpoints" / profile / chapter / page / digest[:12]
+
+
+def registry_path(root: Path) -> Path:
+    """Return the registry of data sets."""
+    return root / "lib" / "contdepth" / "data" / "registry.json"

@@ -1,0 +1,66 @@
+"""Which stored runs are missing, stale or nobody's: the list that must be empty before a build is published."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from companion.pages import load_pages
+from companion.root import record_path
+from companion.scorecard import records_of
+
+__all__ = ["Finding", "findings"]
+
+
+@dataclass(frozen=True)
+class Finding:
+    """A stored run (or the place where it should be), and what is wrong with it."""
+
+    page: str
+    profile: str
+    reason: str
+
+    def __str__(self) -> str:
+        return f"{self.page} ({self.profile}): {self.reason}"
+
+
+def findings(
+    root: Path, chapter: str | None = None, profiles: tuple[str, ...] | None = None
+) -> list[Finding]:
+    """Return every reason why the stored runs do not speak for the present book; empty when all are fresh."""
+    return [
+        finding
+        for finding in [*_of_pages(root, chapter), *_orphans(root, chapter)]
+        if profiles is None or finding.profile in profiles
+    ]
+
+
+def _of_pages(root: Path, chapter: str | None) -> Iterator[Finding]:
+    for page in load_pages(root, chapter):
+        stored = records_of(page)
+        for profile, setting in page.settings.items():
+            if profile in stored:
+                yield from (Finding(page.id, profile, reason) for reason in stored[profile][1])
+            elif not setting.not_attempted:
+                yield Finding(page.id, profile, "no run is stored")
+
+
+def _orphans(root: Path, chapter: str | None) -> Iterator[Finding]:
+    """Yield stored files that no page and profile of ``runs.yml`` accounts for, and records without a
+    notebook.
+    """
+    known = {(page.chapter, page.name, profile) for page in load_pages(root) for profile in page.settings}
+    results = root / "results"
+    for path in sorted([*results.glob("*/*/*.json"), *results.glob("*/*/*.ipynb")]):
+        profile, folder = path.parts[-3:-1]
+        if chapter not in (None, folder):
+            continue
+        if (folder, path.stem, profile) not in known:
+            yield Finding(
+                f"{folder}/{path.stem}",
+                profile,
+                f"{path.name} is stored, but runs.yml has no such page and profile",
+            )
+        elif path.suffix == ".ipynb" and not record_path(results, profile, folder, path.stem).is_file():
+            yield Finding(f"{folder}/{path.stem}", profile, f"{path.name} is stored without its record")

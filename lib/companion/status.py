@@ -1,0 +1,97 @@
+"""The state of all claims for a person at a terminal, or as JSON."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from typing import Any
+
+from companion.root import PROFILES
+from companion.scorecard import NOT_RUN, Row
+
+__all__ = ["age", "as_json", "value_text", "write_table"]
+
+STYLES = {"reproduced": "green", "not reproduced": "red", "undecided": "yellow", NOT_RUN: "bold red"}
+
+
+def age(started: str, now: datetime | None = None) -> str:
+    """Return how long ago the ISO time ``started`` was, in one unit: ``12 min``, ``5 h``, ``3 d``."""
+    seconds = ((now or datetime.now(UTC)) - datetime.fromisoformat(started)).total_seconds()
+    for unit, length in (("d", 86400), ("h", 3600), ("min", 60)):
+        if seconds >= length:
+            return f"{int(seconds // length)} {unit}"
+    return f"{max(0, int(seconds))} s"
+
+
+def value_text(row: Row) -> str:
+    """Return the headline's value with its interval and unit, for people; an empty string where nothing was
+    run.
+    """
+    if row.check is None:
+        return ""
+    text = f"{row.check['value']:.4g}"
+    if row.check["interval"]:
+        text += " [{:.4g}, {:.4g}]".format(*row.check["interval"])
+    return text + (f" {row.claim.unit}" if row.claim.unit else "")
+
+
+def write_table(rows: Sequence[Row], console: Any = None) -> None:
+    """Write the claims as a table to ``console`` (a ``rich`` console; default: the terminal), stale reasons
+    below.
+    """
+    from rich.console import Console
+    from rich.markup import escape
+    from rich.table import Table
+
+    console = console or Console()
+    table = Table(box=None, pad_edge=False, header_style="bold")
+    table.add_column("claim", overflow="fold", no_wrap=False)
+    for profile in PROFILES:
+        table.add_column(profile)
+    for head in ("value", "age", "run"):
+        table.add_column(head)
+    for row in rows:
+        words = [row.verdicts.get(profile, "") for profile in PROFILES]
+        cells = [f"[{STYLES[word]}]{word}[/]" if word in STYLES else word for word in words]
+        run = "" if row.record is None else "[bold red]stale[/]" if row.stale else "fresh"
+        table.add_row(
+            escape(row.claim.id),
+            *cells,
+            escape(value_text(row)),
+            age(row.record.started) if row.record else "",
+            run,
+        )
+    console.print(table)
+    lines = [
+        f"{record.page_id} ({profile}): {reason}"
+        for row in rows
+        for profile, record in row.records.items()
+        for reason in row.reasons[profile]
+    ]
+    for line in dict.fromkeys(lines):
+        console.print(f"stale  {escape(line)}", highlight=False, soft_wrap=True)
+
+
+def as_json(rows: Sequence[Row]) -> str:
+    """Return the claims as a JSON list: id, verdicts by profile, headline, value, interval, started, stale
+    reasons.
+    """
+    return json.dumps(
+        [
+            {
+                "id": row.claim.id,
+                "chapter": row.chapter,
+                "verdicts": dict(row.verdicts),
+                "headline": row.verdict,
+                "profile": row.profile,
+                "value": row.check["value"] if row.check else None,
+                "interval": row.check["interval"] if row.check else None,
+                "started": row.record.started if row.record else None,
+                "stale": dict(row.reasons),
+            }
+            for row in rows
+        ],
+        indent=1,
+        ensure_ascii=False,
+    )

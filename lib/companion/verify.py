@@ -1,0 +1,112 @@
+"""A fresh run against what was accepted and stored: every difference is a finding, in either direction."""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from companion.evidence import problems
+from companion.ledger import Ledger, load_ledger
+from companion.pages import Page
+from companion.progress import Progress
+from companion.record import Record, load_record
+from companion.root import notebook_path
+from companion.runner import Outcome, plan, run
+
+__all__ = ["Report", "compare", "verify"]
+
+
+@dataclass(frozen=True)
+class Report:
+    """What a verification found: one line for each difference, and how many pages and claims were compared."""
+
+    findings: tuple[str, ...]
+    pages: int
+    claims: int
+
+    @property
+    def summary(self) -> str:
+        """The last line: counts and outcome."""
+        what = f"{_count(self.claims, 'claim')} on {_count(self.pages, 'page')}"
+        if not self.findings:
+            return f"verified {what}: every verdict is as accepted and as stored"
+        return f"verified {what}: {_count(len(self.findings), 'difference')}"
+
+
+def verify(
+    pages: Sequence[Page], profile: str = "smoke", workers: int = 1, progress: Progress | None = None
+) -> Report:
+    """Run ``pages`` at ``profile`` into a temporary folder and compare with the ledger and the stored runs."""
+    with tempfile.TemporaryDirectory(prefix="companion-verify-") as folder:
+        jobs = plan(pages, profile, out=Path(folder), strict=False, progress=progress)
+        outcomes = run(jobs, workers, progress)
+        found, claims = [], 0
+        for outcome in outcomes:
+            page = outcome.job.page
+            ledger = load_ledger(page.root, page.chapter)
+            claims += len(ledger.expected(page.name, profile))
+            found += _outcome_findings(outcome, ledger, Path(folder))
+    return Report(tuple(found), len(outcomes), claims)
+
+
+def _outcome_findings(outcome: Outcome, ledger: Ledger, folder: Path) -> Iterable[str]:
+    page, profile = outcome.job.page, outcome.job.profile
+    if outcome.record is None:
+        yield outcome.error or f"page {page.id} ({profile}): expected a finished run, found none"
+        return
+    fresh = notebook_path(folder, profile, page.chapter, page.name)
+    told = (
+        "is expected at",
+        "is checked but not expected",
+    )  # compare() says these with the claim's own words
+    yield from (
+        f"{page.id} ({profile}), fresh run: {problem}"
+        for problem in problems(fresh, outcome.record, ledger)
+        if not any(words in problem for words in told)
+    )
+    stored = load_record(page.root, profile, page.chapter, page.name)
+    if stored is None:
+        yield f"{page.id} ({profile}): expected a stored run, found none"
+    else:
+        path = notebook_path(page.root / "results", profile, page.chapter, page.name)
+        yield from (
+            f"{page.id} ({profile}), stored run: {problem}" for problem in problems(path, stored, ledger)
+        )
+    yield from compare(ledger, page.name, profile, outcome.record, stored)
+
+
+def compare(ledger: Ledger, page: str, profile: str, fresh: Record, stored: Record | None) -> list[str]:
+    """Return one line for each claim whose fresh verdict differs from the accepted or the stored one, or is
+    missing.
+    """
+    found = []
+    expected = {claim.id: claim.expect[profile] for claim in ledger.judged(page, profile)}
+    for id in [*expected, *(id for id in fresh.checks if id not in expected)]:
+        label = f"{id} ({profile})"
+        if id not in fresh.checks:
+            if not expected[id].checkable:
+                continue
+            found.append(f"{label}: expected a check on page {page}, found none")
+            continue
+        check = fresh.checks[id]
+        if id not in expected:
+            found.append(f"{label}: expected an entry in the ledger for the check on page {page}, found none")
+            continue
+        interval = (
+            "" if check["interval"] is None else ", interval [{:.6g}, {:.6g}]".format(*check["interval"])
+        )
+        measured = (
+            f"found {check['verdict']} (value {check['value']:.6g}{interval}, support {expected[id].text})"
+        )
+        if expected[id].accepted not in (None, check["verdict"]):
+            found.append(f"{label}: accepted {expected[id].accepted}, {measured}")
+        before = stored.checks.get(id) if stored else None
+        if before is not None and check["verdict"] != before["verdict"]:
+            found.append(f"{label}: stored {before['verdict']} (value {before['value']:.6g}), {measured}")
+    return found
+
+
+def _count(number: int, word: str) -> str:
+    return f"{number} {word}{'' if number == 1 else 's'}"

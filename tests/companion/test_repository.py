@@ -1,0 +1,84 @@
+"""The repository keeps its own rules: dependency direction, import-only packages, nothing hidden, nothing local."""
+
+import ast
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[2]
+LIB = ROOT / "lib"
+
+
+def imported(path: Path) -> set[str]:
+    """Return the top-level packages that a module imports, anywhere in it."""
+    names = set()
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.Import):
+            names |= {alias.name.split(".")[0] for alias in node.names}
+        elif isinstance(node, ast.ImportFrom) and node.level == 0:
+            names.add(node.module.split(".")[0])
+    return names
+
+
+@pytest.mark.parametrize(("package", "forbidden"), [("contdepth", {"companion", "book"}),
+                                                    ("companion", {"contdepth", "torch", "torchdiffeq", "book"})])
+def test_dependency_direction(package, forbidden):
+    modules = list((LIB / package).rglob("*.py"))
+    assert len(modules) > 5
+    assert {str(m.relative_to(LIB)): imported(m) & forbidden for m in modules if imported(m) & forbidden} == {}
+
+
+def test_contdepth_packages_are_import_only():
+    """The fingerprint resolves names through them, so they may hold a docstring, imports and dunder assignments."""
+    for path in (LIB / "contdepth").rglob("__init__.py"):
+        for node in ast.parse(path.read_text(encoding="utf-8")).body:
+            plain = isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant)
+            dunder = isinstance(node, ast.Assign) and all(t.id.startswith("__") for t in node.targets)
+            assert plain or dunder or isinstance(node, ast.ImportFrom), f"{path}:{node.lineno}"
+
+
+def tracked() -> list[Path]:
+    listing = subprocess.run(["git", "ls-files", "-co", "--exclude-standard"], cwd=ROOT, capture_output=True, text=True)
+    if listing.returncode:
+        pytest.skip("not a git checkout")
+    return [ROOT / line for line in listing.stdout.splitlines() if (ROOT / line).is_file()]
+
+
+def test_the_library_is_not_ignored():
+    assert any(path.is_relative_to(LIB / "contdepth") for path in tracked())
+
+
+def test_stored_runs_hold_no_local_path():
+    local = re.compile(r"/(?:root|home|Users|tmp|work)/[\w.-]+")
+    for path in tracked():
+        if path.is_relative_to(ROOT / "results"):
+            assert not local.search(path.read_text(encoding="utf-8")), path
+
+
+def test_the_workflow_runs_what_ci_runs():
+    assert "- run: .ci/run" in (ROOT / ".github/workflows/ci.yml").read_text()
+    assert "exec make test" in (ROOT / ".ci/run").read_text()
+
+
+def step(tmp_path, *arguments):
+    return subprocess.run([sys.executable, str(ROOT / ".ci/step.py"), *arguments], cwd=tmp_path, capture_output=True,
+                          text=True, timeout=60)
+
+
+def test_a_step_shows_its_summary_and_keeps_its_log(tmp_path):
+    done = step(tmp_path, "--summary", "1", "Some step", sys.executable, "-c", "print('first'); print('last')")
+    assert done.returncode == 0
+    lines = done.stdout.splitlines()
+    assert lines[:2] == ["Some step …", "last"]
+    assert re.fullmatch(r"Some step: done in \d+ s", lines[2])
+    assert (tmp_path / "_build/logs/some-step.log").read_text() == "first\nlast\n"
+
+
+def test_a_failing_step_fails_and_shows_why(tmp_path):
+    done = step(tmp_path, "Bad", sys.executable, "-c", "print('the reason'); raise SystemExit(3)")
+    assert done.returncode == 3
+    assert "the reason" in done.stdout
+    assert "Bad: FAILED" in done.stdout

@@ -1,0 +1,33 @@
+"""The Sphinx side of the book: stored outputs, tables of claims, numbers in prose, no outside hosts."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from sphinx.application import Sphinx
+
+from companion.sphinxext import (
+    audit,
+    build,
+    claims_table,
+    domain,
+    element,
+    html,
+    icons,
+    paper_tables,
+    prime,
+    provenance,
+    roles,
+    scorecard_table,
+)
+
+__all__ = ["setup"]
+
+
+def setup(app: Sphinx) -> dict[str, Any]:
+    """Register everything; called by Sphinx."""
+    app.setup_extension("myst_nb")
+    for part in (element, build, domain, audit, prime, roles, provenance, claims_table, paper_tables,
+                 scorecard_table, html, icons):
+        part.setup(app)
+    return {"version": "1", "env_version": 1, "parallel_read_safe": True, "parallel_write_safe": True}

@@ -1,0 +1,46 @@
+"""What one build shares: its store, and the files that a page depends on."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from sphinx.application import Sphinx
+from sphinx.environment import BuildEnvironment
+
+from companion.sphinxext.store import PROFILES, Store
+
+__all__ = ["depends_on_ledger", "depends_on_records", "repository", "setup", "store_of"]
+
+
+def load(app: Sphinx) -> None:
+    """Start the build with a fresh store: the book's root is the source folder."""
+    app.companion_store = Store(Path(app.srcdir))
+
+
+def store_of(app: Sphinx) -> Store:
+    """Return the store of the build."""
+    return app.companion_store
+
+
+def depends_on_ledger(env: BuildEnvironment, chapter: str) -> None:
+    """Read the present page again when the chapter's ledger or run plan changes."""
+    for path in store_of(env.app).sources(chapter):
+        env.note_dependency(str(path))
+
+
+def depends_on_records(env: BuildEnvironment, page: str | None) -> None:
+    """Read the present page again when a record of ``page`` (``schemes/orders``) changes, at whatever profile."""
+    if page:
+        for profile in PROFILES:
+            env.note_dependency(str(store_of(env.app).record_path(page, profile)))
+
+
+def repository(app: Sphinx) -> tuple[str, str]:
+    """Return the repository's address without a trailing slash, and its branch."""
+    options = app.config.html_theme_options
+    return options.get("repository_url", "").rstrip("/"), options.get("repository_branch", "") or "main"
+
+
+def setup(app: Sphinx) -> None:
+    """Load the store before anything reads it."""
+    app.connect("builder-inited", load, priority=100)

@@ -1,0 +1,71 @@
+"""The last touch on each HTML page: nothing from outside hosts, list roles of bibliographies, a description."""
+
+from __future__ import annotations
+
+import html
+import os
+from typing import Any
+
+from docutils import nodes
+from sphinx.application import Sphinx
+
+__all__ = ["setup"]
+
+DESCRIPTION_LENGTH = 200
+
+
+def unwanted(asset: object) -> bool:
+    """Tell whether a script or style sheet belongs to thebe or lies on another host."""
+    name = str(os.fspath(getattr(asset, "filename", None) or ""))
+    body = str(getattr(asset, "attributes", {}).get("body") or "")
+    return "//" in name or "thebe" in name or "thebe" in body
+
+
+def drop_outside_assets(app: Sphinx, pagename: str, templatename: str, context: dict[str, Any],
+                        doctree: nodes.document | None) -> None:
+    """Keep only scripts and style sheets that the book carries itself."""
+    for kind in ("script_files", "css_files"):
+        context[kind] = [asset for asset in context.get(kind, []) if not unwanted(asset)]
+
+
+def drop_thebe(app: Sphinx, doctree: nodes.document, docname: str) -> None:
+    """Take thebe's settings out of a page: nothing here would read them."""
+    for node in list(doctree.findall(nodes.raw)):
+        if "x-thebe-config" in node.astext() or "kernelName =" in node.astext():
+            node.parent.remove(node)
+
+
+def repair_bibliography(app: Sphinx, pagename: str, templatename: str, context: dict[str, Any],
+                        doctree: nodes.document | None) -> None:
+    """Give bibliography entries the role that their list allows."""
+    if "body" in context:
+        context["body"] = context["body"].replace('role="doc-biblioentry"', 'role="listitem"')
+
+
+def first_paragraph(doctree: nodes.document) -> str:
+    """Return the text of the first paragraph of running prose, or the title."""
+    for node in doctree.findall(nodes.paragraph):
+        if isinstance(node.parent, nodes.section):
+            return node.astext()
+    title = next(iter(doctree.findall(nodes.title)), None)
+    return title.astext() if title is not None else ""
+
+
+def describe(app: Sphinx, pagename: str, templatename: str, context: dict[str, Any],
+             doctree: nodes.document | None) -> None:
+    """Add ``<meta name="description">`` from the first paragraph where the front matter gives none."""
+    tags = context.get("metatags") or ""
+    if doctree is None or 'name="description"' in tags:
+        return
+    text = " ".join(first_paragraph(doctree).split())
+    if len(text) > DESCRIPTION_LENGTH:
+        text = text[:DESCRIPTION_LENGTH].rsplit(" ", 1)[0] + " …"
+    if text:
+        context["metatags"] = f'{tags}<meta name="description" content="{html.escape(text)}" />\n'
+
+
+def setup(app: Sphinx) -> None:
+    """Connect the page hooks; they run after the theme's own."""
+    app.connect("doctree-resolved", drop_thebe, priority=900)
+    for hook in (drop_outside_assets, repair_bibliography, describe):
+        app.connect("html-page-context", hook, priority=900)

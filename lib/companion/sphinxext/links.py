@@ -1,0 +1,55 @@
+"""Links that tables and the provenance line share: pages, stored files, commits, sources."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+
+from docutils import nodes
+from sphinx.addnodes import download_reference, pending_xref
+from sphinx.environment import BuildEnvironment
+
+from companion.ledger import Source
+from companion.sphinxext.build import repository, store_of
+from companion.sphinxext.element import Element, el
+
+__all__ = ["commit_link", "outside", "page_link", "source_links", "stored_file"]
+
+
+def outside(uri: str, text: str) -> nodes.reference:
+    """Return a link to an address outside the book."""
+    return nodes.reference("", text, refuri=uri, internal=False)
+
+
+def page_link(env: BuildEnvironment, page: str, text: str) -> pending_xref:
+    """Return a link to the page ``schemes/orders`` of the book."""
+    link = pending_xref("", refdomain="std", reftype="doc", reftarget=f"/book/{page}", refexplicit=True,
+                        refwarn=True, refdoc=env.docname)
+    link += nodes.inline("", text)
+    return link
+
+
+def stored_file(env: BuildEnvironment, page: str, profile: str, kind: str, text: str) -> download_reference:
+    """Return a link to the record (``json``) or executed notebook (``ipynb``), carried inside the book."""
+    path = store_of(env.app).record_path(page, profile).with_suffix(f".{kind}")
+    target = "/" + path.relative_to(store_of(env.app).root).as_posix()
+    return download_reference("", text, refdoc=env.docname, reftarget=target, reftype="download", refexplicit=True)
+
+
+def commit_link(env: BuildEnvironment, commit: str, *, dirty: bool = False) -> Element:
+    """Return the short commit, linked to the repository, and whether files differed from it."""
+    url, _ = repository(env.app)
+    short = nodes.literal("", commit[:9])
+    link = nodes.reference("", "", short, refuri=f"{url}/commit/{commit}", internal=False)
+    return el("span", {}, link, " with local changes") if dirty else el("span", {}, link)
+
+
+def source_links(sources: Mapping[str, Source], keys: Iterable[str]) -> list[nodes.Node]:
+    """Return the keys of sources, each with its full text as a title and linked where it has an address."""
+    found: list[nodes.Node] = []
+    for key in keys:
+        source = sources[key]
+        label: nodes.Node = el("abbr", {"title": source.text}, key)
+        if source.url:
+            label = nodes.reference("", key, refuri=source.url, internal=False, reftitle=source.text)
+        found += [nodes.Text(", "), label] if found else [label]
+    return found

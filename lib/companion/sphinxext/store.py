@@ -1,0 +1,92 @@
+"""What pages read: ledgers, pages, records and the rows of the scorecard, loaded once per build."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import cached_property
+from pathlib import Path
+from typing import TypeVar
+
+from companion.errors import CompanionError
+from companion.ledger import Claim, Ledger, load_ledger
+from companion.pages import Page, load_runs
+from companion.record import Record
+from companion.root import PROFILES, chapters, claims_path, notebook_path, record_path, runs_path
+from companion.scorecard import Row, claim_rows, records_of
+
+__all__ = ["PROFILES", "Store", "page_of"]
+
+T = TypeVar("T")
+
+
+def page_of(claim: Claim) -> str | None:
+    """Return ``schemes/orders`` for a claim that a page checks, else ``None``."""
+    return f"{claim.id.split('.')[0]}/{claim.page}" if claim.page else None
+
+
+class Store:
+    """Everything below ``root`` that pages show.
+
+    What cannot be read becomes a sentence in ``problems``, and its chapter is among the ``broken`` ones.
+    """
+
+    def __init__(self, root: Path) -> None:
+        self.root = root
+        self.results = root / "results"
+        self.problems: list[str] = []
+        self.broken: set[str] = set()
+
+    def load(self) -> None:
+        """Read everything now, so that ``problems`` is complete."""
+        _ = self.ledgers, self.pages, self.rows
+
+    @cached_property
+    def ledgers(self) -> dict[str, Ledger]:
+        """Chapter to its ledger, in the order of the book."""
+        written = [chapter for chapter in chapters(self.root) if claims_path(self.root, chapter).is_file()]
+        found = {chapter: self._try(load_ledger, self.root, chapter) for chapter in written}
+        return {chapter: ledger for chapter, ledger in found.items() if ledger is not None}
+
+    @cached_property
+    def pages(self) -> dict[str, Page]:
+        """``schemes/orders`` to the executable page."""
+        planned = [chapter for chapter in chapters(self.root) if runs_path(self.root, chapter).is_file()]
+        found = [self._try(load_runs, self.root, chapter) for chapter in planned]
+        return {page.id: page for pages in found for page in (pages or {}).values()}
+
+    @cached_property
+    def rows(self) -> dict[str, Row]:
+        """Claim's id to where it stands."""
+        found = [self._try(claim_rows, self.root, chapter) for chapter in self.ledgers]
+        return {row.claim.id: row for rows in found for row in rows or ()}
+
+    @cached_property
+    def records(self) -> dict[str, dict[str, tuple[Record, list[str]]]]:
+        """``schemes/orders`` to profile to the stored record and the reasons why it is stale."""
+        return {name: self._try(records_of, page) or {} for name, page in self.pages.items()}
+
+    def record(self, page: str, profile: str) -> Record | None:
+        """Return the record of a page at a profile, or ``None``."""
+        return self.records.get(page, {}).get(profile, (None, []))[0]
+
+    def notebook_path(self, page: str, profile: str) -> Path:
+        """Return where the executed notebook of ``schemes/orders`` lies, present or not."""
+        chapter, _, name = page.partition("/")
+        return notebook_path(self.results, profile, chapter, name)
+
+    def record_path(self, page: str, profile: str) -> Path:
+        """Return where the record of ``schemes/orders`` lies, present or not."""
+        chapter, _, name = page.partition("/")
+        return record_path(self.results, profile, chapter, name)
+
+    def sources(self, chapter: str) -> list[Path]:
+        """Return the files that say what the chapter claims and runs."""
+        return [claims_path(self.root, chapter), runs_path(self.root, chapter)]
+
+    def _try(self, load: Callable[..., T], *args: object) -> T | None:
+        try:
+            return load(*args)
+        except CompanionError as error:
+            self.problems += [p for p in getattr(error, "problems", [str(error)]) if p not in self.problems]
+            self.broken |= {part for part in args if isinstance(part, str)}
+            return None

@@ -1,0 +1,81 @@
+"""The built book, read as a reader without a network and without eyes would read it.
+
+The folder is ``COMPANION_HTML``, else ``_build/html`` of the checkout; without either the book is built strictly.
+"""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from collections import Counter
+from pathlib import Path
+
+import pytest
+
+from companion.ledger import load_ledgers
+from companion.sphinxext import site
+
+ROOT = Path(__file__).resolve().parents[2]
+BUILD = "from jupyter_book.cli.main import main; main()"
+
+
+@pytest.fixture(scope="session")
+def book(tmp_path_factory: pytest.TempPathFactory) -> site.Site:
+    named = os.environ.get("COMPANION_HTML")
+    folder = Path(named) if named else ROOT / "_build" / "html"
+    if not named and not folder.is_dir():
+        out = tmp_path_factory.mktemp("book")
+        command = [sys.executable, "-c", BUILD, "build", str(ROOT), "--path-output", str(out), "--all", "-W", "-n",
+                   "--keep-going"]
+        done = subprocess.run(command, capture_output=True, text=True, check=False)
+        assert done.returncode == 0, f"the strict build of the book fails:\n{done.stderr[-3000:]}"
+        folder = out / "_build" / "html"
+    assert (folder / "index.html").is_file(), f"expected a built book in {folder}, found no index.html: make book"
+    return site.Site(folder)
+
+
+@pytest.mark.parametrize("check", [
+    site.broken_links, site.outside_loads, site.image_faults, site.heading_faults, site.double_ids, site.leftovers,
+    site.heavy_pages], ids=lambda check: check.__name__)
+def test_every_page_is_clean(book: site.Site, check) -> None:
+    assert check(book) == []
+
+
+def test_every_claim_has_one_row(book: site.Site) -> None:
+    wanted = Counter(claim.anchor for ledger in load_ledgers(ROOT) for claim in ledger.claims)
+    found = Counter(name for page in book.pages.values() for name in page.ids if name.startswith("claim-"))
+    assert wanted, "expected claims in the ledgers, found none"
+    assert found == wanted
+
+
+def test_every_chapter_has_its_claims_page(book: site.Site) -> None:
+    for ledger in load_ledgers(ROOT):
+        page = book.pages.get(f"book/{ledger.chapter}/claims.html")
+        assert page is not None, f"outputs link to claims.html in book/{ledger.chapter}, and there is none"
+        assert {claim.anchor for claim in ledger.claims} <= set(page.ids)
+
+
+def test_every_executable_page_says_where_it_comes_from(book: site.Site) -> None:
+    from companion.pages import load_pages
+
+    for page in load_pages(ROOT):
+        built = book.pages.get(f"book/{page.id}.html")
+        assert built is not None, f"{page.id} is in runs.yml but not in the table of contents"
+        text = " ".join("".join(built.text).split())
+        assert "Outputs: book profile" in text, f"{page.id} shows no provenance of its outputs"
+        names = [link.rsplit("/", 1)[-1] for link in built.links]
+        assert f"{page.name}.json" in names and f"{page.name}.ipynb" in names, f"{page.id} links to no record"
+
+
+def test_every_page_has_a_description(book: site.Site) -> None:
+    bare = [page.name for page in book.written if page.name.startswith("book/")
+            and 'name="description"' not in (book.folder / page.name).read_text(encoding="utf-8")]
+    assert bare == []
+
+
+def test_mathematics_is_carried_by_the_book(book: site.Site) -> None:
+    scripts = {load.split("?")[0].rsplit("/", 1)[-1] for page in book.pages.values() for load in page.loads}
+    assert "tex-svg-full.js" in scripts
+    assert (book.folder / "_static/mathjax/tex-svg-full.js").stat().st_size > 1_000_000
+    assert (book.folder / "_static/mathjax/LICENSE").is_file()

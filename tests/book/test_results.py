@@ -1,0 +1,77 @@
+"""The committed evidence: every page has fresh runs, every run is evidence, every verdict is the accepted one."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import pytest
+import yaml
+
+from companion import evidence
+from companion.ledger import load_ledger, load_ledgers
+from companion.pages import Page, load_pages
+from companion.record import load_records
+from companion.scorecard import records_of
+from companion.staleness import findings
+
+ROOT = Path(__file__).resolve().parents[2]
+PAGES = load_pages(ROOT)
+RERUN = "make reproduce PROFILE={} CHAPTER={}"
+
+
+def test_the_book_has_executable_pages() -> None:
+    assert PAGES, "expected pages in book/*/runs.yml, found none: every other test here would be empty"
+
+
+@pytest.mark.parametrize("profile", ["smoke", "book"])
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.id)
+def test_every_page_has_a_fresh_run(page: Page, profile: str) -> None:
+    setting = page.settings.get(profile)
+    assert setting is not None, f"runs.yml gives {page.id} no profile {profile}"
+    if setting.not_attempted:
+        assert setting.cost, f"{page.id} is not attempted at {profile}, and runs.yml does not say what it costs"
+        return
+    stored = records_of(page)
+    assert profile in stored, f"no run of {page.id} at {profile} is stored: {RERUN.format(profile, page.chapter)}"
+    assert stored[profile][1] == [], f"{page.id} at {profile} is stale: {RERUN.format(profile, page.chapter)}"
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.id)
+def test_every_stored_run_is_evidence(page: Page) -> None:
+    ledger = load_ledger(ROOT, page.chapter)
+    for profile, (record, _) in records_of(page).items():
+        notebook = ROOT / "results" / profile / page.chapter / f"{page.name}.ipynb"
+        assert evidence.problems(notebook, record, ledger) == [], f"{page.id} at {profile}"
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.id)
+def test_every_verdict_is_the_accepted_one(page: Page) -> None:
+    ledger, records = load_ledger(ROOT, page.chapter), records_of(page)
+    for claim in (claim for claim in ledger.claims if claim.page == page.name):
+        for profile in ("smoke", "book"):
+            if not claim.checked_at(profile):
+                continue
+            assert profile in records, f"{claim.id} is to be checked at {profile}, and no run is stored"
+            check = records[profile][0].checks.get(claim.id)
+            assert check is not None, f"{claim.id} is to be checked at {profile}, and the run does not check it"
+            accepted = claim.expect[profile].accepted
+            assert check["verdict"] == accepted, \
+                f"{claim.id} at {profile}: {check['verdict']}, but the ledger accepts {accepted}"
+
+
+def test_no_stored_run_is_nobodys() -> None:
+    """Stale runs of the paper profile count too: a page may not show them without saying so."""
+    assert [str(finding) for finding in findings(ROOT)] == []
+
+
+def test_every_page_of_the_run_plans_is_in_the_table_of_contents() -> None:
+    toc = yaml.safe_load((ROOT / "_toc.yml").read_text(encoding="utf-8"))
+    listed = set(re.findall(r"'(?:file|root)': '([^']+)'", repr(toc)))
+    assert [page.id for page in PAGES if f"book/{page.id}" not in listed] == []
+
+
+def test_every_ledger_and_every_record_can_be_read() -> None:
+    assert load_ledgers(ROOT)
+    empty = [record.page_id for record in load_records(ROOT) if not (record.checks or record.values)]
+    assert empty == [], "a run that finds nothing is no evidence"

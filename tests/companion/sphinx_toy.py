@@ -1,0 +1,262 @@
+"""A toy book with stored runs, made by hand: no kernel, no torch; shared by the tests of the Sphinx side."""
+
+from __future__ import annotations
+
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import nbformat
+from nbformat import NotebookNode, v4
+
+from companion.fingerprint import fingerprint
+from companion.judging import assess, plain_line
+from companion.ledger import Claim, load_ledger
+from companion.pages import find_page
+from companion.record import Record, extract, sha256
+
+REPOSITORY = Path(__file__).resolve().parents[2]
+JUPYTER_BOOK = "from jupyter_book.cli.main import main; main()"
+STRICT = ("-W", "-n", "--keep-going")
+PIXEL = ("iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNk+M9QDwADhgGAWjR9awAAAABJRU5ErkJggg==")
+
+HEADER = """\
+---
+jupytext:
+  text_representation:
+    extension: .md
+    format_name: myst
+    format_version: '0.13'
+kernelspec:
+  display_name: Python 3
+  language: python
+  name: python3
+---
+"""
+
+ORDERS = HEADER + """\
+# Orders of the schemes
+
+```{provenance}
+```
+
+We measure orders on a problem with a known solution, $\\dot u = -t\\,u^2$, and compare with the paper.
+
+```{code-cell} ipython3
+:tags: [parameters]
+
+profile = "book"
+steps = [40, 80]
+```
+
+```{code-cell} ipython3
+---
+mystnb:
+  image:
+    alt: Error against step size, two straight lines of slope one and two
+  figure:
+    caption: Errors of both schemes.
+    name: fig-orders
+---
+from pathlib import Path
+
+from contdepth.toy import slope
+Path(__file__ if "__file__" in globals() else "ran.txt").with_name("ran.txt").write_text("a kernel ran")
+```
+
+```{code-cell} ipython3
+print(slope(steps))
+```
+
+Euler has order {ours}`toy.order.euler:.3f`, the paper says {paper-says}`toy.order.euler`.
+The gap is {ours}`toy.gap:interval`, at smoke {ours}`toy.order.euler@smoke:.2f`; see {claim}`toy.gap`.
+We noted {noted}`toy/orders#accuracy:.1f` % and {noted}`accuracy`.
+"""
+
+PAGES = {
+    "book/index.md": """\
+# A toy companion
+
+Every number on these pages comes from a stored run. See [the claims](toy/claims.md).
+
+```{scorecard}
+```
+""",
+    "book/toy/concept.md": """\
+# The idea
+
+Networks are schemes {cite:p}`doe2020`, and a step is
+
+$$ u_{n+1} = u_n + h f(u_n). $$
+
+```{paper-table} A-1
+:chapter: toy
+```
+
+```{departures}
+```
+
+```{bibliography}
+```
+""",
+    "book/toy/orders.md": ORDERS,
+    "book/toy/claims.md": """\
+# Claims
+
+All claims of this chapter.
+
+```{claims-table}
+```
+""",
+    "_toc.yml": """\
+format: jb-book
+root: book/index
+parts:
+  - caption: Toy
+    numbered: true
+    chapters:
+      - file: book/toy/concept
+      - file: book/toy/orders
+      - file: book/toy/claims
+""",
+    "book/references.bib": """\
+@article{doe2020, title={A toy}, author={Doe, Jane}, journal={Toys}, year={2020}}
+""",
+    "book/toy/runs.yml": """\
+chapter: toy
+pages:
+  orders:
+    profiles:
+      smoke: {parameters: {steps: [10, 20]}, timeout: 60}
+      book: {timeout: 600}
+      paper: {not_attempted: no GPU was available, cost: "12.5 h on one RTX 2070 Super"}
+""",
+    "book/toy/claims.yml": """\
+chapter: toy
+paper: {key: doe2020, title: A toy, authors: [Jane Doe], venue: Toys, year: 2020}
+sources:
+  L: {text: "A report, one seed", url: "https://example.org/report"}
+  P: {text: Abstract of the paper}
+tables:
+  - id: A-1
+    title: Test error (%) of the toy
+    source: L
+    note: The first column is quoted.
+    columns: [depth, Toy, LM-Toy]
+    rows:
+      - [20, 8.75, {value: 8.33, source: [L, P], verified: true}]
+      - [56 + noise, null, 5.10]
+claims:
+  - id: toy.order.euler
+    statement: A residual block $u + h f(u)$ is one step of forward Euler, of order 1.
+    where: Section 2
+    origin: paper
+    kind: order
+    page: orders
+    paper: {value: 1, verified: false, source: P}
+    expect:
+      smoke: {equals: 1, tolerance: 0.1, reason: The next term of the error, accepted: reproduced}
+      book: {equals: 1, tolerance: 0.03, reason: The next term of the error, accepted: reproduced}
+  - id: toy.gap
+    statement: The two-step network has a lower error.
+    where: Table 1, row 56
+    origin: paper
+    kind: training
+    page: orders
+    unit: percentage points
+    paper: {value: -0.66, text: against a quoted baseline, verified: false, source: L}
+    independent: {value: -0.25, text: one seed, source: [L, P]}
+    expect:
+      book: {below: 0, refute: {above: 0.1}, reason: "Half of the paper's gain", accepted: undecided}
+      paper: {verdict: not attempted, cost: 12.5 h on one RTX 2070 Super, why: no GPU was available}
+  - id: toy.imagenet
+    statement: The gain holds on large images.
+    where: Abstract
+    origin: paper
+    kind: training
+    page: null
+    expect:
+      book: {verdict: quoted, why: GPU weeks and a licensed data set}
+departures:
+  - {id: start, what: First step, paper: Not given, ours: A plain block, why: The authors' code does so, who: ours}
+""",
+    "lib/contdepth/__init__.py": '"""Toy."""\n',
+    "lib/contdepth/toy.py": '"""Toy."""\n\n\ndef slope(steps):\n    return 1.0\n',
+}
+
+
+def write_book(root: Path) -> Path:
+    """Write the toy book with fresh runs at smoke and book, and the repository's own configuration and look."""
+    for name, text in PAGES.items():
+        path = root / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(text, encoding="utf-8")
+    shutil.copy(REPOSITORY / "_config.yml", root / "_config.yml")
+    (root / "book/_assets").symlink_to(REPOSITORY / "book/_assets")
+    for profile in ("smoke", "book"):
+        write_run(root, profile)
+    return root
+
+
+def check(claim: Claim, profile: str, value: object, **more: object) -> NotebookNode:
+    """Return the output that a page's ``check`` displays."""
+    checked = assess(claim, profile, value, **more)
+    sign = {"reproduced": "✓", "not reproduced": "✗", "undecided": "?"}[checked.verdict]
+    kind = checked.verdict.replace(" ", "-")
+    markup = (f'<p class="companion-verdict {kind}"><span aria-hidden="true">{sign}</span> '
+              f'<a href="claims.html#{claim.anchor}">{claim.id}</a>: {checked.verdict} ({profile})</p>')
+    data = {"text/plain": plain_line(claim.id, checked.verdict, profile), "text/html": markup}
+    return v4.new_output("display_data", data, metadata={"companion": {"check": checked.payload()}})
+
+
+def write_run(root: Path, profile: str, accuracy: float = 97.25) -> None:
+    """Store a run of ``toy/orders``: notebook with outputs and the record derived from it."""
+    page, ledger = find_page(root, "toy/orders"), load_ledger(root, "toy")
+    notebook = page.notebook()
+    code = [cell for cell in notebook.cells if cell.cell_type == "code"]
+    note = v4.new_output("display_data", {"text/plain": "NOTED-97"},
+                         metadata={"companion": {"note": {"name": "accuracy", "value": accuracy}}})
+    code[1].outputs = [v4.new_output("display_data", {"image/png": PIXEL, "text/plain": "<Figure>"}), note]
+    code[2].outputs = [v4.new_output("stream", name="stdout", text="1.0\n"),
+                       check(ledger.claim("toy.order.euler"), profile, 1.0123456)]
+    if profile == "book":
+        code[2].outputs.append(check(ledger.claim("toy.gap"), profile, None, values=[-0.5, -0.3, 0.1],
+                                     seeds=[0, 1, 2]))
+    else:
+        notebook.cells.insert(notebook.cells.index(code[0]) + 1, v4.new_code_cell(
+            f'profile = "{profile}"', id="injected", metadata={"tags": ["injected-parameters"]}))
+    for number, cell in enumerate((c for c in notebook.cells if c.cell_type == "code"), start=1):
+        cell.execution_count = number
+    path = root / "results" / profile / "toy" / "orders.ipynb"
+    path.parent.mkdir(parents=True, exist_ok=True)
+    nbformat.write(notebook, path)
+    checks, values = extract(notebook)
+    record = Record(
+        chapter="toy", page="orders", profile=profile, parameters=page.parameters(profile), seeds=[0, 1, 2],
+        started="2026-11-21T10:00:00+00:00", duration_s=187.2 if profile == "book" else 4.1, peak_memory_mb=412.0,
+        device="cpu, 2 threads, Toy CPU", versions={"python": "3.11.7", "contdepth": "0.1.0"},
+        commit="0123456789abcdef0123456789abcdef01234567", dirty=False, notebook_sha256=sha256(path),
+        fingerprint=fingerprint(page, profile), checks=checks, values=values)
+    path.with_suffix(".json").write_text(record.json(), encoding="utf-8")
+
+
+def edit(path: Path, old: str, new: str) -> None:
+    """Replace text that must be there."""
+    text = path.read_text(encoding="utf-8")
+    assert old in text, f"{old!r} is not in {path.name}"
+    path.write_text(text.replace(old, new), encoding="utf-8")
+
+
+def build(root: Path, *, everything: bool = True) -> subprocess.CompletedProcess[str]:
+    """Build the book strictly, as published builds are, and return what was said."""
+    more = ["--all"] if everything else []
+    command = [sys.executable, "-c", JUPYTER_BOOK, "build", str(root), *STRICT, *more]
+    return subprocess.run(command, capture_output=True, text=True, check=False)
+
+
+def page_text(root: Path, docname: str) -> str:
+    """Return a built page."""
+    return (root / "_build/html" / f"{docname}.html").read_text(encoding="utf-8")
+
+

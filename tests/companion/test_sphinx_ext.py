@@ -1,0 +1,217 @@
+"""The Sphinx side on a toy book: a clean book builds, planted faults are said in sentences, nothing ever runs."""
+
+from __future__ import annotations
+
+import json
+import re
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+
+import nbformat
+import pytest
+from sphinx_toy import PAGES, build, edit, page_text, write_book, write_run
+
+from companion.sphinxext import site
+
+CLAIMS, ORDERS = "book/toy/claims.yml", "book/toy/orders.md"
+
+
+@pytest.fixture(scope="module")
+def book(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A clean toy book, built once."""
+    root = write_book(tmp_path_factory.mktemp("toy"))
+    done = build(root)
+    assert done.returncode == 0, done.stderr[-3000:]
+    return root
+
+
+def words(html: str) -> str:
+    """Return the text of a page with single spaces, and one between blocks."""
+    spaced = re.sub(r"</(td|th|tr|div|p|caption|summary|h1)>", " ", html)
+    return " ".join(re.sub(r"<[^>]+>", "", spaced).split())
+
+
+def test_outputs_come_from_the_stored_run_and_no_kernel_is_started(book: Path) -> None:
+    page = page_text(book, ORDERS[:-3])
+    assert ">1.0\n<" in page and "toy.order.euler</a>: reproduced (book)" in page
+    assert 'alt="Error against step size' in page and "Errors of both schemes." in page
+    assert not list(book.rglob("ran.txt")), "a cell that writes a file was executed"
+
+
+def test_noted_numbers_do_not_show_as_outputs(book: Path) -> None:
+    assert "NOTED-97" not in page_text(book, ORDERS[:-3])
+
+
+def test_numbers_in_prose_come_from_records_and_ledger(book: Path) -> None:
+    text = words(page_text(book, ORDERS[:-3]))
+    assert "Euler has order 1.012, the paper says 1† (unverified)." in text
+    assert "The gap is −0.23 [−0.99, 0.53], at smoke 1.01; see toy.gap" in text
+    assert "We noted 97.2 % and 97.25." in text
+
+
+def test_provenance_says_run_time_hardware_and_links(book: Path) -> None:
+    page = page_text(book, ORDERS[:-3])
+    text = words(page)
+    for part in ("Outputs: book profile", "21 November 2026", "cpu, 2 threads, Toy CPU", "commit 012345678",
+                 "contdepth 0.1.0", "seeds 0–2", "smoke 4.1 s", "book 3.1 min", "paper not attempted",
+                 "no GPU was available; 12.5 h on one RTX 2070 Super"):
+        assert part in text
+    assert "colab.research.google.com/github/contdepth/companion/blob/main/results/book/toy/orders.ipynb" in page
+    assert 'blob/main/book/toy/orders.md"' in page
+
+
+def test_records_travel_inside_the_book(book: Path) -> None:
+    records = [json.loads(path.read_text("utf-8")) for path in (book / "_build/html").rglob("orders.json")]
+    assert sorted(record["profile"] for record in records) == ["book", "smoke"]
+    assert [*(book / "_build/html/_downloads").rglob("orders.ipynb")]
+
+
+def test_claims_table_shows_every_figure(book: Path) -> None:
+    page = page_text(book, "book/toy/claims")
+    for name in ("claim-toy-order-euler", "claim-toy-gap", "claim-toy-imagenet"):
+        assert page.count(f'id="{name}"') == 1
+    text = words(page)
+    for part in ("−0.66 percentage points† (unverified)", "against a quoted baseline", "−0.25 percentage points",
+                 "−0.23 [−0.99, 0.53] percentage points", "3 seeds (0–2)", "&lt; 0 (refuted if &gt; 0.1)",
+                 "Half of the paper’s gain", "? undecided", "– not attempted", "12.5 h on one RTX 2070 Super",
+                 "” quoted", "GPU weeks and a licensed data set", "✓ reproduced", "1 ± 0.03"):
+        assert part in text.replace("'", "’"), part
+    assert 'scope="rowgroup"' in page and 'scope="row"' in page and 'scope="col"' in page and "<caption>" in page
+
+
+def test_scorecard_counts_headlines(book: Path) -> None:
+    text = words(page_text(book, "book/index"))
+    assert "Toy 1 0 1 0 1 3" in text and "All 1 0 1 0 1 3" in text and "Newest run: 21 November 2026." in text
+
+
+def test_paper_table_marks_unverified_cells_only(book: Path) -> None:
+    text = words(page_text(book, "book/toy/concept"))
+    assert "20 8.75† (unverified) L 8.33 L,P" in text and "56 + noise – 5.10† (unverified) L" in text
+    assert "L: A report, one seed P: Abstract of the paper" in text
+
+
+def test_departures_are_listed(book: Path) -> None:
+    assert "First step Not given A plain block The authors' code does so this book" in \
+        words(page_text(book, "book/toy/concept")).replace("’", "'")
+
+
+def test_built_pages_are_clean(book: Path) -> None:
+    built = site.Site(book / "_build/html")
+    for check in (site.broken_links, site.outside_loads, site.image_faults, site.heading_faults, site.double_ids,
+                  site.leftovers, site.heavy_pages):
+        assert check(built) == [], check.__name__
+
+
+def test_pages_load_mathematics_from_the_book_and_no_thebe(book: Path) -> None:
+    page = page_text(book, "book/toy/concept")
+    assert "_static/mathjax/tex-svg-full.js" in page and "thebe" not in page and "doc-biblioentry" not in page
+    assert '<meta name="description" content="Networks are schemes' in page
+
+
+def no_alt(root: Path) -> None:
+    edit(root / ORDERS, "    alt: Error against step size, two straight lines of slope one and two\n", "")
+    edit(root / ORDERS, "  image:\n", "")
+
+
+def tampered_number(root: Path) -> None:
+    path = root / "results/book/toy/orders.json"
+    record = json.loads(path.read_text("utf-8"))
+    record["checks"]["toy.gap"]["value"] = -0.66
+    path.write_text(json.dumps(record), encoding="utf-8")
+
+
+def tampered_notebook(root: Path) -> None:
+    path = root / "results/book/toy/orders.ipynb"
+    notebook = nbformat.read(path, as_version=4)
+    notebook.cells[-2].outputs[0].text = "1.9\n"
+    nbformat.write(notebook, path)
+
+
+def wrong_names(root: Path) -> None:
+    for old, new in (("{claim}`toy.gap`", "{claim}`toy.gab`"), ("{noted}`accuracy`", "{noted}`acuracy`"),
+                     ("euler@smoke", "euler@gpu"), ("accuracy:.1f", "accuracy:.1q"),
+                     ("{paper-says}`toy.order.euler`", "{paper-says}`toy.imagenet`")):
+        edit(root / ORDERS, old, new)
+    edit(root / "book/toy/concept.md", "{paper-table} A-1", "{paper-table} A-9")
+
+
+def row_lost_and_page_unlisted(root: Path) -> None:
+    edit(root / "book/toy/claims.md", "{claims-table}", "{note}\nNone.")
+    unlisted_page(root)
+
+
+def stale_record(root: Path) -> None:
+    edit(root / "lib/contdepth/toy.py", "1.0", "2.0")
+    edit(root / CLAIMS, "tolerance: 0.03", "tolerance: 0.02")
+
+
+def unlisted_page(root: Path) -> None:
+    edit(root / "_toc.yml", "      - file: book/toy/claims\n",
+         "      - file: book/toy/claims\n      - file: book/toy/other\n")
+    text = PAGES[ORDERS].replace("{provenance}", "{note}\nNo box.").replace("fig-orders", "fig-other")
+    (root / "book/toy/other.md").write_text(text, encoding="utf-8")
+
+
+RERUN = "run: make reproduce PROFILE=book CHAPTER=toy"
+FAULTS: dict[str, tuple[Callable[[Path], object], str | tuple[str, ...]]] = {
+    "drifted code": (lambda root: edit(root / ORDERS, "print(slope(steps))", "print(slope(steps) + 1)"),
+                     f"code cell 3 differs), so it shows no outputs; {RERUN}"),
+    "missing run": (lambda root: shutil.rmtree(root / "results/book"),
+                    f"no stored run results/book/toy/orders.ipynb, so the page shows no outputs; {RERUN}"),
+    "missing record": (lambda root: (root / "results/book/toy/orders.json").unlink(), "has no record beside it"),
+    "changed library and tolerance": (stale_record, (
+        "is stale: contdepth.toy changed since the run", "is stale: what its claims expect changed since the run")),
+    "tampered notebook": (tampered_notebook, "bytes are not those its record was written for"),
+    "tampered record": (tampered_number, "the record and the notebook differ in toy.gap"),
+    "torn record": (lambda root: (root / "results/book/toy/orders.json").write_text('{"schema": 1'),
+                    "orders.json: expected a record"),
+    "missing alt text": (no_alt, "code cell 2 shows an image without alt text"),
+    "roles and tables that name nothing": (wrong_names, (
+        "{claim}: no ledger holds the claim 'toy.gab'; did you mean 'toy.gap'?",
+        "{noted}: the record of 'toy/orders' at 'book' notes no 'acuracy'; it notes accuracy",
+        "{ours}: expected one of the profiles smoke, book, paper behind @, found 'gpu'",
+        "{noted}: the format '.1q' does not fit",
+        "{paper-says}: the ledger gives no paper figure for 'toy.imagenet'",
+        "{paper-table}: the ledger of toy has no table 'A-9'; it has A-1")),
+    "claim without a row, page without a plan": (row_lost_and_page_unlisted, (
+        "no claims-table of this book shows the claim toy.gap",
+        "the page has code cells, but no runs.yml lists it")),
+    "two claims tables": (lambda root: edit(root / "book/toy/concept.md", "{departures}", "{claims-table}"),
+                          "already has its row on"),
+    "broken ledger": (lambda root: edit(root / CLAIMS, "accepted: undecided", "accepted: maybe"),
+                      "claim toy.gap, key expect.book.accepted"),
+}
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("fault", FAULTS)
+def test_a_planted_fault_stops_the_strict_build(fault: str, tmp_path: Path) -> None:
+    root = write_book(tmp_path)
+    plant, sentences = FAULTS[fault]
+    plant(root)
+    done = build(root)
+    said = re.sub(r"\x1b\[[0-9;]*m", "", done.stderr)
+    assert done.returncode != 0, f"{fault}: the strict build passes"
+    for part in [sentences] if isinstance(sentences, str) else sentences:
+        assert part in said, said[-3000:]
+    assert "AttributeError" not in said and "KeyError" not in said, said[-3000:]
+    assert not list(root.rglob("ran.txt")), "a cell was executed"
+
+
+@pytest.mark.slow
+def test_no_setting_brings_execution_back(tmp_path: Path) -> None:
+    root = write_book(tmp_path)
+    edit(root / "_config.yml", 'execute_notebooks: "off"', "execute_notebooks: force")
+    shutil.rmtree(root / "results/book")
+    assert build(root).returncode != 0
+    assert "1.0\n" not in page_text(root, ORDERS[:-3]) and not list(root.rglob("ran.txt"))
+
+
+@pytest.mark.slow
+def test_a_page_follows_its_record_without_a_full_build(tmp_path: Path) -> None:
+    root = write_book(tmp_path)
+    assert build(root).returncode == 0
+    write_run(root, "book", accuracy=12.5)
+    assert build(root, everything=False).returncode == 0
+    assert "We noted 12.5 % and 12.5." in words(page_text(root, ORDERS[:-3]))

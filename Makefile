@@ -63,7 +63,7 @@ html-tests: env
 	@$(STEP) --summary 1 "Results and built pages" $(BIN)/python -m pytest tests/book -q
 
 reproduce: env
-	@$(BIN)/companion run --profile $(PROFILE) $(if $(CHAPTER),--chapter $(CHAPTER)) $(if $(PAGE),--page $(PAGE)) --resume --jobs $(JOBS)
+	@$(BIN)/companion run --profile $(PROFILE) $(if $(PAGE),$(CHAPTER)/$(PAGE),$(if $(CHAPTER),--chapter $(CHAPTER))) --resume --jobs $(JOBS)
 
 nbval-book: env
 	@$(STEP) --summary 1 "Stored book runs (nbval)" $(BIN)/python -m pytest results/book -q \

@@ -61,7 +61,8 @@ class Document:
         return self.lines.get(where, 1)
 
     def _subject(self, where: Where) -> tuple[str, Where]:
-        """Split ``where`` into what a reader calls the thing (claim, table, page …) and the keys inside it."""
+        """Split ``where`` into what a reader calls the thing (claim, table, page …) and the keys inside it.
+        """
         if len(where) >= 2 and where[0] in ("claims", "tables", "departures") and isinstance(where[1], int):
             item = self.data[where[0]][where[1]]
             name = item.get("id") if isinstance(item, dict) else None
@@ -177,7 +178,10 @@ def _explain(error: Any, root: dict[str, Any]) -> list[tuple[Where, str, str]]:
             if key not in known and not any(re.search(pattern, key) for pattern in patterns)
         ]
         options = ", ".join(known) or " or ".join(patterns)
-        return [((*where, key), f"one of the keys {options}", _unknown(key, error.instance, known)) for key in unknown]
+        return [
+            ((*where, key), f"one of the keys {options}", _unknown(key, error.instance, known))
+            for key in unknown
+        ]
     if error.validator == "required":
         missing = [key for key in error.validator_value if key not in error.instance]
         return [
@@ -190,7 +194,9 @@ def _explain(error: Any, root: dict[str, Any]) -> list[tuple[Where, str, str]]:
 
 
 def _unknown(key: str, instance: dict[str, Any], known: list[str]) -> str:
-    """Return what to say of an unknown key; half a sentence split off at a comma looks like a key without a value."""
+    """Return what to say of an unknown key; half a sentence split off at a comma looks like a key without a
+    value.
+    """
     split = instance[key] is None and " " in key
     return "an unknown key" + ("; put text that holds a comma in quotes" if split else nearest(key, known))
 

@@ -18,10 +18,11 @@ __all__ = ["notebook_problems", "problems"]
 
 
 def problems(notebook: Path, record: Record, ledger: Ledger | None = None) -> list[str]:
-    """Return why the executed notebook at ``notebook`` and its ``record`` are no evidence; empty when they are.
+    """Return why the executed notebook at ``notebook`` and its ``record`` are no evidence; empty when they
+    are.
 
-    With a ``ledger`` every verdict is also judged again from the stored numbers, and every claim that the page must
-    check at the profile must be there.
+    With a ``ledger`` every verdict is also judged again from the stored numbers, and every claim that the
+    page must check at the profile must be there.
     """
     if not notebook.is_file():
         return [f"expected the notebook {notebook.name}, found nothing"]
@@ -83,7 +84,8 @@ def notebook_problems(
 
 
 def _check_problems(output: Mapping[str, Any], profile: str, ledger: Ledger | None) -> list[str]:
-    """Return where a displayed check differs from its own numbers, or from the ledger's rule applied to them."""
+    """Return where a displayed check differs from its own numbers, or from the ledger's rule applied to them.
+    """
     item = output["metadata"]["companion"]["check"]
     id, found = item["claim"], []
     line = plain_line(id, item["verdict"], profile)

@@ -1,7 +1,9 @@
-"""Fingerprints: a hash over everything in this repository that a run's numbers depend on, and what has changed since.
+"""Fingerprints: a hash over everything in this repository that a run's numbers depend on, and what has
+changed since.
 
-The parts are the page's code, the ``contdepth`` modules it reaches by import, what its claims expect, its parameters
-and the registry entries of its data sets. Prose, captions, comments and docstrings are not among them.
+The parts are the page's code, the ``contdepth`` modules it reaches by import, what its claims expect, its
+parameters and the registry entries of its data sets. Prose, captions, comments and docstrings are not among
+them.
 """
 
 from __future__ import annotations
@@ -24,8 +26,8 @@ __all__ = ["fingerprint", "stale"]
 def fingerprint(page: Page, profile: str, overrides: Mapping[str, Any] | None = None) -> dict[str, Any]:
     """Return ``{"digest": hex, "parts": {code, library, claims, parameters, data}}`` of a page at a profile.
 
-    ``overrides`` are parameters that differ from the profile's. Raises :class:`PageError` where the page names a data
-    set that the registry does not have.
+    ``overrides`` are parameters that differ from the profile's. Raises :class:`PageError` where the page
+    names a data set that the registry does not have.
     """
     cells = page.cells()
     parts = {

@@ -67,10 +67,12 @@ def assess(
     baseline: object = None,
     seeds: object = None,
 ) -> Checked:
-    """Return ``claim`` judged at ``profile``; raise :class:`CheckError` where what was given cannot be judged.
+    """Return ``claim`` judged at ``profile``; raise :class:`CheckError` where what was given cannot be
+    judged.
 
-    Training claims take one number for each seed (``value`` or ``values``), the ``seeds``, and for a paired comparison
-    the ``baseline`` at the same seeds. All others take a single ``value``, or ``values`` of which the worst decides.
+    Training claims take one number for each seed (``value`` or ``values``), the ``seeds``, and for a paired
+    comparison the ``baseline`` at the same seeds. All others take a single ``value``, or ``values`` of which
+    the worst decides.
     """
     expect = claim.expect.get(profile)
     label = f"claim {claim.id}"

@@ -195,5 +195,7 @@ def _expectation_problems(document: Document, where: Where, item: dict[str, Any]
                 problem("refute", "exactly one of below, above, between", " and ".join(keys) or "none")
             )
         elif Region.from_keys(item).covers(Region.from_keys(item["refute"])):
-            found.append(problem("refute", "a region that reaches outside the support region", "one inside it"))
+            found.append(
+                problem("refute", "a region that reaches outside the support region", "one inside it")
+            )
     return found

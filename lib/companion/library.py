@@ -15,11 +15,12 @@ PACKAGE = "contdepth"
 
 
 def reached_modules(root: Path, cells: Iterable[str]) -> dict[str, str]:
-    """Return ``{module: hash}`` of the library's modules that the code ``cells`` reach, directly or through others.
+    """Return ``{module: hash}`` of the library's modules that the code ``cells`` reach, directly or through
+    others.
 
-    ``from contdepth.schemes import ForwardEuler`` follows the re-exports of an import-only ``__init__`` to the one
-    module that defines the name; importing a package as a whole reaches all of it. An ``__init__`` that holds code
-    counts as a module, one that holds only imports does not.
+    ``from contdepth.schemes import ForwardEuler`` follows the re-exports of an import-only ``__init__`` to
+    the one module that defines the name; importing a package as a whole reaches all of it. An ``__init__``
+    that holds code counts as a module, one that holds only imports does not.
     """
     walk = _Walk(root / "lib")
     for cell in cells:

@@ -22,8 +22,9 @@ SCHEMA = 1
 class Record:
     """What one run found, with what it took.
 
-    ``checks`` maps a claim's id to ``value``, ``interval``, ``values``, ``baseline``, ``seeds``, ``verdict`` and
-    ``expected``; ``values`` maps a name given to ``note`` to its number. ``fingerprint`` has ``digest`` and ``parts``.
+    ``checks`` maps a claim's id to ``value``, ``interval``, ``values``, ``baseline``, ``seeds``, ``verdict``
+    and ``expected``; ``values`` maps a name given to ``note`` to its number. ``fingerprint`` has ``digest``
+    and ``parts``.
     """
 
     chapter: str
@@ -79,7 +80,8 @@ def read_record(path: Path) -> Record:
 def load_record(
     root: Path, profile: str, chapter: str, page: str, results: Path | None = None
 ) -> Record | None:
-    """Return the stored record of a page at a profile, or None; ``results`` defaults to ``<root>/results``."""
+    """Return the stored record of a page at a profile, or None; ``results`` defaults to ``<root>/results``.
+    """
     path = record_path(results or root / "results", profile, chapter, page)
     return read_record(path) if path.is_file() else None
 

@@ -26,10 +26,11 @@ PROFILES = ("smoke", "book", "paper")
 
 
 def find_root(start: Path | None = None) -> Path:
-    """Return the repository's root: ``COMPANION_ROOT``, else the first folder upwards with ``book/`` and ``lib/``.
+    """Return the repository's root: ``COMPANION_ROOT``, else the first folder upwards with ``book/`` and
+    ``lib/``.
 
-    The search begins at ``start`` (default: the current folder); from elsewhere, the checkout this package was
-    imported from is taken. Raises :class:`CompanionError` where none of these is a root.
+    The search begins at ``start`` (default: the current folder); from elsewhere, the checkout this package
+    was imported from is taken. Raises :class:`CompanionError` where none of these is a root.
     """
     named = os.environ.get("COMPANION_ROOT")
     if named and start is None:
@@ -39,7 +40,9 @@ def find_root(start: Path | None = None) -> Path:
     try:
         here = Path(start or Path.cwd()).resolve()
     except FileNotFoundError:
-        raise CompanionError("expected to be inside the repository, found a folder that was deleted") from None
+        raise CompanionError(
+            "expected to be inside the repository, found a folder that was deleted"
+        ) from None
     for folder in (here, *here.parents, *([] if start else [Path(__file__).resolve().parents[2]])):
         if _is_root(folder):
             return folder

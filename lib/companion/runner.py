@@ -62,11 +62,12 @@ def plan(
     strict: bool = True,
     progress: Progress | None = None,
 ) -> list[Job]:
-    """Return the jobs for ``pages`` at ``profile``; raise ``PageError`` or :class:`RunError` before anything runs.
+    """Return the jobs for ``pages`` at ``profile``; raise ``PageError`` or :class:`RunError` before anything
+    runs.
 
-    ``overrides`` (parameters other than the profile's) need a folder ``out``: ``<root>/results`` holds the profiles'
-    own runs only. ``resume`` leaves out pages whose stored run is fresh. Pages that lack the profile, or do not attempt
-    it, are left out unless they were ``named``.
+    ``overrides`` (parameters other than the profile's) need a folder ``out``: ``<root>/results`` holds the
+    profiles' own runs only. ``resume`` leaves out pages whose stored run is fresh. Pages that lack the
+    profile, or do not attempt it, are left out unless they were ``named``.
     """
     jobs = []
     for page in pages:
@@ -108,7 +109,8 @@ def _changed(record: Record, page: Page) -> bool:
 
 
 def run(jobs: Sequence[Job], workers: int = 1, progress: Progress | None = None) -> list[Outcome]:
-    """Run ``jobs``, ``workers`` at a time, and return their outcomes in order; a failing page does not stop the others.
+    """Run ``jobs``, ``workers`` at a time, and return their outcomes in order; a failing page does not stop
+    the others.
 
     On an interrupt all children are ended and the exception goes on; runs stored before stay as they are.
     """

@@ -1,4 +1,5 @@
-"""The scorecard as plain data: one row for each claim of the book, with its verdicts, records and staleness."""
+"""The scorecard as plain data: one row for each claim of the book, with its verdicts, records and staleness.
+"""
 
 from __future__ import annotations
 
@@ -25,7 +26,8 @@ NOT_RUN = "not run"
 
 @dataclass(frozen=True)
 class Row:
-    """One claim: per profile its verdict, record and staleness, and the headline that the scorecard counts."""
+    """One claim: per profile its verdict, record and staleness, and the headline that the scorecard counts.
+    """
 
     chapter: str
     claim: Claim
@@ -109,7 +111,8 @@ def _row(chapter: str, claim: Claim, stored: Mapping[str, tuple[Record, list[str
 
 
 def counts(rows: Iterable[Row]) -> dict[str, int]:
-    """Return how many rows have each headline verdict, in the fixed order of the verdicts (zeros included)."""
+    """Return how many rows have each headline verdict, in the fixed order of the verdicts (zeros included).
+    """
     headlines = [row.verdict for row in rows]
     total = {verdict: headlines.count(verdict) for verdict in VERDICTS}
     return {**total, NOT_RUN: headlines.count(NOT_RUN)} if NOT_RUN in headlines else total

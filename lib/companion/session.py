@@ -1,7 +1,8 @@
-"""What a page calls: ``begin`` once, ``check`` for each claim, ``note`` for each other number its prose shows.
+"""What a page calls: ``begin`` once, ``check`` for each claim, ``note`` for each other number its prose
+shows.
 
-Each check displays one stable line; its numbers travel in the output's metadata, from which the runner writes the
-record. So the executed notebook is the evidence, and the record is derived from it.
+Each check displays one stable line; its numbers travel in the output's metadata, from which the runner writes
+the record. So the executed notebook is the evidence, and the record is derived from it.
 """
 
 from __future__ import annotations
@@ -52,8 +53,9 @@ class Run:
     def checkpoints(self) -> Path:
         """Folder for checkpoints, made on first use.
 
-        Under the runner it belongs to this page, profile, parameters and fingerprint, is kept until the run has
-        succeeded, and so lets a broken run resume. Elsewhere it is a fresh folder that goes away with the process.
+        Under the runner it belongs to this page, profile, parameters and fingerprint, is kept until the run
+        has succeeded, and so lets a broken run resume. Elsewhere it is a fresh folder that goes away with the
+        process.
         """
         named = os.environ.get("COMPANION_CHECKPOINTS")
         if named:
@@ -82,9 +84,9 @@ _run: Run | None = None
 def begin(page: str, *, profile: str, device: str = "cpu") -> Run:
     """Start the page ``chapter/name`` at ``profile`` and return its :class:`Run`.
 
-    The repository's root is the environment's ``COMPANION_ROOT``, or found upwards from the current folder. Raises
-    :class:`CheckError` for an unknown profile, ``PageError`` for an unknown page and ``DocumentError`` for a ledger
-    that breaks its rules.
+    The repository's root is the environment's ``COMPANION_ROOT``, or found upwards from the current folder.
+    Raises :class:`CheckError` for an unknown profile, ``PageError`` for an unknown page and ``DocumentError``
+    for a ledger that breaks its rules.
     """
     global _run
     from companion.ledger import load_ledger
@@ -106,9 +108,10 @@ def check(
 ) -> Checked:
     """Judge the claim ``id``, display its one line, and return value, interval and verdict.
 
-    Training claims take one number for each of ``seeds`` (at least three), and the ``baseline`` at the same seeds for a
-    paired comparison: then the differences ``value - baseline`` are judged. All other kinds take a single ``value``, or
-    ``values`` of which the worst decides. Raises :class:`CheckError`, one sentence, for anything that cannot be judged.
+    Training claims take one number for each of ``seeds`` (at least three), and the ``baseline`` at the same
+    seeds for a paired comparison: then the differences ``value - baseline`` are judged. All other kinds take
+    a single ``value``, or ``values`` of which the worst decides. Raises :class:`CheckError`, one sentence,
+    for anything that cannot be judged.
     """
     from companion.judging import assess, plain_line
 

@@ -28,15 +28,16 @@ class Import:
 
 
 def source_hash(source: str) -> str:
-    """Return a hash that comments, docstrings, blank lines and trailing space do not change, on any Python."""
+    """Return a hash that comments, docstrings, blank lines and trailing space do not change, on any Python.
+    """
     return hashlib.sha256(essence(source).encode()).hexdigest()
 
 
 def essence(source: str) -> str:
     """Return ``source`` without comments, docstrings, blank lines and trailing space.
 
-    Text is cut by position, never re-printed from a syntax tree, so that all Python versions agree. Lines inside
-    other strings that span lines are kept as they are.
+    Text is cut by position, never re-printed from a syntax tree, so that all Python versions agree. Lines
+    inside other strings that span lines are kept as they are.
     """
     lines = source.replace("\r\n", "\n").replace("\r", "\n").split("\n")
     kept, comments = _tokens("\n".join(lines))

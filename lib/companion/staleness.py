@@ -1,4 +1,5 @@
-"""Which stored runs are missing, stale or nobody's: the list that must be empty before a build is published."""
+"""Which stored runs are missing, stale or nobody's: the list that must be empty before a build is published.
+"""
 
 from __future__ import annotations
 

@@ -13,10 +13,11 @@ _ANSI = re.compile(r"\x1b\[[0-9;]*[A-Za-z]")
 
 
 def tidy(notebook: Any, page: str, source: str, profile: str) -> Any:
-    """Return ``notebook`` with timings and machine traces dropped and stable cell ids; it is changed in place.
+    """Return ``notebook`` with timings and machine traces dropped and stable cell ids; it is changed in
+    place.
 
-    Ids count the cells of ``source`` (the injected cell is ``injected``), so that a cell has the same id at every
-    profile. The notebook's metadata gains ``companion: {source, profile}``.
+    Ids count the cells of ``source`` (the injected cell is ``injected``), so that a cell has the same id at
+    every profile. The notebook's metadata gains ``companion: {source, profile}``.
     """
     index = 0
     for cell in notebook.cells:

@@ -74,7 +74,9 @@ class Region:
     def covers(self, other: Region) -> bool:
         """Tell whether every point of the other region lies inside this one."""
         low_inside = other.low > self.low or (other.low == self.low and (other.low_open or not self.low_open))
-        high_inside = other.high < self.high or (other.high == self.high and (other.high_open or not self.high_open))
+        high_inside = other.high < self.high or (
+            other.high == self.high and (other.high_open or not self.high_open)
+        )
         return low_inside and high_inside
 
     def margin(self, value: float) -> float:
@@ -98,7 +100,8 @@ def number_text(value: float) -> str:
 def student_interval(values: Sequence[float], level: float = LEVEL) -> tuple[float, float]:
     """Return the two-sided Student-t confidence interval of the mean of ``values`` (at least two numbers).
 
-    Equal values give an interval of length zero: then the seeds made no difference, and the point itself is judged.
+    Equal values give an interval of length zero: then the seeds made no difference, and the point itself is
+    judged.
     """
     n = len(values)
     if n < 2:
@@ -130,8 +133,8 @@ def worst(values: Sequence[float], support: Region) -> float:
 def judge(low: float, high: float, support: Region, refute: Region | None = None) -> str:
     """Return the verdict on the interval ``[low, high]`` (``low == high`` for a single value).
 
-    Inside ``support``: reproduced. Else inside ``refute`` (default: everything outside ``support``): not reproduced.
-    Else the interval straddles, and the claim is undecided.
+    Inside ``support``: reproduced. Else inside ``refute`` (default: everything outside ``support``): not
+    reproduced. Else the interval straddles, and the claim is undecided.
     """
     if support.contains(low, high):
         return REPRODUCED

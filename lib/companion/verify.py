@@ -20,7 +20,8 @@ __all__ = ["Report", "compare", "verify"]
 
 @dataclass(frozen=True)
 class Report:
-    """What a verification found: one line for each difference, and how many pages and claims were compared."""
+    """What a verification found: one line for each difference, and how many pages and claims were compared.
+    """
 
     findings: tuple[str, ...]
     pages: int
@@ -38,7 +39,8 @@ class Report:
 def verify(
     pages: Sequence[Page], profile: str = "smoke", workers: int = 1, progress: Progress | None = None
 ) -> Report:
-    """Run ``pages`` at ``profile`` into a temporary folder and compare with the ledger and the stored runs."""
+    """Run ``pages`` at ``profile`` into a temporary folder and compare with the ledger and the stored runs.
+    """
     with tempfile.TemporaryDirectory(prefix="companion-verify-") as folder:
         jobs = plan(pages, profile, out=Path(folder), strict=False, progress=progress)
         outcomes = run(jobs, workers, progress)

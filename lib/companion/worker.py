@@ -1,6 +1,8 @@
-"""One page in one process: ``python -m companion.worker`` reads a job from stdin and reports on stdout, as JSON lines.
+"""One page in one process: ``python -m companion.worker`` reads a job from stdin and reports on stdout, as
+JSON lines.
 
-The previous run stays as it is until the new notebook and record are complete; then both are put in place by rename.
+The previous run stays as it is until the new notebook and record are complete; then both are put in place by
+rename.
 """
 
 from __future__ import annotations
@@ -70,9 +72,11 @@ def _stop_with_parent() -> None:
 def run_page(
     page: Page, profile: str, overrides: dict[str, Any], results: Path, *, strict: bool, report: Report
 ) -> Record:
-    """Execute ``page`` and store notebook and record below ``results``; raise :class:`RunError` where a cell fails.
+    """Execute ``page`` and store notebook and record below ``results``; raise :class:`RunError` where a cell
+    fails.
 
-    With ``strict`` a run that is no evidence (a claim not checked, output on stderr) is an error too and not stored.
+    With ``strict`` a run that is no evidence (a claim not checked, output on stderr) is an error too and not
+    stored.
     """
     ledger = load_ledger(page.root, page.chapter)
     parameters, injected = page.parameters(profile, overrides), page.injected(profile, overrides)

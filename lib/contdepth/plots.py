@@ -8,6 +8,7 @@ import matplotlib.pyplot as plt
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.ticker import NullFormatter
 
 from contdepth import checks
 
@@ -32,14 +33,15 @@ def new_figure(columns: int = 1, *, height: float = 3.4,
                **subplots: object) -> tuple[Figure, np.ndarray | Axes]:
     """Return a figure 7.2 inches wide with ``columns`` axes in the book's style; one axes object for one column.
 
+    The style is set for the session, because legends and labels drawn later take theirs from it too.
+
     Raises:
         TypeError, ValueError: ``columns`` or ``height`` is not a positive number.
     """
     checks.integer("columns", columns, at_least=1)
     checks.real("height", height, above=0)
-    with plt.rc_context(_STYLE):
-        figure, axes = plt.subplots(1, columns, figsize=(7.2, height), **subplots)
-    return figure, axes
+    plt.rcParams.update(_STYLE)
+    return plt.subplots(1, columns, figsize=(7.2, height), **subplots)
 
 
 def series(ax: Axes, index: int, x: object, y: object, label: str, **style: object) -> None:
@@ -75,6 +77,7 @@ def convergence(ax: Axes, h: object, errors: Mapping[str, object], *, guides: Se
         ax.annotate(f"slope {slope:g}", (h.max(), middle * (h.max() / centre) ** slope), color="#5a5a5a",
                     fontsize=8.5, textcoords="offset points", xytext=(3, 0), va="center")
     ax.set(xscale="log", yscale="log", xlabel="step size $h$", ylabel=ylabel)
+    ax.xaxis.set_minor_formatter(NullFormatter())
     ax.legend()
 
 

@@ -42,7 +42,11 @@ def test_a_module_behind_another_counts(ran):
         ("lib/contdepth/__init__.py", '"1"', '"2"'),
         ("book/toy/euler.md", "Prose.", "Better prose."),
         ("book/toy/claims.yml", "Forward Euler has order one.", "The order of forward Euler is one."),
-        ("book/toy/claims.yml", "reason: coarse steps, accepted: reproduced", "reason: few, accepted: undecided"),
+        (
+            "book/toy/claims.yml",
+            "reason: coarse steps, accepted: reproduced",
+            "reason: few, accepted: undecided",
+        ),
         ("book/toy/claims.yml", "tolerance: 1e-2", "tolerance: 2e-2"),
         ("book/toy/runs.yml", "{timeout: 60}", "{timeout: 70}"),
     ],
@@ -56,14 +60,37 @@ def test_words_do_not_stale(ran, name, old, new):
 @pytest.mark.parametrize(
     ("name", "old", "new", "reason"),
     [
-        ("book/toy/euler.md", "note(\"finest\"", "note(\"smallest\"", "the page's code cells changed since the run"),
-        ("book/toy/claims.yml", "tolerance: 0.03", "tolerance: 0.04", "what its claims expect changed since the run"),
-        ("book/toy/claims.yml", "{above: 0.5}", "{above: 0.6}", "what its claims expect changed since the run"),
+        (
+            "book/toy/euler.md",
+            'note("finest"',
+            'note("smallest"',
+            "the page's code cells changed since the run",
+        ),
+        (
+            "book/toy/claims.yml",
+            "tolerance: 0.03",
+            "tolerance: 0.04",
+            "what its claims expect changed since the run",
+        ),
+        (
+            "book/toy/claims.yml",
+            "{above: 0.5}",
+            "{above: 0.6}",
+            "what its claims expect changed since the run",
+        ),
         ("book/toy/claims.yml", "unit: nats", "unit: bits", "what its claims expect changed since the run"),
-        ("book/toy/runs.yml", "steps: [4, 8]", "steps: [4, 9]",
-         "its parameters changed since the run: steps [4, 8] -> [4, 9]"),
-        ("book/toy/euler.md", "import euler_slope", "import euler_slope, heun_slope",
-         "contdepth.schemes.heun is reached by import since the run"),
+        (
+            "book/toy/runs.yml",
+            "steps: [4, 8]",
+            "steps: [4, 9]",
+            "its parameters changed since the run: steps [4, 8] -> [4, 9]",
+        ),
+        (
+            "book/toy/euler.md",
+            "import euler_slope",
+            "import euler_slope, heun_slope",
+            "contdepth.schemes.heun is reached by import since the run",
+        ),
     ],
 )
 def test_changes_stale_with_their_reason(ran, name, old, new, reason):
@@ -73,8 +100,10 @@ def test_changes_stale_with_their_reason(ran, name, old, new, reason):
 
 def test_data_sets_count_by_their_registry_entry(ran):
     edit(ran, "book/toy/runs.yml", "{book: [], smoke: []}", "{book: [], smoke: [digits]}")
-    assert reasons(ran) == ["its present state has an error: page toy/euler, data: expected a data set of "
-                            "lib/contdepth/data/registry.json, found 'digits'"]
+    assert reasons(ran) == [
+        "its present state has an error: page toy/euler, data: expected a data set of "
+        "lib/contdepth/data/registry.json, found 'digits'"
+    ]
     registry = ran / "lib/contdepth/data/registry.json"
     registry.parent.mkdir()
     registry.write_text(json.dumps({"digits": {"sha256": "aa"}}))
@@ -153,7 +182,9 @@ class A:
 
 
 def test_essence_keeps_only_what_runs():
-    assert essence(SOURCE) == ('import os\nclass A:\n    ; x = 1\n    def f(self, s="é # no comment"):\n'
-                               '        return f"""kept\n  # kept {s}\n\n"""')
+    assert essence(SOURCE) == (
+        'import os\nclass A:\n    ; x = 1\n    def f(self, s="é # no comment"):\n'
+        '        return f"""kept\n  # kept {s}\n\n"""'
+    )
     assert source_hash(SOURCE.replace("\n", "\r\n")) == source_hash(SOURCE)
     assert source_hash(SOURCE.replace("kept\n", "kept \n")) != source_hash(SOURCE)

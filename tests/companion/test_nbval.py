@@ -19,9 +19,29 @@ def nbval(root: Path, notebook: Path, *options: str) -> subprocess.CompletedProc
     """Run nbval strictly on one notebook, with the library of ``root``."""
     environment = {**os.environ, "PYTHONPATH": str(root / "lib"), "PYTHONDONTWRITEBYTECODE": "1"}
     return subprocess.run(
-        [sys.executable, "-m", "pytest", "--nbval", "--nbval-sanitize-with", str(SANITIZE), "--nbval-current-env",
-         "--runxfail", "--nbval-cell-timeout=60", "-p", "no:cacheprovider", "-q", "--rootdir", str(root), *options,
-         str(notebook)], capture_output=True, text=True, env=environment, cwd=root)
+        [
+            sys.executable,
+            "-m",
+            "pytest",
+            "--nbval",
+            "--nbval-sanitize-with",
+            str(SANITIZE),
+            "--nbval-current-env",
+            "--runxfail",
+            "--nbval-cell-timeout=60",
+            "-p",
+            "no:cacheprovider",
+            "-q",
+            "--rootdir",
+            str(root),
+            *options,
+            str(notebook),
+        ],
+        capture_output=True,
+        text=True,
+        env=environment,
+        cwd=root,
+    )
 
 
 @pytest.fixture
@@ -46,7 +66,9 @@ def test_stripped_outputs_pass_nbval_but_not_our_check(ran, notebook):
         if cell["cell_type"] == "code":
             cell.update(outputs=[], execution_count=None)
     notebook.write_text(json.dumps(data))
-    assert nbval(ran, notebook).returncode == 0, "nbval has learnt to see unrun notebooks: simplify evidence.py"
+    assert nbval(ran, notebook).returncode == 0, (
+        "nbval has learnt to see unrun notebooks: simplify evidence.py"
+    )
     found = problems(notebook, load_record(ran, "smoke", "toy", "euler"), load_ledger(ran, "toy"))
     assert "code cell 1 has not been executed" in found and "no code cell has an output" in found
     assert "claim toy.euler.order is expected at smoke but not checked" in found

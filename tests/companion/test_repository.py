@@ -82,3 +82,12 @@ def test_a_failing_step_fails_and_shows_why(tmp_path):
     assert done.returncode == 3
     assert "the reason" in done.stdout
     assert "Bad: FAILED" in done.stdout
+
+
+def test_code_on_pages_fits_the_column():
+    """A page's text column shows 82 characters; longer lines would hide behind a scroll bar."""
+    from companion.pages import load_pages
+
+    lines = [(page.id, line) for page in load_pages(ROOT) for cell in page.cells() for line in cell.source.split("\n")]
+    assert len(lines) > 100
+    assert [entry for entry in lines if len(entry[1]) > 82] == []

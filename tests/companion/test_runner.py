@@ -28,7 +28,9 @@ PAGE = "book/toy/euler.md"
 
 
 def stored(root: Path) -> dict[str, bytes]:
-    return {str(p.relative_to(root)): p.read_bytes() for p in sorted((root / "results").rglob("*")) if p.is_file()}
+    return {
+        str(p.relative_to(root)): p.read_bytes() for p in sorted((root / "results").rglob("*")) if p.is_file()
+    }
 
 
 def run(root: Path, *arguments: str) -> int:
@@ -42,8 +44,14 @@ def test_record_and_notebook_are_evidence(executed):
     assert record.parameters == {"profile": "smoke", "steps": [4, 8], "width": 0.5}
     assert record.seeds == [0, 1, 2] and record.values == {"finest": 8}
     assert record.checks["toy.euler.order"] == {
-        "value": 1.0, "interval": None, "values": None, "baseline": None, "seeds": None, "verdict": "reproduced",
-        "expected": "1 ± 0.03"}
+        "value": 1.0,
+        "interval": None,
+        "values": None,
+        "baseline": None,
+        "seeds": None,
+        "verdict": "reproduced",
+        "expected": "1 ± 0.03",
+    }
     assert record.checks["toy.euler.loss"]["interval"] == pytest.approx([-1.176755, -0.889912], abs=1e-5)
     assert record.notebook_sha256 == sha256(notebook) and record.commit == "unknown"
     assert re.fullmatch(r"cpu, \d+ threads?, .+", record.device) and record.peak_memory_mb > 10
@@ -53,15 +61,25 @@ def test_record_and_notebook_are_evidence(executed):
 
 def test_stored_notebooks_are_tidy(executed):
     notebook = json.loads((executed / "results/smoke/toy/euler.ipynb").read_text())
-    assert [c["id"] for c in notebook["cells"]] == ["euler-00", "euler-01", "injected", "euler-02", "euler-03", "euler-04"]
+    assert [c["id"] for c in notebook["cells"]] == [
+        "euler-00",
+        "euler-01",
+        "injected",
+        "euler-02",
+        "euler-03",
+        "euler-04",
+    ]
     assert set(notebook["metadata"]) == {"companion", "kernelspec"}
     assert notebook["metadata"]["companion"] == {"source": PAGE, "profile": "smoke"}
     assert all(set(cell["metadata"]) <= {"tags"} for cell in notebook["cells"])
     last = json.loads((executed / "results/smoke/toy/heun.ipynb").read_text())["cells"][-1]
-    assert [o["output_type"] for o in last["outputs"]] == ["display_data"], "check() at a cell's end shows one line"
+    assert [o["output_type"] for o in last["outputs"]] == ["display_data"], (
+        "check() at a cell's end shows one line"
+    )
     assert str(executed) not in json.dumps(notebook)
     assert not (executed / ".companion/checkpoints/smoke/toy/euler").exists() or not any(
-        (executed / ".companion/checkpoints/smoke/toy/euler").iterdir())
+        (executed / ".companion/checkpoints/smoke/toy/euler").iterdir()
+    )
 
 
 def test_book_profile_injects_nothing_and_resume_skips_what_is_fresh(ran, capsys):
@@ -83,8 +101,14 @@ def test_book_profile_injects_nothing_and_resume_skips_what_is_fresh(ran, capsys
     [
         ("raise ValueError('too coarse')", r"toy/euler, code cell 4 of 4 failed\n\nlosses(.|\n)*too coarse"),
         ("import os; os.kill(os.getpid(), 9)", r"cell 4 of 4: expected a live kernel, found that it died"),
-        ("import time; time.sleep(60)", r"cell 4 of 4: expected the page to end within 3 s, found it still running"),
-        ("import sys; print('careful', file=sys.stderr)", r"expected evidence, found that code cell 4 wrote to stderr"),
+        (
+            "import time; time.sleep(60)",
+            r"cell 4 of 4: expected the page to end within 3 s, found it still running",
+        ),
+        (
+            "import sys; print('careful', file=sys.stderr)",
+            r"expected evidence, found that code cell 4 wrote to stderr",
+        ),
         ("check('toy.euler.lost', 1)", r"CheckError(.|\n)*did you mean 'toy.euler.loss'"),
     ],
     ids=["raises", "dies", "hangs", "stderr", "unknown claim"],
@@ -102,7 +126,7 @@ def test_a_failing_page_leaves_the_previous_run_as_it_was(ran, cell, message, ca
 
 def test_a_claim_left_unchecked_is_refused(ran, capsys):
     before = stored(ran)
-    edit(ran, PAGE, 'check("toy.euler.loss", losses', 'dict(a=losses')
+    edit(ran, PAGE, 'check("toy.euler.loss", losses', "dict(a=losses")
     edit(ran, PAGE, ", baseline=[2.0, 2.1, 2.3], seeds=[0, 1, 2])", ")")
     assert run(ran, "toy/euler", "--profile", "smoke") == 1
     assert "claim toy.euler.loss is expected at smoke but not checked" in capsys.readouterr().err
@@ -112,9 +136,25 @@ def test_a_claim_left_unchecked_is_refused(ran, capsys):
 def start_sleeping(root: Path) -> tuple[subprocess.Popen, psutil.Process]:
     """Start a run that hangs in its last cell; return the command and its worker once the cell is reached."""
     mark = root / "reached"
-    edit(root, PAGE, 'print("width", width)', f"open({str(mark)!r}, 'w').close(); import time; time.sleep(120)")
-    command = subprocess.Popen([sys.executable, "-m", "companion.cli", "run", "--root", str(root), "toy/euler",
-                                "--profile", "smoke"], stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
+    edit(
+        root, PAGE, 'print("width", width)', f"open({str(mark)!r}, 'w').close(); import time; time.sleep(120)"
+    )
+    command = subprocess.Popen(
+        [
+            sys.executable,
+            "-m",
+            "companion.cli",
+            "run",
+            "--root",
+            str(root),
+            "toy/euler",
+            "--profile",
+            "smoke",
+        ],
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
     deadline = time.monotonic() + 60
     while not mark.exists() and time.monotonic() < deadline:
         time.sleep(0.1)
@@ -141,9 +181,19 @@ def test_interruption_leaves_the_previous_run_and_no_process(ran, how):
 @pytest.mark.parametrize(
     ("parameter", "message"),
     [
-        ("stepz=[1]", "parameter stepz: expected one of profile, steps, width, found an unknown name; did you mean 'steps'?"),
-        ("steps=3", "parameter steps: expected a list, each a whole number, like the default [40, 80], found 3"),
-        ("steps=[1.5]", "parameter steps: expected a list, each a whole number, like the default [40, 80], found [1.5]"),
+        (
+            "stepz=[1]",
+            "parameter stepz: expected one of profile, steps, width, found an unknown name; did "
+            "you mean 'steps'?",
+        ),
+        (
+            "steps=3",
+            "parameter steps: expected a list, each a whole number, like the default [40, 80], found 3",
+        ),
+        (
+            "steps=[1.5]",
+            "parameter steps: expected a list, each a whole number, like the default [40, 80], found [1.5]",
+        ),
         ("width=wide", "parameter width: expected a number like the default 0.5, found 'wide'"),
         ("width=True", "parameter width: expected a number like the default 0.5, found True"),
         ("width", "-p: expected NAME=VALUE, found 'width'"),
@@ -202,7 +252,9 @@ def test_not_attempted_pages_are_left_out_unless_named(toy, capsys):
     assert plan(pages, "paper", progress=Progress()) == []
     assert "skip   toy/euler (paper)  not attempted: no GPU" in capsys.readouterr().out
     assert [job.label for job in plan(pages[:1], "paper", named=True)] == ["toy/euler (paper)"]
-    with pytest.raises(PageError, match="page toy/heun: expected one of its profiles smoke, book, found 'paper'"):
+    with pytest.raises(
+        PageError, match="page toy/heun: expected one of its profiles smoke, book, found 'paper'"
+    ):
         plan(pages[1:], "paper", named=True)
 
 
@@ -214,7 +266,9 @@ def test_progress_off_and_on_a_terminal():
     quiet.tick()
     quiet.end(0, "done", ", 2 claims checked")
     lines = quiet.stream.getvalue().splitlines()
-    assert lines[1] == "       toy/euler (book)  in cell 3 of 7, 0 s" and lines[2].startswith("done   toy/euler (book)  0.0 s,")
+    assert lines[1] == "       toy/euler (book)  in cell 3 of 7, 0 s" and lines[2].startswith(
+        "done   toy/euler (book)  0.0 s,"
+    )
     live = Progress(io.StringIO(), live=True)
     live.start(0, "toy/euler (book)")
     live.tick()
@@ -254,8 +308,12 @@ def test_bad_usage_is_one_sentence(capsys):
 def test_checkpoints_outlive_a_failure_and_go_with_success(toy):
     """A broken run finds its checkpoints again as long as nothing that matters has changed."""
     cell = '(run.checkpoints / "step").write_text("1"); raise SystemExit(1)'
-    edit(toy, "book/toy/heun.md", 'check("toy.heun.order", slope(3))', f'check("toy.heun.order", slope(3))\n'
-         f'if not list(run.checkpoints.iterdir()):\n    {cell}')
+    edit(
+        toy,
+        "book/toy/heun.md",
+        'check("toy.heun.order", slope(3))',
+        f'check("toy.heun.order", slope(3))\nif not list(run.checkpoints.iterdir()):\n    {cell}',
+    )
     assert run(toy, "toy/heun") == 1
     (kept,) = (toy / ".companion/checkpoints/book/toy/heun").iterdir()
     assert (kept / "step").read_text() == "1"

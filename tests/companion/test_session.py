@@ -18,7 +18,7 @@ def run(toy, monkeypatch):
     monkeypatch.setattr(session, "_run", None)
     folder = toy / "results" / "book" / "toy"
     folder.mkdir(parents=True)
-    monkeypatch.chdir(folder)       # where nbval runs stored notebooks
+    monkeypatch.chdir(folder)  # where nbval runs stored notebooks
     return begin("toy/euler", profile="book")
 
 
@@ -26,7 +26,12 @@ def test_outside_ipython_the_line_is_printed(run, capsys):
     checked = check("toy.euler.order", 1.0)
     note("finest", 80)
     assert capsys.readouterr().out == "toy.euler.order: reproduced (book)\nfinest = 80\n"
-    assert (checked.verdict, checked.value, checked.interval, checked.expected) == ("reproduced", 1.0, None, "1 ± 0.01")
+    assert (checked.verdict, checked.value, checked.interval, checked.expected) == (
+        "reproduced",
+        1.0,
+        None,
+        "1 ± 0.01",
+    )
     assert (run.chapter, run.page, run.device) == ("toy", "euler", "cpu") and run.threads >= 1
 
 
@@ -36,7 +41,9 @@ def shown(monkeypatch):
     outputs = []
     shell = SimpleNamespace(kernel=object(), execution_count=1)
     monkeypatch.setattr(session, "_shell", lambda: shell)
-    monkeypatch.setattr("IPython.display.display", lambda data, raw, metadata: outputs.append((data, metadata)))
+    monkeypatch.setattr(
+        "IPython.display.display", lambda data, raw, metadata: outputs.append((data, metadata))
+    )
     return SimpleNamespace(outputs=outputs, shell=shell)
 
 
@@ -56,7 +63,9 @@ def test_display_is_one_stable_line_and_its_numbers_travel_in_metadata(run, show
     notebook = {"cells": [{"outputs": [{"metadata": m} for _, m in shown.outputs]}, {}]}
     checks, values = extract(notebook)
     assert checks["toy.euler.loss"]["verdict"] == "undecided" and values == {"finest": 80}
-    with pytest.raises(CompanionError, match="check toy.euler.loss: expected once in a notebook, found twice"):
+    with pytest.raises(
+        CompanionError, match="check toy.euler.loss: expected once in a notebook, found twice"
+    ):
         extract({"cells": notebook["cells"] * 2})
 
 
@@ -74,23 +83,37 @@ def test_a_reader_may_run_a_cell_again_but_a_run_may_not(run, shown, monkeypatch
 
 def test_errors_are_one_sentence(run, monkeypatch):
     for call, sentence in (
-        (lambda: check("toy.euler.ordr", 1), "claim toy.euler.ordr: expected a claim of book/toy/claims.yml, found none; "
-                                             "did you mean 'toy.euler.order'?"),
-        (lambda: check("toy.heun.order", 2), "claim toy.heun.order: expected a claim of page euler, found one of page heun"),
+        (
+            lambda: check("toy.euler.ordr", 1),
+            "claim toy.euler.ordr: expected a claim of book/toy/claims.yml, found none; "
+            "did you mean 'toy.euler.order'?",
+        ),
+        (
+            lambda: check("toy.heun.order", 2),
+            "claim toy.heun.order: expected a claim of page euler, found one of page heun",
+        ),
         (lambda: note("my name", 1), "note: expected a name like digits_accuracy, found 'my name'"),
         (lambda: note("loss", float("nan")), "note loss: expected a finite number, found nan"),
-        (lambda: begin("toy/euler", profile="bok"), "profile: expected one of smoke, book, paper, found 'bok'; "
-                                                    "did you mean 'book'?"),
+        (
+            lambda: begin("toy/euler", profile="bok"),
+            "profile: expected one of smoke, book, paper, found 'bok'; did you mean 'book'?",
+        ),
     ):
         with pytest.raises(CheckError) as error:
             call()
         assert str(error.value) == sentence
-    with pytest.raises(PageError, match="expected one of toy/euler, toy/heun, found 'toy/eulr'; did you mean 'toy/euler'"):
+    with pytest.raises(
+        PageError, match="expected one of toy/euler, toy/heun, found 'toy/eulr'; did you mean 'toy/euler'"
+    ):
         begin("toy/eulr", profile="book")
-    with pytest.raises(PageError, match="page toy/heun: expected one of its profiles smoke, book, found 'paper'"):
+    with pytest.raises(
+        PageError, match="page toy/heun: expected one of its profiles smoke, book, found 'paper'"
+    ):
         begin("toy/heun", profile="paper")
     monkeypatch.setattr(session, "_run", None)
-    with pytest.raises(CheckError, match=r'check: expected begin\("chapter/page", profile=profile\) before it'):
+    with pytest.raises(
+        CheckError, match=r'check: expected begin\("chapter/page", profile=profile\) before it'
+    ):
         check("toy.euler.order", 1.0)
 
 
@@ -106,19 +129,32 @@ def test_begin_validates_the_ledger(toy, monkeypatch):
 
 def test_checkpoints_are_the_runners_folder_or_a_private_one(run, tmp_path, monkeypatch):
     private = run.checkpoints
-    assert private.is_dir() and private == run.checkpoints and private != begin("toy/euler", profile="book").checkpoints
+    assert (
+        private.is_dir()
+        and private == run.checkpoints
+        and private != begin("toy/euler", profile="book").checkpoints
+    )
     monkeypatch.setenv("COMPANION_CHECKPOINTS", str(tmp_path / "kept"))
     assert run.checkpoints == tmp_path / "kept" and run.checkpoints.is_dir()
 
 
 def test_import_is_light():
-    code = "import sys, companion; print([m for m in ('torch', 'contdepth', 'numpy', 'scipy', 'papermill') if m in sys.modules])"
-    assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout == "[]\n"
+    code = (
+        "import sys, companion; heavy = ('torch', 'contdepth', 'numpy', 'scipy', 'papermill'); "
+        "print([m for m in heavy if m in sys.modules])"
+    )
+    assert (
+        subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout
+        == "[]\n"
+    )
 
 
 def test_nothing_of_companion_imports_torch(toy):
-    code = ("import sys, companion.cli as c, companion.worker, companion.runner, companion.verify, companion.status\n"
-            f"c.main(['check-ledger', '--root', {str(toy)!r}]); c.main(['scorecard', '--root', {str(toy)!r}])\n"
-            "print([m for m in ('torch', 'contdepth') if m in sys.modules])")
+    code = (
+        "import sys, companion.cli as c, companion.worker, companion.runner, "
+        "companion.verify, companion.status\n"
+        f"c.main(['check-ledger', '--root', {str(toy)!r}]); c.main(['scorecard', '--root', {str(toy)!r}])\n"
+        "print([m for m in ('torch', 'contdepth') if m in sys.modules])"
+    )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.splitlines()[-1] == "[]"

@@ -13,6 +13,8 @@ import pytest
 from sphinx_toy import PAGES, build, edit, page_text, write_book, write_run
 
 from companion.sphinxext import site
+from companion.sphinxext.audit import page_problems
+from companion.sphinxext.store import Store
 
 CLAIMS, ORDERS = "book/toy/claims.yml", "book/toy/orders.md"
 
@@ -141,9 +143,15 @@ def row_lost_and_page_unlisted(root: Path) -> None:
     unlisted_page(root)
 
 
-def stale_record(root: Path) -> None:
+def stale_without_alt(root: Path) -> None:
     edit(root / "lib/contdepth/toy.py", "1.0", "2.0")
     edit(root / CLAIMS, "tolerance: 0.03", "tolerance: 0.02")
+    no_alt(root)
+
+
+def two_tables_and_torn_record(root: Path) -> None:
+    edit(root / "book/toy/concept.md", "{departures}", "{claims-table}")
+    (root / "results/smoke/toy/orders.json").write_text('{"schema": 1', encoding="utf-8")
 
 
 def unlisted_page(root: Path) -> None:
@@ -154,19 +162,54 @@ def unlisted_page(root: Path) -> None:
 
 
 RERUN = "run: make reproduce PROFILE=book CHAPTER=toy"
-FAULTS: dict[str, tuple[Callable[[Path], object], str | tuple[str, ...]]] = {
+Plant = Callable[[Path], object]
+AUDITED: dict[str, tuple[Plant, str]] = {
     "drifted code": (lambda root: edit(root / ORDERS, "print(slope(steps))", "print(slope(steps) + 1)"),
                      f"code cell 3 differs), so it shows no outputs; {RERUN}"),
+    "dropped cell": (lambda root: edit(root / ORDERS, "```{code-cell} ipython3\nprint(slope(steps))\n```\n", ""),
+                     "2 code cells, 3 in the stored run"),
     "missing run": (lambda root: shutil.rmtree(root / "results/book"),
                     f"no stored run results/book/toy/orders.ipynb, so the page shows no outputs; {RERUN}"),
     "missing record": (lambda root: (root / "results/book/toy/orders.json").unlink(), "has no record beside it"),
-    "changed library and tolerance": (stale_record, (
-        "is stale: contdepth.toy changed since the run", "is stale: what its claims expect changed since the run")),
+    "changed library": (lambda root: edit(root / "lib/contdepth/toy.py", "1.0", "2.0"),
+                        "is stale: contdepth.toy changed since the run"),
+    "changed tolerance": (lambda root: edit(root / CLAIMS, "tolerance: 0.03", "tolerance: 0.02"),
+                          "is stale: what its claims expect changed since the run"),
     "tampered notebook": (tampered_notebook, "bytes are not those its record was written for"),
     "tampered record": (tampered_number, "the record and the notebook differ in toy.gap"),
     "torn record": (lambda root: (root / "results/book/toy/orders.json").write_text('{"schema": 1'),
                     "orders.json: expected a record"),
     "missing alt text": (no_alt, "code cell 2 shows an image without alt text"),
+    "broken ledger": (lambda root: edit(root / CLAIMS, "accepted: undecided", "accepted: maybe"),
+                      "claim toy.gap, key expect.book.accepted"),
+}
+
+
+def audited(root: Path) -> str:
+    """Return everything that the audit of a build would warn about."""
+    store = Store(root)
+    store.load()
+    return "\n".join([*store.problems, *(p for page in store.pages.values() for p in page_problems(store, page))])
+
+
+def test_the_audit_has_nothing_to_say_of_a_clean_book(book: Path) -> None:
+    assert audited(book) == ""
+
+
+@pytest.mark.parametrize("fault", AUDITED)
+def test_the_audit_names_a_planted_fault(fault: str, tmp_path: Path) -> None:
+    root = write_book(tmp_path)
+    plant, sentence = AUDITED[fault]
+    plant(root)
+    assert sentence in audited(root)
+
+
+BUILT: dict[str, tuple[Plant, tuple[str, ...]]] = {
+    "drifted code": (AUDITED["drifted code"][0], (
+        "orders.md: WARNING: its code is not the code of the stored run", AUDITED["drifted code"][1])),
+    "stale record without alt text": (stale_without_alt, (
+        "is stale: contdepth.toy changed since the run", "is stale: what its claims expect changed since the run",
+        "code cell 2 shows an image without alt text")),
     "roles and tables that name nothing": (wrong_names, (
         "{claim}: no ledger holds the claim 'toy.gab'; did you mean 'toy.gap'?",
         "{noted}: the record of 'toy/orders' at 'book' notes no 'acuracy'; it notes accuracy",
@@ -177,24 +220,22 @@ FAULTS: dict[str, tuple[Callable[[Path], object], str | tuple[str, ...]]] = {
     "claim without a row, page without a plan": (row_lost_and_page_unlisted, (
         "no claims-table of this book shows the claim toy.gap",
         "the page has code cells, but no runs.yml lists it")),
-    "two claims tables": (lambda root: edit(root / "book/toy/concept.md", "{departures}", "{claims-table}"),
-                          "already has its row on"),
-    "broken ledger": (lambda root: edit(root / CLAIMS, "accepted: undecided", "accepted: maybe"),
-                      "claim toy.gap, key expect.book.accepted"),
+    "two claims tables, torn smoke record": (two_tables_and_torn_record, (
+        "already has its row on", "orders.json: expected a record")),
 }
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("fault", FAULTS)
+@pytest.mark.parametrize("fault", BUILT)
 def test_a_planted_fault_stops_the_strict_build(fault: str, tmp_path: Path) -> None:
     root = write_book(tmp_path)
-    plant, sentences = FAULTS[fault]
+    plant, sentences = BUILT[fault]
     plant(root)
     done = build(root)
     said = re.sub(r"\x1b\[[0-9;]*m", "", done.stderr)
     assert done.returncode != 0, f"{fault}: the strict build passes"
-    for part in [sentences] if isinstance(sentences, str) else sentences:
-        assert part in said, said[-3000:]
+    for sentence in sentences:
+        assert sentence in said, said[-3000:]
     assert "AttributeError" not in said and "KeyError" not in said, said[-3000:]
     assert not list(root.rglob("ran.txt")), "a cell was executed"
 

@@ -21,9 +21,20 @@ def test_rows_before_any_run(toy):
     assert [row.claim.id for row in rows] == ["toy.euler.order", "toy.euler.loss", "toy.heun.order"]
     assert rows[0].verdicts == {"smoke": "not run", "book": "not run", "paper": "not attempted"}
     assert (rows[0].verdict, rows[1].verdict, rows[0].record, rows[0].check, rows[0].stale) == (
-        "not attempted", "not run", None, None, False)
-    assert counts(rows) == {"reproduced": 0, "not reproduced": 0, "undecided": 0, "not attempted": 1, "quoted": 0,
-                            "not run": 2}
+        "not attempted",
+        "not run",
+        None,
+        None,
+        False,
+    )
+    assert counts(rows) == {
+        "reproduced": 0,
+        "not reproduced": 0,
+        "undecided": 0,
+        "not attempted": 1,
+        "quoted": 0,
+        "not run": 2,
+    }
 
 
 def test_headline_is_the_most_demanding_stored_check(ran):
@@ -37,8 +48,13 @@ def test_headline_is_the_most_demanding_stored_check(ran):
     assert (order.verdict, order.profile, order.verdicts["paper"]) == ("reproduced", "smoke", "not attempted")
     assert order.check["value"] == 1.0 and not order.stale and loss.record.page_id == "toy/euler"
     assert (heun.verdict, heun.profile, heun.stale) == ("undecided", "book", True)
-    assert counts([order, loss, heun]) == {"reproduced": 2, "not reproduced": 0, "undecided": 1, "not attempted": 0,
-                                           "quoted": 0}
+    assert counts([order, loss, heun]) == {
+        "reproduced": 2,
+        "not reproduced": 0,
+        "undecided": 1,
+        "not attempted": 0,
+        "quoted": 0,
+    }
 
 
 def test_status_table_names_reasons(ran):
@@ -48,8 +64,17 @@ def test_status_table_names_reasons(ran):
     console = Console(file=io.StringIO(), width=150)
     write_table(claim_rows(ran), console)
     lines = console.file.getvalue().splitlines()
-    assert lines[1].split() == ["toy.euler.order", "reproduced", "not", "run", "not", "attempted", "1",
-                                *lines[1].split()[7:9], "stale"]
+    assert lines[1].split() == [
+        "toy.euler.order",
+        "reproduced",
+        "not",
+        "run",
+        "not",
+        "attempted",
+        "1",
+        *lines[1].split()[7:9],
+        "stale",
+    ]
     assert "-1.033 [-1.177, -0.8899] nats" in lines[2] and lines[3].endswith("fresh")
     assert lines[4:] == ["stale  toy/euler (smoke): contdepth.schemes.euler changed since the run"]
 
@@ -57,9 +82,16 @@ def test_status_table_names_reasons(ran):
 def test_status_as_json(ran, capsys):
     assert main(["status", "--root", str(ran), "--json", "--chapter", "toy"]) == 0
     rows = json.loads(capsys.readouterr().out)
-    assert rows[1]["headline"] == "reproduced" and rows[1]["stale"] == {"smoke": []} and rows[1]["profile"] == "smoke"
+    assert (
+        rows[1]["headline"] == "reproduced"
+        and rows[1]["stale"] == {"smoke": []}
+        and rows[1]["profile"] == "smoke"
+    )
     assert main(["status", "--root", str(ran), "--chapter", "toyy"]) == 2
-    assert capsys.readouterr().err == "companion: chapter: expected one of toy, found 'toyy'; did you mean 'toy'?\n"
+    assert (
+        capsys.readouterr().err
+        == "companion: chapter: expected one of toy, found 'toyy'; did you mean 'toy'?\n"
+    )
 
 
 def test_stale_lists_missing_changed_and_orphaned_runs(ran, capsys):
@@ -84,10 +116,20 @@ def test_scorecard_as_text(ran, capsys):
     assert main(["scorecard", "--root", str(ran)]) == 0
     lines = capsys.readouterr().out.splitlines()
     assert lines[0].split() == "chapter reproduced not reproduced undecided not attempted quoted".split()
-    assert lines[1].split() == ["toy", "3", "0", "0", "0", "0"] and lines[2].split() == ["all", "3", "0", "0", "0", "0"]
+    assert lines[1].split() == ["toy", "3", "0", "0", "0", "0"] and lines[2].split() == [
+        "all",
+        "3",
+        "0",
+        "0",
+        "0",
+        "0",
+    ]
     edit(ran, "lib/contdepth/schemes/euler.py", "1.0", "1.01")
     main(["scorecard", "--root", str(ran)])
-    assert capsys.readouterr().out.splitlines()[-1] == "claims that rest on a stale run: 2 (companion stale says why)"
+    assert (
+        capsys.readouterr().out.splitlines()[-1]
+        == "claims that rest on a stale run: 2 (companion stale says why)"
+    )
 
 
 def test_scorecard_in_markdown(ran, tmp_path, capsys):
@@ -95,8 +137,13 @@ def test_scorecard_in_markdown(ran, tmp_path, capsys):
     readme.write_text(f"# Toy\n\n{MARKS[0]}\nold\n{MARKS[1]}\n\nend\n")
     assert write_markdown(ran, readme) and not write_markdown(ran, readme)
     lines = readme.read_text().splitlines()
-    assert lines[2:7] == [MARKS[0], "| chapter | reproduced | not reproduced | undecided | not attempted | quoted |",
-                          "|---|---:|---:|---:|---:|---:|", "| toy | 3 | 0 | 0 | 0 | 0 |", "| all | 3 | 0 | 0 | 0 | 0 |"]
+    assert lines[2:7] == [
+        MARKS[0],
+        "| chapter | reproduced | not reproduced | undecided | not attempted | quoted |",
+        "|---|---:|---:|---:|---:|---:|",
+        "| toy | 3 | 0 | 0 | 0 | 0 |",
+        "| all | 3 | 0 | 0 | 0 | 0 |",
+    ]
     assert lines[-1] == "end"
     readme.write_text("nothing")
     with pytest.raises(CompanionError, match="README.md: expected the marks"):

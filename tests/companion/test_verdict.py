@@ -122,27 +122,62 @@ GOOD = {"value": [1.0, 2.0, 3.0], "seeds": [0, 1, 2]}
     ("kind", "arguments", "message"),
     [
         ("measure", {}, "claim toy.a: expected a value, found none"),
-        ("measure", {"value": 1, "values": [1]}, "claim toy.a: expected either a value or values=, found both"),
+        (
+            "measure",
+            {"value": 1, "values": [1]},
+            "claim toy.a: expected either a value or values=, found both",
+        ),
         ("measure", {"value": math.nan}, "claim toy.a: expected a finite number, found nan"),
         ("measure", {"value": -math.inf}, "claim toy.a: expected a finite number, found -inf"),
         ("measure", {"value": True}, "claim toy.a: expected a number, found True"),
         ("measure", {"value": "1"}, "claim toy.a: expected a number, found '1'"),
-        ("measure", {"value": [1, 2]}, "claim toy.a: expected a single number, found several; use values= to judge "
-         "every one"),
+        (
+            "measure",
+            {"value": [1, 2]},
+            "claim toy.a: expected a single number, found several; use values= to judge every one",
+        ),
         ("measure", {"values": []}, "claim toy.a, values: expected at least one number, found an empty list"),
         ("measure", {"values": [1, math.nan]}, "claim toy.a, values[1]: expected a finite number, found nan"),
-        ("measure", {"value": 1, "seeds": [1]}, "claim toy.a, seeds: expected it only for a claim of kind training, "
-         "found kind measure"),
-        ("training", {"value": [1.0, 2.0, 3.0]}, "claim toy.a, seeds: expected the 3 seeds of the runs, found none"),
-        ("training", {**GOOD, "seeds": [0, 1, 1]}, "claim toy.a, seeds: expected distinct seeds, found [0, 1, 1]"),
-        ("training", {"value": [1.0, 2.0], "seeds": [0, 1]}, "claim toy.a, seeds: expected at least 3 for a claim "
-         "about training, found 2"),
-        ("training", {**GOOD, "value": [1.0, 2.0]}, "claim toy.a, values: expected 3 numbers, one for each seed, "
-         "found 2"),
-        ("training", {**GOOD, "baseline": [1.0]}, "claim toy.a, baseline: expected 3 numbers, one for each seed, "
-         "found 1"),
-        ("training", {**GOOD, "seeds": [0, 1, 2.5]}, "claim toy.a, seeds: expected whole numbers, found [0, 1, 2.5]"),
-        ("training", {"value": 1.0, "seeds": [0]}, "claim toy.a, values: expected a list of numbers, found 1.0"),
+        (
+            "measure",
+            {"value": 1, "seeds": [1]},
+            "claim toy.a, seeds: expected it only for a claim of kind training, found kind measure",
+        ),
+        (
+            "training",
+            {"value": [1.0, 2.0, 3.0]},
+            "claim toy.a, seeds: expected the 3 seeds of the runs, found none",
+        ),
+        (
+            "training",
+            {**GOOD, "seeds": [0, 1, 1]},
+            "claim toy.a, seeds: expected distinct seeds, found [0, 1, 1]",
+        ),
+        (
+            "training",
+            {"value": [1.0, 2.0], "seeds": [0, 1]},
+            "claim toy.a, seeds: expected at least 3 for a claim about training, found 2",
+        ),
+        (
+            "training",
+            {**GOOD, "value": [1.0, 2.0]},
+            "claim toy.a, values: expected 3 numbers, one for each seed, found 2",
+        ),
+        (
+            "training",
+            {**GOOD, "baseline": [1.0]},
+            "claim toy.a, baseline: expected 3 numbers, one for each seed, found 1",
+        ),
+        (
+            "training",
+            {**GOOD, "seeds": [0, 1, 2.5]},
+            "claim toy.a, seeds: expected whole numbers, found [0, 1, 2.5]",
+        ),
+        (
+            "training",
+            {"value": 1.0, "seeds": [0]},
+            "claim toy.a, values: expected a list of numbers, found 1.0",
+        ),
     ],
 )
 def test_what_cannot_be_judged(kind, arguments, message):
@@ -152,5 +187,7 @@ def test_what_cannot_be_judged(kind, arguments, message):
 
 
 def test_profile_without_expectation():
-    with pytest.raises(CheckError, match="expected an expectation at profile smoke in the ledger, found none"):
+    with pytest.raises(
+        CheckError, match="expected an expectation at profile smoke in the ledger, found none"
+    ):
         assess(claim(below=0), "smoke", 1)

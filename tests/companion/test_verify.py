@@ -23,14 +23,19 @@ def test_green_then_red_in_every_way(ran, capsys):
     lines = capsys.readouterr().out.splitlines()
     assert lines[-1] == "verified 3 claims on 2 pages: every verdict is as accepted and as stored"
     edit(ran, "lib/contdepth/schemes/euler.py", "1.0", "1.2")
-    edit(ran, "book/toy/claims.yml", "{above: 1.5, reason: room, accepted: reproduced}",
-         "{above: 1.5, reason: room, accepted: not reproduced}")
+    edit(
+        ran,
+        "book/toy/claims.yml",
+        "{above: 1.5, reason: room, accepted: reproduced}",
+        "{above: 1.5, reason: room, accepted: not reproduced}",
+    )
     before = {p: p.read_bytes() for p in (ran / "results").rglob("*.*")}
     assert main(["verify", "--root", str(ran), "--jobs", "2"]) == 1
     lines = [line for line in capsys.readouterr().out.splitlines() if not line.startswith(("start", "done"))]
     assert lines == [
         "toy.euler.order (smoke): accepted reproduced, found not reproduced (value 1.2, support 1 ± 0.03)",
-        "toy.euler.order (smoke): stored reproduced (value 1), found not reproduced (value 1.2, support 1 ± 0.03)",
+        "toy.euler.order (smoke): stored reproduced (value 1), found not reproduced (value "
+        "1.2, support 1 ± 0.03)",
         "toy.heun.order (smoke): accepted not reproduced, found reproduced (value 2, support > 1.5)",
         "verified 3 claims on 2 pages: 3 differences",
     ]
@@ -53,19 +58,26 @@ def test_compare_tells_missing_and_unexpected_checks(executed):
     checks = dict(fresh.checks)
     extra = record_with(fresh, **{"toy.heun.order": checks["toy.euler.order"]})
     assert compare(ledger, "euler", "smoke", extra, None) == [
-        "toy.heun.order (smoke): expected an entry in the ledger for the check on page euler, found none"]
+        "toy.heun.order (smoke): expected an entry in the ledger for the check on page euler, found none"
+    ]
     extra.checks.pop("toy.euler.loss")
     assert compare(ledger, "euler", "smoke", extra, None)[0] == (
-        "toy.euler.loss (smoke): expected a check on page euler, found none")
+        "toy.euler.loss (smoke): expected a check on page euler, found none"
+    )
     straddling = {**checks["toy.euler.loss"], "verdict": "undecided", "value": -0.1, "interval": [-0.3, 0.1]}
     assert compare(ledger, "euler", "smoke", record_with(fresh, **{"toy.euler.loss": straddling}), None) == [
         "toy.euler.loss (smoke): accepted reproduced, found undecided (value -0.1, interval [-0.3, 0.1], "
-        "support < 0 (refuted if > 0.5))"]
+        "support < 0 (refuted if > 0.5))"
+    ]
 
 
 def test_a_planned_region_is_judged_once_a_run_exists_but_not_required(ran):
-    edit(ran, "book/toy/claims.yml", "smoke: {equals: 1.0, tolerance: 0.03, reason: coarse steps, accepted: reproduced}",
-         "smoke: {equals: 2.0, tolerance: 0.03, reason: r, verdict: not attempted, why: w, cost: 1 h}")
+    edit(
+        ran,
+        "book/toy/claims.yml",
+        "smoke: {equals: 1.0, tolerance: 0.03, reason: coarse steps, accepted: reproduced}",
+        "smoke: {equals: 2.0, tolerance: 0.03, reason: r, verdict: not attempted, why: w, cost: 1 h}",
+    )
     ledger, fresh = load_ledger(ran, "toy"), load_record(ran, "smoke", "toy", "euler")
     assert compare(ledger, "euler", "smoke", fresh, fresh) == []
     fresh.checks.pop("toy.euler.order")
@@ -73,7 +85,8 @@ def test_a_planned_region_is_judged_once_a_run_exists_but_not_required(ran):
 
 
 def tamper(root, old: str, new: str, *, resign: bool) -> list[str]:
-    """Edit the stored notebook (and, with ``resign``, its record's hash) and return what evidence says of it."""
+    """Edit the stored notebook (and, with ``resign``, its record's hash) and return what "
+    "evidence says of it."""
     path = root / "results/smoke/toy/euler.ipynb"
     text = path.read_text()
     assert old in text
@@ -89,12 +102,30 @@ def tamper(root, old: str, new: str, *, resign: bool) -> list[str]:
     ("old", "new", "told"),
     [
         ("width 0.5", "width 0.6", []),
-        ("order: reproduced (smoke)\"", "order: not reproduced (smoke)\"", ["claim toy.euler.order: expected the line "
-         "'toy.euler.order: reproduced (smoke)', found 'toy.euler.order: not reproduced (smoke)'"]),
-        ("</a>: reproduced", "</a>: undecided", ["claim toy.euler.order: the HTML line does not say 'reproduced'",
-                                                 "claim toy.euler.loss: the HTML line does not say 'reproduced'"]),
-        ('"value": 1.0,', '"value": 1.1,', ["claim toy.euler.order: its numbers give 'not reproduced', found "
-         "'reproduced' stored", "checks: the record and the notebook differ in toy.euler.order"]),
+        (
+            'order: reproduced (smoke)"',
+            'order: not reproduced (smoke)"',
+            [
+                "claim toy.euler.order: expected the line "
+                "'toy.euler.order: reproduced (smoke)', found 'toy.euler.order: not reproduced (smoke)'"
+            ],
+        ),
+        (
+            "</a>: reproduced",
+            "</a>: undecided",
+            [
+                "claim toy.euler.order: the HTML line does not say 'reproduced'",
+                "claim toy.euler.loss: the HTML line does not say 'reproduced'",
+            ],
+        ),
+        (
+            '"value": 1.0,',
+            '"value": 1.1,',
+            [
+                "claim toy.euler.order: its numbers give 'not reproduced', found 'reproduced' stored",
+                "checks: the record and the notebook differ in toy.euler.order",
+            ],
+        ),
         ('"value": 8', '"value": 9', ["values: the record and the notebook differ in finest"]),
         ('"execution_count": 3', '"execution_count": null', ["code cell 3 has not been executed"]),
         ('"name": "stdout"', '"name": "stderr"', ["code cell 4 wrote to stderr: ['width 0.5']"]),
@@ -106,14 +137,17 @@ def test_tampering_is_told(ran, old, new, told):
 
 def test_the_hash_covers_the_rest(ran):
     assert tamper(ran, "width 0.5", "width 0.6", resign=False) == [
-        "the notebook's bytes are not those its record was written for"]
+        "the notebook's bytes are not those its record was written for"
+    ]
 
 
 def test_a_stored_verdict_that_was_edited_is_found_by_verify(ran, capsys):
     """Notebook, record and hash all say undecided; the numbers do not."""
     path = ran / "results/smoke/toy/heun.ipynb"
     for name in (path, path.with_suffix(".json")):
-        name.write_text(name.read_text().replace('"reproduced"', '"undecided"').replace(": reproduced", ": undecided"))
+        name.write_text(
+            name.read_text().replace('"reproduced"', '"undecided"').replace(": reproduced", ": undecided")
+        )
     data = json.loads(path.with_suffix(".json").read_text())
     path.with_suffix(".json").write_text(json.dumps({**data, "notebook_sha256": sha256(path)}))
     assert main(["verify", "--root", str(ran)]) == 1

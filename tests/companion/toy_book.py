@@ -1,4 +1,6 @@
-"""A throw-away repository: a library of two schemes, two pages, one ledger. Kernels start in a second: no torch."""
+"""A throw-away repository: a library of two schemes, two pages, one ledger. Kernels start in a second: no
+torch.
+"""
 
 from __future__ import annotations
 
@@ -27,7 +29,9 @@ def slope(n):
     return twice(1.0)
 '''
 
-PAGE = HEADER + '''# Euler
+PAGE = (
+    HEADER
+    + """# Euler
 
 ```{code-cell} python
 :tags: [parameters]
@@ -52,9 +56,12 @@ losses = [1.0, 1.1, 1.2]
 check("toy.euler.loss", losses, baseline=[2.0, 2.1, 2.3], seeds=[0, 1, 2])
 print("width", width)
 ```
-'''
+"""
+)
 
-OTHER = HEADER + '''# Heun
+OTHER = (
+    HEADER
+    + """# Heun
 
 ```{code-cell} python
 :tags: [parameters]
@@ -68,7 +75,8 @@ from contdepth.schemes.heun import slope
 run = begin("toy/heun", profile=profile)
 check("toy.heun.order", slope(3))
 ```
-'''
+"""
+)
 
 CLAIMS = """chapter: toy
 paper: {key: toy2020, title: Toys, authors: [A. Toy], venue: Toy Conference, year: 2020, arxiv: "2001.00001"}
@@ -137,7 +145,8 @@ FILES = {
     "book/toy/claims.yml": CLAIMS,
     "book/toy/runs.yml": RUNS,
     "lib/contdepth/__init__.py": '"""Toys."""\n\n__version__ = "1"\n',
-    "lib/contdepth/schemes/__init__.py": '"""Schemes."""\n\nfrom contdepth.schemes.euler import slope as euler_slope\n'
+    "lib/contdepth/schemes/__init__.py": '"""Schemes."""\n\n'
+    'from contdepth.schemes.euler import slope as euler_slope\n'
     'from contdepth.schemes.heun import slope as heun_slope\n\n__all__ = ["euler_slope", "heun_slope"]\n',
     "lib/contdepth/schemes/euler.py": EULER,
     "lib/contdepth/schemes/heun.py": HEUN,

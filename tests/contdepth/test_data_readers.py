@@ -11,6 +11,7 @@ import pickle
 import struct
 import tarfile
 import zipfile
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -62,6 +63,7 @@ def put(path: Path, content: bytes) -> Path:
     return path
 
 
+@cache
 def fake_batch(seed: int) -> tuple[bytes, int, np.ndarray, np.ndarray]:
     """A python batch with ROWS rows, laid out opcode by opcode like the canonical ones."""
     source = np.random.default_rng(seed)
@@ -100,6 +102,7 @@ def fake_cifar(monkeypatch: pytest.MonkeyPatch) -> dict[str, tuple[bytes, int, n
     return made
 
 
+@cache
 def pack(name: str, content: bytes, offset: int) -> bytes:
     """The packed form of a batch: xz, or lossless strips of twenty images."""
     if name.endswith(".xz"):

@@ -114,6 +114,11 @@ def test_a_parameter_that_enters_late_still_gets_its_gradient():
     u = integrate(
         lambda t, u: a * u if t > 0.45 else -u, torch.ones(2, dtype=torch.float64), t, ForwardEuler()
     )
+    assert u.shape == (11, 2)
+    plain = integrate(
+        lambda t, u: 0.5 * u if t > 0.45 else -u, torch.ones(2, dtype=torch.float64), t, ForwardEuler()
+    )
+    torch.testing.assert_close(u.detach(), plain, rtol=0, atol=1e-15)
     (found,) = torch.autograd.grad(u[-1].sum(), a)
     late = int((t[:-1] > 0.45).sum())
     expected = 2 * 0.9 ** (10 - late) * late * 0.1 * 1.05 ** (late - 1)

@@ -154,6 +154,7 @@ def test_time_enters_where_it_should():
         (ForwardEuler(), lambda g: 0.5 * g(0.0)),
         (BackwardEuler(), lambda g: 0.5 * g(0.5)),
         (NestedPolyNet(), lambda g: 0.5 * g(0.5)),
+        (PolyNet(terms=2), lambda g: g(0.5)),
         (FractalBlock(), lambda g: 0.25 * (g(0.0) + g(0.5))),
         (RungeKutta(RK4), lambda g: (g(0.0) + 4 * g(0.25) + g(0.5)) / 12),
     ):

@@ -27,10 +27,15 @@ def again(page: Page, profile: str = "book") -> str:
     return f"run: make reproduce PROFILE={profile} CHAPTER={page.chapter}"
 
 
-def without_alt(cell: NotebookNode, outputs: list[NotebookNode]) -> bool:
-    """Tell whether a cell shows an image for which the page gives no words."""
-    images = any(kind.startswith("image/") for output in outputs for kind in output.get("data", {}))
-    return images and not str(cell.metadata.get("mystnb", {}).get("image", {}).get("alt", "")).strip()
+def figure_problem(cell: NotebookNode, outputs: list[NotebookNode]) -> str | None:
+    """Return what is wrong with a cell's figure: an image without words, or words without an image."""
+    image = any(kind.startswith("image/") for output in outputs for kind in output.get("data", {}))
+    options = cell.metadata.get("mystnb", {})
+    if image and not str(options.get("image", {}).get("alt", "")).strip():
+        return "shows an image without alt text; give its words as mystnb: image: alt in the cell's YAML block"
+    if not image and ("image" in options or "figure" in options):
+        return "describes a figure, but its stored run shows no image; the cell must draw one"
+    return None
 
 
 def page_problems(store: Store, page: Page) -> Iterator[str]:
@@ -52,9 +57,8 @@ def page_problems(store: Store, page: Page) -> Iterator[str]:
         for problem in evidence.problems(store.notebook_path(page.id, profile), record, ledger):
             yield f"the run results/{profile}/{page.id}.ipynb is no evidence: {problem}; {again(page, profile)}"
     for number, (cell, shown) in enumerate(zip(cells, outputs or [], strict=False), start=1):
-        if without_alt(cell, shown):
-            yield (f"code cell {number} shows an image without alt text; "
-                   "give its words as mystnb: image: alt in the cell's YAML block")
+        if problem := figure_problem(cell, shown):
+            yield f"code cell {number} {problem}"
 
 
 def audit(app: Sphinx, env: BuildEnvironment, docnames: list[str]) -> None:

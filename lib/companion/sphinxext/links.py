@@ -20,9 +20,9 @@ def outside(uri: str, text: str) -> nodes.reference:
     return nodes.reference("", text, refuri=uri, internal=False)
 
 
-def page_link(env: BuildEnvironment, page: str, text: str) -> pending_xref:
-    """Return a link to the page ``schemes/orders`` of the book."""
-    link = pending_xref("", refdomain="std", reftype="doc", reftarget=f"/book/{page}", refexplicit=True,
+def page_link(env: BuildEnvironment, page: str, text: str = "") -> pending_xref:
+    """Return a link to the page ``schemes/orders`` of the book, with its title where no text is given."""
+    link = pending_xref("", refdomain="std", reftype="doc", reftarget=f"/book/{page}", refexplicit=bool(text),
                         refwarn=True, refdoc=env.docname)
     link += nodes.inline("", text)
     return link

@@ -64,7 +64,8 @@ class PaperTable(ChapterDirective):
         """Return the table itself; ``several`` sources are named in each cell."""
         numeric = {i for i in range(1, len(table.columns))
                    if any(isinstance(row[i].value, int | float) for row in table.rows)}
-        caption = el("caption", {}, el("strong", {}, f"Table {table.id}. "), self.inline(table.title))
+        title = [el("strong", {}, f"Table {table.id}. "), self.inline(table.title)]
+        caption = el("caption", {}, el("span", {"class": "companion-caption"}, title))
         digits = [max([decimals(row[i].value) for row in table.rows], default=0)
                   for i in range(len(table.columns))]
         body = [el("tr", {}, [self.cell(cell, i, digits[i] if i in numeric else None, several)

@@ -53,10 +53,12 @@ class Scorecard(SphinxDirective):
             for label, n in counted])
 
     def chapter(self, chapter: str) -> nodes.Node | str:
-        """Return the chapter's name, linked to its claims page where the book has one."""
+        """Return the chapter's title, linked, or its folder's name where it has no page of its own."""
+        if f"book/{chapter}/index" in self.env.found_docs:
+            return page_link(self.env, f"{chapter}/index")
         name = chapter.replace("_", " ").replace("-", " ").capitalize()
-        docname = f"book/{chapter}/claims"
-        return page_link(self.env, f"{chapter}/claims", name) if docname in self.env.found_docs else name
+        claims = f"book/{chapter}/claims" in self.env.found_docs
+        return page_link(self.env, f"{chapter}/claims", name) if claims else name
 
     def newest(self, rows: list[Row]) -> str:
         """Return when the newest run was made, and how many claims rest on stale runs."""

@@ -87,7 +87,8 @@ def compare(
     All arms of one seed see the same batches in the same order. With ``checkpoints`` (a folder) each run keeps its
     own file and a second call goes on where the first stopped. ``workers`` > 1 trains that many runs at once, each
     in its own process with one thread; ``make`` must then be importable (a function of a module or a
-    ``functools.partial`` of one, no lambda). ``options`` go to ``fit``.
+    ``functools.partial`` of one, no lambda), and a script needs its ``if __name__ == "__main__"`` guard.
+    ``options`` go to ``fit``.
     """
     seeds = tuple(checks.integer("seeds", s, at_least=0) for s in seeds)
     if len(set(seeds)) != len(seeds) or not seeds:

@@ -66,7 +66,7 @@ def checksum(tensor: Tensor) -> str:
 
 
 def identity(model: nn.Module, train: Pair, test: Pair, recipe: Recipe, seed: int) -> dict[str, Any]:
-    """What must be equal for a checkpoint to be continued: recipe, seed, data, and the printed model with shapes."""
+    """What must be equal for a checkpoint to be continued: recipe, seed, data, printed model and shapes."""
     shapes = repr(model) + repr([(name, tuple(value.shape)) for name, value in model.state_dict().items()])
     return {
         "recipe": recipe.resolved(),

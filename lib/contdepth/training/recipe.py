@@ -16,11 +16,12 @@ class Recipe:
     """SGD with momentum on cross-entropy.
 
     ``lr`` is the first rate of ``"multistep"`` (times ``factor`` from each epoch in ``milestones`` on,
-    counted from 0) and the peak of ``"one-cycle"`` (linear rise over the share ``warmup`` of all steps, then linear
-    fall to 0). ``pad`` > 0: zero-pad by so many pixels and crop at random; ``flip``: mirror half of the images,
-    drawn anew each time. ``precision``: ``"fp32"``, ``"fp64"`` or ``"bf16"`` (autocast; weights stay fp32). Weight
-    decay acts on every parameter, norms and k included, as in the authors' code. The test set is seen every
-    ``test_every`` epochs and after the last. ``departures`` says where the recipe leaves the paper.
+    counted from 0) and the peak of ``"one-cycle"`` (linear rise over the share ``warmup`` of all steps, then
+    a linear fall to 0). ``pad`` > 0: zero-pad by so many pixels and crop at random; ``flip``: mirror half of
+    the images, drawn anew each time. ``precision``: ``"fp32"``, ``"fp64"`` or ``"bf16"`` (autocast; weights
+    stay fp32). Weight decay acts on every parameter, norms and k included, as in the authors' code. The test
+    set is seen every ``test_every`` epochs and after the last. ``departures`` says where the recipe leaves
+    the paper.
     """
 
     name: str
@@ -97,7 +98,7 @@ RECIPES = {
             weight_decay=5e-4,
             pad=2,
             flip=True,
-            test_every=4,
+            test_every=2,
             departures=(
                 SHORT,
                 "weight decay 5e-4 instead of 1e-4",
@@ -107,12 +108,11 @@ RECIPES = {
         ),
         Recipe(
             "digits",
-            epochs=6,
+            epochs=8,
             lr=0.1,
             batch=64,
             schedule="one-cycle",
             weight_decay=5e-4,
-            test_every=3,
             departures=(SHORT, "scikit-learn's 8x8 digits", "no augmentation", "batch 64"),
         ),
     )

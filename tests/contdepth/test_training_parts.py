@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from functools import partial
 from pathlib import Path
+from typing import BinaryIO
 
 import numpy as np
 import pytest
@@ -20,6 +21,7 @@ from contdepth.training import (
     recipe,
     shrink,
     standardise,
+    write_atomically,
 )
 
 PAIR = partial(matched_pair, 14, width=2, in_channels=1)
@@ -156,3 +158,21 @@ def test_worker_processes_give_the_same_bits() -> None:
 def test_compare_refuses_a_seed_given_twice() -> None:
     with pytest.raises(ValueError, match="seeds: expected at least one seed, none twice"):
         compare(PAIR, labelled(), labelled(32), TINY, [0, 0])
+
+
+def test_files_are_replaced_whole(tmp_path: Path) -> None:
+    """A reader that has the old file open keeps it whole, and a write that fails changes nothing."""
+    path = tmp_path / "a.bin"
+    path.write_bytes(b"old" * 1000)
+
+    def fail(stream: BinaryIO) -> None:
+        stream.write(b"new")
+        raise OSError("disk full")
+
+    with path.open("rb") as reader:
+        with pytest.raises(OSError, match="disk full"):
+            write_atomically(path, fail)
+        assert path.read_bytes() == b"old" * 1000
+        write_atomically(path, lambda stream: stream.write(b"new"))
+        assert reader.read() == b"old" * 1000 and path.read_bytes() == b"new"
+    assert list(tmp_path.iterdir()) == [path]

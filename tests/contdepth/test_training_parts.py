@@ -10,18 +10,17 @@ import numpy as np
 import pytest
 import torch
 
+from contdepth.files import write_atomically
 from contdepth.nets import matched_pair
+from contdepth.seeds import derive, generator
 from contdepth.training import (
     RECIPES,
     Recipe,
     compare,
     crop_flip,
-    derive,
-    generator,
     recipe,
     shrink,
     standardise,
-    write_atomically,
 )
 
 PAIR = partial(matched_pair, 14, width=2, in_channels=1)

@@ -23,7 +23,7 @@ from PIL import Image
 from contdepth.data.labelled import Labelled, cut
 from contdepth.data.registry import entry
 from contdepth.data.store import DataError, cache_folder, download, local_folder, remedy, verify
-from contdepth.training.checkpoint import write_atomically
+from contdepth.files import write_atomically
 
 __all__ = ["cifar10", "parse_batch"]
 

@@ -7,7 +7,7 @@ import math
 import torch
 from torch import nn
 
-from contdepth.training.seeds import generator
+from contdepth.seeds import generator
 
 __all__ = ["draw_weights"]
 

@@ -16,11 +16,11 @@ from torch.nn.functional import cross_entropy
 from tqdm.auto import tqdm
 
 from contdepth import checks
+from contdepth.seeds import derive, generator
 from contdepth.training.augment import crop_flip
 from contdepth.training.checkpoint import load_checkpoint, save_checkpoint
 from contdepth.training.evaluation import DTYPES, Pair, evaluate, forward, layout, placed
 from contdepth.training.recipe import Recipe
-from contdepth.training.seeds import derive, generator
 
 __all__ = ["DivergenceError", "Fit", "fit"]
 

@@ -89,6 +89,11 @@ def run_page(
         with _PeakMemory() as memory:
             notebook = _execute(page, injected, page.setting(profile).timeout, report)
     duration = time.monotonic() - clock
+    if fingerprint(page, profile, overrides)["digest"] != mark["digest"]:
+        raise RunError(
+            f"page {page.id}: expected the page, its library and its ledger to stay as they were during the run, "
+            f"found them changed; run it again"
+        )
     tidy(notebook, page.name, page.source.relative_to(page.root).as_posix(), profile)
     found = notebook_problems(notebook, page.name, profile, ledger)
     if strict and found:

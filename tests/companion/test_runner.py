@@ -133,6 +133,15 @@ def test_a_claim_left_unchecked_is_refused(ran, capsys):
     assert stored(ran) == before
 
 
+def test_a_library_that_changes_under_a_run_is_refused(ran, capsys):
+    before = stored(ran)
+    module = ran / "lib/contdepth/schemes/euler.py"
+    edit(ran, PAGE, 'print("width", width)', f"open({str(module)!r}, 'a').write('\\nADDED = 1\\n')")
+    assert run(ran, "toy/euler", "--profile", "smoke") == 1
+    assert "expected the page, its library and its ledger to stay as they were" in capsys.readouterr().err
+    assert stored(ran) == before
+
+
 def start_sleeping(root: Path) -> tuple[subprocess.Popen, psutil.Process]:
     """Start a run that hangs in its last cell; return the command and its worker once the cell is reached."""
     mark = root / "reached"

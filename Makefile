@@ -1,6 +1,5 @@
-# Needs only Python >= 3.11.5 (< 3.13), make and a package index. Everything is installed into .venv, pinned by constraints.txt.
+# Needs only Python >= 3.11 (< 3.13), make and a package index. Everything is installed into .venv, pinned by constraints.txt.
 # make book | test | reproduce PROFILE=… CHAPTER=… [PAGE=…] | serve | bench | clean        (make help lists them)
-SHELL := /bin/bash
 PYTHON ?= python3
 PORT ?= 8000
 JOBS ?= 2
@@ -16,7 +15,8 @@ STEP := $(PYTHON) .ci/step.py
 export PYTHONUNBUFFERED := 1
 export MPLBACKEND := agg
 
-.PHONY: help env book test reproduce serve bench clean lint unit verify nbval html html-tests scorecard
+.NOTPARALLEL:
+.PHONY: help env book test reproduce serve bench clean lint unit verify nbval nbval-book html html-tests scorecard
 
 help:
 	@echo "make book                             build the book from the stored runs, print the scorecard and where to open it"
@@ -24,12 +24,12 @@ help:
 	@echo "make reproduce PROFILE=book CHAPTER=schemes [PAGE=orders]   run pages again (resumable) and store the new records"
 	@echo "make serve [PORT=8000]                serve the built book on this machine"
 	@echo "make bench                            side-by-side benchmarks, as ratios"
-	@echo "make clean                            remove what was built (.venv stays; remove it by hand)"
+	@echo "make clean                            remove what was built (.venv and checkpoints of unfinished runs stay)"
 
 env: .venv/.ready
 
 .venv/.ready: pyproject.toml constraints.txt
-	@$(PYTHON) -c 'import sys; v = sys.version_info[:3]; sys.exit(0 if (3, 11, 5) <= v < (3, 13) else "Python: expected >= 3.11.5 and < 3.13, found %d.%d.%d; name another with: make $(or $(MAKECMDGOALS),env) PYTHON=python3.11" % v)'
+	@$(PYTHON) -c 'import sys; v = sys.version_info[:3]; sys.exit(0 if (3, 11) <= v < (3, 13) else "Python: expected >= 3.11 and < 3.13, found %d.%d.%d; name another with: make $(or $(MAKECMDGOALS),env) PYTHON=python3.11" % v)'
 	@$(STEP) "Virtual environment" $(PYTHON) -m venv .venv
 	@$(STEP) "Install (pinned, about 1.5 GB)" $(BIN)/python -m pip install --disable-pip-version-check -c constraints.txt \
 	  $(if $(TORCH_INDEX),--extra-index-url $(TORCH_INDEX)) -e ".[book,test]"
@@ -44,7 +44,7 @@ scorecard: env
 	@$(BIN)/companion scorecard
 	@echo "Open: $(CURDIR)/_build/html/index.html"
 
-test: env lint unit verify nbval html html-tests scorecard
+test: lint unit verify nbval html-tests scorecard
 
 lint: env
 	@$(STEP) "Lint" $(BIN)/ruff check .
@@ -56,17 +56,17 @@ verify: env
 	@$(STEP) --stream "Smoke re-run and verdicts" $(BIN)/companion verify --jobs $(JOBS)
 
 nbval: env
-	@$(STEP) --summary 1 "Stored smoke runs (nbval)" $(BIN)/python -m pytest results/smoke -q -n $(JOBS) --dist loadfile \
+	@env -u MPLBACKEND $(STEP) --summary 1 "Stored smoke runs (nbval)" $(BIN)/python -m pytest results/smoke -q -n $(JOBS) --dist loadfile \
 	  --nbval --nbval-sanitize-with tests/nbval.cfg --nbval-current-env --nbval-cell-timeout=300 --runxfail
 
-html-tests: env
+html-tests: html
 	@$(STEP) --summary 1 "Results and built pages" $(BIN)/python -m pytest tests/book -q
 
 reproduce: env
 	@$(BIN)/companion run --profile $(PROFILE) $(if $(PAGE),$(CHAPTER)/$(PAGE),$(if $(CHAPTER),--chapter $(CHAPTER))) --resume --jobs $(JOBS)
 
 nbval-book: env
-	@$(STEP) --summary 1 "Stored book runs (nbval)" $(BIN)/python -m pytest results/book -q \
+	@env -u MPLBACKEND $(STEP) --summary 1 "Stored book runs (nbval)" $(BIN)/python -m pytest results/book -q \
 	  --nbval-lax --nbval-sanitize-with tests/nbval.cfg --nbval-current-env --nbval-cell-timeout=900 --runxfail
 
 serve: html
@@ -78,5 +78,5 @@ bench: env
 	@$(STEP) --stream "Fixed-step integration against torchdiffeq" $(BIN)/python benchmarks/integrate.py --out _build/bench/integrate.json
 
 clean:
-	rm -rf _build .companion .ruff_cache .hypothesis build *.egg-info lib/*.egg-info
+	rm -rf _build .ruff_cache .hypothesis build *.egg-info lib/*.egg-info
 	find lib tests benchmarks -name __pycache__ -type d -prune -exec rm -rf {} +

@@ -7,15 +7,20 @@ import hashlib
 import io
 import json
 import lzma
+import os
 import pickle
 import struct
+import subprocess
+import sys
 import tarfile
+import textwrap
 import zipfile
 from functools import cache
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pooch
 import pytest
 import torch
 from PIL import Image
@@ -49,7 +54,7 @@ def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     def offline(*args: Any, **options: Any) -> None:
         raise OSError("no route to host")
 
-    monkeypatch.setattr(store.pooch, "retrieve", offline)
+    monkeypatch.setattr(pooch, "retrieve", offline)
     return folder
 
 
@@ -291,6 +296,71 @@ def test_embedded_sets() -> None:
     assert train.images.shape == (1348, 1, 8, 8) and test.images.shape == (449, 1, 8, 8)
     assert train.labels.bincount().min() > 120 and int(train.images.max()) == 16
     assert {k: v.shape for k, v in sample_images().items()} == {"china": (427, 640, 3), "flower": (427, 640, 3)}
+
+
+def in_a_kernel_without_widgets(script: str, **variables: str) -> str:
+    """What ``script`` writes to stderr in a new process that tqdm takes for a Jupyter kernel."""
+    start = """
+        import sys
+        from types import ModuleType, SimpleNamespace
+        kernel = SimpleNamespace(config={"IPKernelApp": {}})
+        sys.modules["IPython"] = ModuleType("IPython")
+        sys.modules["IPython"].get_ipython = lambda: kernel
+        sys.modules["IPython"].version_info = (9, 0)
+        sys.modules["ipykernel.zmqshell"] = ModuleType("ipykernel.zmqshell")
+        sys.modules["ipywidgets"] = None
+    """
+    away = ("CONTDEPTH_", "PYTHONWARNINGS", "QT_API", "SPYDER")
+    kept = {key: value for key, value in os.environ.items() if not key.startswith(away)}
+    done = subprocess.run(
+        [sys.executable, "-c", textwrap.dedent(start) + textwrap.dedent(script)],
+        env={**kept, "OMP_NUM_THREADS": "1", **variables},
+        capture_output=True,
+        text=True,
+        timeout=120,
+    )
+    assert done.returncode == 0, done.stderr
+    return done.stderr
+
+
+def test_local_reads_do_not_import_pooch(tmp_path: Path) -> None:
+    """No CONTDEPTH_CACHE is set, so the cache folder is the user's own, here an empty one."""
+    home = tmp_path / "data"
+    put(home / "mnist" / "t10k-labels-idx1-ubyte.gz", b"local")
+    put(home / "cifar-10-batches-py" / "test_batch", b"local")
+    script = f"""
+        import sys
+        import contdepth.training
+        from contdepth.data import cache_folder, cifar, digits, registry, store
+        digits("train")
+        files = {{name: registry.registry()[name]["files"] for name in ("mnist", "cifar10")}}
+        files["mnist"]["t10k-labels-idx1-ubyte.gz"]["sha256"] = {sha(b"local")!r}
+        files["cifar10"]["test_batch"]["sha256"] = {sha(b"local")!r}
+        assert store.obtain("mnist", "t10k-labels-idx1-ubyte.gz") == b"local"
+        assert cifar.batch_bytes("test_batch") == b"local"
+        assert "pooch" not in sys.modules and "tqdm.auto" not in sys.modules
+        import warnings
+        warnings.simplefilter("ignore")
+        import pooch
+        assert cache_folder() == pooch.os_cache("contdepth")
+    """
+    own = {"HOME": str(tmp_path), "XDG_CACHE_HOME": str(tmp_path / "cache"), "CONTDEPTH_DATA": str(home)}
+    assert in_a_kernel_without_widgets(script, **own) == ""
+
+
+def test_a_download_in_a_kernel_does_not_warn(tmp_path: Path) -> None:
+    """pooch copies nothing here: the file is there already, with the right checksum."""
+    put(tmp_path / "cache" / "a.bin", b"kept")
+    script = f"""
+        from contdepth.data import store
+        import sys, warnings
+        assert "pooch" not in sys.modules
+        path = store.download("mnist", "a.bin", "http://localhost/a.bin", "sha256:{sha(b"kept")}")
+        assert path.read_bytes() == b"kept" and "pooch" in sys.modules
+        assert not any("IProgress" in str(f[1]) for f in warnings.filters)
+    """
+    assert in_a_kernel_without_widgets(script, CONTDEPTH_CACHE=str(tmp_path / "cache")) == ""
+    assert "IProgress not found" in in_a_kernel_without_widgets("import pooch")
 
 
 def test_registry_is_complete() -> None:

@@ -144,6 +144,19 @@ def test_jacobian_by_torch_func(scheme):
         torch.testing.assert_close(torch.func.vmap(flow)(u0), flow(u0), rtol=1e-13, atol=1e-14)
 
 
+def test_the_two_step_coefficients_under_torch_func():
+    u0, w, _ = (x.detach() for x in inputs())
+    t, k = torch.linspace(0, 1, 4, dtype=torch.float64), torch.tensor([0.3, -0.2, 0.5], dtype=torch.float64)
+
+    def flow(k):
+        return integrate(lambda t, u: torch.tanh(u @ w), u0, t, LinearTwoStep(k=k), keep="last")
+
+    torch.testing.assert_close(torch.func.jacrev(flow)(k), torch.func.jacfwd(flow)(k), rtol=1e-11, atol=1e-12)
+    both = torch.stack([k, k.flip(0)])
+    expected = torch.stack([flow(row) for row in both])
+    torch.testing.assert_close(torch.func.vmap(flow)(both), expected, rtol=1e-13, atol=1e-14)
+
+
 def test_reduced_field_takes_both_derivatives():
     k, h, t = 0.3, 0.1, torch.tensor(0.7, dtype=torch.float64)
     u = torch.tensor([0.4], dtype=torch.float64)

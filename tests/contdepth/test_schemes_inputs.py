@@ -34,6 +34,7 @@ from contdepth.schemes import (
     sample_moments,
     stability_region,
     steps_to_tolerance,
+    weak_order,
 )
 
 U0, T = torch.tensor([1.0, 0.5]), torch.linspace(0, 1, 5)
@@ -95,7 +96,15 @@ def f(t, u):
             ValueError,
             "t: expected equal steps .* found steps from 0.1 to 0.2",
         ),
-        ((f, U0, T, LinearTwoStep(k=[0.1, 0.2])), ValueError, "k: expected at least 3 values"),
+        ((f, U0, T, LinearTwoStep(k=[0.1, 0.2])), ValueError, "k: expected 4 values, .* found 2"),
+        ((f, U0, T, LinearTwoStep(k=[0.1] * 5)), ValueError, "k: expected 4 values, .* found 5"),
+        ((f, U0, T, LinearTwoStep(k=torch.zeros(3))), ValueError, "k: expected 4 values, .* found 3"),
+        ((f, U0, T, LinearTwoStep(k=())), ValueError, "k: expected 4 values, .* found 0"),
+        (
+            (f, U0, T, LinearTwoStep(start=U0.double())),
+            TypeError,
+            "start: expected dtype torch.float32, that of u0, found dtype torch.float64",
+        ),
         ((f, U0, T, LinearTwoStep(start=torch.ones(3))), ValueError, r"start: expected shape \(2,\)"),
         (
             (f, U0, T, StochasticDepth()),
@@ -119,8 +128,72 @@ def test_integrate_refuses_options():
         integrate(f, U0, T, ForwardEuler(), keep="first")
     with pytest.raises(ValueError, match="generator: expected None for forward Euler"):
         integrate(f, U0, T, ForwardEuler(), generator=torch.Generator())
-    with pytest.raises(ValueError, match="t: expected a number > 0.0.*increasing grid"):
-        integrate(f, U0, T.flip(0), StochasticDepth(), generator=torch.Generator())
+
+
+def test_a_wrong_number_of_k_is_refused_before_f_runs():
+    def never(t, u):
+        raise AssertionError("f was called")
+
+    with pytest.raises(ValueError, match="k: expected 4 values"):
+        integrate(never, U0, T, LinearTwoStep(k=[0.1] * 3))
+
+
+@pytest.mark.parametrize("differentiated", [False, True])
+@pytest.mark.parametrize(
+    "scheme",
+    [
+        ShakeShake(),
+        StochasticDepth(),
+        StochasticDepth(scaled=False),
+        StochasticTwoStep(0.3),
+        StochasticTwoStep(0.3, scaled=False),
+    ],
+    ids=lambda scheme: f"{scheme.name}, scaled={getattr(scheme, 'scaled', True)}",
+)
+def test_random_schemes_run_forward_only(scheme, differentiated):
+    field, t = ((f, f) if isinstance(scheme, ShakeShake) else f), T.clone().requires_grad_(differentiated)
+    assert integrate(field, U0, t, scheme, generator=torch.Generator()).isfinite().all()
+    with pytest.raises(ValueError, match="t: expected an increasing grid for (stochastic|shake-shake)"):
+        integrate(field, U0, t.flip(0), scheme, generator=torch.Generator())
+
+
+@pytest.mark.parametrize(
+    "scheme",
+    [
+        ForwardEuler(),
+        RungeKutta(RK4),
+        LinearTwoStep(k=0.3),
+        BackwardEuler(),
+        FractalBlock(),
+        StochasticDepth(),
+    ],
+    ids=lambda scheme: scheme.name,
+)
+@pytest.mark.parametrize(
+    ("late", "error", "message"),
+    [
+        (lambda u: -u[..., :1], ValueError, r"f\(t, u\): expected shape \(3, 2\), found shape \(3, 1\)"),
+        (lambda u: -u.expand(2, 3, 2), ValueError, r"f\(t, u\): .* found shape \(2, 3, 2\)"),
+        (lambda u: -u.double(), TypeError, r"f\(t, u\): expected dtype torch.float32, .* found dtype"),
+        (lambda u: 1.0, TypeError, r"f\(t, u\): expected a torch.Tensor, found float"),
+    ],
+    ids=["narrow", "wide", "dtype", "number"],
+)
+def test_a_wrong_value_of_f_is_named_at_a_late_step_too(scheme, late, error, message):
+    generator = torch.Generator() if isinstance(scheme, StochasticDepth) else None
+    with pytest.raises(error, match=message):
+        integrate(
+            lambda t, u: -u if t < 0.6 else late(u), torch.ones(3, 2), T, scheme, generator=generator
+        )
+
+
+def test_a_scheme_that_changes_the_shape_of_the_state_is_refused():
+    class Widening(ForwardEuler):
+        def step(self, f, t, u, h):
+            return super().step(f, t, u, h).expand(3, 2) if t > 0.4 else super().step(f, t, u, h)
+
+    with pytest.raises(ValueError, match=r"state: expected shape \(2,\) .* found shape \(3, 2\)"):
+        integrate(f, U0, T, Widening(), keep="last")
 
 
 def test_unequal_steps_are_fine_for_one_step_schemes_and_rounding_for_two_step():
@@ -149,9 +222,19 @@ def test_backward_euler_says_when_newton_fails():
         (lambda: LinearTwoStep(k=[0.1, "x"]), TypeError, r"k\[1\]: expected a real number"),
         (lambda: LinearTwoStep(k=torch.ones(2, 2)), ValueError, "k: expected a number or one value per step"),
         (lambda: LinearTwoStep(k=torch.tensor(1)), TypeError, "k: expected a floating-point tensor"),
+        (lambda: LinearTwoStep(k=torch.tensor([0.1, float("nan")])), ValueError, "k: expected finite values"),
+        (lambda: LinearTwoStep(k=torch.tensor(float("inf"))), ValueError, "k: expected finite .* found inf"),
         (lambda: LinearTwoStep(start="zero"), ValueError, "start: expected one of 'euler', 'repeat'"),
         (lambda: StochasticDepth(p=1.2), ValueError, "p: expected a number <= 1.0"),
         (lambda: StochasticTwoStep(k=-1.0), ValueError, "k: expected a number > -1.0"),
+        (lambda: StochasticTwoStep(k=1.0), ValueError, "k: expected a number < 1.0"),
+        (
+            lambda: weak_order(StochasticDepth(), -1.0, (2, 4), powers=(1, 0)),
+            ValueError,
+            "power: expected a number >= 1",
+        ),
+        (lambda: ShakeShake().limit_moment(1.5, (1.0, 2.0), 1.0), TypeError, "power: expected an integer"),
+        (lambda: StochasticTwoStep().linear_moment(3, 1.0, 0, 1.0), ValueError, "steps: expected .* >= 1"),
         (
             lambda: Tableau("x", 1, ((), (1.0,)), (1.0,), (0.0,)),
             ValueError,

@@ -84,6 +84,25 @@ def test_stated_order_on_a_time_dependent_problem(scheme):
     assert has_order(scheme, TimeDependent(), scheme.order, steps=(80, 160))
 
 
+@pytest.mark.parametrize("start", ["euler", "repeat"])
+@pytest.mark.parametrize(
+    "k",
+    [-1.0, -1.2, 1.2, (0.1, -1.0, 0.3), (0.1, 1.5), torch.tensor([0.2, -2.0]), torch.tensor(-1.0)],
+    ids=str,
+)
+def test_no_order_is_stated_where_the_two_step_scheme_does_not_converge(k, start):
+    assert LinearTwoStep(k=k, start=start).order == 0
+
+
+def test_the_stated_order_at_the_ends_of_k():
+    assert measure_order(LinearTwoStep(k=-1.0), Pendulum(), (160, 320)).errors[-1] > 0.1    # f times 0
+    assert measure_order(LinearTwoStep(k=1.2), Pendulum(), (160, 320)).errors[-1] > 1e6     # unstable
+    assert LinearTwoStep(k=-0.999).order == 1
+    assert LinearTwoStep(k=(1.0, 0.5)).order == 1
+    assert LinearTwoStep(k=torch.tensor([1.0, 1.0])).order == 2
+    assert LinearTwoStep(k=1.0, start="repeat").order == 1
+
+
 def test_local_error_is_one_order_higher():
     for scheme in (ForwardEuler(), RungeKutta(HEUN2), RungeKutta(RK4), RevNet(), BackwardEuler()):
         assert local_error_order(scheme, Pendulum()).last == pytest.approx(scheme.order + 1, abs=0.1)

@@ -250,10 +250,37 @@ def test_regions():
     assert region.shape == (61, 41)
     assert region[30, 20] == pytest.approx(0.0, abs=1e-6)  # z = -1
     assert (stability_region(BackwardEuler(), real, imag)[:, real <= 0] <= 1 + 1e-12).all()
-    rescaled, raw = (
-        stability_region(LinearTwoStep(k=-0.8, rescale=r), real, imag) <= 1 for r in (True, False)
-    )
-    assert rescaled.sum() != raw.sum()
+
+
+@pytest.mark.parametrize("rescale", [False, True])
+@pytest.mark.parametrize("k", [-0.8, -0.3, 0.0, 0.5, 0.9])
+def test_the_border_of_the_lm_region_is_an_ellipse(k, rescale):
+    """A root e^{iθ} has c z = e^{iθ} - (1 - k) - k e^{-iθ}; c = 1 for the raw form, 1 + k if rescaled."""
+    theta = torch.linspace(0, 2 * math.pi, 97, dtype=torch.float64)
+    scheme, c = LinearTwoStep(k=k, rescale=rescale), 1 + k if rescale else 1
+
+    def modulus(share):
+        z = torch.complex(-(1 - k) + share * (1 - k) * torch.cos(theta), share * (1 + k) * torch.sin(theta))
+        return amplification(scheme, z / c)
+
+    torch.testing.assert_close(modulus(1.0), torch.ones_like(theta), rtol=0, atol=1e-12)
+    for share in (0.0, 0.5, 0.99):
+        assert (modulus(share) < 1).all()
+    for share in (1.01, 2.0):
+        assert (modulus(share) > 1).all()
+
+
+@pytest.mark.parametrize("rescale", [False, True])
+def test_the_lm_region_on_a_grid_is_the_inside_of_its_ellipse(rescale):
+    k = -0.8
+    c = 1 + k if rescale else 1
+    real, imag = torch.linspace(-20, 1, 211), torch.linspace(-1.5, 1.5, 61)
+    region = stability_region(LinearTwoStep(k=k, rescale=rescale), real, imag)
+    across, along = (c * real.double() + 1 - k) / (1 - k), c * imag.double() / (1 + k)
+    size = across**2 + along.unsqueeze(1) ** 2
+    clear = (size - 1).abs() > 1e-3
+    assert torch.equal(region[clear] < 1, size[clear] < 1)
+    assert 100 < int((region < 1).sum()) < region.numel() / 2
 
 
 def test_two_step_roots_solve_their_equation():

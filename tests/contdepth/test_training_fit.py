@@ -26,6 +26,7 @@ from contdepth.training import (
     recipe,
     standardise,
 )
+from contdepth.training.loop import check_cublas
 
 SHORT = Recipe("short", epochs=3, batch=16, lr=0.05, schedule="one-cycle", pad=1, flip=True)
 
@@ -174,6 +175,24 @@ def test_divergence_names_step_and_rate() -> None:
         )
 
 
+def test_divergence_in_the_last_step_is_met_by_the_test(tmp_path: Path) -> None:
+    """One step: the training loss before it is finite, the test loss after it is not."""
+    model, path, losses = nn.Sequential(nn.Flatten(), nn.Linear(64, 2)), tmp_path / "a.pt", []
+    with pytest.raises(
+        DivergenceError,
+        match=r"^test loss: expected .*, found (nan|inf) at step 0 \(epoch 0\), learning rate 1e\+38",
+    ):
+        fit(
+            model,
+            *data(),
+            Recipe("wild", epochs=1, batch=56, lr=1e38),
+            seed=0,
+            checkpoint=path,
+            on_step=lambda step, loss: losses.append(loss),
+        )
+    assert not path.exists() and losses == []
+
+
 def test_one_step_is_sgd_by_hand() -> None:
     """Two full-batch steps against v <- m v + g + wd w, w <- w - lr v in float64."""
     (x, y), test = data()
@@ -217,3 +236,50 @@ def test_uint8_images_are_refused() -> None:
         fit(net(), (images, torch.zeros(4)), data()[1], SHORT, seed=0)
     with pytest.raises(ValueError, match=r"train labels: expected shape \(56,\), found shape \(55,\)"):
         fit(net(), (data()[0][0], data()[0][1][1:]), data()[1], SHORT, seed=0)
+
+
+@pytest.mark.parametrize("part", ["train", "test"])
+def test_data_that_cannot_be_trained_on_are_refused(part: str) -> None:
+    (images, labels), good = data()
+    none = (images[:0], labels[:0])
+    array = "expected a torch.Tensor, found ndarray; torch.as_tensor"
+    cases = (
+        ((images.numpy(), labels.numpy()), TypeError, f"images: {array}"),
+        ((images, labels.numpy()), TypeError, f"labels: {array}"),
+        ((images, labels + 0.7), TypeError, r"labels: expected integers, found dtype torch\.float32; call"),
+        ((images, labels.bool()), TypeError, r"labels: expected integers, found dtype torch\.bool; call"),
+        (none, ValueError, r"images: expected at least one image, found shape \(0, 1, 8, 8\)"),
+        ((images + 1j, labels), TypeError, r"images: expected real numbers, found dtype torch\.complex64"),
+    )
+    for bad, error, text in cases:
+        sets = (bad, good) if part == "train" else (good, bad)
+        with pytest.raises(error, match=f"^{part} {text}"):
+            fit(net(), *sets, SHORT, seed=0)
+
+
+def test_bfloat16_images_and_int32_labels_are_taken(tmp_path: Path) -> None:
+    sets = [(images.bfloat16(), labels) for images, labels in data()]
+    small = fit(net(), *((x, y.int()) for x, y in sets), SHORT, seed=0, checkpoint=tmp_path / "small.pt")
+    plain = fit(net(), *((x.float(), y) for x, y in sets), SHORT, seed=0, checkpoint=tmp_path / "plain.pt")
+    assert small.history == plain.history
+    left, right = (torch.load(tmp_path / f"{name}.pt")["content"]["model"] for name in ("small", "plain"))
+    assert all(torch.equal(left[key], right[key]) for key in right)
+
+
+@pytest.mark.parametrize("value", [None, "", ":0:0"])
+def test_deterministic_cuda_needs_its_variable(monkeypatch: pytest.MonkeyPatch, value: str | None) -> None:
+    name = "CUBLAS_WORKSPACE_CONFIG"
+    monkeypatch.delenv(name, raising=False)
+    if value is not None:
+        monkeypatch.setenv(name, value)
+    found = "none" if value is None else repr(value)
+    text = f"{name}: expected :4096:8 .*, found {found}; set {name}=:4096:8 before"
+    with pytest.raises(ValueError, match=text):
+        check_cublas(torch.device("cuda:0"), True)
+    with pytest.raises(ValueError, match=text):
+        fit(net(), *data(), SHORT, seed=0, device="cuda", deterministic=True)
+    check_cublas(torch.device("cuda"), False)
+    check_cublas(torch.device("cpu"), True)
+    for good in (":4096:8", ":16:8"):
+        monkeypatch.setenv(name, good)
+        check_cublas(torch.device("cuda"), True)

@@ -159,6 +159,15 @@ def test_compare_refuses_a_seed_given_twice() -> None:
         compare(PAIR, labelled(), labelled(32), TINY, [0, 0])
 
 
+def test_compare_checks_the_data_before_it_starts() -> None:
+    images, labels = labelled()
+    for workers in (1, 2):
+        with pytest.raises(TypeError, match=r"test labels: expected integers, found dtype torch\.float32"):
+            compare(PAIR, labelled(), (images, labels.float()), TINY, [0], workers=workers)
+        with pytest.raises(TypeError, match=r"train images: expected a torch\.Tensor, found ndarray"):
+            compare(PAIR, (images.numpy(), labels), labelled(), TINY, [0], workers=workers)
+
+
 def test_files_are_replaced_whole(tmp_path: Path) -> None:
     """A reader that has the old file open keeps it whole, and a write that fails changes nothing."""
     path = tmp_path / "a.bin"

@@ -22,7 +22,7 @@ from PIL import Image
 
 from contdepth.data.labelled import Labelled, cut
 from contdepth.data.registry import entry
-from contdepth.data.store import DataError, cache_folder, download, local_folder, remedy, verify
+from contdepth.data.store import DataError, cache_folder, download, folders, remedy, verify
 from contdepth.files import write_atomically
 
 __all__ = ["cifar10", "parse_batch"]
@@ -107,7 +107,7 @@ def batch_bytes(batch: str) -> bytes:
     if kept.is_file():
         with suppress(DataError):
             return verify("cifar10", place, kept, kept.read_bytes(), expected)
-    found = [p for folder in (local_folder(), cache_folder()) if folder for p in forms(folder, batch) if p != kept]
+    found = [p for folder in folders() for p in forms(folder, batch) if p != kept]
     path = (
         found[0]
         if found

@@ -5,9 +5,11 @@ from __future__ import annotations
 import hashlib
 import os
 import sys
+import warnings
+from collections.abc import Iterator
 from pathlib import Path
 
-import pooch
+from platformdirs import user_cache_path
 
 from contdepth.data.registry import entry
 
@@ -19,14 +21,22 @@ class DataError(RuntimeError):
 
 
 def cache_folder() -> Path:
-    """Folder for downloads and decoded copies: CONTDEPTH_CACHE, or pooch's cache folder of this user."""
-    return Path(os.environ.get("CONTDEPTH_CACHE") or pooch.os_cache("contdepth"))
+    """Folder for downloads and decoded copies: CONTDEPTH_CACHE, or the user's cache as in pooch.os_cache."""
+    return Path(os.environ.get("CONTDEPTH_CACHE") or user_cache_path("contdepth"))
 
 
 def local_folder() -> Path | None:
     """The folder CONTDEPTH_DATA, or None if the variable is not set."""
     value = os.environ.get("CONTDEPTH_DATA")
     return Path(value) if value else None
+
+
+def folders() -> Iterator[Path]:
+    """Where files are looked for, in order: CONTDEPTH_DATA if it is set, then the cache folder."""
+    home = local_folder()
+    if home is not None:
+        yield home
+    yield cache_folder()
 
 
 def digest(content: bytes, algorithm: str = "sha256") -> str:
@@ -54,7 +64,14 @@ def verify(name: str, place: str, origin: Path, content: bytes, expected: str, a
 
 
 def download(name: str, place: str, url: str, known_hash: str) -> Path:
-    """Fetch ``url`` into the cache folder; pooch writes to a temporary file and checks it before it moves it."""
+    """Fetch ``url`` into the cache folder; pooch writes to a temporary file and checks it before it moves it.
+
+    pooch is imported only here: it imports tqdm.auto, which warns in a Jupyter kernel without ipywidgets.
+    """
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", message="IProgress not found")
+        import pooch
+
     target = cache_folder() / place
     try:
         return Path(
@@ -73,9 +90,9 @@ def obtain(name: str, file: str) -> bytes:
     """The checked bytes of one file of a set. A damaged local file is an error, never replaced silently."""
     info = entry(name)["files"][file]
     place, expected = info["local"], info["sha256"]
-    for folder in (local_folder(), cache_folder()):
-        path = folder / place if folder else None
-        if path is not None and path.is_file():
+    for folder in folders():
+        path = folder / place
+        if path.is_file():
             return verify(name, place, path, path.read_bytes(), expected)
     if info["url"] is None:
         raise DataError(f"{place}: expected a file with sha256 {expected}, found none; {remedy(name, place)}")

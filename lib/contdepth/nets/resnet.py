@@ -18,7 +18,9 @@ __all__ = ["ResidualNet", "resnet", "resnext"]
 def survival_probabilities(blocks: int, last: float) -> tuple[float, ...]:
     """Stochastic depth: block l = 1…L keeps its branch with probability 1 - (l/L)(1 - p_L), p_L = ``last``.
 
-    The authors' code uses (l-1)/(L-1) instead, so that its first block is never dropped.
+    This is the rule of Huang et al. 2016. A departure from the authors' code of the LM paper, which uses
+    (l-1)/(L-1), so that its first block is never dropped. What a kept branch is divided by is the same
+    probability: see ``ResidualNet`` for that departure from Huang et al.
     """
     return tuple(1 - (l / blocks) * (1 - last) for l in range(1, blocks + 1))
 
@@ -29,7 +31,10 @@ class ResidualNet(nn.Module):
     Stem 3x3 convolution, blocks as in ``plan``, head (norm, ReLU, mean over space, linear). Any h, w >= 4.
     ``survival`` is p_L of stochastic depth (1 = off): in training a dropped branch adds nothing and a kept one is
     divided by its probability, so the mean update is f and evaluation needs no factor; one draw per block and
-    batch from torch's global CPU generator. Weights come from ``seed`` alone.
+    batch from torch's global CPU generator. Two departures: Huang et al. 2016 leave kept branches unscaled in
+    training and multiply every branch by its probability at test time (the same mean, other sizes of f and
+    its gradient in training); and block l falls with l/L, l = 1…L, as they write, where the authors' code of
+    the LM paper has (l-1)/(L-1). Weights come from ``seed`` alone.
     """
 
     def __init__(

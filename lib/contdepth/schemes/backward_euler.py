@@ -30,8 +30,8 @@ class BackwardEuler:
     available and come out wrong, so do not differentiate twice.
 
     Args:
-        tolerance: bound on the last Newton update, relative to 1 + max|u|; default 1000 times the rounding
-            unit.
+        tolerance: bound on the largest entry of the residual v - u - h f(v) after a Newton update, relative
+            to 1 + max|v|; default 1000 times the rounding unit.
         iterations: Newton iterations allowed.
     """
 

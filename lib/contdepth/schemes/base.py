@@ -30,11 +30,12 @@ class Scheme(Protocol):
     ``first_step(f, t, u, h) -> u_1`` and ``next_step(n, f, t, u, previous, h) -> u_{n+1}``. Schemes with
     ``fields = 2`` take a pair ``(f1, f2)`` in place of ``f``. Schemes with ``random = True`` take a
     ``generator`` keyword in those methods. Optional members default to ``two_step = False``, ``fields = 1``,
-    ``random = False``.
+    ``random = False``. A scheme with one coefficient per step has ``check_steps(count)``, which raises if it
+    holds another number of them.
     """
 
     name: ClassVar[str]
-    order: int
+    order: float
     stages: int
 
 
@@ -55,7 +56,8 @@ def integrate(f: Field | tuple[Field, Field], u0: Tensor, t: Tensor, scheme: Sch
     Args:
         f: right-hand side ``f(t, u)``; a pair ``(f1, f2)`` for schemes with ``fields = 2``.
         u0: state ``(..., d)`` at ``t[0]``, floating point (complex where the scheme allows).
-        t: grid ``(N + 1,)``, strictly increasing or strictly decreasing; equal steps for two-step schemes.
+        t: grid ``(N + 1,)``, strictly increasing or strictly decreasing; equal steps for two-step schemes,
+            increasing for random schemes.
         scheme: any scheme of ``contdepth.schemes``.
         keep: ``"all"`` returns every state, ``"last"`` only the final one (no trajectory is stored).
         generator: source of randomness, required by random schemes and refused by the others.
@@ -65,13 +67,18 @@ def integrate(f: Field | tuple[Field, Field], u0: Tensor, t: Tensor, scheme: Sch
         in ``u0``, in whatever ``f`` and the scheme hold, and in ``t`` if ``t.requires_grad``.
 
     Raises:
-        TypeError, ValueError: a wrong argument, or an ``f`` whose first value has another shape or dtype than
-            ``u``.
+        TypeError, ValueError: a wrong argument; a value of ``f`` whose shape or dtype is not that of its
+            ``u``; a scheme whose new state has not the shape and dtype of ``u0``.
     """
     checks.floating("u0", u0)
     checks.one_of("keep", keep, ("all", "last"))
     _check_grid(t)
     _check_scheme(f, scheme, generator)
+    if getattr(scheme, "random", False) and bool(t[-1] < t[0]):
+        checks.fail("t", f"an increasing grid for {scheme.name}", "a decreasing one",
+                    "a stochastic equation runs forward only")
+    if hasattr(scheme, "check_steps"):
+        scheme.check_steps(len(t) - 1)
     states = _states(f, u0, t, scheme, generator)
     if keep == "all":
         return _stack(u0, len(t), states)
@@ -86,20 +93,31 @@ def _states(f: Field, u0: Tensor, t: Tensor, scheme: Scheme,
     two_step = getattr(scheme, "two_step", False)
     steps = _equal_steps(t) if two_step else t.diff()
     steps = steps.unbind() if t.requires_grad else steps.tolist()
-    u, first, rest = u0, _checked(f), f
+    u, shape, dtype = u0, u0.shape, u0.dtype
+    f = tuple(_checked(part) for part in f) if isinstance(f, tuple) else _checked(f, shape)
     if two_step:
-        previous, u = u0, scheme.first_step(first, times[0], u0, steps[0], **random)
+        previous, u = u0, scheme.first_step(f, times[0], u0, steps[0], **random)
+        _check_state(u, shape, dtype)
         yield u
         advance = partial(scheme.next_step, **random) if random else scheme.next_step
         for n in range(1, len(steps)):
-            u, previous = advance(n, rest, times[n], u, previous, steps[n]), u
+            u, previous = advance(n, f, times[n], u, previous, steps[n]), u
+            _check_state(u, shape, dtype)
             yield u
         return
     advance = partial(scheme.step, **random) if random else scheme.step
     for time, h in zip(times, steps, strict=False):     # one more time than steps
-        u = advance(first, time, u, h)
-        first = rest
+        u = advance(f, time, u, h)
+        _check_state(u, shape, dtype)
         yield u
+
+
+def _check_state(u: Tensor, shape: torch.Size, dtype: torch.dtype) -> None:
+    """Raise if a new state has another shape or dtype than u0: with a checked f, the scheme's own doing."""
+    if u.shape != shape or u.dtype != dtype:
+        checks.fail("state", f"shape {tuple(shape)} and {dtype}, those of u0",
+                    f"shape {tuple(u.shape)} and {u.dtype}", "check what the scheme holds, such as its start",
+                    error=ValueError if u.shape != shape else TypeError)
 
 
 def _stack(u0: Tensor, length: int, states: Iterator[Tensor]) -> Tensor:
@@ -118,18 +136,19 @@ def _stack(u0: Tensor, length: int, states: Iterator[Tensor]) -> Tensor:
     return out if listed is None else torch.stack(listed)
 
 
-def _checked(f: Field | tuple[Field, Field]) -> Field | tuple[Field, Field]:
-    """Wrap ``f`` so that a value of the wrong kind, shape or dtype is named; used for the first step only."""
-    if isinstance(f, tuple):
-        return tuple(_checked(part) for part in f)
+def _checked(f: Field, shape: torch.Size | None = None) -> Field:
+    """Wrap ``f`` so that a value of the wrong kind, shape or dtype is named, not broadcast or promoted.
 
+    ``shape`` is that of every ``u`` that ``f`` will see, if known: asking each tensor for it costs more.
+    """
     def checked(t: Tensor, u: Tensor) -> Tensor:
-        value = checks.tensor("f(t, u)", f(t, u), hint="f must return du/dt as a tensor")
+        value = f(t, u)
+        if isinstance(value, Tensor) and value.shape == (shape or u.shape) and value.dtype == u.dtype:
+            return value
+        checks.tensor("f(t, u)", value, hint="f must return du/dt as a tensor")
         checks.same_shape("f(t, u)", value, tuple(u.shape), hint="f must return du/dt with the shape of u")
-        if value.dtype != u.dtype:
-            checks.fail("f(t, u)", f"dtype {u.dtype}, that of u", f"dtype {value.dtype}",
-                        "convert u0 or what f holds", error=TypeError)
-        return value
+        checks.fail("f(t, u)", f"dtype {u.dtype}, that of u", f"dtype {value.dtype}",
+                    "convert u0 or what f holds", error=TypeError)
 
     return checked
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import ClassVar
 
@@ -30,9 +31,9 @@ class LinearTwoStep:
     BDF2.
 
     Args:
-        k: a number, a 0-D tensor, or one value per step as a sequence or tensor ``(N,)`` (trainable). Entry n
-            makes u_{n+1}; entry 0 is used only if there is a state before u_0, and not at all by
-            ``start="euler"``.
+        k: a number, a 0-D tensor, or one value per step as a sequence or tensor ``(N,)`` (trainable), N the
+            number of steps of the grid. Entry n makes u_{n+1}; entry 0 is used only if there is a state
+            before u_0, and not at all by ``start="euler"``.
         rescale: whether f is multiplied by 1 + k_n.
         start: ``"euler"``: u_1 by forward Euler. ``"repeat"``: u_{-1} = u_0 (a first-order start: it costs
             the leapfrog its second order). A tensor shaped like u_0: u_{-1} itself. The paper does not say;
@@ -50,6 +51,8 @@ class LinearTwoStep:
     def __post_init__(self) -> None:
         if isinstance(self.k, Tensor):
             checks.floating("k", self.k)
+            with suppress(RuntimeError):    # torch.func.vmap over k: its entries cannot be looked at
+                checks.finite("k", self.k)
             if self.k.ndim > 1:
                 checks.fail("k", "a number or one value per step", f"a tensor of shape {tuple(self.k.shape)}")
         elif isinstance(self.k, Sequence) and not isinstance(self.k, str):
@@ -61,20 +64,34 @@ class LinearTwoStep:
 
     @property
     def order(self) -> int:
-        """Order for u' = f: 0 for the raw form with k != 0, 2 for the rescaled leapfrog (k = 1), else 1."""
+        """Order for u' = f: 2 for the rescaled leapfrog (k = 1), 0 where nothing converges, else 1.
+
+        Nothing converges in the raw form with k != 0 (it solves another equation), nor unless -1 < k <= 1: a
+        k above 1 in modulus is unstable for every step, and at k = -1 the rescaled f is multiplied by 0.
+        """
         if isinstance(self.k, Tensor):
             values = self.k.detach().reshape(-1).tolist()
         else:
             values = list(self.k) if isinstance(self.k, tuple) else [self.k]
-        if not self.rescale and any(values):
+        if not all(-1 < k <= 1 for k in values) or (not self.rescale and any(values)):
             return 0
         repeats = isinstance(self.start, str) and self.start == "repeat"
         return 2 if self.rescale and not repeats and all(k == 1 for k in values) else 1
 
+    def check_steps(self, count: int) -> None:
+        """Raise ``ValueError`` if k holds one value per step, but not ``count`` of them."""
+        several = isinstance(self.k, tuple) or (isinstance(self.k, Tensor) and self.k.ndim == 1)
+        if several and len(self.k) != count:
+            checks.fail("k", f"{count} values, one per step of the grid", len(self.k),
+                        "entry 0 counts, also where the start does not use it")
+
     def first_step(self, f: Field, t: Tensor, u: Tensor, h: float | Tensor) -> Tensor:
         """Return u_1 from u_0 ``(..., d)`` by the chosen start."""
         if isinstance(self.start, Tensor):
-            return self.next_step(0, f, t, u, checks.same_shape("start", self.start, tuple(u.shape)), h)
+            before = checks.same_shape("start", self.start, tuple(u.shape))
+            if before.dtype != u.dtype:
+                checks.fail("start", f"dtype {u.dtype}, that of u0", f"dtype {before.dtype}", error=TypeError)
+            return self.next_step(0, f, t, u, before, h)
         return axpy(u, f(t, u), h) if self.start == "euler" else self.next_step(0, f, t, u, u, h)
 
     def next_step(self, n: int, f: Field, t: Tensor, u: Tensor, previous: Tensor,
@@ -87,7 +104,7 @@ class LinearTwoStep:
         return axpy_(torch.lerp(u, previous, k), f(t, u), scale)
 
     def coefficient(self, n: int) -> float | Tensor:
-        """Return k_n; raise ``ValueError`` if there are fewer values than steps."""
+        """Return k_n; raise ``ValueError`` if there are not that many."""
         if isinstance(self.k, tuple) or (isinstance(self.k, Tensor) and self.k.ndim == 1):
             if n >= len(self.k):
                 checks.fail("k", f"at least {n + 1} values, one per step", len(self.k))

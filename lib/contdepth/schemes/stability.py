@@ -21,8 +21,10 @@ def amplification(scheme: Scheme, z: Tensor) -> Tensor:
         z: complex numbers of any shape.
 
     Returns:
-        Complex factors of the shape of ``z`` (real moduli for a two-step scheme). They are found by running
-        one step on u' = z u, so a wrong coefficient in the scheme shows here too.
+        Complex factors of the shape of ``z`` (real moduli for a two-step scheme). Explicit one-step schemes
+        run one step on u' = z u, so a wrong coefficient in the scheme shows here too. :class:`BackwardEuler`
+        (its formula 1 / (1 - z)) and :class:`LinearTwoStep` (the roots of its characteristic equation) are
+        not run.
     """
     z = checks.floating("z", torch.as_tensor(z)).to(torch.complex128)
     if isinstance(scheme, LinearTwoStep):

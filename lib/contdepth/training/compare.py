@@ -15,10 +15,10 @@ from typing import Any
 import numpy as np
 import torch
 from torch import nn
-from tqdm.auto import tqdm
+from tqdm import tqdm
 
 from contdepth import checks
-from contdepth.training.evaluation import Pair
+from contdepth.training.evaluation import Pair, checked
 from contdepth.training.loop import fit
 from contdepth.training.recipe import Recipe
 
@@ -94,6 +94,7 @@ def compare(
     if len(set(seeds)) != len(seeds) or not seeds:
         checks.fail("seeds", "at least one seed, none twice", seeds)
     checks.integer("workers", workers, at_least=1)
+    train, test = checked("train", train), checked("test", test)
     arms = list(make(seed=seeds[0]))
     jobs = [(arm, seed) for seed in seeds for arm in arms]
 

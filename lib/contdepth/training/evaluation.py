@@ -9,7 +9,7 @@ from torch.nn.functional import cross_entropy
 from contdepth import checks
 from contdepth.training.recipe import Recipe
 
-__all__ = ["DTYPES", "Pair", "evaluate", "forward", "layout", "placed"]
+__all__ = ["DTYPES", "Pair", "checked", "evaluate", "forward", "layout", "placed"]
 
 DTYPES = {"fp32": torch.float32, "fp64": torch.float64, "bf16": torch.float32}
 Pair = tuple[Tensor, Tensor]
@@ -26,11 +26,29 @@ def forward(model: nn.Module, x: Tensor, precision: str) -> Tensor:
         return model(x).to(DTYPES[precision])
 
 
-def placed(name: str, data: Pair, recipe: Recipe, device: torch.device) -> Pair:
-    """Check (images, labels) and move them to the device and precision of the run."""
+def checked(name: str, data: Pair) -> Pair:
+    """(images, labels) if they can be trained on, a clear error otherwise.
+
+    Images in a format that numpy lacks (bfloat16) come back as float32, which holds the same values.
+    """
     images, labels = data
+    for part, value in (("images", images), ("labels", labels)):
+        checks.tensor(f"{name} {part}", value, hint="torch.as_tensor() makes one of an array or a list")
     checks.floating(f"{name} images", images, ndim=4, hint="standardise() turns uint8 images into floats")
-    checks.same_shape(f"{name} labels", checks.tensor(f"{name} labels", labels), (len(images),))
+    if images.is_complex():
+        checks.fail(f"{name} images", "real numbers", f"dtype {images.dtype}", error=TypeError)
+    if len(images) == 0:
+        checks.fail(f"{name} images", "at least one image", f"shape {tuple(images.shape)}")
+    if labels.is_floating_point() or labels.is_complex() or labels.dtype == torch.bool:
+        hint = "call .long() on class numbers"
+        checks.fail(f"{name} labels", "integers", f"dtype {labels.dtype}", hint, error=TypeError)
+    checks.same_shape(f"{name} labels", labels, (len(images),))
+    return images if images.dtype in (torch.float16, torch.float32, torch.float64) else images.float(), labels
+
+
+def placed(data: Pair, recipe: Recipe, device: torch.device) -> Pair:
+    """Checked (images, labels) on the device and in the precision of the run."""
+    images, labels = data
     return images.to(device, DTYPES[recipe.precision], memory_format=layout(recipe)), labels.to(
         device, torch.int64
     )

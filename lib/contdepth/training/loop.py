@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import math
+import os
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -13,13 +14,13 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 from torch.nn.functional import cross_entropy
-from tqdm.auto import tqdm
+from tqdm import tqdm
 
 from contdepth import checks
 from contdepth.seeds import derive, generator
 from contdepth.training.augment import crop_flip
 from contdepth.training.checkpoint import load_checkpoint, save_checkpoint
-from contdepth.training.evaluation import DTYPES, Pair, evaluate, forward, layout, placed
+from contdepth.training.evaluation import DTYPES, Pair, checked, evaluate, forward, layout, placed
 from contdepth.training.recipe import Recipe
 
 __all__ = ["DivergenceError", "Fit", "fit"]
@@ -28,7 +29,7 @@ COLUMNS = ("epoch", "lr", "train_loss", "train_error", "test_loss", "test_error"
 
 
 class DivergenceError(RuntimeError):
-    """Training met a loss that is not finite."""
+    """Training met a training or test loss that is not finite."""
 
 
 @dataclass
@@ -58,6 +59,27 @@ def deterministic_algorithms(wanted: bool) -> Iterator[None]:
         yield
     finally:
         torch.use_deterministic_algorithms(before)
+
+
+def check_cublas(device: torch.device, deterministic: bool) -> None:
+    """Deterministic sums in cuBLAS need a fixed workspace, which is read from the environment once."""
+    value = os.environ.get("CUBLAS_WORKSPACE_CONFIG")
+    if deterministic and device.type == "cuda" and value not in (":4096:8", ":16:8"):
+        checks.fail(
+            "environment variable CUBLAS_WORKSPACE_CONFIG",
+            ":4096:8 for deterministic=True on CUDA",
+            "none" if value is None else repr(value),
+            "set CUBLAS_WORKSPACE_CONFIG=:4096:8 before Python starts",
+        )
+
+
+def check_loss(name: str, value: float, step: int, epoch: int, lr: float) -> None:
+    """Raise ``DivergenceError`` unless the loss ``value`` is finite."""
+    if not math.isfinite(value):
+        raise DivergenceError(
+            f"{name}: expected a finite value, found {value} at step {step} (epoch {epoch}), learning rate "
+            f"{lr:.4g}; lower recipe.lr or lengthen recipe.warmup, and standardise the images"
+        )
 
 
 def checksum(tensor: Tensor) -> str:
@@ -94,16 +116,21 @@ def fit(
 
     Data order, augmentation and noise (stochastic depth) of a step depend on ``seed`` and the step's number alone,
     so with ``checkpoint`` a run that was stopped anywhere goes on from its last file, written each ``every`` steps
-    and at the end, to the same bits as a run that was not (same machine, thread count and PyTorch). A finished
-    checkpoint is loaded and returned. The global random state is left as it was. ``on_step(step, loss)`` is called
-    after every step. The last, smaller batch of an epoch is used.
+    and at the end, to the same bits as a run that was not (same machine, thread count and PyTorch). On CUDA
+    the same bits need ``deterministic=True`` as well, and with it the environment variable
+    CUBLAS_WORKSPACE_CONFIG=:4096:8, set before Python starts (a ``ValueError`` says so). A finished
+    checkpoint is loaded and returned. The global random state is left as it was. ``on_step(step, loss)`` is
+    called after every step. The last, smaller batch of an epoch is used.
 
-    Raises ``DivergenceError`` naming step and learning rate, ``CheckpointError`` for a file of another run.
+    Raises ``DivergenceError`` naming step and learning rate if a training or test loss is not finite, and
+    ``CheckpointError`` for a file of another run.
     """
     device = torch.device(device)
+    check_cublas(device, deterministic)
     checks.integer("every", every, at_least=1)
+    train, test = checked("train", train), checked("test", test)
     run = identity(model, train, test, recipe, checks.integer("seed", seed, at_least=0))
-    (images, labels), test = placed("train", train, recipe, device), placed("test", test, recipe, device)
+    (images, labels), test = placed(train, recipe, device), placed(test, recipe, device)
     model.to(device=device, dtype=DTYPES[recipe.precision], memory_format=layout(recipe))
     optimiser = torch.optim.SGD(
         model.parameters(),
@@ -151,24 +178,18 @@ def fit(
             loss = cross_entropy(logits, y)
             loss.backward()
             value = loss.item()
-            if not math.isfinite(value):
-                raise DivergenceError(
-                    f"loss: expected a finite value, found {value} at step {step} (epoch {epoch}), learning rate "
-                    f"{lr:.4g}; lower recipe.lr or lengthen recipe.warmup, and standardise the images"
-                )
+            check_loss("loss", value, step, epoch, lr)
             optimiser.step()
             sums[0] += value * len(y)
             sums[1] += float((logits.argmax(1) != y).sum())
             result.steps += 1
             if result.steps % per_epoch == 0:
                 tested = result.steps == total or (epoch + 1) % recipe.test_every == 0
-                row = (
-                    epoch,
-                    lr,
-                    sums[0] / len(images),
-                    100 * sums[1] / len(images),
-                    *(evaluate(model, test, precision=recipe.precision) if tested else (math.nan, math.nan)),
-                )
+                on_test = math.nan, math.nan
+                if tested:
+                    on_test = evaluate(model, test, precision=recipe.precision)
+                    check_loss("test loss", on_test[0], step, epoch, lr)
+                row = (epoch, lr, sums[0] / len(images), 100 * sums[1] / len(images), *on_test)
                 for name, number in zip(COLUMNS, row, strict=True):
                     result.history[name].append(number)
                 sums[:] = [0.0, 0.0]

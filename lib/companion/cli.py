@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any, NoReturn
 
 from companion.errors import CompanionError, DocumentError
-from companion.root import PROFILES, find_root
+from companion.root import PROFILES, find_root, is_root
 
 __all__ = ["main"]
 
@@ -32,6 +32,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except ValueError:
         pass  # not the main thread: whoever called handles signals
     try:
+        if options.root and not is_root(Path(options.root)):
+            raise CompanionError(f"--root: expected a folder with book/ and lib/, found {options.root}")
         root = Path(options.root).resolve() if options.root else find_root()
         return options.command(root, options)
     except DocumentError as error:
@@ -116,6 +118,8 @@ def _positive(text: str) -> int:
 
 
 def _run(root: Path, options: argparse.Namespace) -> int:
+    from companion.evidence import differences
+    from companion.ledger import load_ledger
     from companion.pages import find_page, load_pages
     from companion.parameters import parse_value
     from companion.progress import Progress
@@ -127,7 +131,17 @@ def _run(root: Path, options: argparse.Namespace) -> int:
         name, sign, text = item.partition("=")
         if not sign or not name:
             raise CompanionError(f"-p: expected NAME=VALUE, found {item!r}")
+        if name == "profile":
+            raise CompanionError(
+                f"-p profile: expected another parameter, since --profile sets this one, found {text!r}"
+            )
         overrides[name] = parse_value(text)
+    for id in options.pages:
+        chapter = id.partition("/")[0]
+        if options.chapter not in (None, chapter):
+            raise CompanionError(
+                f"page {id}: expected a page of chapter {options.chapter}, found one of {chapter}"
+            )
     pages = [find_page(root, id) for id in options.pages] or load_pages(root, options.chapter)
     progress = Progress()
     jobs = plan(
@@ -139,7 +153,12 @@ def _run(root: Path, options: argparse.Namespace) -> int:
         named=bool(options.pages),
         progress=progress,
     )
-    failed = [outcome.error for outcome in run(jobs, options.jobs, progress) if outcome.error is not None]
+    outcomes = run(jobs, options.jobs, progress)
+    for outcome in outcomes:
+        if outcome.record is not None and not outcome.job.overrides:
+            for line in differences(load_ledger(root, outcome.record.chapter), outcome.record):
+                print(f"verdict differs: {line}")
+    failed = [outcome.error for outcome in outcomes if outcome.error is not None]
     for error in failed:
         print(f"\n{error if sys.stderr.isatty() else plain_text(error)}", file=sys.stderr)
     if failed:
@@ -198,6 +217,8 @@ def _stale(root: Path, options: argparse.Namespace) -> int:
 
 
 def _check_ledger(root: Path, options: argparse.Namespace) -> int:
+    from companion.evidence import semicolons
+    from companion.fingerprint import fingerprint
     from companion.ledger import load_ledger, load_ledgers
     from companion.pages import load_pages
 
@@ -212,9 +233,14 @@ def _check_ledger(root: Path, options: argparse.Namespace) -> int:
         except DocumentError as error:
             problems += error.problems
     if not problems:
-        for page in pages:  # parameters too, so that nothing is left for a kernel to find
-            for profile in page.settings:
-                page.parameters(profile)
+        for page in pages:  # cells and parameters too, so that nothing is left for a kernel to find
+            try:
+                sources = [cell.source for cell in page.cells()]
+                problems += [f"page {page.id}: {said}" for said in semicolons(sources)]
+                for profile in page.settings:
+                    fingerprint(page, profile)
+            except CompanionError as error:
+                problems += getattr(error, "problems", [str(error)])
     if problems:
         raise DocumentError(problems)
     claims = sum(len(ledger.claims) for ledger in ledgers)

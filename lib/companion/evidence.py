@@ -5,23 +5,66 @@ ledger.
 from __future__ import annotations
 
 import json
+import math
+import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 from companion.errors import CheckError, RunError
 from companion.judging import assess, plain_line
-from companion.ledger import Ledger
-from companion.record import Record, extract
+from companion.ledger import Claim, Ledger
+from companion.record import Record, extract, seeds_of
+from companion.sourcecode import ends_in_semicolon
 
-__all__ = ["notebook_problems", "problems"]
+__all__ = ["difference", "differences", "flaws", "measured", "notebook_problems", "problems", "semicolons"]
+
+
+_ADDRESS = re.compile(r"\b0x[0-9a-fA-F]{6,}")
+_PAYLOAD = ("profile", "verdict", "value", "interval", "values", "baseline", "seeds", "expected")
 
 
 def problems(notebook: Path, record: Record, ledger: Ledger | None = None) -> list[str]:
+    """Return why the executed notebook at ``notebook`` and its ``record`` do not carry the book; else nothing.
+
+    These are its flaws as evidence and, with a ``ledger``, the verdicts that are not the accepted ones.
+    """
+    return flaws(notebook, record, ledger) + (differences(ledger, record) if ledger else [])
+
+
+def differences(ledger: Ledger, record: Record) -> list[str]:
+    """Return one line for each stored verdict that is not the one accepted at the record's profile."""
+    claims = {claim.id: claim for claim in ledger.claims}
+    found = [
+        difference(claims[id], record.profile, check) for id, check in record.checks.items() if id in claims
+    ]
+    return [line for line in found if line]
+
+
+def difference(claim: Claim, profile: str, check: Mapping[str, Any]) -> str | None:
+    """Return how the verdict of a stored check differs from the accepted one, or None where it does not."""
+    expect = claim.expect.get(profile)
+    if expect is None or expect.accepted == check["verdict"]:
+        return None
+    if expect.accepted is None:
+        return (
+            f"{claim.id} ({profile}): expected an accepted verdict in the ledger, found none beside "
+            f"{measured(check, expect.text)}"
+        )
+    return f"{claim.id} ({profile}): accepted {expect.accepted}, found {measured(check, expect.text)}"
+
+
+def measured(check: Mapping[str, Any], support: str) -> str:
+    """Return the verdict of a check with its numbers, for people."""
+    interval = ", interval [{:.6g}, {:.6g}]".format(*check["interval"]) if check["interval"] else ""
+    return f"{check['verdict']} (value {check['value']:.6g}{interval}, support {support})"
+
+
+def flaws(notebook: Path, record: Record, ledger: Ledger | None = None) -> list[str]:
     """Return why the executed notebook at ``notebook`` and its ``record`` are no evidence; empty when they
     are.
 
-    With a ``ledger`` every verdict is also judged again from the stored numbers, and every claim that the
+    With a ``ledger`` every check is also judged again from its stored numbers, and every claim that the
     page must check at the profile must be there.
     """
     if not notebook.is_file():
@@ -29,7 +72,12 @@ def problems(notebook: Path, record: Record, ledger: Ledger | None = None) -> li
     found = (
         [] if record.matches(notebook) else ["the notebook's bytes are not those its record was written for"]
     )
-    cells = json.loads(notebook.read_text(encoding="utf-8"))
+    try:
+        cells = json.loads(notebook.read_text(encoding="utf-8"))
+    except ValueError as error:
+        return [*found, f"expected a notebook, found this: {error}"]
+    if not isinstance(cells, dict) or not isinstance(cells.get("cells"), list):
+        return [*found, "expected a notebook, found JSON without cells"]
     found += notebook_problems(cells, record.page, record.profile, ledger)
     try:
         checks, values = extract(cells)
@@ -39,7 +87,22 @@ def problems(notebook: Path, record: Record, ledger: Ledger | None = None) -> li
         for key in sorted({*stored, *shown}):
             if stored.get(key) != shown.get(key):
                 found.append(f"{name}: the record and the notebook differ in {key}")
+    seeds = seeds_of(record.parameters, record.checks)
+    if record.seeds != seeds:
+        found.append(
+            f"seeds: expected {seeds}, as parameters and checks have them, found {record.seeds} in the record"
+        )
     return found
+
+
+def semicolons(sources: list[str]) -> list[str]:
+    """Return which code cells end in a semicolon: nbval would show the value that IPython then hides."""
+    return [
+        f"code cell {number} ends in a semicolon, which nbval does not honour; "
+        "end the cell with plt.show() or an assignment"
+        for number, source in enumerate(sources, 1)
+        if ends_in_semicolon(source)
+    ]
 
 
 def notebook_problems(
@@ -62,8 +125,13 @@ def notebook_problems(
                 found.append(
                     f"code cell {number} wrote to stderr: {''.join(output['text']).strip().splitlines()[:1]}"
                 )
+            elif output["output_type"] == "execute_result":
+                shown = "".join(output["data"].get("text/plain", ""))
+                if _ADDRESS.search(shown):
+                    found.append(f"code cell {number} shows a memory address: {shown.splitlines()[0]}")
             if "check" in output.get("metadata", {}).get("companion", {}):
                 found += _check_problems(output, profile, ledger)
+    found += semicolons(["".join(cell["source"]) for cell in code])
     if code and not any(cell.get("outputs") for cell in code):
         found.append("no code cell has an output")
     try:
@@ -87,7 +155,12 @@ def _check_problems(output: Mapping[str, Any], profile: str, ledger: Ledger | No
     """Return where a displayed check differs from its own numbers, or from the ledger's rule applied to them.
     """
     item = output["metadata"]["companion"]["check"]
-    id, found = item["claim"], []
+    id, found = item.get("claim"), []
+    missing = [key for key in _PAYLOAD if key not in item]
+    if missing:
+        return [f"claim {id}: expected the key {' and '.join(missing)} in its payload, found none"]
+    if item["profile"] != profile:
+        found.append(f"claim {id}: expected a check at profile {profile}, found one at {item['profile']!r}")
     line = plain_line(id, item["verdict"], profile)
     shown = "".join(output.get("data", {}).get("text/plain", ""))
     if shown != line:
@@ -97,14 +170,30 @@ def _check_problems(output: Mapping[str, Any], profile: str, ledger: Ledger | No
     ):
         found.append(f"claim {id}: the HTML line does not say {item['verdict']!r}")
     claim = next((claim for claim in ledger.claims if claim.id == id), None) if ledger else None
-    if claim is not None:
-        single = item["value"] if item["values"] is None else None
-        try:
-            again = assess(
-                claim, profile, single, values=item["values"], baseline=item["baseline"], seeds=item["seeds"]
-            )
-        except CheckError as error:
-            return [*found, str(error)]
-        if again.verdict != item["verdict"]:
-            found.append(f"claim {id}: its numbers give {again.verdict!r}, found {item['verdict']!r} stored")
+    if claim is None:
+        return found
+    single = item["value"] if item["values"] is None else None
+    try:
+        again = assess(
+            claim, profile, single, values=item["values"], baseline=item["baseline"], seeds=item["seeds"]
+        ).payload()
+    except CheckError as error:
+        return [*found, str(error)]
+    found += [
+        f"claim {id}: its numbers give {again['verdict']!r}, found {item['verdict']!r} stored"
+        if key == "verdict"
+        else f"claim {id}: its numbers give {key} {again[key]!r}, found {item[key]!r} stored"
+        for key in ("verdict", "value", "interval", "expected")
+        if not _same(again[key], item[key])
+    ]
     return found
+
+
+def _same(one: object, other: object) -> bool:
+    """Tell whether two payload entries agree; numbers may differ in their last digits."""
+    if isinstance(one, list) and isinstance(other, list):
+        return len(one) == len(other) and all(map(_same, one, other))
+    numbers = (int, float)
+    if isinstance(one, numbers) and isinstance(other, numbers):
+        return math.isclose(one, other, rel_tol=1e-9)
+    return one == other

@@ -8,6 +8,7 @@ them.
 
 from __future__ import annotations
 
+import ast
 import hashlib
 import json
 from collections.abc import Mapping
@@ -15,10 +16,11 @@ from typing import Any
 
 from companion.errors import CompanionError, PageError
 from companion.ledger import load_ledger
-from companion.library import reached_modules
+from companion.library import reached_modules, reached_names
 from companion.pages import Page
 from companion.record import Record, stored_notebook
 from companion.root import claims_path, registry_path
+from companion.sourcecode import without_magics
 
 __all__ = ["fingerprint", "stale"]
 
@@ -27,12 +29,20 @@ def fingerprint(page: Page, profile: str, overrides: Mapping[str, Any] | None = 
     """Return ``{"digest": hex, "parts": {code, library, claims, parameters, data}}`` of a page at a profile.
 
     ``overrides`` are parameters that differ from the profile's. Raises :class:`PageError` where the page
-    names a data set that the registry does not have.
+    names a data set that the registry does not have, or has a cell that is no Python.
     """
     cells = page.cells()
+    sources = [cell.source for cell in cells]
+    for number, source in enumerate(sources, 1):
+        try:
+            ast.parse(without_magics(source))
+        except SyntaxError as error:
+            raise PageError(
+                f"page {page.id}, code cell {number} line {error.lineno}: expected Python, found {error.msg}"
+            ) from None
     parts = {
         "code": _digest([[cell.source.rstrip(), cell.is_parameters] for cell in cells]),
-        "library": reached_modules(page.root, [cell.source for cell in cells]),
+        "library": {**reached_modules(page.root, sources), **reached_names(page.root, sources)},
         "claims": _digest(_claims(page, profile)),
         "parameters": _digest(page.parameters(profile, overrides)),
         "data": _data(page, profile),
@@ -49,10 +59,11 @@ def stale(record: Record, page: Page) -> list[str]:
         reasons.append("the stored notebook is not the one its record was written for")
     try:
         now = fingerprint(page, record.profile)
-    except (CompanionError, SyntaxError) as error:
+    except CompanionError as error:
         return [*reasons, f"its present state has an error: {error}"]
     if now["digest"] == record.fingerprint.get("digest"):
-        return reasons
+        changes = _changes(record.parameters, page.parameters(record.profile))
+        return [*reasons, *([f"its parameters are not the page's: {changes}"] if changes else [])]
     old, new = record.fingerprint.get("parts", {}), now["parts"]
     if old.get("code") != new["code"]:
         reasons.append("the page's code cells changed since the run")
@@ -118,7 +129,11 @@ def _differences(
 
 
 def _parameters_reason(old: Mapping[str, Any], new: Mapping[str, Any]) -> str:
+    changes = _changes(old, new)
+    return "its parameters changed since the run" + (f": {changes}" if changes else "")
+
+
+def _changes(old: Mapping[str, Any], new: Mapping[str, Any]) -> str:
     new = json.loads(json.dumps(new))
     names = [name for name in {**old, **new} if old.get(name, ...) != new.get(name, ...)]
-    changes = [f"{name} {old.get(name, 'unset')!r} -> {new.get(name, 'unset')!r}" for name in names]
-    return "its parameters changed since the run" + (f": {', '.join(changes)}" if changes else "")
+    return ", ".join(f"{name} {old.get(name, 'unset')!r} -> {new.get(name, 'unset')!r}" for name in names)

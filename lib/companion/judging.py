@@ -148,7 +148,11 @@ def plain_number(label: str, value: object) -> float | int:
             number = float(value)
         except (TypeError, ValueError):
             raise CheckError(f"{label}: expected a number, found {given!r}") from None
-    if not math.isfinite(number):
+    try:
+        finite = math.isfinite(number)
+    except OverflowError:
+        raise CheckError(f"{label}: expected a number in the range of floats, found one outside") from None
+    if not finite:
         raise CheckError(f"{label}: expected a finite number, found {number}")
     return number
 
@@ -176,8 +180,9 @@ def _seeds(label: str, seeds: object, n: int) -> tuple[int, ...]:
     kept = tuple(_numbers(f"{label}, seeds", seeds))
     if not all(isinstance(seed, int) for seed in kept):
         raise CheckError(f"{label}, seeds: expected whole numbers, found {list(kept)}")
-    if len(set(kept)) != len(kept):
-        raise CheckError(f"{label}, seeds: expected distinct seeds, found {list(kept)}")
+    if sorted(kept) != list(range(len(kept))):
+        first = "0, 1, 2" if len(kept) < 4 else f"0, 1, …, {len(kept) - 1}"
+        raise CheckError(f"{label}, seeds: expected {first}: none is chosen, found {list(kept)}")
     if len(kept) < MIN_SEEDS:
         raise CheckError(
             f"{label}, seeds: expected at least {MIN_SEEDS} for a claim about training, found {len(kept)}"

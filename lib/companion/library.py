@@ -6,9 +6,10 @@ from collections.abc import Iterable
 from functools import lru_cache
 from pathlib import Path
 
+from companion.errors import CompanionError
 from companion.sourcecode import Import, import_only, imports, source_hash, without_magics
 
-__all__ = ["PACKAGE", "reached_modules"]
+__all__ = ["PACKAGE", "reached_modules", "reached_names"]
 
 PACKAGE = "contdepth"
 """The library whose modules enter the fingerprint."""
@@ -22,12 +23,24 @@ def reached_modules(root: Path, cells: Iterable[str]) -> dict[str, str]:
     the one module that defines the name; importing a package as a whole reaches all of it. An ``__init__``
     that holds code counts as a module, one that holds only imports does not.
     """
+    walk = _walked(root, cells)
+    return {name: _facts(path).hash for name, path in sorted(walk.reached.items())}
+
+
+def reached_names(root: Path, cells: Iterable[str]) -> dict[str, str]:
+    """Return what the names mean that the code ``cells`` take, directly or through modules, from import-only
+    packages: ``{"contdepth.schemes:HEUN2": "contdepth.schemes.runge_kutta.HEUN2"}``.
+    """
+    return dict(sorted(_walked(root, cells).names.items()))
+
+
+def _walked(root: Path, cells: Iterable[str]) -> _Walk:
     walk = _Walk(root / "lib")
     for cell in cells:
         for item in imports(without_magics(cell)):
             walk.follow(item, "")
     walk.finish()
-    return {name: _facts(path).hash for name, path in sorted(walk.reached.items())}
+    return walk
 
 
 class _Facts:
@@ -35,8 +48,13 @@ class _Facts:
 
     def __init__(self, path: Path) -> None:
         source = path.read_text(encoding="utf-8")
+        try:
+            self.imports = tuple(imports(source))
+        except SyntaxError as error:
+            raise CompanionError(
+                f"{path.parent.name}/{path.name} line {error.lineno}: expected Python, found {error.msg}"
+            ) from None
         self.hash = source_hash(source)
-        self.imports = tuple(imports(source))
         self.import_only = path.name == "__init__.py" and import_only(source)
 
 
@@ -54,6 +72,7 @@ class _Walk:
     def __init__(self, lib: Path) -> None:
         self.lib = lib
         self.reached: dict[str, Path] = {}
+        self.names: dict[str, str] = {}
         self.pending: list[str] = []
 
     def path(self, module: str) -> Path | None:
@@ -116,14 +135,23 @@ class _Walk:
         if path.name == "__init__.py":
             for file in sorted(path.parent.rglob("*.py")):
                 parts = file.relative_to(self.lib).with_suffix("").parts
-                self.reach_module(".".join(parts[:-1] if parts[-1] == "__init__" else parts))
+                name = ".".join(parts[:-1] if parts[-1] == "__init__" else parts)
+                self.reach_module(name)
+                for item in _facts(file).imports if file.name == "__init__.py" else ():
+                    self.keep_name(item, name)
             for item in _facts(path).imports:
                 self.follow_outside(item, module)
 
     def follow_outside(self, item: Import, package: str) -> None:
         """Follow a re-export of ``package`` that comes from another part of the library."""
-        if not self.absolute(item, package).startswith(package):
+        if not f"{self.absolute(item, package)}.".startswith(f"{package}."):
             self.follow(item, package)
+
+    def keep_name(self, item: Import, package: str) -> None:
+        """Keep what a re-export of the import-only ``package`` means."""
+        path = self.path(package)
+        if item.name is not None and path is not None and _facts(path).import_only:
+            self.names[f"{package}:{item.bound}"] = f"{self.absolute(item, package)}.{item.name}"
 
     def reach_name(self, module: str, name: str, seen: frozenset[tuple[str, str]] = frozenset()) -> None:
         """Reach the module that defines ``name`` as imported from ``module``."""
@@ -140,6 +168,7 @@ class _Walk:
         sources = [item for item in _facts(path).imports if item.name is not None and item.bound == name]
         if sources:
             for item in sources:
+                self.keep_name(item, module)
                 self.reach_name(self.absolute(item, module), item.name, seen | {(module, name)})
         elif self.path(f"{module}.{name}") is not None:
             self.reach_all(f"{module}.{name}")

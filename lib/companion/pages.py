@@ -121,8 +121,15 @@ class Page:
 def _read_notebook(path: Path, mtime: int, size: int) -> NotebookNode:
     import jupytext
 
-    notebook = jupytext.read(path, fmt="md:myst")
-    if not notebook.metadata.get("kernelspec", {}).get("language"):
+    try:
+        notebook = jupytext.read(path, fmt="md:myst")
+        kernel = notebook.metadata.get("kernelspec")
+    except Exception as error:  # whatever the parsers of YAML, MyST and notebooks raise
+        reason = getattr(error, "problem", None) or str(error).partition("\n")[0]
+        raise PageError(
+            f"page {path.parent.name}/{path.stem}: expected a text notebook, found this: {reason}"
+        ) from None
+    if not isinstance(kernel, dict) or not kernel.get("language"):
         raise PageError(
             f"page {path.parent.name}/{path.stem}: expected a kernelspec with name and language "
             "in the front matter, found none"
@@ -210,6 +217,10 @@ def _semantic_problems(document: Document, root: Path, chapter: str) -> list[str
                     document.problem(
                         (*where, "parameters", "profile"), "no such key, since the runner sets it", "it"
                     )
+                )
+            if "not_attempted" in setting and profile != "paper":
+                found.append(
+                    document.problem((*where, "not_attempted"), "it only at profile paper", f"it at {profile}")
                 )
             if "not_attempted" in setting and "cost" not in setting:
                 found.append(

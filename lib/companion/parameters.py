@@ -82,9 +82,8 @@ def _fits(value: Any, default: Any) -> bool:
     if isinstance(default, float):
         return isinstance(value, (int, float))
     if isinstance(default, (list, tuple)):
-        same = {type(item) for item in default}
         return isinstance(value, (list, tuple)) and (
-            len(same) != 1 or all(_fits(item, default[0]) for item in value)
+            not default or all(any(_fits(item, like) for like in default) for item in value)
         )
     return isinstance(value, type(default))
 
@@ -92,6 +91,6 @@ def _fits(value: Any, default: Any) -> bool:
 def _kind(default: Any) -> str:
     words = {bool: "True or False", int: "a whole number", float: "a number", str: "text", dict: "a mapping"}
     if isinstance(default, (list, tuple)):
-        same = {type(item) for item in default}
-        return "a list" + (f", each {_kind(default[0])}," if len(same) == 1 else "")
+        kinds = " or ".join(dict.fromkeys(map(_kind, default)))
+        return "a list" + (f", each {kinds}," if kinds else "")
     return words.get(type(default), type(default).__name__)

@@ -12,7 +12,7 @@ from typing import Any
 from companion.errors import RunError
 from companion.root import notebook_path, record_path
 
-__all__ = ["SCHEMA", "Record", "extract", "load_record", "load_records", "read_record", "sha256"]
+__all__ = ["SCHEMA", "Record", "extract", "load_record", "load_records", "read_record", "seeds_of", "sha256"]
 
 SCHEMA = 1
 """Version of the record's layout."""
@@ -61,6 +61,17 @@ class Record:
         )
 
 
+_KINDS = {
+    **dict.fromkeys(("parameters", "versions", "fingerprint", "checks", "values"), (dict, "a mapping")),
+    **dict.fromkeys(("duration_s", "peak_memory_mb"), ((int, float), "a number")),
+    **dict.fromkeys(
+        ("chapter", "page", "profile", "started", "device", "commit", "notebook_sha256"), (str, "text")
+    ),
+    "seeds": (list, "a list"),
+}
+"""What JSON type each key of a record has, in Python and in words."""
+
+
 def read_record(path: Path) -> Record:
     """Return the record stored at ``path``; raise :class:`RunError` where it is no record of this layout."""
     try:
@@ -74,6 +85,14 @@ def read_record(path: Path) -> Record:
     if set(data) != names:
         odd = ", ".join(sorted(names ^ set(data)))
         raise RunError(f"{path.name}: expected exactly the keys of a record, found a difference in {odd}")
+    for name, (kind, words) in _KINDS.items():
+        if not isinstance(data[name], kind) or isinstance(data[name], bool):
+            raise RunError(f"{path.name}: expected {words} for {name}, found {data[name]!r:.60}")
+    if not isinstance(data["fingerprint"].get("parts"), dict):
+        raise RunError(f"{path.name}: expected a mapping for parts of its fingerprint, found none")
+    for id, check in data["checks"].items():
+        if not isinstance(check, dict) or not {"verdict", "value", "interval"} <= set(check):
+            raise RunError(f"{path.name}: expected verdict, value and interval in checks, {id} has others")
     return Record(**data)
 
 
@@ -121,3 +140,11 @@ def extract(notebook: Mapping[str, Any]) -> tuple[dict[str, dict[str, Any]], dic
                 item.pop("profile", None)
                 store[name] = item["value"] if kind == "note" else item
     return checks, values
+
+
+def seeds_of(parameters: Mapping[str, Any], checks: Mapping[str, Mapping[str, Any]]) -> list[int]:
+    """Return all seeds that the checks name, with those of the parameters ``seed`` and ``seeds``."""
+    several = parameters.get("seeds")
+    named = [parameters.get("seed"), *(several if isinstance(several, (list, tuple)) else [several])]
+    used = [seed for check in checks.values() for seed in check.get("seeds") or ()]
+    return sorted({seed for seed in [*named, *used] if isinstance(seed, int) and not isinstance(seed, bool)})

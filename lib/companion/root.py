@@ -14,6 +14,7 @@ __all__ = [
     "checkpoints_path",
     "claims_path",
     "find_root",
+    "is_root",
     "notebook_path",
     "record_path",
     "registry_path",
@@ -34,7 +35,7 @@ def find_root(start: Path | None = None) -> Path:
     """
     named = os.environ.get("COMPANION_ROOT")
     if named and start is None:
-        if not _is_root(Path(named)):
+        if not is_root(Path(named)):
             raise CompanionError(f"COMPANION_ROOT: expected a folder with book/ and lib/, found {named}")
         return Path(named).resolve()
     try:
@@ -44,7 +45,7 @@ def find_root(start: Path | None = None) -> Path:
             "expected to be inside the repository, found a folder that was deleted"
         ) from None
     for folder in (here, *here.parents, *([] if start else [Path(__file__).resolve().parents[2]])):
-        if _is_root(folder):
+        if is_root(folder):
             return folder
     raise CompanionError(
         f"expected to be inside the repository (a folder with book/ and lib/), found {here}; "
@@ -52,7 +53,8 @@ def find_root(start: Path | None = None) -> Path:
     )
 
 
-def _is_root(folder: Path) -> bool:
+def is_root(folder: Path) -> bool:
+    """Tell whether ``folder`` looks like a checkout of this repository."""
     return (folder / "book").is_dir() and (folder / "lib").is_dir()
 
 
@@ -96,9 +98,12 @@ def record_path(results: Path, profile: str, chapter: str, page: str) -> Path:
     return results / profile / chapter / f"{page}.json"
 
 
-def checkpoints_path(root: Path, profile: str, chapter: str, page: str, digest: str) -> Path:
-    """Return the folder for checkpoints of one page, profile and fingerprint."""
-    return root / ".companion" / "checkpoints" / profile / chapter / page / digest[:12]
+def checkpoints_path(home: Path, profile: str, chapter: str, page: str, digest: str) -> Path:
+    """Return the folder for checkpoints of one page, profile and fingerprint.
+
+    ``home`` is the repository's root, or the folder of results where a run is stored elsewhere.
+    """
+    return home / ".companion" / "checkpoints" / profile / chapter / page / digest[:12]
 
 
 def registry_path(root: Path) -> Path:

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from companion.errors import CompanionError
+from companion.evidence import difference
 from companion.fingerprint import stale
 from companion.ledger import Claim, load_ledger
 from companion.pages import Page, load_runs
@@ -53,6 +54,15 @@ class Row:
     def check(self) -> Mapping[str, Any] | None:
         """The headline's check as the record holds it: value, interval, expected …"""
         return self.record.checks[self.claim.id] if self.record else None
+
+    @property
+    def differences(self) -> list[str]:
+        """The stored verdicts of this claim that are not the accepted ones, one line each."""
+        lines = [
+            difference(self.claim, profile, record.checks[self.claim.id])
+            for profile, record in self.records.items()
+        ]
+        return [line for line in lines if line]
 
     @property
     def stale(self) -> bool:

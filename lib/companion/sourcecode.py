@@ -11,9 +11,13 @@ import tokenize
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-__all__ = ["Import", "essence", "imports", "import_only", "source_hash", "without_magics"]
+__all__ = ["Import", "ends_in_semicolon", "essence", "imports", "import_only", "source_hash", "without_magics"]
 
 _FSTRING_START, _FSTRING_END = getattr(tokenize, "FSTRING_START", -1), getattr(tokenize, "FSTRING_END", -1)
+
+
+PYTHON_CELLS = ("time", "capture", "prun")
+"""Cell magics below which the cell is Python; ``timeit`` begins like the first."""
 
 
 @dataclass(frozen=True)
@@ -92,11 +96,25 @@ def _docstrings(tree: ast.Module, lines: list[str]) -> list[tuple[int, int, int,
 def without_magics(source: str) -> str:
     """Return a cell's source with IPython's magics and shell lines blanked, so that it parses as Python."""
     if source.lstrip().startswith("%%"):
-        return ""
+        first, _, rest = source.lstrip().partition("\n")
+        if not first.removeprefix("%%").startswith(PYTHON_CELLS):
+            return ""
+        source = "\n" * source[: source.index("%%")].count("\n") + "pass\n" + rest
     return "\n".join(
         line[: len(line) - len(line.lstrip())] + "pass" if line.lstrip().startswith(("%", "!")) else line
         for line in source.split("\n")
     )
+
+
+def ends_in_semicolon(source: str) -> bool:
+    """Tell whether the last thing a cell says to Python, comments aside, is a semicolon."""
+    silent = {"COMMENT", "NL", "NEWLINE", "INDENT", "DEDENT", "ENDMARKER"}
+    try:
+        tokens = list(tokenize.generate_tokens(io.StringIO(without_magics(source)).readline))
+    except (tokenize.TokenError, SyntaxError):
+        return False  # said elsewhere
+    said = [token for token in tokens if tokenize.tok_name[token.type] not in silent]
+    return bool(said) and said[-1].string == ";"
 
 
 def import_only(source: str) -> bool:

@@ -38,7 +38,7 @@ def value_text(row: Row) -> str:
 
 def write_table(rows: Sequence[Row], console: Any = None) -> None:
     """Write the claims as a table to ``console`` (a ``rich`` console; default: the terminal), stale reasons
-    below.
+    and verdicts that are not the accepted ones below.
     """
     from rich.console import Console
     from rich.markup import escape
@@ -71,11 +71,13 @@ def write_table(rows: Sequence[Row], console: Any = None) -> None:
     ]
     for line in dict.fromkeys(lines):
         console.print(f"stale  {escape(line)}", highlight=False, soft_wrap=True)
+    for line in [line for row in rows for line in row.differences]:
+        console.print(f"differs  {escape(line)}", highlight=False, soft_wrap=True)
 
 
 def as_json(rows: Sequence[Row]) -> str:
     """Return the claims as a JSON list: id, verdicts by profile, headline, value, interval, started, stale
-    reasons.
+    reasons, differences from the accepted verdicts.
     """
     return json.dumps(
         [
@@ -89,6 +91,7 @@ def as_json(rows: Sequence[Row]) -> str:
                 "interval": row.check["interval"] if row.check else None,
                 "started": row.record.started if row.record else None,
                 "stale": dict(row.reasons),
+                "differences": row.differences,
             }
             for row in rows
         ],

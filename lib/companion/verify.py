@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import math
 import tempfile
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from companion.evidence import problems
+from companion.evidence import difference, flaws, measured
 from companion.ledger import Ledger, load_ledger
 from companion.pages import Page
 from companion.progress import Progress
@@ -16,6 +17,9 @@ from companion.root import notebook_path
 from companion.runner import Outcome, plan, run
 
 __all__ = ["Report", "compare", "verify"]
+
+NOTE_TOLERANCE = 1e-2
+"""Largest relative difference between a noted number of a fresh run and the stored one."""
 
 
 @dataclass(frozen=True)
@@ -50,6 +54,10 @@ def verify(
             ledger = load_ledger(page.root, page.chapter)
             claims += len(ledger.expected(page.name, profile))
             found += _outcome_findings(outcome, ledger, Path(folder))
+    if not outcomes:
+        found.append(f"expected a page with a run at {profile}, found none")
+    elif not claims:
+        found.append(f"expected a claim to be checked at {profile}, found none")
     return Report(tuple(found), len(outcomes), claims)
 
 
@@ -65,7 +73,7 @@ def _outcome_findings(outcome: Outcome, ledger: Ledger, folder: Path) -> Iterabl
     )  # compare() says these with the claim's own words
     yield from (
         f"{page.id} ({profile}), fresh run: {problem}"
-        for problem in problems(fresh, outcome.record, ledger)
+        for problem in flaws(fresh, outcome.record, ledger)
         if not any(words in problem for words in told)
     )
     stored = load_record(page.root, profile, page.chapter, page.name)
@@ -74,14 +82,14 @@ def _outcome_findings(outcome: Outcome, ledger: Ledger, folder: Path) -> Iterabl
     else:
         path = notebook_path(page.root / "results", profile, page.chapter, page.name)
         yield from (
-            f"{page.id} ({profile}), stored run: {problem}" for problem in problems(path, stored, ledger)
+            f"{page.id} ({profile}), stored run: {problem}" for problem in flaws(path, stored, ledger)
         )
     yield from compare(ledger, page.name, profile, outcome.record, stored)
 
 
 def compare(ledger: Ledger, page: str, profile: str, fresh: Record, stored: Record | None) -> list[str]:
     """Return one line for each claim whose fresh verdict differs from the accepted or the stored one, or is
-    missing.
+    missing, and on pages without claims about training for each noted number that is not the stored one.
     """
     found = []
     expected = {claim.id: claim.expect[profile] for claim in ledger.judged(page, profile)}
@@ -96,17 +104,29 @@ def compare(ledger: Ledger, page: str, profile: str, fresh: Record, stored: Reco
         if id not in expected:
             found.append(f"{label}: expected an entry in the ledger for the check on page {page}, found none")
             continue
-        interval = (
-            "" if check["interval"] is None else ", interval [{:.6g}, {:.6g}]".format(*check["interval"])
-        )
-        measured = (
-            f"found {check['verdict']} (value {check['value']:.6g}{interval}, support {expected[id].text})"
-        )
-        if expected[id].accepted not in (None, check["verdict"]):
-            found.append(f"{label}: accepted {expected[id].accepted}, {measured}")
+        if line := difference(ledger.claim(id), profile, check):
+            found.append(line)
         before = stored.checks.get(id) if stored else None
         if before is not None and check["verdict"] != before["verdict"]:
-            found.append(f"{label}: stored {before['verdict']} (value {before['value']:.6g}), {measured}")
+            found.append(
+                f"{label}: stored {before['verdict']} (value {before['value']:.6g}), "
+                f"found {measured(check, expected[id].text)}"
+            )
+    trained = any(claim.kind == "training" for claim in ledger.judged(page, profile))
+    return found if stored is None or trained else found + _note_findings(page, fresh, stored)
+
+
+def _note_findings(page: str, fresh: Record, stored: Record) -> list[str]:
+    """Return the noted numbers of a deterministic page that differ by more than ``NOTE_TOLERANCE``."""
+    found = []
+    for name in sorted({*fresh.values, *stored.values}):
+        label = f"note {name} ({page}, {fresh.profile})"
+        if name not in stored.values:
+            found.append(f"{label}: expected it in the stored run too, found it only in the fresh one")
+        elif name not in fresh.values:
+            found.append(f"{label}: expected it in the fresh run too, found it only in the stored one")
+        elif not math.isclose(fresh.values[name], stored.values[name], rel_tol=NOTE_TOLERANCE, abs_tol=1e-12):
+            found.append(f"{label}: stored {stored.values[name]:.6g}, found {fresh.values[name]:.6g}")
     return found
 
 

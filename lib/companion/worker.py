@@ -21,12 +21,12 @@ from pathlib import Path
 from typing import Any
 
 from companion.errors import CompanionError, RunError
-from companion.evidence import notebook_problems
+from companion.evidence import notebook_problems, semicolons
 from companion.fingerprint import fingerprint
 from companion.ledger import load_ledger
 from companion.machine import device_line, git_state, versions
 from companion.pages import Page, find_page
-from companion.record import Record, extract, sha256
+from companion.record import Record, extract, seeds_of, sha256
 from companion.root import checkpoints_path, notebook_path, record_path
 from companion.tidy import tidy
 
@@ -79,10 +79,13 @@ def run_page(
     stored.
     """
     ledger = load_ledger(page.root, page.chapter)
+    if quiet := semicolons([cell.source for cell in page.cells()]):
+        raise RunError(f"page {page.id}: {quiet[0]}")
     parameters, injected = page.parameters(profile, overrides), page.injected(profile, overrides)
     mark = fingerprint(page, profile, overrides)
     state = git_state(page.root)
-    checkpoints = checkpoints_path(page.root, profile, page.chapter, page.name, mark["digest"])
+    home = page.root if results.resolve() == (page.root / "results").resolve() else results
+    checkpoints = checkpoints_path(home, profile, page.chapter, page.name, mark["digest"])
     started, clock = datetime.now(UTC), time.monotonic()
     with tempfile.TemporaryDirectory(prefix="companion-") as scratch:
         _prepare_environment(page, Path(scratch), checkpoints)
@@ -106,7 +109,7 @@ def run_page(
             page=page.name,
             profile=profile,
             parameters=parameters,
-            seeds=_seeds(parameters, checks),
+            seeds=seeds_of(parameters, checks),
             started=started.isoformat(timespec="seconds"),
             duration_s=round(duration, 2),
             peak_memory_mb=round(memory.peak / 2**20, 1),
@@ -230,17 +233,6 @@ def _store(notebook: Any, record: Callable[[str], Record], results: Path, profil
         for part in parts:
             part.unlink(missing_ok=True)
     return stored
-
-
-def _seeds(parameters: dict[str, Any], checks: dict[str, dict[str, Any]]) -> list[int]:
-    """Return all seeds that the checks name, with those of the parameters ``seed`` and ``seeds``."""
-    named = (
-        [parameters.get("seed"), *(parameters.get("seeds") or ())]
-        if isinstance(parameters.get("seeds"), (list, tuple))
-        else [parameters.get("seed"), parameters.get("seeds")]
-    )
-    used = [seed for check in checks.values() for seed in check["seeds"] or ()]
-    return sorted({seed for seed in [*named, *used] if isinstance(seed, int) and not isinstance(seed, bool)})
 
 
 class _PeakMemory:

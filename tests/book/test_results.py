@@ -29,9 +29,6 @@ def test_the_book_has_executable_pages() -> None:
 def test_every_page_has_a_fresh_run(page: Page, profile: str) -> None:
     setting = page.settings.get(profile)
     assert setting is not None, f"runs.yml gives {page.id} no profile {profile}"
-    if setting.not_attempted:
-        assert setting.cost, f"{page.id} is not attempted at {profile}, and runs.yml does not say what it costs"
-        return
     stored = records_of(page)
     assert profile in stored, f"no run of {page.id} at {profile} is stored: {RERUN.format(profile, page.chapter)}"
     assert stored[profile][1] == [], f"{page.id} at {profile} is stale: {RERUN.format(profile, page.chapter)}"
@@ -58,6 +55,33 @@ def test_every_verdict_is_the_accepted_one(page: Page) -> None:
             accepted = claim.expect[profile].accepted
             assert check["verdict"] == accepted, \
                 f"{claim.id} at {profile}: {check['verdict']}, but the ledger accepts {accepted}"
+
+
+@pytest.mark.parametrize(("profile", "most"), [("smoke", 60), ("book", 600)])
+def test_every_stored_run_keeps_its_profiles_promise(profile: str, most: float) -> None:
+    """book/verdicts.md: at most 60 s a page at smoke, ten minutes at book."""
+    runs = {record.page_id: record.duration_s for record in load_records(ROOT) if record.profile == profile}
+    assert runs and {page: seconds for page, seconds in runs.items() if seconds > most} == {}
+
+
+LOCAL = re.compile(r"(?<![\w.:/])/(?:home|root|opt|mnt|data|tmp)/\w|\b[A-Z]:\\\\[A-Za-z]")
+
+
+@pytest.mark.parametrize(("text", "local"), [
+    ("/home/ann/x", True), ('"/tmp/a"', True), (r'"C:\\Users"', True), ("https://example.org/data/x", False),
+    ("book/data/x", False), (r"\\alpha C:\\n", True), ("a\\nfrom", False)])
+def test_local_paths_are_recognised(text: str, local: bool) -> None:
+    assert bool(LOCAL.search(text)) == local
+
+
+def test_stored_runs_hold_no_local_path() -> None:
+    """Notebooks are JSON, where a backslash stands twice; images are left out, since base64 holds anything."""
+    found = []
+    for path in sorted((ROOT / "results").glob("*/*/*.*")):
+        for line in path.read_text(encoding="utf-8").splitlines():
+            if '"image/' not in line and (match := LOCAL.search(line)):
+                found.append(f"{path.relative_to(ROOT)}: {line[max(0, match.start() - 20):][:80]}")
+    assert found == []
 
 
 def test_no_stored_run_is_nobodys() -> None:

@@ -14,7 +14,7 @@ from companion.fingerprint import fingerprint
 from companion.judging import assess, plain_line
 from companion.ledger import Claim, load_ledger
 from companion.pages import find_page
-from companion.record import Record, extract, sha256
+from companion.record import Record, extract, seeds_of, sha256
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 JUPYTER_BOOK = "from jupyter_book.cli.main import main; main()"
@@ -233,7 +233,8 @@ def write_run(root: Path, profile: str, accuracy: float = 97.25) -> None:
     nbformat.write(notebook, path)
     checks, values = extract(notebook)
     record = Record(
-        chapter="toy", page="orders", profile=profile, parameters=page.parameters(profile), seeds=[0, 1, 2],
+        chapter="toy", page="orders", profile=profile, parameters=page.parameters(profile),
+        seeds=seeds_of(page.parameters(profile), checks),
         started="2026-11-21T10:00:00+00:00", duration_s=187.2 if profile == "book" else 4.1, peak_memory_mb=412.0,
         device="cpu, 2 threads, Toy CPU", versions={"python": "3.11.7", "contdepth": "0.1.0"},
         commit="0123456789abcdef0123456789abcdef01234567", dirty=False, notebook_sha256=sha256(path),

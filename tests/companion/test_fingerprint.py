@@ -6,7 +6,7 @@ import pytest
 from toy_book import edit
 
 from companion.fingerprint import fingerprint, stale
-from companion.library import reached_modules
+from companion.library import reached_modules, reached_names
 from companion.pages import find_page
 from companion.record import load_record
 from companion.sourcecode import essence, source_hash
@@ -132,6 +132,10 @@ LIBRARY = {
     "if TYPE_CHECKING:\n    from contdepth.a.other import x\ndef helper(): ...\n",
     "contdepth/d/__init__.py": "from contdepth.d.three import Three\nREGISTRY = {}\n",
     "contdepth/d/three.py": "class Three: ...\n",
+    "contdepth/e/__init__.py": "from contdepth.e.x import X\nfrom contdepth.ee.y import Y\n",
+    "contdepth/e/x.py": "class X: ...\n",
+    "contdepth/ee/__init__.py": "",
+    "contdepth/ee/y.py": "class Y: ...\n",
 }
 
 
@@ -144,6 +148,9 @@ LIBRARY = {
         ("def f():\n    from contdepth.b import Two", "b.late b.two c"),
         ("%matplotlib inline\n!ls\nfrom contdepth.a.other import x", "a.other"),
         ("%%bash\nfrom nowhere", ""),
+        ("%%time\nfrom contdepth.a import One", "a.one"),
+        ("%%capture out\n%matplotlib inline\nfrom contdepth.a import One", "a.one"),
+        ("import contdepth.e as e", "e.x ee.y"),
         ("import contdepth.b as b", "b.late b.two c"),
         ("from contdepth import a", "a.one a.other b.late b.two c"),
         ("import contdepth.a.one", "a.one a.other b.late b.two c"),
@@ -153,7 +160,7 @@ LIBRARY = {
         ("from contdepth.a import *", "a.one a.other b.late b.two c"),
         ("from contdepth import __version__", ""),
         ("import importlib\nimportlib.import_module('contdepth.b.late')", "b.late"),
-        ("import contdepth", "a.one a.other b.late b.two c d d.three"),
+        ("import contdepth", "a.one a.other b.late b.two c d d.three e.x ee.y"),
     ],
 )
 def test_reached_modules(tmp_path, cell, modules):
@@ -188,3 +195,31 @@ def test_essence_keeps_only_what_runs():
     )
     assert source_hash(SOURCE.replace("\n", "\r\n")) == source_hash(SOURCE)
     assert source_hash(SOURCE.replace("kept\n", "kept \n")) != source_hash(SOURCE)
+
+
+def test_a_re_exported_name_that_comes_from_elsewhere_counts(ran):
+    """Both modules are reached before and after, but the name now means the other function."""
+    edit(ran, "book/toy/euler.md", "import euler_slope", "import euler_slope, heun_slope")
+    page = find_page(ran, "toy/euler")
+    before = fingerprint(page, "smoke")
+    assert before["parts"]["library"]["contdepth.schemes:euler_slope"] == "contdepth.schemes.euler.slope"
+    init = ran / "lib/contdepth/schemes/__init__.py"
+    text = init.read_text().replace("euler_slope", "X").replace("heun_slope", "euler_slope")
+    init.write_text(text.replace("X", "heun_slope"))
+    after = fingerprint(page, "smoke")
+    assert before["digest"] != after["digest"]
+    old, new = before["parts"]["library"], after["parts"]["library"]
+    changed = [name for name in sorted(new) if old[name] != new[name]]
+    assert changed == ["contdepth.schemes:euler_slope", "contdepth.schemes:heun_slope"]
+
+
+def test_a_package_taken_as_a_whole_counts_with_all_its_names(tmp_path):
+    for name, text in LIBRARY.items():
+        path = tmp_path / "lib" / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(text)
+    assert reached_names(tmp_path, ["import contdepth.e as e"]) == {
+        "contdepth.e:X": "contdepth.e.x.X",
+        "contdepth.e:Y": "contdepth.ee.y.Y",
+    }
+    assert reached_names(tmp_path, ["from contdepth.e import X"]) == {"contdepth.e:X": "contdepth.e.x.X"}

@@ -304,6 +304,12 @@ def test_breaches_are_one_sentence(toy, old, new, sentence):
             "is not attempted, found nothing",
         ),
         (
+            "smoke: {}",
+            "smoke: {not_attempted: too long, cost: 1 h}",
+            "book/toy/runs.yml:11, page heun, key profiles.smoke.not_attempted: expected it only at profile "
+            "paper, found it at smoke",
+        ),
+        (
             "  heun:",
             "  hoin:",
             "book/toy/runs.yml:9, page hoin: expected the file book/toy/hoin.md, found nothing",

@@ -15,15 +15,15 @@ from companion.record import load_record
 SANITIZE = Path(__file__).parents[1] / "nbval.cfg"
 
 
-def nbval(root: Path, notebook: Path, *options: str) -> subprocess.CompletedProcess:
-    """Run nbval strictly on one notebook, with the library of ``root``."""
+def nbval(root: Path, notebook: Path, *options: str, mode: str = "--nbval") -> subprocess.CompletedProcess:
+    """Run nbval (strictly, unless ``mode`` says otherwise) on one notebook, with the library of ``root``."""
     environment = {**os.environ, "PYTHONPATH": str(root / "lib"), "PYTHONDONTWRITEBYTECODE": "1"}
     return subprocess.run(
         [
             sys.executable,
             "-m",
             "pytest",
-            "--nbval",
+            mode,
             "--nbval-sanitize-with",
             str(SANITIZE),
             "--nbval-current-env",
@@ -57,6 +57,17 @@ def test_a_stored_run_is_green(ran, notebook):
 def test_an_edited_verdict_is_red(ran, notebook):
     notebook.write_text(notebook.read_text().replace("loss: reproduced (smoke)", "loss: undecided (smoke)"))
     done = nbval(ran, notebook)
+    assert done.returncode == 1 and "1 failed, 3 passed" in done.stdout, done.stdout
+
+
+def test_an_edited_verdict_is_red_where_only_checks_are_compared(ran, notebook):
+    """``make nbval-book`` is lax: the runner's tag makes it compare the cells that hold a check, and no others."""
+    makefile = (Path(__file__).parents[2] / "Makefile").read_text(encoding="utf-8")
+    assert "--nbval-lax --nbval-sanitize-with tests/nbval.cfg --nbval-current-env" in makefile
+    tags = {cell["id"]: cell["metadata"].get("tags") for cell in json.loads(notebook.read_text())["cells"]}
+    assert [id for id, found in tags.items() if "nbval-check-output" in (found or ())] == ["euler-02", "euler-04"]
+    notebook.write_text(notebook.read_text().replace("order: reproduced (smoke)", "order: undecided (smoke)"))
+    done = nbval(ran, notebook, mode="--nbval-lax")
     assert done.returncode == 1 and "1 failed, 3 passed" in done.stdout, done.stdout
 
 

@@ -243,7 +243,9 @@ def test_defaults_are_read_without_running():
         (None, [1, "x", None, [1]], []),
         ([1, 2], [[3], [], (4,)], [[1.5], ["a"], 3]),
         ([[1, 2]], [[[3]]], [[3]]),
-        ([1, "a"], [[None]], ["a"]),
+        ([1, "a"], [[2], ["b", 3], []], ["a", [None], [1.5]]),
+        ([], [[1, "a"]], [1]),
+        ([0.5, 1], [[1, 2.5]], [["a"], [True]]),
         ({}, [{"a": 1}], [[]]),
     ],
 )
@@ -329,3 +331,16 @@ def test_checkpoints_outlive_a_failure_and_go_with_success(toy):
     assert run(toy, "toy/heun") == 0
     assert not kept.exists()
     assert load_record(toy, "book", "toy", "heun").fingerprint["digest"].startswith(kept.name)
+
+
+def test_a_run_elsewhere_keeps_its_checkpoints_there(toy, tmp_path):
+    edit(
+        toy,
+        "book/toy/heun.md",
+        'check("toy.heun.order", slope(3))',
+        'check("toy.heun.order", slope(3))\n(run.checkpoints / "step").write_text("1")\n1 / 0',
+    )
+    assert run(toy, "toy/heun", "--out", str(tmp_path / "mine")) == 1
+    assert not (toy / ".companion").exists() and len(list((tmp_path / "mine").rglob("step"))) == 1
+    assert main(["verify", "--root", str(toy)]) == 1
+    assert not (toy / ".companion").exists()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import json
 import re
 import shutil
@@ -10,7 +11,7 @@ from pathlib import Path
 
 import nbformat
 import pytest
-from sphinx_toy import PAGES, build, edit, page_text, write_book, write_run
+from sphinx_toy import PAGES, PIXEL, build, edit, page_text, write_book, write_run
 
 from companion.sphinxext import site
 from companion.sphinxext.audit import page_problems
@@ -116,6 +117,11 @@ def no_alt(root: Path) -> None:
     edit(root / ORDERS, "  image:\n", "")
 
 
+def bare_image(root: Path) -> None:
+    edit(root / "book/toy/concept.md", "and a step is", "and ![](bare.png) a step is")
+    (root / "book/toy/bare.png").write_bytes(base64.b64decode(PIXEL))
+
+
 def tampered_number(root: Path) -> None:
     path = root / "results/book/toy/orders.json"
     record = json.loads(path.read_text("utf-8"))
@@ -139,6 +145,7 @@ def wrong_names(root: Path) -> None:
 
 
 def row_lost_and_page_unlisted(root: Path) -> None:
+    bare_image(root)
     edit(root / "book/toy/claims.md", "{claims-table}", "{note}\nNone.")
     unlisted_page(root)
 
@@ -179,6 +186,11 @@ AUDITED: dict[str, tuple[Plant, str]] = {
     "tampered record": (tampered_number, "the record and the notebook differ in toy.gap"),
     "torn record": (lambda root: (root / "results/book/toy/orders.json").write_text('{"schema": 1'),
                     "orders.json: expected a record"),
+    "torn notebook": (lambda root: (root / "results/smoke/toy/orders.ipynb").write_text('{"cells": ['),
+                      "orders.ipynb is no evidence: expected a notebook, found"),
+    "verdict not accepted": (
+        lambda root: edit(root / CLAIMS, "accepted: undecided", "accepted: reproduced"),
+        "orders.ipynb is no evidence: toy.gap (book): accepted reproduced, found undecided"),
     "missing alt text": (no_alt, "code cell 2 shows an image without alt text"),
     "broken ledger": (lambda root: edit(root / CLAIMS, "accepted: undecided", "accepted: maybe"),
                       "claim toy.gap, key expect.book.accepted"),
@@ -219,7 +231,8 @@ BUILT: dict[str, tuple[Plant, tuple[str, ...]]] = {
         "{paper-table}: the ledger of toy has no table 'A-9'; it has A-1")),
     "claim without a row, page without a plan": (row_lost_and_page_unlisted, (
         "no claims-table of this book shows the claim toy.gap",
-        "the page has code cells, but no runs.yml lists it")),
+        "the page has code cells, but no runs.yml lists it",
+        "WARNING: the image book/toy/bare.png has no alt text")),
     "two claims tables, torn smoke record": (two_tables_and_torn_record, (
         "already has its row on", "orders.json: expected a record")),
 }

@@ -39,6 +39,20 @@ def test_a_clean_page_has_no_fault(tmp_path: Path) -> None:
     (site.outside_loads, "<article>", '<article><iframe src="https://example.org"></iframe>'),
     (site.outside_loads, "<article>", '<article style="background: url(https://example.org/a.png)">'),
     (site.outside_loads, '"book/page.html"', '"https://unpkg.com/thebe@0.9.0/lib/index.js"'),
+    *((site.outside_loads, "<article>", f"<article>{markup}") for markup in (
+        '<svg><image href="https://example.org/a.png"/></svg>',
+        '<svg><image xlink:href="//example.org/a.png"/></svg>',
+        '<svg><use href="https://example.org/a.svg#x"/></svg>',
+        '<video poster="https://example.org/a.png"></video>',
+        '<video><source src="https://example.org/a.mp4"></video>',
+        '<audio src="https://example.org/a.ogg"></audio>',
+        '<picture><source srcset="fig.png 1x, https://example.org/b.png 2x"></picture>',
+        "<iframe srcdoc='&lt;img src=&quot;https://example.org/a.png&quot;&gt;'></iframe>",
+        '<meta http-equiv="refresh" content="0; URL=\'https://example.org/\'">',
+        '<style>p { background: url(//example.org/a.png) }</style>',
+        "<script>import(`https://example.org/a.js`)</script>",
+        "<script>import ( 'https://example.org/a.js' )</script>",
+    )),
     (site.image_faults, ' alt="Two lines"', ""),
     (site.image_faults, "Two lines", ""),
     (site.image_faults, "Two lines", "fig.png"),
@@ -72,3 +86,16 @@ def test_icons_are_kept_by_name_and_alias() -> None:
                          'xmark:[3,4,[],"f00d","M3"]')
     script = f"var i={{{bars}{other}{mark}}};"
     assert without_unused(script, {"navicon", "xmark"}) == f"var i={{{bars}{mark}}};"
+
+
+def test_scripts_of_this_project_are_read_but_not_the_themes(tmp_path: Path) -> None:
+    built = written(tmp_path, CLEAN)
+    for name in ("_static/own.js", "_static/mathjax/tex.js", "_static/scripts/theme.js"):
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).write_text("fetch('https://example.org/a.json'); import(`https://example.org/b.js`)")
+    assert site.outside_loads(built) == [
+        "_static/own.js: a script loads https://example.org/a.json",
+        "_static/own.js: a script loads https://example.org/b.js",
+    ]
+    (tmp_path / "_static/own.js").write_text("// see https://example.org\nfetch('a.json')")
+    assert site.outside_loads(built) == []

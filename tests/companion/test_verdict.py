@@ -151,7 +151,17 @@ GOOD = {"value": [1.0, 2.0, 3.0], "seeds": [0, 1, 2]}
         (
             "training",
             {**GOOD, "seeds": [0, 1, 1]},
-            "claim toy.a, seeds: expected distinct seeds, found [0, 1, 1]",
+            "claim toy.a, seeds: expected 0, 1, 2: none is chosen, found [0, 1, 1]",
+        ),
+        (
+            "training",
+            {**GOOD, "seeds": [1, 2, 3]},
+            "claim toy.a, seeds: expected 0, 1, 2: none is chosen, found [1, 2, 3]",
+        ),
+        (
+            "training",
+            {"value": [1.0] * 5, "seeds": [0, 1, 2, 3, 7]},
+            "claim toy.a, seeds: expected 0, 1, …, 4: none is chosen, found [0, 1, 2, 3, 7]",
         ),
         (
             "training",

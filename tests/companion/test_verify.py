@@ -1,6 +1,7 @@
 """Verification: every difference between a fresh run, the accepted verdict and the stored run is told."""
 
 import json
+from dataclasses import replace
 
 import pytest
 from toy_book import edit
@@ -13,8 +14,6 @@ from companion.verify import compare
 
 
 def record_with(record: Record, **checks) -> Record:
-    from dataclasses import replace
-
     return replace(record, checks={**record.checks, **checks})
 
 
@@ -76,7 +75,8 @@ def test_a_planned_region_is_judged_once_a_run_exists_but_not_required(ran):
         ran,
         "book/toy/claims.yml",
         "smoke: {equals: 1.0, tolerance: 0.03, reason: coarse steps, accepted: reproduced}",
-        "smoke: {equals: 2.0, tolerance: 0.03, reason: r, verdict: not attempted, why: w, cost: 1 h}",
+        "smoke: {equals: 1, tolerance: 0.03, reason: r, accepted: reproduced, verdict: not attempted, "
+        "why: w, cost: 1 h}",
     )
     ledger, fresh = load_ledger(ran, "toy"), load_record(ran, "smoke", "toy", "euler")
     assert compare(ledger, "euler", "smoke", fresh, fresh) == []
@@ -154,3 +154,34 @@ def test_a_stored_verdict_that_was_edited_is_found_by_verify(ran, capsys):
     out = capsys.readouterr().out
     assert "stored run: claim toy.heun.order: its numbers give 'reproduced', found 'undecided' stored" in out
     assert "toy.heun.order (smoke): stored undecided (value 2), found reproduced" in out
+
+
+def test_nothing_to_verify_is_a_finding(toy, capsys):
+    edit(toy, "book/toy/runs.yml", "      smoke: {}\n", "")
+    edit(toy, "book/toy/runs.yml", "      smoke: {parameters: {steps: [4, 8]}, timeout: 60}\n", "")
+    ledger = toy / "book/toy/claims.yml"
+    ledger.write_text("\n".join(s for s in ledger.read_text().splitlines() if not s.startswith("      smoke:")))
+    assert main(["verify", "--root", str(toy)]) == 1
+    assert capsys.readouterr().out.splitlines()[0] == "expected a page with a run at smoke, found none"
+
+
+def test_no_claim_to_verify_is_a_finding(ran, capsys):
+    ledger = ran / "book/toy/claims.yml"
+    ledger.write_text("\n".join(s for s in ledger.read_text().splitlines() if not s.startswith("      smoke:")))
+    edit(ran, "book/toy/heun.md", 'check("toy.heun.order", slope(3))', "print(slope(3))")
+    edit(ran, "book/toy/runs.yml", "      smoke: {parameters: {steps: [4, 8]}, timeout: 60}\n", "")
+    assert main(["verify", "--root", str(ran)]) == 1
+    assert "expected a claim to be checked at smoke, found none" in capsys.readouterr().out
+
+
+def test_notes_of_deterministic_pages_are_compared(executed):
+    ledger, fresh = load_ledger(executed, "toy"), load_record(executed, "smoke", "toy", "heun")
+    with_notes = [replace(fresh, values=values) for values in ({"a": 100.0, "b": 1.0}, {"a": 100.9, "c": 0.0})]
+    assert compare(ledger, "heun", "smoke", *with_notes) == [
+        "note b (heun, smoke): expected it in the stored run too, found it only in the fresh one",
+        "note c (heun, smoke): expected it in the fresh run too, found it only in the stored one",
+    ]
+    with_notes = [replace(fresh, values={"a": value}) for value in (100.0, 102.0)]
+    assert compare(ledger, "heun", "smoke", *with_notes) == ["note a (heun, smoke): stored 102, found 100"]
+    trained = load_record(executed, "smoke", "toy", "euler")
+    assert compare(ledger, "euler", "smoke", replace(trained, values={"finest": 9}), trained) == []

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 import nbformat
+from docutils import nodes
 from nbformat import NotebookNode
 from sphinx.application import Sphinx
 from sphinx.environment import BuildEnvironment
@@ -84,6 +85,23 @@ def audit(app: Sphinx, env: BuildEnvironment, docnames: list[str]) -> None:
                            location=docname, type="companion")
 
 
+def audit_images(app: Sphinx, doctree: nodes.document) -> None:
+    """Warn about images in Markdown without words; :func:`page_problems` tells those of code cells."""
+    for image in doctree.findall(nodes.image):
+        if not str(image.get("alt", "")).strip() and not is_output(image):
+            place = (app.env.docname, image.line or getattr(image.parent, "line", None))
+            logger.warning("the image %s has no alt text", image.get("uri"), location=place, type="companion")
+
+
+def is_output(node: nodes.Node | None) -> bool:
+    """Tell whether a node stands among the outputs of a code cell."""
+    while node is not None:
+        if "cell_output" in getattr(node, "attributes", {}).get("classes", ()):
+            return True
+        node = node.parent
+    return False
+
+
 def is_executable(path: str) -> bool:
     """Tell whether a Markdown page has code cells."""
     with open(path, encoding="utf-8") as file:
@@ -93,3 +111,4 @@ def is_executable(path: str) -> bool:
 def setup(app: Sphinx) -> None:
     """Audit before pages are read, whether they changed or not."""
     app.connect("env-before-read-docs", audit)
+    app.connect("doctree-read", audit_images)

@@ -23,8 +23,13 @@ LOADING_RELATIONS = {"stylesheet", "preload", "prefetch", "modulepreload", "prec
                      "manifest"}
 LOADING = {"script": "src", "img": "src", "iframe": "src", "source": "src", "video": "src", "audio": "src",
            "embed": "src", "object": "data", "input": "src", "track": "src"}
+DRAWING = {"image", "use", "feimage"}
+"""Elements of SVG that load what they name."""
 CSS_ADDRESS = re.compile(r"""url\(\s*['"]?([^'")]+)['"]?\s*\)|@import\s+['"]([^'"]+)['"]""")
 SCRIPT_ADDRESS = re.compile(r"""["'](?:https?:)?//(?!www\.w3\.org)[a-z0-9.-]+\.[a-z]{2,}[^"']*["']""")
+SCRIPT_LOAD = re.compile(r"""\b(?:import|fetch|importScripts)\s*\(\s*["'`]((?:https?:)?//[^"'`]+)["'`]""")
+FOREIGN = ("scripts", "styles", "mathjax", "vendor", "locales", "sphinx_proof")
+"""Folders of ``_static`` that hold the theme's own files and the mathematics script."""
 LEFTOVERS = ("No alt", "Traceback (most recent call last)", "system-message", "{ours}", "{noted}")
 
 
@@ -61,6 +66,16 @@ class Page(HTMLParser):
             self.loads.append(given.get("href") or "")
         if given.get(LOADING.get(tag, "")):
             self.loads.append(str(given[LOADING[tag]]))
+        if given.get("poster"):
+            self.loads.append(str(given["poster"]))
+        if tag in DRAWING:
+            self.loads += [str(given[key]) for key in ("href", "xlink:href") if given.get(key)]
+        if given.get("srcdoc"):
+            inner = Page(self.name)
+            inner.feed(str(given["srcdoc"]))
+            self.loads += inner.loads
+            self.styles += inner.styles
+            self.scripts += inner.scripts
         if given.get("srcset"):
             self.loads += [part.split()[0] for part in str(given["srcset"]).split(",")]
         if given.get("style"):
@@ -70,7 +85,10 @@ class Page(HTMLParser):
         self._print_only |= given.get("id") == "jb-print-docs-body"     # the theme repeats the title here
         self._print_only &= tag != "article"
         self.headings += tag == "h1" and not self._print_only
-        self.redirect |= tag == "meta" and (given.get("http-equiv") or "").lower() == "refresh"
+        if tag == "meta" and (given.get("http-equiv") or "").lower() == "refresh":
+            self.redirect = True
+            address = re.split(r"(?i)url\s*=", given.get("content") or "", maxsplit=1)[1:]
+            self.loads += [part.strip(" '\"") for part in address]
 
     def handle_endtag(self, tag: str) -> None:
         """Leave scripts, styles and the title."""
@@ -148,10 +166,14 @@ def outside_loads(site: Site) -> list[str]:
         faults += [f"{page.name}: loads {load}" for load in page.loads if is_outside(load)]
         faults += [f"{page.name}: a style loads {a}" for a in addresses("\n".join(page.styles)) if is_outside(a)]
         faults += [f"{page.name}: a script names {found}" for script in page.scripts
-                   for found in SCRIPT_ADDRESS.findall(script)]
+                   for found in SCRIPT_ADDRESS.findall(script) or SCRIPT_LOAD.findall(script)]
     for path in site.folder.rglob("*.css"):
         name = path.relative_to(site.folder).as_posix()
         faults += [f"{name}: loads {a}" for a in addresses(path.read_text("utf-8")) if is_outside(a)]
+    for path in sorted(site.folder.glob("_static/**/*.js")):
+        if path.relative_to(site.folder).parts[1] not in FOREIGN:
+            name = path.relative_to(site.folder).as_posix()
+            faults += [f"{name}: a script loads {a}" for a in SCRIPT_LOAD.findall(path.read_text("utf-8"))]
     return faults
 
 

@@ -49,7 +49,7 @@ def tracked() -> list[Path]:
 
 
 def test_the_library_is_not_ignored():
-    """``git ls-files`` would list tracked files whatever .gitignore says; so ask about a file that is not there."""
+    """``git ls-files`` lists tracked files whatever .gitignore says; so ask about a file that is not there."""
     command = ["git", "check-ignore", "--no-index", "-q", "lib/contdepth/not_there.py"]
     assert subprocess.run(command, cwd=ROOT).returncode == 1
 

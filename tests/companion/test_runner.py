@@ -163,6 +163,7 @@ def start_sleeping(root: Path) -> tuple[subprocess.Popen, psutil.Process]:
         stdout=subprocess.DEVNULL,
         stderr=subprocess.PIPE,
         text=True,
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),  # a test run in the background ignores it
     )
     deadline = time.monotonic() + 60
     while not mark.exists() and time.monotonic() < deadline:

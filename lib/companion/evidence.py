@@ -60,12 +60,14 @@ def measured(check: Mapping[str, Any], support: str) -> str:
     return f"{check['verdict']} (value {check['value']:.6g}{interval}, support {support})"
 
 
-def flaws(notebook: Path, record: Record, ledger: Ledger | None = None) -> list[str]:
+def flaws(
+    notebook: Path, record: Record, ledger: Ledger | None = None, *, coverage: bool = True
+) -> list[str]:
     """Return why the executed notebook at ``notebook`` and its ``record`` are no evidence; empty when they
     are.
 
-    With a ``ledger`` every check is also judged again from its stored numbers, and every claim that the
-    page must check at the profile must be there.
+    With a ``ledger`` every check is also judged again from its stored numbers, and with ``coverage`` every
+    claim that the page must check at the profile must be there, and no other.
     """
     if not notebook.is_file():
         return [f"expected the notebook {notebook.name}, found nothing"]
@@ -78,7 +80,7 @@ def flaws(notebook: Path, record: Record, ledger: Ledger | None = None) -> list[
         return [*found, f"expected a notebook, found this: {error}"]
     if not isinstance(cells, dict) or not isinstance(cells.get("cells"), list):
         return [*found, "expected a notebook, found JSON without cells"]
-    found += notebook_problems(cells, record.page, record.profile, ledger)
+    found += notebook_problems(cells, record.page, record.profile, ledger, coverage=coverage)
     try:
         checks, values = extract(cells)
     except RunError:
@@ -106,10 +108,15 @@ def semicolons(sources: list[str]) -> list[str]:
 
 
 def notebook_problems(
-    notebook: Mapping[str, Any], page: str, profile: str, ledger: Ledger | None = None
+    notebook: Mapping[str, Any],
+    page: str,
+    profile: str,
+    ledger: Ledger | None = None,
+    *,
+    coverage: bool = True,
 ) -> list[str]:
     """Return what keeps an executed notebook from being evidence: unrun cells, errors, stderr, checks that do
-    not hold.
+    not hold, and with ``coverage`` claims of the ledger left unchecked or checked out of place.
     """
     found = []
     code = [
@@ -138,7 +145,7 @@ def notebook_problems(
         checks, _ = extract(notebook)
     except RunError as error:
         return [*found, str(error)]
-    if ledger is not None:
+    if ledger is not None and coverage:
         expected = {claim.id for claim in ledger.expected(page, profile)}
         allowed = {claim.id for claim in ledger.judged(page, profile)}
         found += [

@@ -64,11 +64,12 @@ def test_every_stored_run_keeps_its_profiles_promise(profile: str, most: float) 
     assert runs and {page: seconds for page, seconds in runs.items() if seconds > most} == {}
 
 
-LOCAL = re.compile(r"(?<![\w.:/])/(?:home|root|opt|mnt|data|tmp)/\w|\b[A-Z]:\\\\[A-Za-z]")
+LOCAL = re.compile(r"(?<![\w.:/])/(?:home|root|Users|opt|mnt|data|tmp|work|workspaces)/\w|file://|\b[A-Z]:\\\\[A-Za-z]")
 
 
 @pytest.mark.parametrize(("text", "local"), [
-    ("/home/ann/x", True), ('"/tmp/a"', True), (r'"C:\\Users"', True), ("https://example.org/data/x", False),
+    ("/home/ann/x", True), ("at /Users/ann", True), ("file:///x", True), ('"/tmp/a"', True),
+    (r'"C:\\Users"', True), ("https://example.org/data/x", False),
     ("book/data/x", False), (r"\\alpha C:\\n", True), ("a\\nfrom", False)])
 def test_local_paths_are_recognised(text: str, local: bool) -> None:
     assert bool(LOCAL.search(text)) == local

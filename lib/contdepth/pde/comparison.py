@@ -1,0 +1,131 @@
+"""Found terms against the true ones: a table, the largest wrong term, a picture."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import sympy
+from matplotlib.axes import Axes
+
+from contdepth import checks
+from contdepth.pde.terms import by_field, format_term, monomial
+from contdepth.plots import COLOURS, MARKERS
+
+__all__ = ["Row", "Terms", "compare", "draw_terms"]
+
+
+@dataclass(frozen=True)
+class Row:
+    """One term of one field: its ``true`` and its ``found`` coefficient."""
+
+    field: str
+    term: sympy.Expr
+    true: float
+    found: float
+
+    @property
+    def error(self) -> float:
+        """|found - true| / |true|, or |found| for a term that is not in the truth."""
+        return abs(self.found - self.true) / (abs(self.true) or 1.0)
+
+
+@dataclass(frozen=True)
+class Terms:
+    """``main``: the terms of the truth, in its order. ``spurious``: all other found terms, largest first."""
+
+    main: tuple[Row, ...]
+    spurious: tuple[Row, ...]
+
+    @property
+    def worst(self) -> float:
+        """Largest relative error of a true term."""
+        return max((row.error for row in self.main), default=0.0)
+
+    @property
+    def relative(self) -> float:
+        """Euclidean norm of all coefficient errors over that of the true coefficients."""
+        errors = [row.found - row.true for row in (*self.main, *self.spurious)]
+        return float(np.linalg.norm(errors) / np.linalg.norm([row.true for row in self.main]))
+
+    @property
+    def largest_spurious(self) -> float:
+        """Largest absolute coefficient of a term that is not in the truth."""
+        return self.spurious[0].error if self.spurious else 0.0
+
+    def count_spurious(self, threshold: float = 0.0) -> int:
+        """Number of wrong terms whose absolute coefficient is above ``threshold``."""
+        return sum(row.error > threshold for row in self.spurious)
+
+    def __str__(self) -> str:
+        head = f"{'field':6} {'term':14} {'true':>10} {'found':>10} {'error':>9}"
+        lines = [f"{r.field:6} {format_term(r.term):14} {r.true:10.4g} {r.found:10.4g} {100 * r.error:8.2f}%"
+                 for r in self.main]
+        if self.spurious:
+            row = self.spurious[0]
+            lines.append(f"{row.field:6} {format_term(row.term):14} {0:10.4g} {row.found:10.4g}   largest of "
+                         f"{len(self.spurious)} wrong terms")
+        return "\n".join([head, *lines])
+
+
+def compare(found: object, truth: object) -> Terms:
+    """Compare coefficients term by term.
+
+    Args:
+        found: field → expression or term mapping, as ``coefficients()`` and ``expressions()`` give.
+        truth: the same for the true equation; its fields are the ones compared. Coefficients are numbers.
+
+    Raises:
+        ValueError: ``found`` lacks a field of ``truth``.
+    """
+    true = by_field(truth)
+    have = by_field(found, list(true))
+    main, spurious = [], []
+    for field, terms in true.items():
+        main += [Row(field, term, value, have[field].get(term, 0.0)) for term, value in terms.items()]
+        spurious += [Row(field, t, 0.0, value) for t, value in have[field].items() if t not in terms]
+    return Terms(tuple(main), tuple(sorted(spurious, key=lambda row: -row.error)))
+
+
+def draw_terms(
+    ax: Axes, found: Mapping[str, object], truth: object, *, field: str = "u",
+    intervals: Mapping[str, Mapping[str, Mapping[str, tuple[float, float]]]] | None = None,
+    terms: Sequence[object] | None = None,
+) -> None:
+    """Draw found over true coefficient of the main terms, a column per term, a marker per method; 1 is right.
+
+    Args:
+        ax: axes to draw in.
+        found: label of a method → its coefficients, field by field, as ``coefficients()`` gives.
+        truth: true coefficients, field by field.
+        field: the field whose equation is drawn.
+        intervals: label → field → term → (low, high), as ``Ensemble.intervals()`` gives.
+        terms: which terms of the truth, all by default.
+    """
+    if not found:
+        checks.fail("found", "at least one method", "none")
+    true = by_field(truth)
+    checks.one_of("field", field, list(true))
+    main = [monomial(t) for t in terms] if terms is not None else list(true[field])
+    for term in main:
+        if term not in true[field]:
+            checks.fail("terms", f"terms of the true equation, {[str(t) for t in true[field]]}", str(term))
+    scale = np.array([true[field][term] for term in main])
+    width = 0.6 / max(len(found) - 1, 1)
+    for index, (label, coefficients) in enumerate(found.items()):
+        have = by_field(coefficients, [field])[field]
+        place = np.arange(len(main)) + (width * index - 0.3 if len(found) > 1 else 0.0)
+        centre = np.array([have.get(term, 0.0) for term in main]) / scale
+        bars = None
+        if intervals and label in intervals:
+            ranges = {monomial(t): limits for t, limits in intervals[label][field].items()}
+            ends = np.array([ranges.get(term, (0.0, 0.0)) for term in main]) / scale[:, None]
+            bars = np.abs(np.sort(ends, 1).T - centre)
+        ax.errorbar(place, centre, yerr=bars, fmt=MARKERS[index % len(MARKERS)], capsize=3, label=label,
+                    color=COLOURS[index % len(COLOURS)])
+    ax.axhline(1.0, color="#5a5a5a", linewidth=1, zorder=0)
+    ax.set_xticks(range(len(main)), [format_term(term) for term in main])
+    ax.set(xlim=(-0.5, len(main) - 0.5), ylabel=f"found / true, equation of {field}")
+    if len(found) > 1:
+        ax.legend()

@@ -1,0 +1,243 @@
+"""The interface of every method that learns an equation: fit, read equations, predict, simulate, score."""
+
+from __future__ import annotations
+
+import builtins
+import inspect
+from abc import ABC, abstractmethod
+from collections.abc import Sequence
+from typing import Any, Self
+
+import numpy as np
+import sympy
+import torch
+
+from contdepth import checks
+from contdepth.pde.fields import Trajectories, trajectories
+from contdepth.pde.grids import as_real
+from contdepth.pde.terms import collect, format_equation
+
+__all__ = ["Estimator", "NotFittedError"]
+
+
+class NotFittedError(RuntimeError):
+    """A method that needs a fitted estimator was called before ``fit``."""
+
+
+class Estimator(ABC):
+    """Base of PDE-Net, PDE-Net 2.0 and their peers, with PySINDy's calls and axis order.
+
+    A subclass takes its hyper-parameters as keyword-only arguments of ``__init__`` and keeps each as an
+    attribute of the same name. It implements ``_fit(data)``, ``_expressions()`` and ``_rhs(u)``, and may
+    implement ``_step(u)``, one time step ``dt_``, which is the explicit Euler step otherwise. Tensors there
+    are ``(B, F, *space)`` float64.
+
+    Attributes:
+        names_: field names.
+        dt_: time step of the training data.
+        dx_: its grid spacings.
+        grid_: its points per axis. All four are set before ``_fit`` is called.
+    """
+
+    names_: tuple[str, ...]
+    dt_: float
+    dx_: tuple[float, ...]
+    grid_: tuple[int, ...]
+
+    @abstractmethod
+    def _fit(self, data: Trajectories) -> None:
+        """Learn from the trajectories; what is learned goes into attributes."""
+
+    @abstractmethod
+    def _expressions(self) -> dict[str, sympy.Expr]:
+        """Right-hand side for every field."""
+
+    @abstractmethod
+    def _rhs(self, u: torch.Tensor) -> torch.Tensor:
+        """Time derivative of ``u`` ``(B, F, *space)``, same shape."""
+
+    def _step(self, u: torch.Tensor) -> torch.Tensor:
+        """State one time step ``dt_`` later, ``(B, F, *space)``."""
+        return u + self.dt_ * self._rhs(u)
+
+    def parameters(self) -> dict[str, Any]:
+        """Hyper-parameters by name."""
+        return {name: getattr(self, name) for name in inspect.signature(type(self)).parameters}
+
+    def with_parameters(self, **changes: Any) -> Self:
+        """A new, unfitted estimator with some hyper-parameters changed; ``TypeError`` for an unknown one."""
+        known = self.parameters()
+        for name in changes:
+            if name not in known:
+                expected = f"a parameter of {type(self).__name__}: {', '.join(known)}"
+                checks.fail(name, expected, "an unknown one", error=TypeError)
+        return type(self)(**known | changes)
+
+    def __repr__(self) -> str:
+        return f"{type(self).__name__}({', '.join(f'{k}={v!r}' for k, v in self.parameters().items())})"
+
+    def fit(self, u: object, *, dt: float | None = None, t: object = None,
+            dx: float | Sequence[float] | None = None, names: Sequence[str] | None = None) -> Self:
+        """Learn from ``u``: arrays as ``contdepth.pde.fields.trajectories`` takes them, or ``Trajectories``.
+
+        Args:
+            u: ``(*space, time)``, ``(*space, time, fields)``, a list of such, or ``Trajectories``.
+            dt: time between frames; or
+            t: times of the frames.
+            dx: grid spacing per space dimension.
+            names: field names.
+
+        Raises:
+            TypeError, ValueError: the data are not as described; one sentence says where.
+        """
+        if isinstance(u, Trajectories):
+            for key, value in {"dt": dt, "t": t, "dx": dx, "names": names}.items():
+                if value is not None:
+                    checks.fail(key, "nothing beside Trajectories, which carry it", value)
+            data = u
+        else:
+            if dx is None:
+                checks.fail("dx", "the grid spacing for every space dimension", "none",
+                            "for example dx=(0.1, 0.1)")
+            data = trajectories(u, dt=dt, t=t, dx=dx, names=names)
+        self._fitted = False
+        self.names_, self.dt_, self.dx_, self.grid_ = data.names, data.dt, data.dx, data.grid
+        self._fit(data)
+        self._fitted = True
+        return self
+
+    def _require_fit(self) -> None:
+        if not getattr(self, "_fitted", False):
+            checks.fail(type(self).__name__, "a fitted estimator", "an unfitted one", "call fit first",
+                        error=NotFittedError)
+
+    def expressions(self) -> dict[str, sympy.Expr]:
+        """Field → right-hand side, in the symbols u, u_x, u_xx, …"""
+        self._require_fit()
+        return self._expressions()
+
+    def equations(self) -> list[sympy.Eq]:
+        """One equation ``u_t = …`` per field."""
+        return [sympy.Eq(sympy.Symbol(f"{name}_t"), right, evaluate=False)
+                for name, right in self.expressions().items()]
+
+    def coefficients(self) -> dict[str, dict[str, float]]:
+        """Field → {term such as ``"u*u_x"``: coefficient}; the constant term is ``"1"``."""
+        return {name: {str(term): value for term, value in collect(right).items()}
+                for name, right in self.expressions().items()}
+
+    def print(self, *, precision: int = 3, threshold: float = 0.0) -> None:
+        """Print one line per field, terms below ``threshold`` left out."""
+        for name, terms in self.coefficients().items():
+            builtins.print(format_equation(name, terms, precision=precision, threshold=threshold))
+
+    def rollout(self, u0: torch.Tensor, steps: int) -> torch.Tensor:
+        """States at 0, 1, …, ``steps`` time steps: ``(B, F, *space)`` to ``(B, steps + 1, F, *space)``.
+
+        Once a trajectory is no longer finite, the learned step has blown up; what follows is inf or NaN.
+        """
+        self._require_fit()
+        checks.integer("steps", steps, at_least=0)
+        u = checks.floating("u0", u0, ndim=2 + len(self.dx_)).to(torch.float64)
+        if u.shape[1] != len(self.names_):
+            checks.fail("u0", f"{len(self.names_)} fields on axis 1", f"shape {tuple(u.shape)}")
+        checks.finite("u0", u)
+        with torch.no_grad():
+            frames = self._rollout(u, steps)
+        return frames
+
+    def _rollout(self, u: torch.Tensor, steps: int) -> torch.Tensor:
+        frames = [u]
+        for _ in range(steps):
+            frames.append(self._step(frames[-1]))
+        return torch.stack(frames, 1)
+
+    def simulate(self, u0: object, steps: int) -> Any:
+        """Follow the learned equation from an initial state, one frame per time step of the training data.
+
+        Args:
+            u0: ``(*space)`` for one field or ``(*space, fields)``, or a list of such.
+            steps: number of time steps.
+
+        Returns:
+            array: ``(*space, steps + 1)`` or ``(*space, steps + 1, fields)``, frame 0 is ``u0``; or a list.
+        """
+        self._require_fit()
+        many = isinstance(u0, list | tuple)
+        items = list(u0) if many else [u0]
+        starts = [self._start(f"u0[{i}]" if many else "u0", item) for i, item in enumerate(items)]
+        if not starts:
+            checks.fail("u0", "at least one initial state", "an empty list")
+        for i, (start, _) in enumerate(starts):
+            checks.same_shape(f"u0[{i}]", start, tuple(starts[0][0].shape), hint="all states share one grid")
+        frames = self.rollout(torch.stack([start for start, _ in starts]), steps)
+        out = [outward(f.cpu().numpy(), bare) for f, (_, bare) in zip(frames, starts, strict=True)]
+        return out if many else out[0]
+
+    def _start(self, label: str, u: object) -> tuple[torch.Tensor, bool]:
+        array = as_real(label, u)
+        dim, fields = len(self.dx_), len(self.names_)
+        bare = array.ndim == dim and fields == 1
+        if bare:
+            array = array[..., None]
+        if array.ndim != dim + 1 or array.shape[-1] != fields:
+            expected = f"axes (*space, fields) with {dim} space dimensions and {fields} fields"
+            checks.fail(label, expected, f"shape {array.shape}", "no time axis here")
+        return torch.from_numpy(np.ascontiguousarray(np.moveaxis(array, -1, 0))), bare
+
+    def predict(self, u: object) -> Any:
+        """Time derivative of every frame; axis order as in ``u``, NaN for missing frames.
+
+        Args:
+            u: as for ``fit``: an array, a list, or ``Trajectories``, which give ``(N, T, F, *space)``.
+        """
+        self._require_fit()
+        data = self._again(u)
+        with torch.no_grad():
+            rates = torch.full_like(data.values, torch.nan)
+            for n, present in enumerate(data.present):
+                rates[n, present] = self._rhs(data.values[n, present])
+        if isinstance(u, Trajectories):
+            return rates
+        items = u if isinstance(u, list | tuple) else [u]
+        out = [outward(r[:np.shape(item)[len(self.dx_)]].numpy(), np.ndim(item) == len(self.dx_) + 1)
+               for r, item in zip(rates, items, strict=True)]
+        return out if isinstance(u, list | tuple) else out[0]
+
+    def score(self, u: object, *, dt: float | None = None, t: object = None) -> float:
+        """R² of the one-step increments: 1 minus squared error of ``step(u_n) - u_n`` over their variance.
+
+        Args:
+            u: as for ``fit``; ``dt`` is that of the training data if neither ``dt`` nor ``t`` is given.
+            dt: time step, which must be that of the training data.
+            t: times of the frames.
+        """
+        self._require_fit()
+        data = self._again(u, dt=dt, t=t)
+        pairs = data.present[:, :-1] & data.present[:, 1:]
+        if not bool(pairs.any()):
+            checks.fail("u", "at least one pair of consecutive frames", "none")
+        before, after = data.values[:, :-1][pairs], data.values[:, 1:][pairs]
+        with torch.no_grad():
+            wrong = self._step(before) - after
+        change = after - before
+        spread = change - change.mean([0, *range(2, change.ndim)], keepdim=True)
+        return float(1 - wrong.square().sum() / spread.square().sum())
+
+    def _again(self, u: object, *, dt: float | None = None, t: object = None) -> Trajectories:
+        """New data on the training grid spacing and fields."""
+        given = isinstance(u, Trajectories)
+        dt = self.dt_ if dt is None and t is None else dt
+        data = u if given else trajectories(u, dt=dt, t=t, dx=self.dx_, names=self.names_)
+        for key, value, ours in (("dt", (data.dt,), (self.dt_,)), ("dx", data.dx, self.dx_)):
+            if len(value) != len(ours) or not np.allclose(value, ours, rtol=1e-6):
+                checks.fail(key, f"that of the training data, {ours}", value)
+        if data.names != self.names_:
+            checks.fail("names", f"those of the training data, {self.names_}", data.names)
+        return data
+
+
+def outward(frames: np.ndarray, bare: bool) -> np.ndarray:
+    """``(T, F, *space)`` to ``(*space, T, F)``, or ``(*space, T)`` if ``bare``."""
+    moved = np.ascontiguousarray(np.moveaxis(frames, (0, 1), (-2, -1)))
+    return moved[..., 0] if bare else moved

@@ -1,0 +1,64 @@
+"""Right-hand sides by central differences on a grid: the method of lines for a symbolic equation."""
+
+from __future__ import annotations
+
+import sympy
+import torch
+
+from contdepth import checks
+from contdepth.pde.moments import finite_difference
+from contdepth.pde.simulate.equations import AXES, Equation
+
+__all__ = ["DifferenceRHS"]
+
+_FUNCTIONS = {"sin": torch.sin, "cos": torch.cos, "tanh": torch.tanh, "exp": torch.exp, "sqrt": torch.sqrt}
+
+
+class DifferenceRHS:
+    """du/dt of ``equation`` on ``shape`` points with spacings ``dx``, (B, F, *shape) to the same shape.
+
+    A derivative of order a along an axis is the central difference of accuracy ``accuracy`` (even) on the
+    fewest points that give it, 2 floor((a + 1) / 2) - 1 + accuracy; mixed ones are products. ``boundary`` is
+    "periodic" or "replicate" (the outermost value repeated, so less accurate there).
+    """
+
+    def __init__(self, equation: Equation, shape: tuple[int, ...], dx: tuple[float, ...], *, accuracy: int,
+                 boundary: str) -> None:
+        self.equation, self.shape, self.dx, self.boundary = equation, shape, dx, boundary
+        rights = list(equation.truth().values())
+        self._symbols = sorted({s for e in rights for s in e.free_symbols if str(s) not in AXES}, key=str)
+        self._taps = []
+        for symbol in self._symbols:
+            name, alpha = equation.derivative(symbol)
+            taps = [None if a == 0 else finite_difference(2 * ((a + 1) // 2) - 1 + accuracy, (a,)) / h**a
+                    for a, h in zip(alpha, dx, strict=True)]
+            for points, tap in zip(shape, taps, strict=True):
+                if tap is not None and points < len(tap):
+                    checks.fail("u", f"at least {len(tap)} grid points per axis for {symbol}", points)
+            self._taps.append((equation.fields.index(name), taps))
+        axes = sympy.symbols(list(AXES[:len(shape)]))
+        sides = [torch.arange(n, dtype=torch.float64) * h for n, h in zip(shape, dx, strict=True)]
+        self._points = torch.meshgrid(*sides, indexing="ij")
+        self._function = sympy.lambdify([*axes, *self._symbols], [sympy.N(e) for e in rights],
+                                        modules=[_FUNCTIONS, "math"], cse=True)
+
+    def __call__(self, u: torch.Tensor) -> torch.Tensor:
+        """Time derivative of ``u`` (B, F, *shape)."""
+        values = []
+        for index, taps in self._taps:
+            value = u[:, index]
+            for axis, tap in enumerate(taps, 1):
+                value = value if tap is None else self._correlate(value, tap, axis)
+            values.append(value)
+        results = self._function(*self._points, *values)
+        return torch.stack([torch.zeros_like(u[:, 0]) + result for result in results], 1)
+
+    def _correlate(self, value: torch.Tensor, tap: torch.Tensor, axis: int) -> torch.Tensor:
+        half, points = len(tap) // 2, value.shape[axis]
+        at = torch.arange(-half, points + half)
+        at = at % points if self.boundary == "periodic" else at.clamp(0, points - 1)
+        wide = value.index_select(axis, at)
+        total = torch.zeros_like(value)
+        for k, weight in enumerate(tap.tolist()):
+            total.add_(wide.narrow(axis, k, points), alpha=weight)
+        return total

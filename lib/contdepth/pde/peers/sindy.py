@@ -1,0 +1,210 @@
+"""PDE-FIND and weak SINDy through PySINDy, with their results in the terms of the other methods."""
+
+from __future__ import annotations
+
+import itertools
+import warnings
+from types import ModuleType
+from typing import Any
+
+import numpy as np
+import sympy
+import torch
+
+from contdepth import checks, seeds
+from contdepth.pde.estimator import Estimator
+from contdepth.pde.fields import Trajectories
+from contdepth.pde.moments import derivatives as multi_indices
+from contdepth.pde.peers.known import KnownEquation, checked_derivatives
+from contdepth.pde.terms import symbol_name
+
+__all__ = ["PDEFIND", "WeakSINDy", "library_terms"]
+
+
+def _pysindy() -> ModuleType:
+    try:
+        import pysindy
+    except ImportError as missing:
+        raise ImportError("pysindy: expected the package, found none; install contdepth[peers]") from missing
+    return pysindy
+
+
+def library_terms(names: tuple[str, ...], alphas: list[tuple[int, ...]], powers: np.ndarray,
+                  bias: bool) -> list[sympy.Expr]:
+    """Terms in the order of PySINDy's PDE libraries: constant, polynomials, derivatives, products of the two.
+
+    ``powers`` (polynomials, fields) are the exponents of the polynomial library.
+    """
+    fields = sympy.symbols(list(names))
+    polynomials = [sympy.Mul(*(f**int(p) for f, p in zip(fields, row, strict=True))) for row in powers]
+    rates = [sympy.Symbol(symbol_name(name, alpha)) for alpha in alphas for name in names]
+    products = [polynomial * rate for rate in rates for polynomial in polynomials]
+    return [sympy.Integer(1)] * bias + polynomials + rates + products
+
+
+class _Sparse(Estimator):
+    """What both share: thresholded least squares on a library, and the solver of what it finds."""
+
+    def _check(self) -> None:
+        for name, least in (("order", 1), ("degree", 1), ("max_iter", 1)):
+            checks.integer(name, getattr(self, name), at_least=least)
+        for name in ("threshold", "alpha"):
+            checks.real(name, getattr(self, name), at_least=0)
+
+    def _alphas(self, dim: int) -> list[tuple[int, ...]]:
+        return multi_indices(self.order, dim)[1:]
+
+    def _regress(self, library: Any, x: list[np.ndarray], rates: list[np.ndarray] | None) -> None:
+        """Fit PySINDy's model on ``x`` (frames last but one, fields last) and translate its coefficients."""
+        pysindy = _pysindy()
+        powers = library.function_library.fit(np.zeros((2, len(self.names_)))).powers_
+        terms = library_terms(self.names_, self._alphas(len(self.dx_)), powers, library.include_bias)
+        # The first guess is not used by the regression; giving one spares a singular value decomposition.
+        optimiser = pysindy.STLSQ(threshold=self.threshold, alpha=self.alpha, max_iter=self.max_iter,
+                                  normalize_columns=self.normalise, copy_X=False,
+                                  initial_guess=np.zeros((len(self.names_), len(terms))))
+        model = pysindy.SINDy(optimizer=optimiser, feature_library=library)
+        with warnings.catch_warnings():
+            # An empty equation is an error below; a support that still changes shows in the terms.
+            warnings.filterwarnings("ignore", message="Sparsity parameter is too big|STLSQ did not converge")
+            model.fit(x, t=self.dt_, x_dot=rates, feature_names=list(self.names_))
+        table = np.asarray(model.coefficients(), dtype=float)
+        checks.one_of("shape of PySINDy's coefficients", table.shape, [(len(self.names_), len(terms))])
+        if not table.any():
+            checks.fail("threshold", "one that leaves at least one term", self.threshold, "lower it")
+        self._found = {name: sympy.Add(*(sympy.Float(c) * t for c, t in zip(row, terms, strict=True) if c))
+                       for name, row in zip(self.names_, table, strict=True)}
+        self._solver = KnownEquation(equation=self._found, derivatives=self.derivatives,
+                                     boundary=self.boundary)
+        self._solver.names_, self._solver.dt_, self._solver.dx_ = self.names_, self.dt_, self.dx_
+        self._solver._lines = None
+
+    def _expressions(self) -> dict[str, sympy.Expr]:
+        return dict(self._found)
+
+    def _rhs(self, u: torch.Tensor) -> torch.Tensor:
+        return self._solver._rhs(u)
+
+    def _step(self, u: torch.Tensor) -> torch.Tensor:
+        return self._solver._step(u)
+
+    def _rollout(self, u: torch.Tensor, steps: int) -> torch.Tensor:
+        return self._solver._rollout(u, steps)
+
+
+class PDEFIND(_Sparse):
+    """Sparse regression of u_t on a library of terms (Rudy et al., Science Advances 3, 2017), by PySINDy.
+
+    Args:
+        order: highest order of derivatives.
+        degree: highest degree of the polynomial before a derivative, and of the pure polynomials.
+        derivatives: "spectral", or 2, 4, …: accuracy of finite differences in space.
+        threshold: smallest coefficient kept by sequentially thresholded least squares.
+        alpha: ridge penalty inside it; the kept terms are fitted again without.
+        normalise: scale library columns to norm 1 first; ``threshold`` is then relative to those.
+        bias: add the constant term.
+        time_accuracy: accuracy of finite differences in time, 2 or 4; one-sided at both ends.
+        every: use each such frame, for memory: PySINDy keeps about six copies of the matrix with a row for
+            every point of every frame and a column for every term.
+        boundary: "periodic" or "replicate" (one-sided differences).
+        max_iter: limit of thresholding rounds.
+
+    ``simulate`` solves the found equation by the method of lines, see ``KnownEquation``. Missing frames cut a
+    trajectory into pieces.
+    """
+
+    def __init__(self, *, order: int = 2, degree: int = 2, derivatives: str | int = "spectral",
+                 threshold: float = 0.02, alpha: float = 1e-8, normalise: bool = False, bias: bool = False,
+                 time_accuracy: int = 4, every: int = 1, boundary: str = "periodic",
+                 max_iter: int = 50) -> None:
+        self.order, self.degree, self.threshold, self.alpha = order, degree, threshold, alpha
+        self.normalise, self.bias, self.max_iter, self.boundary = normalise, bias, max_iter, boundary
+        self.derivatives = checked_derivatives(derivatives, boundary)
+        self.time_accuracy = checks.one_of("time_accuracy", time_accuracy, (2, 4))
+        self.every = checks.integer("every", every, at_least=1)
+        self._check()
+
+    def _fit(self, data: Trajectories) -> None:
+        pysindy = _pysindy()
+        least = self.time_accuracy + 1
+        pieces = [np.moveaxis(run.numpy(), (0, 1), (-2, -1)) for run in data.segments(least)]
+        if not pieces:
+            checks.fail("u", f"{least} consecutive frames, for time differences", "none",
+                        "take time_accuracy=2" if self.time_accuracy == 4 else "")
+        in_time = pysindy.FiniteDifference(order=self.time_accuracy, axis=-2)
+        rates = [np.asarray(in_time._differentiate(piece, data.dt))[..., ::self.every, :] for piece in pieces]
+        pieces = [piece[..., ::self.every, :] for piece in pieces]
+        sides = [h * np.arange(n) for h, n in zip(data.dx, data.grid, strict=True)]
+        axes = np.meshgrid(*sides, indexing="ij")
+        if self.derivatives == "spectral":
+            how, options = pysindy.SpectralDerivative, {}
+        else:
+            periodic = self.boundary == "periodic"
+            how = pysindy.FiniteDifference
+            options = {"order": self.derivatives, "periodic": periodic, "is_uniform": True}
+        library = pysindy.PDELibrary(
+            function_library=pysindy.PolynomialLibrary(degree=self.degree, include_bias=False),
+            derivative_order=self.order, spatial_grid=np.stack(axes, -1), include_bias=self.bias,
+            multiindices=np.array(self._alphas(data.dim)), differentiation_method=how, diff_kwargs=options)
+        self._regress(library, pieces, rates)
+
+
+class WeakSINDy(_Sparse):
+    """Sparse regression of weak forms over space-time boxes (PySINDy's weak PDE library).
+
+    Args:
+        domains: number K of boxes per trajectory.
+        size: half widths of the boxes, one per space axis and time; by default a tenth of the domain.
+        power: degree p of the test functions.
+        order, degree, threshold, alpha, normalise, bias, max_iter: as for ``PDEFIND``.
+        derivatives: how ``simulate`` and ``predict`` evaluate the found equation; the library itself takes
+            PySINDy's differences of accuracy 2 where integration by parts leaves derivatives.
+        boundary: the same.
+        seed: places of the boxes.
+
+    PySINDy's boxes belong to one space-time grid, so longer pieces are cut to the length of the shortest.
+    """
+
+    def __init__(self, *, order: int = 2, degree: int = 2, domains: int = 200, size: tuple | None = None,
+                 power: int = 4, threshold: float = 0.02, alpha: float = 1e-8, normalise: bool = False,
+                 bias: bool = False, derivatives: str | int = "spectral", boundary: str = "periodic",
+                 max_iter: int = 50, seed: int = 0) -> None:
+        self.order, self.degree, self.threshold, self.alpha = order, degree, threshold, alpha
+        self.normalise, self.bias, self.max_iter, self.boundary = normalise, bias, max_iter, boundary
+        self.derivatives = checked_derivatives(derivatives, boundary)
+        self.domains = checks.integer("domains", domains, at_least=1)
+        self.power = checks.integer("power", power, at_least=1)
+        self.seed = checks.integer("seed", seed, at_least=0)
+        self.size = None if size is None else tuple(checks.real("size", s, above=0) for s in size)
+        self._check()
+
+    def _fit(self, data: Trajectories) -> None:
+        pysindy = _pysindy()
+        runs = data.segments(5)
+        if not runs:
+            checks.fail("u", "five consecutive frames", "none")
+        frames = min(len(run) for run in runs)
+        pieces = [np.moveaxis(run[:frames].numpy(), (0, 1), (-2, -1)) for run in runs]
+        sides = [h * np.arange(n) for h, n in zip((*data.dx, data.dt), (*data.grid, frames), strict=True)]
+        size = self.size or tuple(side[-1] / 10 for side in sides)
+        if len(size) != len(sides):
+            checks.fail("size", f"{len(sides)} half widths, one per space axis and time", size)
+        for half, side in zip(size, sides, strict=True):
+            if not 2 * (side[1] - side[0]) <= 2 * half < side[-1]:
+                checks.fail("size", f"half widths from {side[1]:.3g} to below {side[-1] / 2:.3g}", half)
+        grid = np.stack(np.meshgrid(*sides, indexing="ij"), -1)
+        before = np.random.get_state()  # noqa: NPY002  PySINDy draws the boxes from NumPy's global generator
+        np.random.seed(seeds.derive(self.seed, "weak sindy/boxes") % 2**32)  # noqa: NPY002
+        try:
+            library = pysindy.WeakPDELibrary(
+                function_library=pysindy.PolynomialLibrary(degree=self.degree, include_bias=False),
+                derivative_order=self.order, spatiotemporal_grid=grid, include_bias=self.bias, K=self.domains,
+                H_xt=np.array(size), p=self.power)
+        finally:
+            np.random.set_state(before)  # noqa: NPY002
+        self._regress(library, pieces, None)
+
+    def _alphas(self, dim: int) -> list[tuple[int, ...]]:
+        # PySINDy counts the last axis fastest.
+        every = itertools.product(range(self.order + 1), repeat=dim)
+        return [alpha for alpha in every if 0 < sum(alpha) <= self.order]

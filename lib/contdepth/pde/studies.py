@@ -1,0 +1,106 @@
+"""The experiments of the PDE-Net 2.0 chapter as functions of a seed, each fit for a process of its own."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from contdepth.pde.comparison import compare
+from contdepth.pde.fields import Trajectories
+from contdepth.pde.moments import moment_matrix
+from contdepth.pde.pdenet2 import PDENet2
+from contdepth.pde.pdenet2_block import PDENet2Block
+from contdepth.pde.simulate.datasets import burgers_data, cdr_data, heat_data
+
+__all__ = ["BURGERS", "PAPER", "burgers_by_hand", "errors", "prediction_error", "train", "unrolled"]
+
+BURGERS = {
+    "u": {"u*u_x": -1.0, "v*u_y": -1.0, "u_xx": 0.05, "u_yy": 0.05},
+    "v": {"u*v_x": -1.0, "v*v_y": -1.0, "v_xx": 0.05, "v_yy": 0.05},
+}
+"""Burgers' equations of PDE-Net 2.0, field → {term: coefficient}."""
+
+PAPER: dict[str, Any] = {"relative": False, "sparsity": 0.005, "moment_penalty": 0.001}
+"""The official code's loss: squared errors over δt² and its two factors."""
+
+DATA = {"burgers": burgers_data, "cdr": cdr_data, "heat": heat_data}
+
+
+def train(seed: int, data: Mapping[str, Any], options: Mapping[str, Any], equation: str = "burgers") -> PDENet2:
+    """Generate data with ``seed`` and train a PDE-Net 2.0 whose weights start from ``seed`` too.
+
+    ``data`` are arguments of ``burgers_data``, ``cdr_data`` or ``heat_data`` by ``equation``, ``options`` of
+    ``PDENet2``. As in the paper's repeated runs, data, noise and weights are all new for each seed.
+    """
+    values = DATA[equation](seed=seed, **data)
+    spacing = 2 * math.pi / values.shape[-1]
+    return PDENet2(seed=seed, **options).fit(Trajectories(values, data.get("dt", 0.01), (spacing, spacing)))
+
+
+def errors(model: PDENet2, truth: Mapping[str, Mapping[str, float]],
+           main: Sequence[str] = ()) -> tuple[float, float]:
+    """(largest relative error of the true terms, largest coefficient of any other term) of the read-out.
+
+    With ``main`` only the true terms whose names are in it count for the first number.
+    """
+    found = compare(model.coefficients(), truth)
+    rows = [row for row in found.main if not main or str(row.term) in main]
+    return max(abs(row.error) for row in rows), found.largest_spurious
+
+
+def prediction_error(frames: Tensor, truth: Tensor) -> Tensor:
+    """Relative L² error ‖u - u*‖ / ‖u* - mean u*‖ of every frame: (B, T, F, *space) twice to (B, T).
+
+    A trajectory that blew up counts as infinite from there on.
+    """
+    wrong = (frames - truth).flatten(2).norm(dim=2)
+    mean = truth.flatten(3).mean(3).view(*truth.shape[:3], *[1] * (truth.ndim - 3))
+    size = (truth - mean).flatten(2).norm(dim=2)
+    return torch.nan_to_num(wrong / size, nan=math.inf, posinf=math.inf)
+
+
+@torch.no_grad()
+def unrolled(block: PDENet2Block, start: Tensor, steps: int) -> Tensor:
+    """Frames 0 … ``steps`` of a block that no estimator trained: (B, F, *space) to (B, steps + 1, F, *space)."""
+    return torch.stack([start, *block.unroll(start, steps)], 1)
+
+
+def burgers_by_hand(dt: float, dx: float, viscosity: float = 0.05, size: int = 5) -> PDENet2Block:
+    """A block that *is* the textbook scheme: forward Euler, second-order upwind and central second differences.
+
+    The same code as a trained PDE-Net 2.0, with the weights set instead of learned: the true equation on the grid
+    that the network has.
+    """
+    block = PDENet2Block(2, dt, (dx, dx), size=size, accuracy=2, hidden=2, upwind=True)
+    one_sided = torch.zeros(size, size, dtype=torch.float64)
+    half = size // 2
+    one_sided[half:half + 3, half] = torch.tensor([-1.5, 2.0, -0.5], dtype=torch.float64)
+    wanted = {(1, 0): moment_matrix(one_sided), (0, 1): moment_matrix(one_sided.T.contiguous())}
+    order = [(a, b) for a, b in block.alphas]
+    column = {(f, alpha): f * len(order) + order.index(alpha) for f in range(2) for alpha in order}
+    with torch.no_grad():
+        for place, (alpha, beta) in enumerate(block.filters.labels()):
+            block.filters.free[place] = wanted[alpha][beta] if alpha in wanted else second_difference(alpha, beta)
+        net = block.symnet
+        for p in net.parameters():
+            p.zero_()
+        for f in range(2):
+            for layer, (velocity, alpha) in enumerate(((0, (1, 0)), (1, (0, 1)))):
+                net.weight[f, 2 * layer, column[velocity, (0, 0)]] = 1.0
+                net.weight[f, 2 * layer + 1, column[f, alpha]] = 1.0
+                net.product[f, 4, layer] = -1.0
+            for alpha in ((2, 0), (0, 2)):
+                net.weight[f, 4, column[f, alpha]] = viscosity
+    return block
+
+
+def second_difference(alpha: tuple[int, ...], beta: tuple[int, ...]) -> float:
+    """Moment ``beta`` of the three-point second difference along one axis (1, -2, 1), of cross filters 0."""
+    if alpha not in ((2, 0), (0, 2)):
+        return 0.0
+    along, across = (beta[0], beta[1]) if alpha == (2, 0) else (beta[1], beta[0])
+    return 2 / math.factorial(along) if across == 0 and along % 2 == 0 and along > 0 else 0.0

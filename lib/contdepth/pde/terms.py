@@ -1,0 +1,107 @@
+"""Equations as SymPy expressions: symbols of derivatives, coefficients of terms, text."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Mapping, Sequence
+
+import sympy
+
+from contdepth import checks
+
+__all__ = ["by_field", "collect", "format_equation", "format_term", "monomial", "symbol_name", "symbols"]
+
+Term = sympy.Expr
+
+
+def symbol_name(name: str, alpha: Sequence[int]) -> str:
+    """Name of a derivative of a field: ``symbol_name("u", (1, 1))`` is ``"u_xy"``; order 0 is ``"u"``."""
+    letters = "".join(letter * checks.integer("alpha", int(a), at_least=0)
+                      for letter, a in zip("xyz", alpha, strict=False))
+    return f"{name}_{letters}" if letters else name
+
+
+def symbols(names: Iterable[str], derivatives: Iterable[Sequence[int]]) -> tuple[sympy.Symbol, ...]:
+    """Symbols of every derivative of every field, field by field: ``(u, u_x, …, v, v_x, …)``."""
+    derivatives = list(derivatives)
+    return tuple(sympy.Symbol(symbol_name(name, alpha)) for name in names for alpha in derivatives)
+
+
+def monomial(term: object) -> Term:
+    """A term as SymPy expression: ``"u*u_x"``, ``"u u_x"``, ``"u**2"``, ``"sin(u)"``, or a number."""
+    if isinstance(term, sympy.Expr | int | float):
+        return sympy.sympify(term)
+    if not isinstance(term, str) or not re.fullmatch(r"[\w\s*+\-/().,]+", term):
+        checks.fail("term", "a SymPy expression or a product such as 'u*u_x'", repr(term))
+    text = re.sub(r"(?<=[\w)])\s+(?=[\w(])", "*", term.strip())
+    known = {word: sympy.Symbol(word) for word in re.findall(r"[A-Za-z]\w*(?!\w*\s*\()", text)}
+    return sympy.sympify(text, locals=known)
+
+
+def collect(expression: object) -> dict[Term, float]:
+    """Coefficients of the terms of a right-hand side.
+
+    Args:
+        expression: a SymPy expression, which is expanded; or a mapping term → coefficient with SymPy or
+            string terms, whose equal terms are added up.
+
+    Returns:
+        dict: term → coefficient, where a term is a product of symbols, powers and functions without number;
+            the constant term is ``sympy.Integer(1)``. Zero coefficients are left out.
+    """
+    if isinstance(expression, Mapping):
+        parts = [(monomial(term).as_coeff_Mul(), value) for term, value in expression.items()]
+        pairs = [(float(number) * float(value), term) for (number, term), value in parts]
+    else:
+        expanded = sympy.expand(monomial(expression))
+        pairs = [term.as_coeff_Mul() for term in sympy.Add.make_args(expanded)]
+    found: dict[Term, float] = {}
+    for value, term in pairs:
+        found[term] = found.get(term, 0.0) + float(value)
+    return {term: value for term, value in found.items() if value != 0}
+
+
+def by_field(terms: object, names: Sequence[str] | None = None) -> dict[str, dict[Term, float]]:
+    """Coefficients for every field; a single expression or term mapping belongs to the field ``u``.
+
+    Args:
+        terms: ``{"u": …, "v": …}`` with expressions or term mappings, or just one of these.
+        names: fields that must be there, in this order.
+
+    Raises:
+        ValueError: a field of ``names`` is missing.
+    """
+    values = list(terms.values()) if isinstance(terms, Mapping) else []
+    nested = any(isinstance(v, Mapping | sympy.Expr | str) for v in values
+                 if not isinstance(v, sympy.Number))
+    fields = {str(key): collect(value) for key, value in terms.items()} if nested else {"u": collect(terms)}
+    for name in names or ():
+        if name not in fields:
+            checks.fail("terms", f"an entry for the field {name!r}", sorted(fields))
+    return {name: fields[name] for name in names} if names else fields
+
+
+def format_term(term: object) -> str:
+    """Text of a term without stars: ``u u_x``, ``u^2 v``; the constant is ``1``."""
+    term = monomial(term)
+    factors = sorted(sympy.Mul.make_args(term), key=lambda f: ("_" in str(f), str(f)))
+    return " ".join(str(f).replace("**", "^") for f in factors)
+
+
+def format_equation(field: str, expression: object, *, precision: int = 3, threshold: float = 0.0) -> str:
+    """One line such as ``u_t = -0.973 u u_x - 0.966 v u_y + 0.0494 u_xx``, largest coefficient first.
+
+    Args:
+        field: name of the field on the left.
+        expression: SymPy expression or mapping term → coefficient.
+        precision: significant digits.
+        threshold: terms with a smaller absolute coefficient are left out.
+    """
+    checks.integer("precision", precision, at_least=1)
+    checks.real("threshold", threshold, at_least=0)
+    kept = [(term, value) for term, value in collect(expression).items() if abs(value) >= threshold]
+    line = ""
+    for term, value in sorted(kept, key=lambda pair: (-abs(pair[1]), str(pair[0]))):
+        sign = ("-" if value < 0 else "") if not line else (" - " if value < 0 else " + ")
+        line += f"{sign}{abs(value):.{precision}g}" + ("" if term == 1 else f" {format_term(term)}")
+    return f"{field}_t = {line or '0'}"

@@ -11,6 +11,7 @@ from contdepth.pde.optimise import minimise
 from contdepth.pde.pdenet2 import PDENet2, objective
 from contdepth.pde.pdenet2_block import PDENet2Block
 from contdepth.pde.reference import flat_function, plain_objective, plain_rhs
+from contdepth.pde.simulate.initial import random_fourier
 from contdepth.training.loop import DivergenceError
 
 
@@ -63,6 +64,18 @@ def test_a_flipped_kernel_is_seen(monkeypatch):
         test_right_hand_side_equals_the_plain_one(False, 2, 2)
 
 
+def test_every_parameter_of_the_estimator_reaches_the_block():
+    u, dt, dx = heat()
+    options = {"order": 3, "size": 7, "accuracy": 1, "upwind": True, "hidden": 2, "scheme": "midpoint",
+               "substeps": 2, "boundary": "replicate", "start": "one-sided", "seed": 5}
+    block = PDENet2(**options, blocks=(1,), iterations=0).fit(Trajectories(u, dt, (dx,))).block_
+    same = PDENet2Block(1, dt, (dx,), **options)
+    assert (block.scheme, block.substeps, block.upwind) == ("midpoint", 2, True)
+    assert repr(block) == repr(same)
+    assert all(torch.equal(p, q) for p, q in zip(block.parameters(), same.parameters(), strict=True))
+    assert torch.equal(block(u[:, 0]), same(u[:, 0]))
+
+
 def test_masked_targets_do_not_count():
     block, start = random_block(), states(4)
     target = torch.stack([states(4, seed=2), states(4, seed=3)], 1)
@@ -87,6 +100,18 @@ def test_upwind_takes_the_side_the_wave_comes_from():
         assert (block(wave) / wave).max() < 1
 
 
+def test_one_sided_start_is_the_second_order_difference():
+    block = PDENet2Block(1, 0.01, (0.1, 0.1), start="one-sided")
+    filters = block.filters.filters().detach()
+    wanted = torch.zeros(5, 5, dtype=torch.float64)
+    wanted[2:, 2] = torch.tensor([-1.5, 2.0, -0.5], dtype=torch.float64)
+    assert torch.allclose(filters[block.filters.index((1, 0))], wanted, atol=1e-13)
+    assert torch.allclose(filters[block.filters.index((0, 1))], wanted.T, atol=1e-13)
+    for options in ({"upwind": False}, {"size": 3}, {"accuracy": 3}):
+        with pytest.raises(ValueError, match="start: expected 'central' unless"):
+            PDENet2Block(1, 0.01, (0.1, 0.1), start="one-sided", **options)
+
+
 def heat(frames: int = 6, points: int = 16) -> tuple[torch.Tensor, float, float]:
     """Exact solutions of u_t = 0.1 u_xx, three trajectories (3, frames, 1, points)."""
     dx, dt = 2 * math.pi / points, 0.02
@@ -107,9 +132,51 @@ def test_heat_equation_is_found():
     assert max(abs(c) for c in coefficients.values()) < 3e-3
 
 
-def test_normalised_training_reads_out_unscaled():
-    coefficients = fitted(normalise=True).coefficients()["u"]
+def test_training_without_scaling_reads_out_the_same():
+    coefficients = fitted(normalise=False).coefficients()["u"]
     assert coefficients.pop("u_xx") == pytest.approx(0.1, rel=0.03)
+
+
+@pytest.mark.parametrize("units, length", [(100.0, 1.0), (1.0, 1e-3)])
+def test_units_do_not_matter(units, length):
+    u, dt, dx = heat()
+    model = PDENet2(hidden=1, blocks=(1, 2), iterations=60, upwind=False)
+    found = model.fit(Trajectories(units * u, dt, (length * dx,))).coefficients()["u"]["u_xx"]
+    assert found == pytest.approx(0.1 * length**2, rel=0.05)
+
+
+def test_replicated_borders_do_not_enter_the_equation():
+    points, dt = 48, 0.01
+    x, t = torch.linspace(0, 3, points, dtype=torch.float64), dt * torch.arange(4, dtype=torch.float64)
+    waves = [[(1.3, 0.9, 0.2), (2.1, 0.7, 1.0)], [(0.8, -0.6, 2.0), (2.9, 0.5, 0.4)],
+             [(1.7, 1.0, 0.3), (3.3, -0.4, 1.2)]]
+    u = torch.stack([sum(a * torch.exp(-0.5 * k * k * t)[:, None] * torch.sin(k * x + p) for k, a, p in w)
+                     for w in waves])[:, :, None]
+    model = PDENet2(hidden=1, blocks=(1, 2), iterations=100, upwind=False, boundary="replicate", substeps=4)
+    found = model.fit(Trajectories(u, dt, (float(x[1]),))).coefficients()["u"]["u_xx"]
+    assert found == pytest.approx(0.5, rel=0.05)
+    with pytest.raises(ValueError, match="blocks: expected at most 2 on a"):
+        model = PDENet2(boundary="replicate", substeps=4, blocks=(3,), iterations=0)
+        model.fit(Trajectories(u, dt, (float(x[1]),)))
+
+
+def test_two_fields_in_two_dimensions_upwind_with_gaps():
+    """Convection of two fields by each other's constant parts, exact by Fourier shift; one frame is missing."""
+    n, dt = 16, 0.01
+    dx = 2 * math.pi / n
+    start = random_fourier(6, n, fields=2, frequency=2, amplitude=1.0, seed=3)
+    k = torch.fft.fftfreq(n, 1 / n, dtype=torch.float64)
+    symbol = -1j * (0.8 * k[:, None] - 0.5 * k[None, :]) - 0.05 * (k[:, None] ** 2 + k[None, :] ** 2)
+    frames = torch.stack([torch.fft.ifft2(torch.fft.fft2(start) * torch.exp(symbol * m * dt)).real
+                          for m in range(4)], 1)
+    present = torch.ones(6, 4, dtype=torch.bool)
+    present[0, 2] = False
+    data = Trajectories(frames, dt, (dx, dx), ("u", "v"), present)
+    model = PDENet2(hidden=1, blocks=(1, 2), iterations=120, scheme="midpoint").fit(data)
+    for name, terms in model.coefficients().items():
+        assert terms[f"{name}_x"] == pytest.approx(-0.8, rel=0.05)
+        assert terms[f"{name}_y"] == pytest.approx(0.5, rel=0.05)
+        assert terms[f"{name}_xx"] == pytest.approx(0.05, rel=0.1)
 
 
 def test_a_wrong_time_step_scales_the_equation():
@@ -179,7 +246,8 @@ def test_scipy_and_torch_reach_the_same_minimum():
 def test_divergence_is_one_clear_error():
     u, dt, dx = heat()
     with pytest.raises(DivergenceError, match="fewer blocks, a smaller time step or substeps"):
-        PDENet2(hidden=3, blocks=(5,), iterations=(0, 3), upwind=False).fit(Trajectories(1e80 * u, dt, (dx,)))
+        model = PDENet2(hidden=3, blocks=(5,), iterations=(0, 3), upwind=False, normalise=False)
+        model.fit(Trajectories(1e80 * u, dt, (dx,)))
 
 
 @pytest.mark.parametrize("options, message", [

@@ -6,6 +6,7 @@ import pytest
 import torch
 
 from contdepth.pde.parallel import run_all
+from contdepth.pde.simulate.datasets import heat_data
 from contdepth.pde.simulate.initial import random_fourier
 from contdepth.pde.studies import BURGERS, burgers_by_hand, errors, prediction_error, train
 
@@ -54,14 +55,15 @@ def test_prediction_error():
 
 
 @pytest.mark.slow
-def test_processes_give_the_bits_of_one():
-    jobs = [{"seed": s, "data": {"trajectories": 2, "steps": 1, "diffusion": 0.1, "grid": 8},
-             "options": {"blocks": (1,), "iterations": 5, "hidden": 1}, "equation": "heat"} for s in (0, 1)]
+def test_processes_give_the_values_of_one():
+    values = heat_data(2, 1, grid=8)
+    options = {"blocks": (1,), "iterations": 5, "hidden": 1}
+    jobs = [{"values": values, "seed": s, "options": options} for s in (0, 1)]
     # equal in value: the number of threads may differ between the two ways
     for a, b in zip(run_all(train, jobs), run_all(train, jobs, workers=2), strict=True):
         assert torch.allclose(a.block_.symnet.weight, b.block_.symnet.weight, rtol=1e-9, atol=1e-12)
 
 
 def test_an_error_in_a_job_is_raised():
-    with pytest.raises(ValueError, match="trajectories|n: expected"):
-        run_all(train, [{"seed": 0, "data": {"trajectories": 0}, "options": {}, "equation": "heat"}])
+    with pytest.raises(ValueError, match="fields that change in time"):
+        run_all(train, [{"values": torch.ones(2, 2, 1, 8, 8), "seed": 0, "options": {}}])

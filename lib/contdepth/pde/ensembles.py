@@ -13,7 +13,7 @@ from contdepth import checks
 from contdepth.pde.estimator import Estimator
 from contdepth.pde.fields import Trajectories
 from contdepth.pde.parallel import run_all
-from contdepth.pde.terms import collect
+from contdepth.pde.terms import monomial
 
 __all__ = ["Ensemble"]
 
@@ -45,23 +45,26 @@ class Ensemble(Estimator):
 
     @classmethod
     def of(cls, members: Sequence[Estimator]) -> Ensemble:
-        """An ensemble of estimators fitted already, perhaps each on data of its own; same fields, steps and grid.
+        """An ensemble of estimators fitted already, perhaps each on data of its own with the same grid.
 
         Raises:
-            TypeError, ValueError: no members; one is not fitted; they differ in fields, time step or spacing.
+            TypeError, ValueError: no members; one is no estimator or not fitted; they differ in
+                fields, time step, spacing or grid.
         """
         members = list(members)
         if not members:
             checks.fail("members", "at least one fitted estimator", "none")
-        for member in members:
+        for index, member in enumerate(members):
+            if not isinstance(member, Estimator):
+                checks.fail(f"members[{index}]", "an Estimator", type(member).__name__, error=TypeError)
             member._require_fit()
         seeds = [member.parameters().get("seed", 0) for member in members]
         made = cls(members[0], seeds=seeds if len(set(seeds)) == len(seeds) else range(len(members)))
         first = members[0]
         for member in members:
-            if (member.names_, member.dt_, member.dx_) != (first.names_, first.dt_, first.dx_):
-                checks.fail("members", "estimators of the same fields, time step and spacing",
-                            f"{member.names_}, {member.dt_}, {member.dx_}", "compare them one by one instead")
+            if _setting(member) != _setting(first):
+                checks.fail("members", f"the same fields, time step, spacing and grid, {_setting(first)}",
+                            _setting(member), "compare them one by one instead")
         made.names_, made.dt_, made.dx_, made.grid_ = first.names_, first.dt_, first.dx_, first.grid_
         made.members, made._fitted = members, True
         return made
@@ -71,8 +74,12 @@ class Ensemble(Estimator):
         self.members = run_all(_train, [{"estimator": maker, "data": data} for maker in makers], self.workers)
 
     def _table(self) -> dict[str, dict[sympy.Expr, np.ndarray]]:
-        """Field → term → coefficients of all members, 0 where a member lacks the term."""
-        found = [{name: collect(right) for name, right in m.expressions().items()} for m in self.members]
+        """Field → term → coefficients of all members, 0 where a member lacks the term.
+
+        They are the members' ``coefficients()``: of a coefficient field, what that method makes of it.
+        """
+        found = [{name: {monomial(term): value for term, value in terms.items()}
+                  for name, terms in m.coefficients().items()} for m in self.members]
         table = {}
         for name in found[0]:
             terms = dict.fromkeys(term for member in found for term in member[name])
@@ -97,19 +104,32 @@ class Ensemble(Estimator):
                 for name, terms in self._table().items()}
 
     def _rhs(self, u: torch.Tensor) -> torch.Tensor:
-        return torch.stack([member._rhs(u) for member in self.members]).median(0).values
+        return _median(torch.stack([member._rhs(u) for member in self.members]))
 
     def _step(self, u: torch.Tensor) -> torch.Tensor:
-        return torch.stack([member._step(u) for member in self.members]).median(0).values
+        return _median(torch.stack([member._step(u) for member in self.members]))
 
     def _rollout(self, u: torch.Tensor, steps: int) -> torch.Tensor:
-        """Point-wise median of the members' trajectories, the lower middle one for an even count."""
-        return self.rollouts(u, steps).nanmedian(0).values
+        """Point-wise median of the members' trajectories, the lower middle one for an even count.
+
+        A member that has blown up, to NaN or infinity, counts as +inf there: the median stays finite while at
+        most half of the members have blown up (fewer than half for an odd count) and is inf beyond.
+        """
+        return _median(self.rollouts(u, steps))
 
     def rollouts(self, u0: torch.Tensor, steps: int) -> torch.Tensor:
         """Trajectories of every member: ``(B, F, *space)`` to ``(members, B, steps + 1, F, *space)``."""
         self._require_fit()
         return torch.stack([member.rollout(u0, steps) for member in self.members])
+
+
+def _median(values: torch.Tensor) -> torch.Tensor:
+    """Median over the first axis, the lower middle one for an even count; NaN and -inf count as +inf."""
+    return torch.where(values.isfinite(), values, torch.inf).median(0).values
+
+
+def _setting(member: Estimator) -> tuple:
+    return member.names_, member.dt_, member.dx_, member.grid_
 
 
 def _interval(values: np.ndarray, factor: float) -> tuple[float, float]:

@@ -60,6 +60,10 @@ class Estimator(ABC):
         """State one time step ``dt_`` later, ``(B, F, *space)``."""
         return u + self.dt_ * self._rhs(u)
 
+    def _scored(self, values: torch.Tensor) -> torch.Tensor:
+        """The points of ``(B, F, *space)`` that ``score`` counts: all of them, if not said otherwise."""
+        return values
+
     def parameters(self) -> dict[str, Any]:
         """Hyper-parameters by name."""
         return {name: getattr(self, name) for name in inspect.signature(type(self)).parameters}
@@ -126,10 +130,13 @@ class Estimator(ABC):
         return {name: {str(term): value for term, value in collect(right).items()}
                 for name, right in self.expressions().items()}
 
-    def print(self, *, precision: int = 3, threshold: float = 0.0) -> None:
-        """Print one line per field, terms below ``threshold`` left out."""
+    def print(self, *, precision: int = 3, threshold: float | None = None) -> None:
+        """Print one line per field; terms below ``threshold`` are left out and counted at the end.
+
+        By default ``threshold`` is one thousandth of the largest coefficient of the equation.
+        """
         for name, terms in self.coefficients().items():
-            builtins.print(format_equation(name, terms, precision=precision, threshold=threshold))
+            builtins.print(format_equation(name, terms, precision=precision, threshold=threshold, rest=True))
 
     def rollout(self, u0: torch.Tensor, steps: int) -> torch.Tensor:
         """States at 0, 1, …, ``steps`` time steps: ``(B, F, *space)`` to ``(B, steps + 1, F, *space)``.
@@ -189,9 +196,16 @@ class Estimator(ABC):
         """Time derivative of every frame; axis order as in ``u``, NaN for missing frames.
 
         Args:
-            u: as for ``fit``: an array, a list, or ``Trajectories``, which give ``(N, T, F, *space)``.
+            u: as for ``fit``: an array, a list, or ``Trajectories``, which give ``(N, T, F, *space)``; or a
+                single frame ``(*space)`` or ``(*space, fields)``, or a list of such.
         """
         self._require_fit()
+        many = isinstance(u, list | tuple)
+        if not isinstance(u, Trajectories):
+            frames = list(u) if many else [u]
+            if frames and all(self._is_frame(frame) for frame in frames):
+                single = [self._frame_rate(f"u[{i}]" if many else "u", f) for i, f in enumerate(frames)]
+                return single if many else single[0]
         data = self._again(u)
         with torch.no_grad():
             rates = torch.full_like(data.values, torch.nan)
@@ -199,10 +213,28 @@ class Estimator(ABC):
                 rates[n, present] = self._rhs(data.values[n, present])
         if isinstance(u, Trajectories):
             return rates
-        items = u if isinstance(u, list | tuple) else [u]
+        items = u if many else [u]
         out = [outward(r[:np.shape(item)[len(self.dx_)]].numpy(), np.ndim(item) == len(self.dx_) + 1)
                for r, item in zip(rates, items, strict=True)]
-        return out if isinstance(u, list | tuple) else out[0]
+        return out if many else out[0]
+
+    def _is_frame(self, u: object) -> bool:
+        """Whether ``u`` has no time axis or a single frame on it."""
+        shape, dim, fields = tuple(np.shape(u)), len(self.dx_), len(self.names_)
+        if len(shape) == dim + 1:
+            return shape[-1] == fields
+        return (len(shape) == dim and fields == 1) or (len(shape) == dim + 2 and shape[-2:] == (1, fields))
+
+    def _frame_rate(self, label: str, u: object) -> np.ndarray:
+        array = as_real(label, u)
+        shape, timed = array.shape, array.ndim == len(self.dx_) + 2
+        start, _ = self._start(label, array[..., 0, :] if timed else array)
+        if bool(start.isnan().all()):
+            return np.full(shape, np.nan)
+        checks.finite(label, start)
+        with torch.no_grad():
+            rate = self._rhs(start[None])[0]
+        return np.moveaxis(rate.numpy(), 0, -1).reshape(shape)
 
     def score(self, u: object, *, dt: float | None = None, t: object = None) -> float:
         """R² of the one-step increments: 1 minus squared error of ``step(u_n) - u_n`` over their variance.
@@ -211,17 +243,28 @@ class Estimator(ABC):
             u: as for ``fit``; ``dt`` is that of the training data if neither ``dt`` nor ``t`` is given.
             dt: time step, which must be that of the training data.
             t: times of the frames.
+
+        Raises:
+            TypeError, ValueError: the data are not as described, or their increments are all the same.
         """
         self._require_fit()
+        if isinstance(u, Trajectories):
+            for key, value in {"dt": dt, "t": t}.items():
+                if value is not None:
+                    checks.fail(key, "nothing beside Trajectories, which carry it", value)
         data = self._again(u, dt=dt, t=t)
         pairs = data.present[:, :-1] & data.present[:, 1:]
         if not bool(pairs.any()):
             checks.fail("u", "at least one pair of consecutive frames", "none")
         before, after = data.values[:, :-1][pairs], data.values[:, 1:][pairs]
         with torch.no_grad():
-            wrong = self._step(before) - after
-        change = after - before
+            wrong = self._scored(self._step(before) - after)
+        change = self._scored(after - before)
         spread = change - change.mean([0, *range(2, change.ndim)], keepdim=True)
+        rounding = 1e-14 * float(before.abs().max() + after.abs().max())
+        if float(spread.abs().max()) <= rounding:
+            checks.fail("u", "frames that change", "the same increment at every point and frame",
+                        "R² has no meaning without variance")
         return float(1 - wrong.square().sum() / spread.square().sum())
 
     def _again(self, u: object, *, dt: float | None = None, t: object = None) -> Trajectories:

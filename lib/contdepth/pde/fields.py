@@ -27,7 +27,7 @@ class Trajectories:
         dt: time between frames, > 0.
         dx: grid spacing for every space dimension; a number serves all of them.
         names: field names; ``("u",)``, ``("u", "v")``, … by default.
-        present: bool ``(N, T)``, False for a missing frame; all True by default.
+        present: bool ``(N, T)``, a tensor, array or nested list, False for a missing frame; all True by default.
 
     Raises:
         TypeError, ValueError: shapes disagree, a present frame is not finite, a spacing is not positive.
@@ -48,6 +48,11 @@ class Trajectories:
         present = self.present
         if present is None:
             present = torch.ones(values.shape[:2], dtype=torch.bool, device=values.device)
+        try:
+            present = torch.as_tensor(present, device=values.device)
+        except (TypeError, ValueError, RuntimeError):
+            checks.fail("present", "booleans (trajectories, time)", type(self.present).__name__,
+                        "one entry per frame", error=TypeError)
         checks.same_shape("present", present, tuple(values.shape[:2]), hint="one entry per frame")
         present = present.to(torch.bool)
         gap = present.reshape(*present.shape, *[1] * (values.ndim - 2))
@@ -91,11 +96,13 @@ def trajectories(
 
     Args:
         u: array or tensor ``(*space, time)`` for one field or ``(*space, time, fields)``, or a list of such,
-            whose lengths in time may differ. Integers are converted. A frame that is all NaN is missing.
+            whose lengths in time may differ. Integers are converted. A frame that is all NaN is missing,
+            masked entries are NaN.
         dt: time between frames; may be left out if ``t`` is given.
         t: times ``(T,)`` of the frames, or a list with one such array per trajectory. They increase by whole
             multiples of ``dt`` (of the smallest step by default); skipped multiples are missing frames.
-        dx: grid spacing, one number per space dimension; its length says how many there are.
+        dx: grid spacing, one number per space dimension; its length says how many there are. A plain number
+            is one dimension; an array with more than two axes then needs ``names``, or ``dx`` as a tuple.
         names: field names; ``u``, or ``u, v, w`` by default.
 
     Returns:
@@ -108,7 +115,7 @@ def trajectories(
     items = list(u) if many else [u]
     if not items:
         checks.fail("u", "at least one trajectory", "an empty list")
-    dx = checked_spacing(dx)
+    scalar, dx = np.ndim(dx) == 0, checked_spacing(dx)
     several = isinstance(t, list | tuple) and len(t) > 0 and np.ndim(t[0]) == 1
     times = list(t) if many and several else [t] * len(items)
     if len(times) != len(items):
@@ -116,7 +123,11 @@ def trajectories(
     arrays = []
     for index, item in enumerate(items):
         label = f"u[{index}]" if many else "u"
-        arrays.append(split_axes(label, as_real(label, item), len(dx), times[index], names))
+        array = as_real(label, item)
+        if scalar and array.ndim > 2 and names is None:
+            checks.fail("dx", f"one spacing per space dimension for shape {array.shape}", f"{dx[0]:g}",
+                        f"two dimensions: dx=({dx[0]:g}, {dx[0]:g}); one with several fields: give names")
+        arrays.append(split_axes(label, array, len(dx), times[index], names))
         if arrays[-1].shape[1:] != arrays[0].shape[1:]:
             checks.fail(label, f"fields and space {arrays[0].shape[1:]} as in u[0]", arrays[-1].shape[1:],
                         "all trajectories share one grid")

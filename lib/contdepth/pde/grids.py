@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import keyword
 from collections.abc import Sequence
 
 import numpy as np
@@ -38,13 +39,15 @@ def checked_names(names: Sequence[str] | None, fields: int) -> tuple[str, ...]:
         if not isinstance(name, str) or not name.isidentifier() or "_" in name or name in TAKEN:
             checks.fail("names", f"identifiers without underscore other than {', '.join(TAKEN)}", repr(name),
                         "u_x is the name of a derivative")
+        if keyword.iskeyword(name):
+            checks.fail("names", "identifiers that are not keywords of Python", repr(name))
     if len(set(names)) != fields:
         checks.fail("names", "distinct names", names)
     return names
 
 
 def as_real(label: str, u: object) -> np.ndarray:
-    """``u`` as a float64 array; complex, boolean and other kinds are errors."""
+    """``u`` as a float64 array, masked entries as NaN; complex, boolean and other kinds are errors."""
     if isinstance(u, torch.Tensor):
         u = u.detach().cpu().numpy()
     if not isinstance(u, np.ndarray):
@@ -53,7 +56,7 @@ def as_real(label: str, u: object) -> np.ndarray:
     if u.dtype.kind not in "fiu":
         hint = "take .real if the imaginary part is rounding" if u.dtype.kind == "c" else ""
         checks.fail(label, "real numbers", f"dtype {u.dtype}", hint, error=TypeError)
-    return u.astype(np.float64)
+    return np.ma.filled(u.astype(np.float64), np.nan)
 
 
 def split_axes(
@@ -98,8 +101,11 @@ def frame_times(
     arrays = []
     for t in times:
         t = as_real("t", t if isinstance(t, torch.Tensor) else np.asarray(t))
-        if t.ndim != 1 or not np.isfinite(t).all():
-            checks.fail("t", "a finite array (T,)", f"shape {t.shape}")
+        if t.ndim != 1:
+            checks.fail("t", "an array (T,)", f"shape {t.shape}")
+        if not np.isfinite(t).all():
+            place = int(np.flatnonzero(~np.isfinite(t))[0])
+            checks.fail("t", "finite times", f"{t[place]} at t[{place}]", "leave out frames without a time")
         if (np.diff(t) <= 0).any():
             checks.fail("t", "increasing times", f"{t[1:][np.diff(t) <= 0][0]} after a later or equal one")
         arrays.append(t)

@@ -87,6 +87,6 @@ def minimise(loss: Callable[[], Tensor], parameters: Iterable[nn.Parameter], *, 
                 p.copy_(value)
         raise DivergenceError(
             f"the loss became {last} (it started at {losses[0]:.3g}): take fewer blocks, a smaller time step "
-            "or substeps"
+            "or substeps, or normalise"
         )
     return Minimised(tuple(losses))

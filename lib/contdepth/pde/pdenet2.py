@@ -13,7 +13,7 @@ from contdepth.pde.estimator import Estimator
 from contdepth.pde.fields import Trajectories, require_grid, windows
 from contdepth.pde.filters import BOUNDARIES
 from contdepth.pde.optimise import METHODS, Minimised, minimise
-from contdepth.pde.pdenet2_block import SCHEMES, PDENet2Block
+from contdepth.pde.pdenet2_block import SCHEMES, STARTS, PDENet2Block
 from contdepth.pde.terms import symbols
 
 __all__ = ["PDENet2", "objective"]
@@ -24,17 +24,20 @@ def objective(block: PDENet2Block, start: Tensor, target: Tensor, mask: Tensor, 
     """Loss of n blocks: Σ over blocks of the weighted data error + n sparsity |SymNet| + n moments |free moments|.
 
     start (M, F, *space), target (M, n, F, *space), mask (M, n), weight (F,): factors of the squared errors of the
-    fields. The penalties are the Huber-type norms of ``SymNet.penalty`` and
-    ``PDENet2Block.moment_penalty`` (PDE-Net 2.0, section 2.4).
+    fields. Without periodicity the points that a border has reached do not count (``PDENet2Block.interior``). The
+    penalties are the Huber-type norms of ``SymNet.penalty`` and ``PDENet2Block.moment_penalty`` (PDE-Net 2.0,
+    section 2.4).
     """
     blocks = target.shape[1]
     total = start.new_zeros(())
     scale = weight.view(1, -1, *[1] * (start.ndim - 2))
     for n, state in enumerate(block.unroll(start, blocks)):
-        present = mask[:, n]
-        found, wanted = (state, target[:, n]) if bool(present.all()) else (state[present], target[present, n])
-        if len(found):
-            total = total + ((found - wanted).square() * scale).mean()
+        present, inner = mask[:, n], (..., *block.interior(n + 1, start.shape[2:]))
+        wanted = target[:, n]
+        if not bool(present.all()):
+            state, wanted = state[present], wanted[present]
+        if len(state):
+            total = total + ((state[inner] - wanted[inner]).square() * scale).mean()
     if sparsity:
         total = total + blocks * sparsity * block.symnet.penalty()
     if moments:
@@ -66,8 +69,11 @@ class PDENet2(Estimator):
         batch: at most that many training windows, spread evenly over the data.
         substeps: Euler steps in one block.
         boundary: "periodic" or "replicate".
+        start: "central" or "one-sided" first derivatives at the start (official code: one-sided), see
+            ``PDENet2Block``.
         normalise: divide each input of the SymNet by its root mean square over the data (finite differences) and
-            multiply outputs by that of the rate of change; the read-out is in the unscaled variables.
+            multiply outputs by that of the rate of change, so that units do not matter; the read-out is in the
+            unscaled variables. The official code does not.
         degree: degree up to which ``equations`` expands the polynomial.
         seed: start of the SymNet's weights.
 
@@ -88,7 +94,8 @@ class PDENet2(Estimator):
                  relative: bool = True, scheme: str = "euler", blocks: Sequence[int] = (1, 2, 3, 4, 5, 6),
                  iterations: int | Sequence[int] = 200, optimiser: str = "lbfgs", history: int = 200, batch:
                  int = 28,
-                 substeps: int = 1, boundary: str = "periodic", normalise: bool = False, degree: int = 3,
+                 substeps: int = 1, boundary: str = "periodic", start: str = "central", normalise: bool = True,
+                 degree: int = 3,
                  seed: int = 0) -> None:
         self.order = checks.integer("order", order, at_least=1)
         self.size = checks.integer("size", size, at_least=3)
@@ -109,16 +116,18 @@ class PDENet2(Estimator):
         self.batch = checks.integer("batch", batch, at_least=1)
         self.substeps = checks.integer("substeps", substeps, at_least=1)
         self.boundary = checks.one_of("boundary", boundary, tuple(BOUNDARIES))
+        self.start = checks.one_of("start", start, STARTS)
         self.normalise = bool(normalise)
         self.degree = checks.integer("degree", degree, at_least=1)
         self.seed = checks.integer("seed", seed, at_least=0)
 
     def _fit(self, data: Trajectories) -> None:
         require_grid(data, self.size)
+        windows(data, max(self.blocks), at_most=1)  # too few frames: an error before training, not after
         self.block_ = PDENet2Block(len(data.names), data.dt, data.dx, order=self.order, size=self.size,
                                    accuracy=self.accuracy, hidden=self.hidden, upwind=self.upwind,
                                    scheme=self.scheme, substeps=self.substeps, boundary=self.boundary,
-                                   seed=self.seed)
+                                   start=self.start, seed=self.seed)
         self.stages_: list[tuple[int, Minimised]] = []
         weight = self._scales(data)
         self._stage(data, 0, weight)

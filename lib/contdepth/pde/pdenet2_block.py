@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 
 import torch
@@ -12,9 +13,10 @@ from contdepth.pde.filters import MomentFilters, correlate
 from contdepth.pde.moments import derivatives
 from contdepth.pde.symnet import SymNet, huber
 
-__all__ = ["SCHEMES", "PDENet2Block"]
+__all__ = ["SCHEMES", "STARTS", "PDENet2Block"]
 
 SCHEMES = ("euler", "midpoint")
+STARTS = ("central", "one-sided")
 
 
 class Assemble(torch.autograd.Function):
@@ -54,9 +56,10 @@ class PDENet2Block(nn.Module):
 
     All derivatives of every field and sample come from one convolution, all components of F from one ``SymNet``
     module. With ``upwind`` a first derivative along an axis uses its filter q or the mirror image -q(-k), by the
-    sign of :math:`∂F_f/∂(f_{x_i})` at each point, where f is the field's own equation; the sign is a constant for
-    the gradient. Because q = q_odd + q_even and its mirror image is q_odd - q_even, both cost one extra filter an
-    axis.
+    sign of :math:`∂F_f/∂(f_{x_i})` at each point, where f is the field's own equation: q where it is
+    positive (q looks to where the wave comes from, ahead), the image where it is negative. The sign is a
+    constant for the gradient. Because q = q_odd + q_even and its mirror image is q_odd - q_even, both cost
+    one extra filter an axis.
 
     Args:
         fields: number F of fields.
@@ -71,6 +74,9 @@ class PDENet2Block(nn.Module):
             read-out is that of the modified equation, off by O(δt).
         substeps: steps of dt / substeps in one block, for data sampled more coarsely than the scheme is stable
             (a departure; the papers take 1).
+        start: first derivatives begin as "central" differences, whose two images coincide, or "one-sided", the
+            second-order difference (-3, 4, -1) / 2 of the official code, which keeps it while filters are frozen;
+            this needs ``upwind``, size >= 5 and accuracy <= 2.
         seed: start of the SymNet.
 
     ``forward`` maps ``(B, F, *space)`` to the same shape; ``rhs`` gives F at the points.
@@ -81,7 +87,7 @@ class PDENet2Block(nn.Module):
 
     def __init__(self, fields: int, dt: float, dx: Sequence[float], *, order: int = 2, size: int = 5,
                  accuracy: int = 2, hidden: int = 5, upwind: bool = True, scheme: str = "euler",
-                 substeps: int = 1, boundary: str = "periodic", seed: int = 0) -> None:
+                 substeps: int = 1, boundary: str = "periodic", start: str = "central", seed: int = 0) -> None:
         super().__init__()
         self.fields = checks.integer("fields", fields, at_least=1)
         self.dt = checks.real("dt", dt, above=0)
@@ -93,7 +99,21 @@ class PDENet2Block(nn.Module):
         self.filters = MomentFilters(self.alphas, size, dim, dx, accuracy=accuracy, boundary=boundary)
         self.symnet = SymNet(len(self.alphas) * fields, fields, hidden, seed=seed)
         self.first = [self.filters.index(tuple(int(i == axis) for i in range(dim))) for axis in range(dim)]
+        if checks.one_of("start", start, STARTS) == "one-sided":
+            self._start_one_sided()
         self.own = [[f * len(self.alphas) + k for k in self.first] for f in range(fields)]
+
+    @torch.no_grad()
+    def _start_one_sided(self) -> None:
+        """Give the first derivatives the free moments of (-3 u_0 + 4 u_1 - u_2) / 2 along their axis."""
+        filters = self.filters
+        if not self.upwind or filters.size < 5 or max(filters.accuracy) > 2:
+            checks.fail("start", "'central' unless upwind=True, size >= 5 and accuracy <= 2", "'one-sided'")
+        weights = {0: -1.5, 1: 2.0, 2: -0.5}
+        for place, (alpha, beta) in enumerate(filters.labels()):
+            if sum(alpha) == 1 and all(b == 0 for a, b in zip(alpha, beta, strict=True) if a == 0):
+                power = beta[alpha.index(1)]
+                filters.free[place] = sum(q * k**power for k, q in weights.items()) / math.factorial(power)
 
     def features(self, u: Tensor, kernels: Tensor | None = None) -> Tensor:
         """The inputs of the SymNet, field by field and derivative by derivative: (B, F K, P), P points."""
@@ -136,6 +156,22 @@ class PDENet2Block(nn.Module):
             u = self(u, kernels)
             states.append(u)
         return states
+
+    def interior(self, blocks: int, grid: Sequence[int]) -> tuple[slice, ...]:
+        """The points of the grid that no border has reached after ``blocks`` blocks; all of a periodic grid.
+
+        Raises:
+            ValueError: none are left.
+        """
+        if self.filters.boundary == "periodic":
+            return (slice(None),) * len(grid)
+        stages = SCHEMES.index(self.scheme) + 1
+        width = self.filters.size // 2 * stages * self.substeps * blocks
+        if min(grid) <= 2 * width:
+            most = (min(grid) - 1) // 2 // (width // blocks)
+            checks.fail("blocks", f"at most {most} on a {tuple(grid)} grid with boundary='replicate'", blocks,
+                        "the border has reached every point after that")
+        return (slice(width, -width),) * len(grid)
 
     def moment_penalty(self, threshold: float = 1e-2) -> Tensor:
         """Huber-type ℓ1 norm of the free moments."""

@@ -70,7 +70,8 @@ def plain_objective(block: PDENet2Block, start: Tensor, target: Tensor, weight: 
     """The loss of ``contdepth.pde.pdenet2.objective`` for data without gaps; same arguments."""
     def huber(values: Tensor, threshold: float) -> Tensor:
         size = values.abs()
-        return sum(v - threshold / 2 if v > threshold else v**2 / (2 * threshold) for v in size.flatten())
+        small = (size < threshold).to(size.dtype)
+        return (small * size**2 / (2 * threshold) + (1 - small) * (size - threshold / 2)).sum()
 
     blocks, total, u = target.shape[1], start.new_zeros(()), start
     for n in range(blocks):

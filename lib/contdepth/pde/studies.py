@@ -11,10 +11,8 @@ from torch import Tensor
 
 from contdepth.pde.comparison import compare
 from contdepth.pde.fields import Trajectories
-from contdepth.pde.moments import moment_matrix
 from contdepth.pde.pdenet2 import PDENet2
 from contdepth.pde.pdenet2_block import PDENet2Block
-from contdepth.pde.simulate.datasets import burgers_data, cdr_data, heat_data
 
 __all__ = ["BURGERS", "PAPER", "burgers_by_hand", "errors", "prediction_error", "train", "unrolled"]
 
@@ -24,21 +22,18 @@ BURGERS = {
 }
 """Burgers' equations of PDE-Net 2.0, field → {term: coefficient}."""
 
-PAPER: dict[str, Any] = {"relative": False, "sparsity": 0.005, "moment_penalty": 0.001}
-"""The official code's loss: squared errors over δt² and its two factors."""
+PAPER: dict[str, Any] = {"relative": False, "sparsity": 0.005, "moment_penalty": 0.001, "normalise": False,
+                         "start": "one-sided"}
+"""The official code's loss (squared errors over δt², its two factors), scaling and first filters."""
 
-DATA = {"burgers": burgers_data, "cdr": cdr_data, "heat": heat_data}
+def train(values: Tensor, seed: int, options: Mapping[str, Any], dt: float = 0.01) -> PDENet2:
+    """Train a PDE-Net 2.0 on frames (N, T, F, n, n) of the periodic square of side 2π, weights from ``seed``.
 
-
-def train(seed: int, data: Mapping[str, Any], options: Mapping[str, Any], equation: str = "burgers") -> PDENet2:
-    """Generate data with ``seed`` and train a PDE-Net 2.0 whose weights start from ``seed`` too.
-
-    ``data`` are arguments of ``burgers_data``, ``cdr_data`` or ``heat_data`` by ``equation``, ``options`` of
-    ``PDENet2``. As in the paper's repeated runs, data, noise and weights are all new for each seed.
+    ``options`` are arguments of ``PDENet2``. In the paper's repeated runs data, noise and weights are all new for
+    each seed; the pages make the data with the same seed.
     """
-    values = DATA[equation](seed=seed, **data)
     spacing = 2 * math.pi / values.shape[-1]
-    return PDENet2(seed=seed, **options).fit(Trajectories(values, data.get("dt", 0.01), (spacing, spacing)))
+    return PDENet2(seed=seed, **options).fit(Trajectories(values, dt, (spacing, spacing)))
 
 
 def errors(model: PDENet2, truth: Mapping[str, Mapping[str, float]],
@@ -75,16 +70,12 @@ def burgers_by_hand(dt: float, dx: float, viscosity: float = 0.05, size: int = 5
     The same code as a trained PDE-Net 2.0, with the weights set instead of learned: the true equation on the grid
     that the network has.
     """
-    block = PDENet2Block(2, dt, (dx, dx), size=size, accuracy=2, hidden=2, upwind=True)
-    one_sided = torch.zeros(size, size, dtype=torch.float64)
-    half = size // 2
-    one_sided[half:half + 3, half] = torch.tensor([-1.5, 2.0, -0.5], dtype=torch.float64)
-    wanted = {(1, 0): moment_matrix(one_sided), (0, 1): moment_matrix(one_sided.T.contiguous())}
-    order = [(a, b) for a, b in block.alphas]
-    column = {(f, alpha): f * len(order) + order.index(alpha) for f in range(2) for alpha in order}
+    block = PDENet2Block(2, dt, (dx, dx), size=size, accuracy=2, hidden=2, upwind=True, start="one-sided")
+    column = {(f, alpha): f * len(block.alphas) + k for f in range(2) for k, alpha in enumerate(block.alphas)}
     with torch.no_grad():
         for place, (alpha, beta) in enumerate(block.filters.labels()):
-            block.filters.free[place] = wanted[alpha][beta] if alpha in wanted else second_difference(alpha, beta)
+            if sum(alpha) == 2:
+                block.filters.free[place] = second_difference(alpha, beta)
         net = block.symnet
         for p in net.parameters():
             p.zero_()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import numbers
 import re
 from collections.abc import Iterable, Mapping, Sequence
 
@@ -65,20 +66,31 @@ def by_field(terms: object, names: Sequence[str] | None = None) -> dict[str, dic
     """Coefficients for every field; a single expression or term mapping belongs to the field ``u``.
 
     Args:
-        terms: ``{"u": …, "v": …}`` with expressions or term mappings, or just one of these.
+        terms: ``{"u": …, "v": …}`` with expressions or term mappings, or just one of these. A mapping goes by
+            field if its keys are all among ``names`` or a value is a mapping or an expression.
         names: fields that must be there, in this order.
 
     Raises:
-        ValueError: a field of ``names`` is missing.
+        ValueError: a field of ``names`` is missing; or all keys are among ``names`` and all values are Python
+            numbers, so that ``{"u": 0.5}`` may mean 0.5 u or the constant 0.5.
     """
-    values = list(terms.values()) if isinstance(terms, Mapping) else []
-    nested = any(isinstance(v, Mapping | sympy.Expr | str) for v in values
-                 if not isinstance(v, sympy.Number))
+    nested = isinstance(terms, Mapping) and _goes_by_field(terms, names)
     fields = {str(key): collect(value) for key, value in terms.items()} if nested else {"u": collect(terms)}
     for name in names or ():
         if name not in fields:
             checks.fail("terms", f"an entry for the field {name!r}", sorted(fields))
     return {name: fields[name] for name in names} if names else fields
+
+
+def _goes_by_field(terms: Mapping[object, object], names: Sequence[str] | None) -> bool:
+    values = list(terms.values())
+    if names and terms and {str(key) for key in terms} <= set(names):
+        if any(values) and all(isinstance(v, numbers.Real) and not isinstance(v, sympy.Expr) for v in values):
+            key, value = next(iter(terms.items()))
+            checks.fail("terms", "term mappings or expressions by field", f"{{{str(key)!r}: {value!r}}}",
+                        f"write {{{str(key)!r}: {{{str(key)!r}: {value!r}}}}} for a term of that name")
+        return True
+    return any(isinstance(v, Mapping | sympy.Expr | str) and not isinstance(v, sympy.Number) for v in values)
 
 
 def format_term(term: object) -> str:
@@ -88,20 +100,28 @@ def format_term(term: object) -> str:
     return " ".join(str(f).replace("**", "^") for f in factors)
 
 
-def format_equation(field: str, expression: object, *, precision: int = 3, threshold: float = 0.0) -> str:
+def format_equation(field: str, expression: object, *, precision: int = 3,
+                    threshold: float | None = 0.0, rest: bool = False) -> str:
     """One line such as ``u_t = -0.973 u u_x - 0.966 v u_y + 0.0494 u_xx``, largest coefficient first.
 
     Args:
         field: name of the field on the left.
         expression: SymPy expression or mapping term → coefficient.
         precision: significant digits.
-        threshold: terms with a smaller absolute coefficient are left out.
+        threshold: terms with a smaller absolute coefficient are left out; None is one thousandth of the
+            largest coefficient.
+        rest: tell at the end how many terms are left out, as ``(+ 17 terms below 0.001)``.
     """
     checks.integer("precision", precision, at_least=1)
+    terms = collect(expression)
+    if threshold is None:
+        threshold = max(map(abs, terms.values()), default=0.0) / 1000
     checks.real("threshold", threshold, at_least=0)
-    kept = [(term, value) for term, value in collect(expression).items() if abs(value) >= threshold]
+    kept = [(term, value) for term, value in terms.items() if abs(value) >= threshold]
+    gone = len(terms) - len(kept)
     line = ""
     for term, value in sorted(kept, key=lambda pair: (-abs(pair[1]), str(pair[0]))):
         sign = ("-" if value < 0 else "") if not line else (" - " if value < 0 else " + ")
         line += f"{sign}{abs(value):.{precision}g}" + ("" if term == 1 else f" {format_term(term)}")
-    return f"{field}_t = {line or '0'}"
+    end = f" (+ {gone} term{'s' * (gone > 1)} below {threshold:.3g})" if rest and gone else ""
+    return f"{field}_t = {line or '0'}{end}"

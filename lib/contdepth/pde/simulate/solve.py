@@ -15,7 +15,7 @@ from contdepth.pde.simulate.spectral import SpectralRHS
 __all__ = ["solve"]
 
 
-@torch.inference_mode()
+@torch.no_grad()
 def solve(equation: Equation, u0: torch.Tensor, times: Sequence[float] | np.ndarray | torch.Tensor, *,
           method: str = "auto", rtol: float = 1e-8, atol: float = 1e-10, dealias: bool = True,
           grid: int | None = None) -> torch.Tensor:

@@ -11,7 +11,7 @@ from contdepth import checks
 __all__ = ["burgers2d_upwind"]
 
 
-@torch.inference_mode()
+@torch.no_grad()
 def burgers2d_upwind(u0: torch.Tensor, steps: int, dt: float = 0.01, *, viscosity: float = 0.05,
                      length: float = 2 * math.pi, grid: int | None = None, start: int = 0,
                      max_step: float = 1 / 1600, order: int = 2) -> torch.Tensor:

@@ -1,6 +1,6 @@
 """Cost of one PDE-Net 2.0 closure (loss and gradient): ours against the plain way; and how it scales.
 
-Run: python benchmarks/pdenet2_closure.py [--quick] [--json FILE]
+Run: python benchmarks/pdenet2_closure.py [--quick] [--out FILE]
 
 The plain way does the work in the order of the official code: one convolution a derivative, SymNet layer by layer,
 parameters copied from and to NumPy for every closure. Both sides compute the same loss and gradient (printed), in
@@ -25,7 +25,7 @@ def main() -> None:
     """Print the table of ratios and the scaling of our cost."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--quick", action="store_true", help="fewer sizes and repetitions")
-    parser.add_argument("--json", type=Path, help="write the figures to FILE")
+    parser.add_argument("--out", type=Path, help="write the figures to FILE")
     args = parser.parse_args()
     torch.set_num_threads(1)
     repeats = 3 if args.quick else 7
@@ -49,8 +49,8 @@ def main() -> None:
             per_work = s / w / (seconds[0] / work[0])
             rows_of_scaling.append({"axis": name, "value": value, "seconds": s, "per_work": per_work})
             print(f"{name:8s} {value:3d}  {s:.4f}  {per_work:.2f}", flush=True)
-    if args.json:
-        args.json.write_text(json.dumps({"closure": rows, "scaling": rows_of_scaling}, indent=1) + "\n")
+    if args.out:
+        args.out.write_text(json.dumps({"closure": rows, "scaling": rows_of_scaling}, indent=1) + "\n")
 
 
 if __name__ == "__main__":

@@ -17,7 +17,15 @@ from contdepth.pde.ensembles import Ensemble
 from contdepth.pde.estimator import Estimator, NotFittedError
 from contdepth.pde.fields import Trajectories, require_grid, trajectories, windows
 from contdepth.pde.grids import checked_names
-from contdepth.pde.terms import collect, format_equation, format_term, monomial, symbol_name, symbols
+from contdepth.pde.terms import (
+    by_field,
+    collect,
+    format_equation,
+    format_term,
+    monomial,
+    symbol_name,
+    symbols,
+)
 from contdepth.seeds import derive
 
 RNG = np.random.default_rng(0)
@@ -123,7 +131,11 @@ GOOD = {"dt": 0.1, "dx": (1.0, 1.0)}
 @pytest.mark.parametrize(("u", "change", "error", "text"), [
     (plane()[0, 0], {}, ValueError, "3 or 4 axes for 2 space dimensions"),
     (plane()[None], {}, ValueError, "several trajectories are a list"),
-    (plane(), {"dx": 0.1}, ValueError, "dx has 1 entries"),
+    (plane(), {"dx": (0.1,)}, ValueError, "dx has 1 entries"),
+    (plane(), {"dx": 0.1}, ValueError, r"two dimensions: dx=\(0.1, 0.1\)"),
+    (plane(None), {"dx": 0.1}, ValueError, "one with several fields: give names"),
+    (plane(), {"names": ("u", "lambda")}, ValueError, "not keywords of Python, found 'lambda'"),
+    (plane(), {"dt": None, "t": np.array([0, 1, np.nan, 3, 4, 5, 6])}, ValueError, r"found nan at t\[2\]"),
     (plane(), {"dt": None}, ValueError, "dt: expected a time step"),
     (plane(), {"dt": 0.0}, ValueError, "dt: expected a number > 0"),
     (plane(), {"dx": (1.0, -1.0)}, ValueError, r"dx\[1\]: expected a number > 0"),
@@ -173,6 +185,25 @@ def test_trajectories_check_themselves() -> None:
     with pytest.raises(ValueError, match="at least 7 grid points"):
         require_grid(Trajectories(values, 1.0, 1.0), 7)
     assert checked_names(None, 4) == ("u0", "u1", "u2", "u3")
+
+
+def test_present_frames_may_be_a_list() -> None:
+    values = torch.zeros(1, 3, 1, 4)
+    data = Trajectories(values, 1.0, 1.0, present=[[True, True, False]])
+    assert data.present.dtype == torch.bool and data.present.tolist() == [[True, True, False]]
+    for bad in ("yes", [[True], [True, False]], object()):
+        with pytest.raises(TypeError, match="present: expected booleans"):
+            Trajectories(values, 1.0, 1.0, present=bad)
+
+
+def test_masked_frames_are_missing() -> None:
+    u = np.ma.masked_array(plane(), mask=False)
+    u[:, :, 3] = np.ma.masked
+    data = trajectories(u, dt=1, dx=(1, 1))
+    assert data.present[0].tolist() == [True] * 3 + [False] + [True] * 3
+    u[0, 0, 5, 0] = np.ma.masked
+    with pytest.raises(ValueError, match="found nan in frame 5"):
+        trajectories(u.astype(int), dt=1, dx=(1, 1))
 
 
 # ---------------------------------------------------------------- windows
@@ -277,6 +308,33 @@ def test_comparison_takes_expressions_and_a_single_equation() -> None:
     assert compare({"u": -u * ux + 0.05 * uxx}, {"u*u_x": -1, "u_xx": 0.05}).worst == 0.0
 
 
+def test_a_field_and_a_term_of_the_same_name_are_told_apart() -> None:
+    u = sympy.Symbol("u")
+    assert by_field({"u": sympy.Integer(0), "v": sympy.Integer(0)}, ["u", "v"]) == {"u": {}, "v": {}}
+    assert by_field({"u": {"u": -1.0}}) == by_field({"u": -1.0}) == {"u": {u: -1.0}}
+    assert by_field({"u": sympy.Float(0.5)}, ["u"]) == {"u": {sympy.Integer(1): 0.5}}
+    assert by_field({"u": -1.0, "u_x": 2.0}, ["u"]) == {"u": {u: -1.0, sympy.Symbol("u_x"): 2.0}}
+    with pytest.raises(ValueError, match="{'u': {'u': -1.0}} for a term of that name"):
+        by_field({"u": -1.0}, ["u"])
+
+
+def test_drawing_terms_without_truth() -> None:
+    figure, (one, two) = plt.subplots(1, 2)
+    found = {"a": {"u": {f"u**{k}": (-1) ** k / k for k in range(1, 11)}}, "b": {"u": {"u_x": 5.0}}}
+    draw_terms(one, found, intervals={"a": {"u": {"u": (-1.2, -0.8)}}})
+    assert [t.get_text() for t in one.get_xticklabels()] == ["u_x", "u", *(f"u^{k}" for k in range(2, 8))]
+    heights = [line.get_ydata() for line in one.lines if line.get_marker() in ("o", "s")]
+    assert np.allclose(heights[0], [0, -1] + [(-1) ** k / k for k in range(2, 8)])
+    assert np.allclose(heights[1], [5] + [0] * 7)
+    assert np.allclose(one.containers[0].lines[2][0].get_segments()[1][:, 1], [-1.2, -0.8])
+    assert one.get_yscale() == "symlog" and one.get_ylabel() == "coefficient, equation of u"
+    draw_terms(two, {"a": {"u": {"u": 1.0, "u_x": 2.0}}}, terms=["u"])
+    assert two.get_yscale() == "linear" and [t.get_text() for t in two.get_xticklabels()] == ["u"]
+    with pytest.raises(ValueError, match="at least one term"):
+        draw_terms(two, {"a": {"u": {}}})
+    plt.close(figure)
+
+
 def test_drawing_terms() -> None:
     figure, ax = plt.subplots()
     found = {"a": {"u": {"u*u_x": -0.9, "u_xx": 0.06}}, "b": {"u": {"u*u_x": -1.1}}}
@@ -312,13 +370,13 @@ def test_fit_predict_simulate_and_score_fit_together() -> None:
     assert_calls_fit_together(model)
     u = wave()
     two = np.stack([u, 2 * u], -1)
-    model.fit([two, two[:, :4]], dt=0.5, dx=0.5)
+    model.fit([two, two[:, :4]], dt=0.5, dx=(0.5,))
     assert model.simulate(two[:, 0], 3).shape == (8, 4, 2)
     out = model.simulate([two[:, 0], two[:, 1]], 2)
     assert len(out) == 2 and np.allclose(out[1], two[:, 1:4])
     rates = model.predict([two, two[:, :4]])
     assert rates[0].shape == two.shape and rates[1].shape == (8, 4, 2)
-    data = trajectories(two, dt=0.5, dx=0.5)
+    data = trajectories(two, dt=0.5, dx=0.5, names="uv")
     assert model.predict(data).shape == data.values.shape and model.score(data) == pytest.approx(1.0)
     assert model.rollout(data.values[:, 0], 4).shape == (1, 5, 2, 8)
 
@@ -353,8 +411,35 @@ def test_reading_equations(capsys: pytest.CaptureFixture) -> None:
     (equation,) = model.equations()
     assert equation.lhs == sympy.Symbol("h_t") and equation.rhs == model.expressions()["h"]
     model.print(threshold=0.1)
-    assert capsys.readouterr().out == "h_t = 2 h_x\n"
+    assert capsys.readouterr().out == "h_t = 2 h_x (+ 1 term below 0.1)\n"
     assert repr(model) == "Shift(speed=2.0, spread=0.0, seed=1)"
+
+
+def test_default_threshold_is_relative_and_counts_what_it_leaves_out(
+    capsys: pytest.CaptureFixture,
+) -> None:
+    terms = {"u_x": 2e-4} | {f"u**{k}": 1.9e-7 for k in range(2, 19)}
+    line = format_equation("u", terms, threshold=None, rest=True)
+    assert line == "u_t = 0.0002 u_x (+ 17 terms below 2e-07)"
+    Shift(speed=1e-4, seed=1).fit(wave(), dt=1, dx=1).print()
+    Shift(speed=20.0, seed=1).fit(wave(), dt=1, dx=1).print()
+    assert capsys.readouterr().out == "u_t = 0.01 u + 0.0001 u_x\nu_t = 20 u_x (+ 1 term below 0.02)\n"
+
+
+def test_prediction_of_single_frames() -> None:
+    u = wave()
+    model = Shift().fit(u, dt=0.5, dx=0.5)
+    rates = model.predict(u)
+    assert np.array_equal(model.predict(u[:, 2]), rates[:, 2])
+    assert np.array_equal(model.predict(u[:, 2:3, None]), rates[:, 2:3, None])
+    first, second = model.predict([u[:, 0], u[:, 1, None]])
+    assert np.array_equal(first, rates[:, 0]) and np.array_equal(second, rates[:, 1:2])
+    assert np.isnan(model.predict(u[:, 0] * np.nan)).all()
+    two = np.stack([u, 2 * u], -1)
+    model.fit(two, dt=0.5, dx=(0.5,))
+    assert np.array_equal(model.predict(two[:, 3]), model.predict(two)[:, 3])
+    with pytest.raises(ValueError, match="finite"):
+        model.predict(np.where(np.arange(8)[:, None] == 2, np.nan, two[:, 3]))
 
 
 def test_parameters_and_unknown_ones() -> None:
@@ -385,6 +470,9 @@ def test_wrong_new_data() -> None:
         (lambda: model.simulate([], 1), "empty list"),
         (lambda: model.simulate([u[:, 0], u[:4, 0]], 1), "share one grid"),
         (lambda: model.simulate(u[:, 0] * np.nan, 1), "finite"),
+        (lambda: model.score(trajectories(u, dt=0.5, dx=0.5), dt=0.5), "nothing beside Trajectories"),
+        (lambda: model.score(np.ones((8, 4))), "frames that change"),
+        (lambda: model.score(u[:, :1] + 0.1 * np.arange(4)), "frames that change"),
         (lambda: model.score(u, dt=0.1), "that of the training data"),
         (lambda: model.predict(trajectories(u, dt=0.5, dx=0.1)), "dx: expected that of the training data"),
         (lambda: model.predict(trajectories(u, dt=0.5, dx=0.5, names="w")), "names: expected those"),
@@ -429,3 +517,49 @@ def test_ensemble_refuses_what_cannot_differ() -> None:
             call()
     alone = Ensemble(Shift(), seeds=(3,)).fit(wave(), dt=0.5, dx=0.5)
     assert alone.intervals()["u"]["u_x"] == (-np.inf, np.inf)
+
+
+class Field(Shift):
+    """Its equation has the coefficient field c(x); ``coefficients`` gives a number for it, as PDENet does."""
+
+    def _expressions(self) -> dict[str, sympy.Expr]:
+        return {"u": sympy.Function("c")(sympy.Symbol("x")) * sympy.Symbol("u_x")}
+
+    def coefficients(self) -> dict[str, dict[str, float]]:
+        return {"u": {"u_x": self.speed_}}
+
+
+def test_ensemble_takes_the_numbers_that_members_give_for_coefficient_fields() -> None:
+    ensemble = Ensemble(Field(speed=3.0, spread=0.3)).fit(wave(), dt=0.5, dx=0.5)
+    speeds = np.array([m.speed_ for m in ensemble.members])
+    assert ensemble.coefficients()["u"] == {"u_x": pytest.approx(speeds.mean())}
+    low, high = ensemble.intervals()["u"]["u_x"]
+    assert low < speeds.mean() < high and ensemble.intervals()["u"].keys() == {"u_x"}
+
+
+def test_ensemble_of_fitted_members() -> None:
+    u = wave()
+    members = [Shift(speed=s).fit(k * u, dt=0.5, dx=0.5) for k, s in enumerate((1.0, 2.0, 4.0), 1)]
+    ensemble = Ensemble.of(members)
+    assert ensemble.coefficients()["u"]["u_x"] == pytest.approx(7 / 3) and ensemble.members == members
+    assert np.allclose(ensemble.predict(u), np.median([m.predict(u) for m in members], 0))
+    assert ensemble.seeds == (0, 1, 2)
+    for other, error, text in [
+        ([], ValueError, "at least one fitted"), ([members[0], 3], TypeError, "an Estimator, found int"),
+        ([members[0], Shift()], NotFittedError, "call fit first"),
+        ([members[0], Shift().fit(u, dt=0.1, dx=0.5)], ValueError, "the same fields, time step"),
+        ([members[0], Shift().fit(wave(points=9), dt=0.5, dx=0.5)], ValueError, "spacing and grid")]:
+        with pytest.raises(error, match=text):
+            Ensemble.of(other)
+
+
+def test_members_that_blow_up_count_as_infinite() -> None:
+    class Bad(Shift):
+        def _step(self, u: torch.Tensor) -> torch.Tensor:
+            return u * self.speed
+
+    u = wave()
+    good, nan, low = (Bad(speed=s).fit(u, dt=0.5, dx=0.5) for s in (1.0, np.nan, -np.inf))
+    assert np.array_equal(Ensemble.of([good, good, nan]).simulate(u[:, 0], 1)[:, 1], u[:, 0])
+    for majority in ([good, nan, nan], [good, nan, low]):
+        assert np.isposinf(Ensemble.of(majority).simulate(u[:, 0], 1)[:, 1]).all()

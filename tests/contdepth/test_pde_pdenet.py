@@ -19,6 +19,7 @@ from contdepth.pde.pdenet import PDENet
 from contdepth.pde.pdenet_block import PDENetBlock
 from contdepth.pde.pdenet_training import last_block_loss, pairs, train_stage
 from contdepth.pde.stencil import apply_stencil, plan, steps
+from contdepth.training.loop import DivergenceError
 
 
 def normal(*shape: int, seed: int = 0) -> torch.Tensor:
@@ -300,7 +301,7 @@ def test_pairs_and_stage() -> None:
     assert last_block_loss(block, start, start.roll(1, 2), 1).item() == pytest.approx(float(hand), rel=1e-12)
     with torch.no_grad():
         block.values.fill_(math.inf)
-    with pytest.raises(FloatingPointError, match="jitter"):
+    with pytest.raises(DivergenceError, match="jitter"):
         train_stage(block, start, start, 1)
 
 
@@ -316,3 +317,52 @@ def test_errors() -> None:
         PDENet(source={"nodes": 3}).fit(Trajectories(normal(1, 3, 1, 9), 0.1, 1.0))
     with pytest.raises(ValueError, match="filters"):
         PDENet(filters="free")
+
+
+def travelling(boundary: str = "periodic", frames: int = 5) -> tuple[torch.Tensor, float, float]:
+    """Exact solutions of u_t = -0.7 u_x + 0.3 u_xx, (8, frames, 1, 48), dt and dx."""
+    dt, points, length = 0.002, 48, 2 * math.pi if boundary == "periodic" else 5.0
+    x = torch.arange(points, dtype=torch.float64) * length / points
+    t = dt * torch.arange(frames, dtype=torch.float64)[:, None]
+    draws = torch.rand(8, 3, 2, generator=torch.Generator().manual_seed(2), dtype=torch.float64)
+    u = sum(torch.exp(-0.3 * k * k * t) * torch.sin(k * (x - 0.7 * t) + 6.28 * draws[:, k - 1, 0, None, None])
+            * (0.5 + draws[:, k - 1, 1, None, None]) for k in (1, 2, 3))
+    return u[:, :, None], dt, length / points
+
+
+@pytest.mark.parametrize("boundary", ["periodic", "replicate"])
+def test_constant_equation_is_read_and_predict_is_the_step(boundary):
+    u, dt, dx = travelling(boundary)
+    model = PDENet(order=2, size=5, coefficients="constant", blocks=(1, 2), iterations=30, boundary=boundary,
+                   filters="frozen", batch=None).fit(Trajectories(u, dt, (dx,)))
+    found = {alpha: float(f.mean()) for alpha, f in model.effective_fields().items()}
+    assert found[(1,)] == pytest.approx(-0.7, rel=0.03)
+    assert found[(2,)] == pytest.approx(0.3, rel=0.03)
+    rate = model.predict(Trajectories(u, dt, (dx,)))[:, 0]
+    assert torch.allclose(rate, (model.rollout(u[:, 0], 1)[:, 1] - u[:, 0]) / dt, rtol=1e-9, atol=1e-9)
+
+
+def test_data_that_do_not_fit_the_model():
+    u, dt, dx = travelling()
+    options = {"order": 2, "size": 5, "coefficients": "constant", "iterations": 2}
+    with pytest.raises(ValueError, match="frames 9 steps apart for 9 blocks"):
+        PDENet(blocks=(1, 9), **options).fit(Trajectories(u, dt, (dx,)))
+    with pytest.raises(ValueError, match="at most 11 on a"):
+        PDENet(blocks=(12,), boundary="replicate", **options).fit(Trajectories(u.repeat(1, 4, 1, 1), dt, (dx,)))
+    model = PDENet(blocks=(1,), **options).fit(Trajectories(u, dt, (dx,)))
+    short = Trajectories(u[..., :20], dt, (dx,))
+    for call in (lambda: model.rollout(u[:, 0, :, :20], 2), lambda: model.score(short)):
+        with pytest.raises(ValueError, match="the training grid"):
+            call()
+
+
+def test_a_blown_up_source_is_not_a_number_and_print_names_it(capsys):
+    u, dt, dx = travelling()
+    model = PDENet(order=2, size=5, coefficients="constant", iterations=2, blocks=(1,), source={"range": 3}).fit(
+        Trajectories(u, dt, (dx,)))
+    model.print()
+    assert "f(u)" in capsys.readouterr().out
+    values = torch.tensor([0.5, math.nan, math.inf], dtype=torch.float64)
+    with torch.no_grad():
+        out = model.block_.source(values)
+    assert bool(torch.isfinite(out[0])) and not bool(torch.isfinite(out[1:]).any())

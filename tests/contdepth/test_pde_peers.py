@@ -177,6 +177,58 @@ def test_found_equation_predicts(burgers: Trajectories) -> None:
     assert model.score(burgers) > 0.9999
 
 
+@pytest.mark.parametrize(("alpha", "accuracy"), [((1, 0), 2), ((2, 0), 2), ((0, 3), 4), ((1, 1), 4)])
+def test_one_sided_differences_are_pysindys(alpha: tuple[int, int], accuracy: int) -> None:
+    u, dx = np.random.default_rng(0).normal(size=(11, 12)), (0.3, 0.2)
+    name = "u_" + "x" * alpha[0] + "y" * alpha[1]
+    model = KnownEquation(equation=name, derivatives=accuracy, boundary="one-sided")
+    model.fit(np.stack([u, u], -1), dt=1, dx=dx)
+    exact = u
+    for axis, order in enumerate(alpha):
+        if order:
+            how = pysindy.FiniteDifference(order=accuracy, d=order, axis=axis, is_uniform=True)
+            exact = np.asarray(how._differentiate(exact, dx[axis]))
+    assert np.allclose(model.predict(u), exact, rtol=1e-9, atol=1e-7)
+    wrong = model.with_parameters(boundary="replicate").fit(np.stack([u, u], -1), dt=1, dx=dx).predict(u)
+    assert not np.allclose(wrong, exact, rtol=1e-3)
+
+
+def test_without_periodicity_the_border_is_fitted_predicted_and_scored_alike() -> None:
+    """u = exp(t - x) + 2 t + x^2 obeys u_t = u_xx on a grid that is not periodic."""
+    x, t = np.arange(24)[:, None] * 0.1, np.arange(9) * 0.01
+    u = np.exp(t - x) + 2 * t + x**2
+    model = PDEFIND(degree=1, derivatives=4, boundary="replicate", threshold=0.5).fit(u, dt=0.01, dx=0.1)
+    (value,) = model.coefficients()["u"].values()
+    assert model.coefficients()["u"].keys() == {"u_xx"} and value == pytest.approx(1.0, abs=1e-3)
+    assert np.allclose(model.predict(u), np.exp(t - x) + 2, atol=5e-3)
+    assert model.score(u) > 0.99
+    model._scored = lambda values: values
+    assert model.score(u) < 0.9
+
+
+def test_small_grids_work_or_are_refused_by_name() -> None:
+    u = np.random.default_rng(0).normal(size=(12, 12))
+    for points, frames in [(8, 8), (10, 8), (5, 5), (12, 12)]:
+        WeakSINDy(domains=20, degree=1, order=1, threshold=0.0).fit(u[:points, :frames], dt=0.1, dx=0.2)
+    for order, accuracy in [(1, 2), (2, 2), (3, 4), (2, 4)]:
+        PDEFIND(order=order, degree=1, derivatives=accuracy, boundary="replicate", threshold=0.0).fit(
+            u[:order + accuracy], dt=0.1, dx=0.2).predict(u[:order + accuracy])
+        points = 2 * ((order + 1) // 2) - 1 + accuracy
+        PDEFIND(order=order, degree=1, derivatives=accuracy, threshold=0.0).fit(
+            u[:points], dt=0.1, dx=0.2).predict(u[:points])
+    for call, text in [
+        (lambda: WeakSINDy().fit(u[:4], dt=0.1, dx=0.2), "at least five points along axis 0, found 4"),
+        (lambda: WeakSINDy().fit(u[:, :4], dt=0.1, dx=0.2), "five consecutive frames"),
+        (lambda: WeakSINDy(size=(0.5, 0.7)).fit(u, dt=0.1, dx=0.2), "there are 12 consecutive frames"),
+        (lambda: PDEFIND().fit(u[:3], dt=0.1, dx=0.2), "at least 4 grid points"),
+        (lambda: PDEFIND(derivatives=4).fit(u[:4], dt=0.1, dx=0.2), "at least 5 grid points per space axis"),
+        (lambda: PDEFIND(order=3, derivatives=4, boundary="replicate").fit(u[:6], dt=0.1, dx=0.2),
+         "at least 7 grid points per space axis for derivatives of order 3"),
+    ]:
+        with pytest.raises(ValueError, match=text):
+            call()
+
+
 def test_peers_refuse_bad_parameters(burgers: Trajectories) -> None:
     for call, text in [
         (lambda: PDEFIND(order=0), "order"), (lambda: PDEFIND(derivatives=3), "even accuracy"),

@@ -300,6 +300,14 @@ def test_data_sets_have_their_shapes_and_late_starts():
     assert source.shape == (1, 3, 1, 20, 20) and source.abs().max() < 4 * math.pi
 
 
+def test_results_can_be_used_in_training():
+    u0 = simulate.random_fourier(1, 8, fields=2, amplitude=0.2, seed=1)
+    for u in (simulate.solve(simulate.burgers2d(), u0, [0.0, 0.01]), simulate.burgers2d_upwind(u0, 1)):
+        factor = torch.ones((), dtype=torch.float64, requires_grad=True)
+        (factor * u).sum().backward()
+        assert float(factor.grad) == pytest.approx(float(u.sum()))
+
+
 def test_terms_are_the_truth():
     assert simulate.burgers1d(0.05).terms == {"u": {"u*u_x": -1.0, "u_xx": 0.05}}
     terms = simulate.convection_diffusion2d().terms["u"]

@@ -6,8 +6,22 @@ from pathlib import Path
 README = Path(__file__).parents[2] / "README.md"
 
 
+def examples() -> list[str]:
+    found = re.findall(r"```python\n(.*?)```", README.read_text(encoding="utf-8"), flags=re.DOTALL)
+    assert len(found) == 2
+    return found
+
+
+def test_the_equation_example_runs(capsys):
+    code = examples()[1]
+    names = {}
+    exec(compile(code, "README.md", "exec"), names)
+    promised = re.search(r"# (u_t = [\d.]+ u_xx)", code)[1]
+    assert capsys.readouterr().out.startswith(promised)
+
+
 def test_the_library_example_runs(capsys):
-    (code,) = re.findall(r"```python\n(.*?)```", README.read_text(encoding="utf-8"), flags=re.DOTALL)
+    code = examples()[0]
     names = {}
     exec(compile(code, "README.md", "exec"), names)
     first, second = map(float, capsys.readouterr().out.split())

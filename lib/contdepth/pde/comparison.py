@@ -119,7 +119,8 @@ def draw_terms(
         main = list(true[field]) if chosen is None else chosen
         for term in main:
             if term not in true[field]:
-                checks.fail("terms", f"terms of the true equation, {[str(t) for t in true[field]]}", str(term))
+                known = [str(t) for t in true[field]]
+                checks.fail("terms", f"terms of the true equation, {known}", str(term))
         scale = np.array([true[field][term] for term in main])
     sizes = []
     width = 0.6 / max(len(found) - 1, 1)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Sequence
 
 import numpy as np
@@ -78,7 +79,8 @@ class Ensemble(Estimator):
 
         They are the members' ``coefficients()``: of a coefficient field, what that method makes of it.
         """
-        found = [{name: {monomial(term): value for term, value in terms.items()}
+        parsed = functools.cache(monomial)
+        found = [{name: {parsed(term): value for term, value in terms.items()}
                   for name, terms in m.coefficients().items()} for m in self.members]
         table = {}
         for name in found[0]:
@@ -116,6 +118,9 @@ class Ensemble(Estimator):
         most half of the members have blown up (fewer than half for an odd count) and is inf beyond.
         """
         return _median(self.rollouts(u, steps))
+
+    def _scored(self, values: torch.Tensor) -> torch.Tensor:
+        return self.members[0]._scored(values)
 
     def rollouts(self, u0: torch.Tensor, steps: int) -> torch.Tensor:
         """Trajectories of every member: ``(B, F, *space)`` to ``(members, B, steps + 1, F, *space)``."""

@@ -27,7 +27,8 @@ class Trajectories:
         dt: time between frames, > 0.
         dx: grid spacing for every space dimension; a number serves all of them.
         names: field names; ``("u",)``, ``("u", "v")``, … by default.
-        present: bool ``(N, T)``, a tensor, array or nested list, False for a missing frame; all True by default.
+        present: bool ``(N, T)``, a tensor, array or nested list, False for a missing frame; all True by
+            default.
 
     Raises:
         TypeError, ValueError: shapes disagree, a present frame is not finite, a spacing is not positive.

@@ -104,7 +104,7 @@ class PiecewisePolynomial(nn.Module):
         else:
             cell = scaled.detach().floor().clamp_(-1, self.cells)
         left = cell.clamp(min=0)  # outside: distance from the nearer end
-        return (cell + 1).long(), scaled - left
+        return torch.nan_to_num(cell + 1).long(), scaled - left  # a value that is not a number stays one
 
 
 class _Evaluate(torch.autograd.Function):

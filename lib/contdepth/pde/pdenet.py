@@ -43,9 +43,9 @@ class PDENet(Estimator):
         accuracy: order to which the derivative filters are constrained, 1 as in the paper.
         average: ``"filter"`` for a learned D_0 or ``"identity"``.
         zero_order: include a term c_0(x) D_0 u.
-        jitter: standard deviation of Gaussian noise added to the start frames, relative to their largest
-            value. Data without noise say nothing about short waves, and a learned step may then amplify
-            them; 0.002 to 0.01 settles it.
+        jitter: standard deviation of Gaussian noise added to the start frames, relative to their largest value.
+            Data without noise say nothing about short waves, and a step may then amplify them; 0.002 settles
+            it. It is an error of the input: much more of it competes with the increment and biases what is read.
         boundary: ``"periodic"`` or ``"replicate"``.
         seed: for the draw of pairs.
 
@@ -91,6 +91,8 @@ class PDENet(Estimator):
             data.grid, data.dx, data.dt, order=self.order, size=self.size,
             coefficients=self.coefficients_kind, mesh=self.mesh, source=self.source_options,
             zero_order=self.zero_order, accuracy=self.accuracy, average=self.average, boundary=self.boundary)
+        pairs(data, max(self.blocks), 1, self.seed)  # too few frames: an error before training, not after
+        self.block_.interior(max(self.blocks))
         self.stages_: list[Stage] = []
         self.states_: list[dict[str, torch.Tensor]] = []
         for blocks in (0, *self.blocks):
@@ -142,11 +144,16 @@ class PDENet(Estimator):
         fields = self.coefficient_fields()
         return {name: {symbol_name(name, alpha): float(field.mean()) for alpha, field in fields.items()}}
 
-    def print(self, *, precision: int = 3, threshold: float = 0.0) -> None:
-        """Print the equation with the coefficients, or the means of the coefficient fields."""
+    def print(self, *, precision: int = 3, threshold: float | None = None) -> None:
+        """Print the equation with the coefficients, or the means of the coefficient fields.
+
+        What ``effective_fields`` adds, the part of D_0 and of the free moments, is not in them.
+        """
         if self.coefficients_kind == "fields":
             print("means of the coefficient fields:")
         super().print(precision=precision, threshold=threshold)
+        if self._require_fit() is None and self.block_.source is not None:
+            print(f"    + f({self.names_[0]}), see source(values)")
 
     def _expressions(self) -> dict[str, sympy.Expr]:
         name, letters = self.names_[0], sympy.symbols("x y z")[: len(self.grid_)]
@@ -161,11 +168,17 @@ class PDENet(Estimator):
             right += sympy.Function("f")(sympy.Symbol(name))
         return {name: right}
 
+    def _on_training_grid(self, u: torch.Tensor) -> torch.Tensor:
+        if tuple(u.shape[2:]) != self.grid_:
+            checks.fail("u", f"the training grid {self.grid_}, to which the coefficient fields belong",
+                        tuple(u.shape[2:]))
+        return u
+
     def _rhs(self, u: torch.Tensor) -> torch.Tensor:
-        return self.block_.rate(u)
+        return self.block_.rate(self._on_training_grid(u))
 
     def _step(self, u: torch.Tensor) -> torch.Tensor:
-        return self.block_(u)
+        return self.block_(self._on_training_grid(u))
 
     def _rollout(self, u: torch.Tensor, steps: int) -> torch.Tensor:
-        return torch.stack([u, *(self.block_.frames(u, steps) if steps else [])], 1)
+        return torch.stack([u, *(self.block_.frames(self._on_training_grid(u), steps) if steps else [])], 1)

@@ -132,12 +132,21 @@ class PDENetBlock(nn.Module):
         return kept
 
     def rate(self, u: torch.Tensor) -> torch.Tensor:
-        """The right-hand side sum_a c_a(x) D_a u + f(u), (batch, 1, *space)."""
-        found = self.filters(u)[:, 0, 0 if self.zero_order else 1:]
-        fields = self.coefficients()
-        fields = fields if self.mesh is not None else fields.view(-1, *[1] * self.dim)
-        rate = (found * fields).sum(1, keepdim=True)
-        return rate if self.source is None else rate + self.source(u)
+        """What one step adds per unit of time, (u(t + dt) - u) / dt, (batch, 1, *space).
+
+        That is sum_a c_a(x) D_a u + f(u) + (D_0 u - u) / dt: a learned D_0 is part of the dynamics.
+        """
+        return (self.frames(u, 1)[0] - u) / self.dt
+
+    def interior(self, blocks: int) -> tuple[slice, ...]:
+        """The points that no border has reached after ``blocks`` blocks; all of a periodic grid."""
+        if self.filters.boundary == "periodic":
+            return (slice(None),) * self.dim
+        width = self.filters.size // 2
+        if min(self.space) <= 2 * width * blocks:
+            checks.fail("blocks", f"at most {(min(self.space) - 1) // (2 * width)} on a {self.space} grid with "
+                        "boundary='replicate'", blocks, "the border has reached every point after that")
+        return (slice(width * blocks, -width * blocks),) * self.dim
 
     def effective(self) -> dict[tuple[int, ...], torch.Tensor]:
         """Coefficients of the derivatives in a whole step: moments of K - delta over dt, (*space).

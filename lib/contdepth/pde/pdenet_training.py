@@ -14,6 +14,7 @@ from contdepth.pde.filters import correlate
 from contdepth.pde.moments import filter_from_moments
 from contdepth.pde.pdenet_block import PDENetBlock
 from contdepth.seeds import generator
+from contdepth.training.loop import DivergenceError
 
 __all__ = ["Stage", "Unknowns", "last_block_loss", "pairs", "train_stage"]
 
@@ -35,7 +36,7 @@ def pairs(data: Trajectories, blocks: int, count: int | None, seed: int) -> tupl
     The draw takes one start from each trajectory in turn, so few pairs come from many trajectories. Raises
     ``ValueError`` where no trajectory is long enough.
     """
-    known = data.present[:, : data.present.shape[1] - blocks] & data.present[:, blocks:]
+    known = data.present[:, : max(data.present.shape[1] - blocks, 0)] & data.present[:, blocks:]
     found = known.nonzero()
     if not len(found):
         checks.fail("u", f"a trajectory with frames {blocks} steps apart for {blocks} blocks", "none",
@@ -57,11 +58,13 @@ def last_block_loss(block: PDENetBlock, start: torch.Tensor, target: torch.Tenso
     """Mean over samples of ||u~_n - u_n||^2 / ||u_n - mean(u_n)||^2 after n = ``blocks`` blocks.
 
     The relative squared error at the last block, as in the paper's code; the denominator is taken sample by
-    sample, so that trajectories of different size count equally.
+    sample, so that trajectories of different size count equally. Without periodicity the points that a border has
+    reached do not count.
     """
-    space = list(range(1, target.ndim))
+    space, inner = list(range(1, target.ndim)), (..., *block.interior(blocks))
+    target = target[inner]
     size = (target - target.mean(space, keepdim=True)).square().sum(space)
-    wrong = (block(start, blocks) - target).square().sum(space)
+    wrong = (block(start, blocks)[inner] - target).square().sum(space)
     return (wrong / size.clamp(min=torch.finfo(target.dtype).tiny)).mean()
 
 
@@ -115,7 +118,7 @@ def train_stage(block: PDENetBlock, start: torch.Tensor, target: torch.Tensor, b
             loss is not finite counts as very bad, so the line search steps back.
 
     Raises:
-        FloatingPointError: the loss is not finite at the start; the stage before left an unstable step.
+        DivergenceError: the loss is not finite at the start; the stage before left an unstable step.
     """
     learn = learn_filters and blocks > 0
     block.filters.freeze(not learn)
@@ -134,8 +137,8 @@ def train_stage(block: PDENetBlock, start: torch.Tensor, target: torch.Tensor, b
         if not (math.isfinite(value) and bool(torch.isfinite(unknowns.z.grad).all())):
             if not losses:
                 checks.fail(f"loss with {blocks} blocks", "a finite number", value,
-                            "the stage before left an unstable step: pass jitter=0.01 or larger, or "
-                            "take more numbers of blocks", error=FloatingPointError)
+                            "the stage before left an unstable step: pass jitter=0.002, or take more numbers of "
+                            "blocks", error=DivergenceError)
             unknowns.z.grad, value = torch.zeros_like(unknowns.z), 1e20
         elif value < min(losses, default=math.inf):
             best.copy_(unknowns.z.detach())

@@ -19,6 +19,8 @@ from contdepth.pde.terms import collect, monomial
 
 __all__ = ["KnownEquation"]
 
+BOUNDARIES = ("periodic", "replicate", "one-sided")
+
 
 class KnownEquation(Estimator):
     """The method of lines for ``equation`` on the grid of the data; ``fit`` takes no more than the grid.
@@ -27,7 +29,8 @@ class KnownEquation(Estimator):
         equation: field → right-hand side, as SymPy expression, string or term mapping.
         derivatives: "spectral" (de-aliased, periodic, equal side lengths), or 2, 4, …: central differences
             of that accuracy.
-        boundary: "periodic", or "replicate" for differences.
+        boundary: "periodic", or for differences "replicate" or "one-sided" (as accurate at the
+            border as inside).
         rtol: relative tolerance of the time integration, absolute ``rtol`` / 100. Equations with derivatives
             of order 3 and more are integrated by ETDRK4 if spectral, the others by DOP853.
 
@@ -38,7 +41,7 @@ class KnownEquation(Estimator):
     def __init__(self, *, equation: object, derivatives: str | int = "spectral", boundary: str = "periodic",
                  rtol: float = 1e-6) -> None:
         self.equation = equation
-        self.derivatives = checked_derivatives(derivatives, boundary)
+        self.derivatives = checked_derivatives(derivatives, boundary, BOUNDARIES)
         self.boundary = boundary
         self.rtol = checks.real("rtol", rtol, above=0)
 
@@ -97,9 +100,10 @@ class KnownEquation(Estimator):
         return out
 
 
-def checked_derivatives(derivatives: str | int, boundary: str) -> str | int:
+def checked_derivatives(derivatives: str | int, boundary: str,
+                        boundaries: tuple[str, ...] = BOUNDARIES[:2]) -> str | int:
     """``derivatives`` if it is "spectral" or an even accuracy; spectral ones need a periodic boundary."""
-    checks.one_of("boundary", boundary, ("periodic", "replicate"))
+    checks.one_of("boundary", boundary, boundaries)
     if derivatives == "spectral":
         if boundary != "periodic":
             checks.fail("derivatives", "differences 2 or 4 for a boundary that is not periodic", "'spectral'")

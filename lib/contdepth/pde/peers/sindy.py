@@ -76,14 +76,24 @@ class _Sparse(Estimator):
                        for name, row in zip(self.names_, table, strict=True)}
         self._solver = KnownEquation(equation=self._found, derivatives=self.derivatives,
                                      boundary=self.boundary)
-        self._solver.names_, self._solver.dt_, self._solver.dx_ = self.names_, self.dt_, self.dx_
-        self._solver._lines = None
+        one_sided = "one-sided" if self.boundary == "replicate" else self.boundary
+        self._rate = self._solver.with_parameters(boundary=one_sided)
+        for known in (self._solver, self._rate):
+            known.names_, known.dt_, known.dx_, known._lines = self.names_, self.dt_, self.dx_, None
 
     def _expressions(self) -> dict[str, sympy.Expr]:
         return dict(self._found)
 
     def _rhs(self, u: torch.Tensor) -> torch.Tensor:
-        return self._solver._rhs(u)
+        return self._rate._rhs(u)
+
+    def _scored(self, values: torch.Tensor) -> torch.Tensor:
+        if self.boundary == "periodic":
+            return values
+        for axis in range(2, values.ndim):
+            margin = min(self.order + int(self.derivatives), (values.shape[axis] - 1) // 2)
+            values = values.narrow(axis, margin, values.shape[axis] - 2 * margin)
+        return values
 
     def _step(self, u: torch.Tensor) -> torch.Tensor:
         return self._solver._step(u)
@@ -106,7 +116,10 @@ class PDEFIND(_Sparse):
         time_accuracy: accuracy of finite differences in time, 2 or 4; one-sided at both ends.
         every: use each such frame, for memory: PySINDy keeps about six copies of the matrix with a row for
             every point of every frame and a column for every term.
-        boundary: "periodic" or "replicate" (one-sided differences).
+        boundary: "periodic" or "replicate". With "replicate", ``fit`` and ``predict`` take one-sided
+            differences near the border; ``simulate`` repeats the outermost value there, which is stable, so
+            ``score`` counts only points ``order + derivatives`` or more away from it (on small grids, only
+            the middle).
         max_iter: limit of thresholding rounds.
 
     ``simulate`` solves the found equation by the method of lines, see ``KnownEquation``. Missing frames cut a
@@ -127,6 +140,10 @@ class PDEFIND(_Sparse):
     def _fit(self, data: Trajectories) -> None:
         pysindy = _pysindy()
         least = self.time_accuracy + 1
+        points = self._least_points()
+        if min(data.grid) < points:
+            checks.fail("u", f"at least {points} grid points per space axis for derivatives of order "
+                        f"{self.order}", data.grid, "take a lower order or accuracy, or a finer grid")
         pieces = [np.moveaxis(run.numpy(), (0, 1), (-2, -1)) for run in data.segments(least)]
         if not pieces:
             checks.fail("u", f"{least} consecutive frames, for time differences", "none",
@@ -148,13 +165,22 @@ class PDEFIND(_Sparse):
             multiindices=np.array(self._alphas(data.dim)), differentiation_method=how, diff_kwargs=options)
         self._regress(library, pieces, rates)
 
+    def _least_points(self) -> int:
+        """Points that the highest derivative needs on an axis; 4 for spectral ones."""
+        if self.derivatives == "spectral":
+            return 4
+        if self.boundary == "periodic":
+            return 2 * ((self.order + 1) // 2) - 1 + self.derivatives
+        return self.order + self.derivatives
+
 
 class WeakSINDy(_Sparse):
     """Sparse regression of weak forms over space-time boxes (PySINDy's weak PDE library).
 
     Args:
         domains: number K of boxes per trajectory.
-        size: half widths of the boxes, one per space axis and time; by default a tenth of the domain.
+        size: half widths of the boxes, one per space axis and time; by default a tenth of the domain,
+            but at least two spacings and at most 0.45 of the domain.
         power: degree p of the test functions.
         order, degree, threshold, alpha, normalise, bias, max_iter: as for ``PDEFIND``.
         derivatives: how ``simulate`` and ``predict`` evaluate the found equation; the library itself takes
@@ -186,12 +212,17 @@ class WeakSINDy(_Sparse):
         frames = min(len(run) for run in runs)
         pieces = [np.moveaxis(run[:frames].numpy(), (0, 1), (-2, -1)) for run in runs]
         sides = [h * np.arange(n) for h, n in zip((*data.dx, data.dt), (*data.grid, frames), strict=True)]
-        size = self.size or tuple(side[-1] / 10 for side in sides)
+        axes = [*(f"points along axis {k}" for k in range(data.dim)), "consecutive frames"]
+        for axis, side in zip(axes, sides, strict=True):
+            if len(side) < 5:
+                checks.fail("u", f"at least five {axis}", len(side), "weak forms need boxes inside it")
+        size = self.size or tuple(min(max(side[-1] / 10, 2 * side[1]), 0.45 * side[-1]) for side in sides)
         if len(size) != len(sides):
             checks.fail("size", f"{len(sides)} half widths, one per space axis and time", size)
-        for half, side in zip(size, sides, strict=True):
+        for axis, half, side in zip(axes, size, sides, strict=True):
             if not 2 * (side[1] - side[0]) <= 2 * half < side[-1]:
-                checks.fail("size", f"half widths from {side[1]:.3g} to below {side[-1] / 2:.3g}", half)
+                checks.fail("size", f"half widths from {side[1]:.3g} to below {side[-1] / 2:.3g}", half,
+                            f"there are {len(side)} {axis}")
         grid = np.stack(np.meshgrid(*sides, indexing="ij"), -1)
         before = np.random.get_state()  # noqa: NPY002  PySINDy draws the boxes from NumPy's global generator
         np.random.seed(seeds.derive(self.seed, "weak sindy/boxes") % 2**32)  # noqa: NPY002

@@ -520,13 +520,13 @@ def test_ensemble_refuses_what_cannot_differ() -> None:
 
 
 class Field(Shift):
-    """Its equation has the coefficient field c(x); ``coefficients`` gives a number for it, as PDENet does."""
+    """Its equation has the coefficient field c(x); ``_collected`` gives a number for it, as PDENet does."""
 
     def _expressions(self) -> dict[str, sympy.Expr]:
         return {"u": sympy.Function("c")(sympy.Symbol("x")) * sympy.Symbol("u_x")}
 
-    def coefficients(self) -> dict[str, dict[str, float]]:
-        return {"u": {"u_x": self.speed_}}
+    def _collected(self) -> dict[str, dict[sympy.Expr, float]]:
+        return {"u": {sympy.Symbol("u_x"): self.speed_}}
 
 
 def test_ensemble_takes_the_numbers_that_members_give_for_coefficient_fields() -> None:

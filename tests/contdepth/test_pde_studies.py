@@ -38,7 +38,7 @@ def test_its_read_out_is_burgers_equation():
     found = block.symnet.expressions(names, degree=2)
 
     class Model:
-        def coefficients(self):
+        def terms(self):
             return dict(zip(("u", "v"), found, strict=True))
 
     assert errors(Model(), BURGERS) == (0.0, 0.0)
@@ -66,4 +66,4 @@ def test_processes_give_the_values_of_one():
 
 def test_an_error_in_a_job_is_raised():
     with pytest.raises(ValueError, match="fields that change in time"):
-        run_all(train, [{"values": torch.ones(2, 2, 1, 8, 8), "seed": 0, "options": {}}])
+        run_all(train, [{"values": torch.ones(2, 2, 1, 8, 8), "seed": 0, "options": {"blocks": (1,)}}])

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import functools
 from collections.abc import Sequence
 
 import numpy as np
@@ -14,7 +13,6 @@ from contdepth import checks
 from contdepth.pde.estimator import Estimator
 from contdepth.pde.fields import Trajectories
 from contdepth.pde.parallel import run_all
-from contdepth.pde.terms import monomial
 
 __all__ = ["Ensemble"]
 
@@ -70,22 +68,26 @@ class Ensemble(Estimator):
         made.members, made._fitted = members, True
         return made
 
+    _kept: dict[str, dict[sympy.Expr, np.ndarray]] | None = None
+
     def _fit(self, data: Trajectories) -> None:
+        self._kept = None
         makers = [self.estimator.with_parameters(seed=seed) for seed in self.seeds]
         self.members = run_all(_train, [{"estimator": maker, "data": data} for maker in makers], self.workers)
 
     def _table(self) -> dict[str, dict[sympy.Expr, np.ndarray]]:
         """Field → term → coefficients of all members, 0 where a member lacks the term.
 
-        They are the members' ``coefficients()``: of a coefficient field, what that method makes of it.
+        They are the members' ``terms()``: of a coefficient field, what that method makes of it.
         """
-        parsed = functools.cache(monomial)
-        found = [{name: {parsed(term): value for term, value in terms.items()}
-                  for name, terms in m.coefficients().items()} for m in self.members]
+        if self._kept is not None:
+            return self._kept
+        found = [member.terms() for member in self.members]
         table = {}
         for name in found[0]:
             terms = dict.fromkeys(term for member in found for term in member[name])
             table[name] = {t: np.array([member[name].get(t, 0.0) for member in found]) for t in terms}
+        self._kept = table
         return table
 
     def _expressions(self) -> dict[str, sympy.Expr]:

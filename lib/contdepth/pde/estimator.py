@@ -43,6 +43,7 @@ class Estimator(ABC):
     dt_: float
     dx_: tuple[float, ...]
     grid_: tuple[int, ...]
+    _terms: dict[str, dict[sympy.Expr, float]] | None = None
 
     @abstractmethod
     def _fit(self, data: Trajectories) -> None:
@@ -104,7 +105,7 @@ class Estimator(ABC):
                 checks.fail("dx", "the grid spacing for every space dimension", "none",
                             "for example dx=(0.1, 0.1)")
             data = trajectories(u, dt=dt, t=t, dx=dx, names=names)
-        self._fitted = False
+        self._fitted, self._terms = False, None
         self.names_, self.dt_, self.dx_, self.grid_ = data.names, data.dt, data.dx, data.grid
         self._fit(data)
         self._fitted = True
@@ -125,10 +126,20 @@ class Estimator(ABC):
         return [sympy.Eq(sympy.Symbol(f"{name}_t"), right, evaluate=False)
                 for name, right in self.expressions().items()]
 
+    def terms(self) -> dict[str, dict[sympy.Expr, float]]:
+        """Field → {SymPy term: coefficient}, read once after each ``fit``; the constant term is 1."""
+        self._require_fit()
+        if self._terms is None:
+            self._terms = self._collected()
+        return {name: dict(terms) for name, terms in self._terms.items()}
+
+    def _collected(self) -> dict[str, dict[sympy.Expr, float]]:
+        """What ``terms`` keeps."""
+        return {name: collect(right) for name, right in self.expressions().items()}
+
     def coefficients(self) -> dict[str, dict[str, float]]:
         """Field → {term such as ``"u*u_x"``: coefficient}; the constant term is ``"1"``."""
-        return {name: {str(term): value for term, value in collect(right).items()}
-                for name, right in self.expressions().items()}
+        return {name: {str(term): value for term, value in terms.items()} for name, terms in self.terms().items()}
 
     def print(self, *, precision: int = 3, threshold: float | None = None) -> None:
         """Print one line per field; terms below ``threshold`` are left out and counted at the end.

@@ -44,17 +44,16 @@ def low_pass_noise(n: int, grid: int, seed: int, cutoffs: Sequence[int] = (4, 7)
     """White noise with the waves above a random cut-off removed, (n, 1, grid, grid), standard deviation 1.
 
     Each sample and axis draws its own cut-off, uniform from ``cutoffs[0]`` to ``cutoffs[1]``, as the official
-    code does for PDE-Net 1. One seed is one function on every grid that holds the waves. Raises ``ValueError``
-    for a grid that does not.
+    code does for PDE-Net 1. One seed is one function on every grid that holds the waves, and the first samples do
+    not depend on ``n``. Raises ``ValueError`` for a grid that does not.
     """
     checks.integer("n", n, at_least=1)
     low, high = cutoffs
     checks.integer("cutoffs", high, at_least=checks.integer("cutoffs", low, at_least=1))
     checks.integer("grid", grid, at_least=2 * high + 1)
-    rng = np.random.default_rng(derive(seed, "low-pass noise"))
     k = np.arange(-high, high + 1)
-    draws = rng.standard_normal((n, 2, k.size, k.size))
-    cut = rng.integers(low, high + 1, (n, 2))
+    draws = np.random.default_rng(derive(seed, "low-pass noise/waves")).standard_normal((n, 2, k.size, k.size))
+    cut = np.random.default_rng(derive(seed, "low-pass noise/cut-offs")).integers(low, high + 1, (n, 2))
     kept = (abs(k) <= cut[:, :1])[:, :, None] & (abs(k) <= cut[:, 1:])[:, None, :]
     spectrum = np.zeros((n, grid, grid), dtype=complex)
     spectrum[np.ix_(range(n), k % grid, k % grid)] = (draws[:, 0] + 1j * draws[:, 1]) * kept

@@ -111,6 +111,7 @@ class PDENet(Estimator):
         self._require_fit()
         checks.integer("stage", stage, at_least=0, at_most=len(self.states_) - 1)
         other = copy.copy(self)
+        other._terms = None
         other.block_ = copy.deepcopy(self.block_)
         other.block_.load_state_dict(self.states_[stage])
         other.stages_, other.states_ = self.stages_[: stage + 1], self.states_[: stage + 1]
@@ -138,11 +139,11 @@ class PDENet(Estimator):
         with torch.no_grad():
             return self.block_.source(torch.as_tensor(np.asarray(values, dtype=np.float64))).numpy()
 
-    def coefficients(self) -> dict[str, dict[str, float]]:
-        """Field -> {derivative: coefficient}; for coefficient fields their mean over the grid."""
-        name = self.names_[0] if hasattr(self, "names_") else ""
-        fields = self.coefficient_fields()
-        return {name: {symbol_name(name, alpha): float(field.mean()) for alpha, field in fields.items()}}
+    def _collected(self) -> dict[str, dict[sympy.Expr, float]]:
+        """Of coefficient fields their mean over the grid; the source is not among the terms."""
+        name = self.names_[0]
+        return {name: {sympy.Symbol(symbol_name(name, alpha)): float(field.mean())
+                       for alpha, field in self.coefficient_fields().items()}}
 
     def print(self, *, precision: int = 3, threshold: float | None = None) -> None:
         """Print the equation with the coefficients, or the means of the coefficient fields.

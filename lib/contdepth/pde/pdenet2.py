@@ -66,6 +66,7 @@ class PDENet2(Estimator):
         iterations: iterations of the optimiser in each stage, one number or (warm-up, other stages).
         optimiser: "lbfgs" or "adam".
         history: pairs that L-BFGS keeps.
+        rate: Adam's step size at the start of a stage.
         batch: at most that many training windows, spread evenly over the data.
         substeps: Euler steps in one block.
         boundary: "periodic" or "replicate".
@@ -92,11 +93,9 @@ class PDENet2(Estimator):
     def __init__(self, *, order: int = 2, size: int = 5, accuracy: int = 2, filters: str = "learned",
                  upwind: bool = True, hidden: int = 5, sparsity: float = 1e-4, moment_penalty: float = 2e-5,
                  relative: bool = True, scheme: str = "euler", blocks: Sequence[int] = (1, 2, 3, 4, 5, 6),
-                 iterations: int | Sequence[int] = 200, optimiser: str = "lbfgs", history: int = 200, batch:
-                 int = 28,
-                 substeps: int = 1, boundary: str = "periodic", start: str = "central", normalise: bool = True,
-                 degree: int = 3,
-                 seed: int = 0) -> None:
+                 iterations: int | Sequence[int] = 200, optimiser: str = "lbfgs", history: int = 200,
+                 rate: float = 1e-3, batch: int = 28, substeps: int = 1, boundary: str = "periodic",
+                 start: str = "central", normalise: bool = True, degree: int = 3, seed: int = 0) -> None:
         self.order = checks.integer("order", order, at_least=1)
         self.size = checks.integer("size", size, at_least=3)
         self.accuracy = checks.integer("accuracy", accuracy, at_least=1)
@@ -113,6 +112,7 @@ class PDENet2(Estimator):
         self.iterations = stage_iterations(iterations)
         self.optimiser = checks.one_of("optimiser", optimiser, METHODS)
         self.history = checks.integer("history", history, at_least=1)
+        self.rate = checks.real("rate", rate, above=0)
         self.batch = checks.integer("batch", batch, at_least=1)
         self.substeps = checks.integer("substeps", substeps, at_least=1)
         self.boundary = checks.one_of("boundary", boundary, tuple(BOUNDARIES))
@@ -164,7 +164,7 @@ class PDENet2(Estimator):
                              moments=0.0 if frozen else self.moment_penalty)
 
         result = minimise(loss, self.block_.parameters(), iterations=self.iterations[min(blocks, 1)],
-                          method=self.optimiser, history=self.history)
+                          method=self.optimiser, history=self.history, rate=self.rate)
         self.stages_.append((blocks, result))
 
     def _rhs(self, u: Tensor) -> Tensor:

@@ -42,7 +42,7 @@ def errors(model: PDENet2, truth: Mapping[str, Mapping[str, float]],
 
     With ``main`` only the true terms whose names are in it count for the first number.
     """
-    found = compare(model.coefficients(), truth)
+    found = compare(model.terms(), truth)
     rows = [row for row in found.main if not main or str(row.term) in main]
     return max(abs(row.error) for row in rows), found.largest_spurious
 

@@ -2,12 +2,8 @@
 
 from __future__ import annotations
 
-import multiprocessing
-import os
-import pickle
 import time
-from collections.abc import Hashable, Mapping, Sequence
-from concurrent.futures import ProcessPoolExecutor
+from collections.abc import Hashable, Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -17,7 +13,8 @@ from contdepth import checks
 from contdepth.pde.comparison import Terms, compare
 from contdepth.pde.estimator import Estimator
 from contdepth.pde.fields import Trajectories
-from contdepth.training.compare import prepare_worker
+from contdepth.pde.parallel import run_all
+from contdepth.pde.studies import prediction_error
 
 __all__ = ["Entry", "Result", "contest", "prediction_errors", "thinned"]
 
@@ -41,8 +38,8 @@ class Entry:
 class Result:
     """``coefficients``: field → term → value, None for a method without equations or one that failed.
 
-    ``errors``: as ``prediction_errors`` gives for every step of ``unseen``, None without. ``seconds``: CPU time of the
-    fit. ``failure``: message of a fit that broke down, empty otherwise.
+    ``errors``: as ``prediction_errors`` gives for every step of ``unseen``, None without. ``seconds``: CPU time of
+    the fit. ``failure``: message of a fit that broke down, empty otherwise.
     """
 
     coefficients: dict[str, dict[str, float]] | None
@@ -68,32 +65,19 @@ def thinned(u: torch.Tensor, dt: float, dx: float, *, in_time: int = 1, in_space
 
 
 def prediction_errors(model: Estimator, unseen: torch.Tensor) -> np.ndarray:
-    """Relative L2 errors (N, T) of rollouts from the first frames of ``unseen`` (N, T, F, *space).
-
-    Error of frame k over the norm of the true frame k less its mean over space, both over all fields.
-    """
+    """``studies.prediction_error`` (N, T) of rollouts from the first frames of ``unseen``, at most ``CEILING``."""
     found = model.rollout(unseen[:, 0], unseen.shape[1] - 1)
-    axes = list(range(3, unseen.ndim))
-    spread = (unseen - unseen.mean(axes, keepdim=True)).flatten(2).norm(dim=2)
-    errors = ((found - unseen).flatten(2).norm(dim=2) / spread).numpy()
-    return np.minimum(np.nan_to_num(errors, nan=np.inf), CEILING)
+    return np.minimum(prediction_error(found, unseen).numpy(), CEILING)
 
 
 def contest(entries: Mapping[Hashable, Entry], *, workers: int = 1) -> dict[Hashable, Result]:
     """Fit and try every entry; with ``workers`` > 1 in that many spawned processes of one thread each.
 
-    A ``RuntimeError`` or ``ArithmeticError`` in a fit, such as a divergence, makes a failed ``Result``; wrong input raises.
+    A ``RuntimeError`` or ``ArithmeticError`` in a fit, such as a divergence, makes a failed ``Result``; wrong
+    input raises.
     """
-    if checks.integer("workers", workers, at_least=1) == 1:
-        return {key: _one(entry) for key, entry in entries.items()}
-    context = multiprocessing.get_context("spawn")
-    with ProcessPoolExecutor(workers, context, prepare_worker, (os.getpid(),)) as pool:
-        jobs = {key: pool.submit(_packed, pickle.dumps(entry)) for key, entry in entries.items()}
-        return {key: job.result() for key, job in jobs.items()}
-
-
-def _packed(entry: bytes) -> Result:
-    return _one(pickle.loads(entry))
+    results = run_all(_one, [{"entry": entry} for entry in entries.values()], workers)
+    return dict(zip(entries, results, strict=True))
 
 
 def _one(entry: Entry) -> Result:

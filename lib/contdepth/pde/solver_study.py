@@ -31,7 +31,7 @@ def orders(errors: Sequence[float]) -> list[float]:
 
 
 def cole_hopf(points: int, times: Sequence[float], viscosity: float) -> torch.Tensor:
-    """Exact solution (1, T, 1, points) of u_t = -u u_x + viscosity u_xx on [0, 2 pi) by the Cole-Hopf transformation.
+    """Exact solution (1, T, 1, points) of u_t = -u u_x + viscosity u_xx on [0, 2 pi), by Cole and Hopf.
 
     u = -2 nu phi_x / phi with the heat solution phi = 1 + 0.6 exp(-nu t) cos(x - 1).
     """
@@ -52,10 +52,11 @@ def soliton(points: int, times: Sequence[float], length: float = 40.0, speed: fl
     return wave[None, :, None]
 
 
-def upwind_errors(order: int, grids: Sequence[int], *, time: float = 0.2, max_step: float = 1 / 400) -> list[float]:
+def upwind_errors(order: int, grids: Sequence[int], *, time: float = 0.2,
+                  max_step: float = 1 / 400) -> list[float]:
     """Distances of the upwind generator of ``order`` on ``grids`` (multiples of 16) to the spectral solution.
 
-    Smooth initial data of frequency 1 without zeros of the velocity at the same places as its extrema; viscosity 0.05.
+    Smooth initial data of frequency 1 whose velocity has no zeros at its extrema; viscosity 0.05.
     """
     def first(n: int) -> torch.Tensor:
         return random_fourier(1, n, fields=2, frequency=1, amplitude=1.0, mean=1.0, seed=8)

@@ -84,7 +84,7 @@ def _one(entry: Entry) -> Result:
     begin = time.process_time()
     failed = None if entry.unseen is None else np.full(entry.unseen.shape[:2], CEILING)
     try:
-        model = entry.estimator.fit(entry.data)
+        model = entry.estimator.with_parameters().fit(entry.data)
         seconds = time.process_time() - begin
     except (RuntimeError, ArithmeticError) as failure:
         return Result(None, failed, time.process_time() - begin, str(failure) or type(failure).__name__)

@@ -250,6 +250,20 @@ def test_divergence_is_one_clear_error():
         model.fit(Trajectories(1e80 * u, dt, (dx,)))
 
 
+def test_a_blow_up_inside_the_line_search_is_survived():
+    x = torch.nn.Parameter(torch.tensor([3.0], dtype=torch.float64))
+    seen = []
+
+    def loss():
+        seen.append(float(x.detach()))
+        return (x.log() - 1).square().sum()  # not a number for x < 0, where the first step of L-BFGS overshoots
+
+    x.data.fill_(30.0)
+    result = minimise(lambda: loss() * 1e4, [x], iterations=40)
+    assert min(seen) < 0 and math.isfinite(result.losses[-1]) and result.losses[-1] < result.start
+    assert float(x.detach()) > 0
+
+
 @pytest.mark.parametrize("options, message", [
     ({"filters": "free"}, "filters: expected one of 'learned', 'frozen'"),
     ({"blocks": ()}, "blocks: expected at least one stage"),

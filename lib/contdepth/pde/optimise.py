@@ -15,6 +15,10 @@ from contdepth.training.loop import DivergenceError
 __all__ = ["METHODS", "Minimised", "minimise"]
 
 METHODS = ("lbfgs", "adam")
+BLOWN_UP = 1e20
+"""What a loss that is not finite counts as."""
+
+REMEDIES = "take fewer blocks, a smaller time step or substeps, or normalise"
 
 
 @dataclass(frozen=True)
@@ -44,17 +48,19 @@ def minimise(loss: Callable[[], Tensor], parameters: Iterable[nn.Parameter], *, 
 
     Raises:
         TypeError, ValueError: unknown method, sizes that are not positive.
-        DivergenceError: the loss is not finite at the start or at the end; parameters are then those of the start.
+        DivergenceError: the loss is not finite at the start. Later ones count as ``BLOWN_UP``, and where the last
+            point is not better than the first, the parameters are those of the best point seen.
     """
     checks.one_of("method", method, METHODS)
     checks.integer("iterations", iterations, at_least=0)
     checks.integer("history", history, at_least=1)
     checks.real("rate", rate, above=0)
     trained = [p for p in parameters if p.requires_grad]
-    before = [p.detach().clone() for p in trained]
     losses: list[float] = []
     if iterations == 0 or not trained:
         return Minimised((float(loss().detach()),))
+
+    kept = [p.detach().clone() for p in trained]
 
     def closure() -> Tensor:
         for p in trained:
@@ -64,8 +70,18 @@ def minimise(loss: Callable[[], Tensor], parameters: Iterable[nn.Parameter], *, 
         for p in trained:
             if p.grad is None:
                 p.grad = torch.zeros_like(p)
-        losses.append(float(value.detach()))
-        return value
+        number = float(value.detach())
+        if not (math.isfinite(number) and all(bool(torch.isfinite(p.grad).all()) for p in trained)):
+            if not losses:
+                raise DivergenceError(f"the loss starts at {number}: {REMEDIES}")
+            number = BLOWN_UP  # the line search steps back
+            for p in trained:
+                p.grad.zero_()
+        elif number < min(losses, default=math.inf):
+            for best, p in zip(kept, trained, strict=True):
+                best.copy_(p.detach())
+        losses.append(number)
+        return value.detach().new_tensor(number)
 
     if method == "lbfgs":
         optimiser = torch.optim.LBFGS(trained, lr=1, max_iter=iterations, max_eval=iterations * 5 // 4 + 1,
@@ -80,13 +96,9 @@ def minimise(loss: Callable[[], Tensor], parameters: Iterable[nn.Parameter], *, 
             schedule.step()
     with torch.no_grad():
         last = float(loss())
+        if not last < losses[0]:  # blown up, or no better than at the start: the best point seen
+            for p, best in zip(trained, kept, strict=True):
+                p.copy_(best)
+            last = min(losses)
     losses.append(last)
-    if not math.isfinite(last) or not math.isfinite(losses[0]):
-        with torch.no_grad():
-            for p, value in zip(trained, before, strict=True):
-                p.copy_(value)
-        raise DivergenceError(
-            f"the loss became {last} (it started at {losses[0]:.3g}): take fewer blocks, a smaller time step "
-            "or substeps, or normalise"
-        )
     return Minimised(tuple(losses))

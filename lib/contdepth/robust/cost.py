@@ -1,0 +1,129 @@
+"""What a step costs: passes by formula and by count, FLOP shares, and CPU time measured side by side."""
+
+from __future__ import annotations
+
+import statistics
+import time
+from collections.abc import Callable, Mapping
+from fractions import Fraction
+
+import torch
+from torch import Tensor, nn
+from torch.utils.flop_counter import FlopCounterMode
+
+from contdepth import checks
+from contdepth.robust.cut import Cut
+from contdepth.robust.method import Method
+
+__all__ = [
+    "count_forwards",
+    "cpu_seconds",
+    "first_layer_share",
+    "gpu_seconds",
+    "limit",
+    "multiply_adds",
+    "pgd_cost",
+    "yopo_cost",
+]
+
+
+def yopo_cost(steps: int, inner_steps: int, share: float, *, official: bool = False) -> float:
+    """Cost of one YOPO-m-n step in forward passes F: 3m + 2mn·s, with s = ``share`` of the first layer in F.
+
+    A pass costs F forth, F back for the states, F back for the weights. A full pass that ends at the first layer's
+    output saves 2s of 3; the Hamiltonian's weight gradient at the new δ costs 2s (forth, weights); an inner
+    step 2s (forth, image). ``official`` adds what the authors' code does more: the first layer's weight
+    gradient in the full pass, ms, and one forward pass for logging.
+    """
+    m, n = checks.integer("steps", steps, at_least=1), checks.integer("inner_steps", inner_steps, at_least=1)
+    s = checks.real("share", share, at_least=0, at_most=1)
+    return 3 * m + 2 * m * n * s + (m * s + 1 if official else 0)
+
+
+def pgd_cost(steps: int, *, clean: bool = False, trimmed: bool = True) -> float:
+    """Cost of one step of PGD-r training in forward passes: 2r + 3, + 3 for a clean batch.
+
+    ``trimmed=False``: every attack step computes weight gradients and throws them away (3r), as PyTorch before
+    1.13 probably did.
+    """
+    r = checks.integer("steps", steps, at_least=1)
+    return (2 if trimmed else 3) * r + 3 + (3 if clean else 0)
+
+
+def limit(pgd_steps: int, yopo_steps: int) -> Fraction:
+    """PGD-r over YOPO-m where the first layer costs nothing: (2r + 3)/(3m), whatever the network and n."""
+    checks.integer("pgd_steps", pgd_steps, at_least=1)
+    return Fraction(2 * pgd_steps + 3, 3 * checks.integer("yopo_steps", yopo_steps, at_least=1))
+
+
+def multiply_adds(function: Callable[[Tensor], Tensor], x: Tensor) -> float:
+    """Multiply-adds of ``function(x)`` for one image, by PyTorch's counter (convolutions and matrix products)."""
+    counter = FlopCounterMode(display=False)
+    with torch.no_grad(), counter:
+        function(x)
+    return counter.get_total_flops() / 2 / len(x)
+
+
+def first_layer_share(model: nn.Module, first_layer: str, x: Tensor) -> float:
+    """s: multiply-adds of the first layer over those of the model."""
+    return multiply_adds(Cut(model, first_layer), x) / multiply_adds(model, x)
+
+
+def count_forwards(method: Method, first_layer: str, x: Tensor, y: Tensor) -> tuple[int, int]:
+    """Forward passes of one batch's gradient: (whole model, first layer). Inner steps in a kernel do not show."""
+    counts = {"model": 0, "first": 0}
+
+    def counting(key: str) -> Callable[..., None]:
+        def count(module: nn.Module, inputs: tuple, output: Tensor) -> None:
+            counts[key] += 1
+
+        return count
+
+    method.gradients(x, y)
+    handles = [
+        method.model.register_forward_hook(counting("model")),
+        Cut(method.model, first_layer).module.register_forward_hook(counting("first")),
+    ]
+    try:
+        method.gradients(x, y)
+    finally:
+        for handle in handles:
+            handle.remove()
+    return counts["model"], counts["first"]
+
+
+def cpu_seconds(tasks: Mapping[str, Callable[[], object]], rounds: int = 3) -> dict[str, float]:
+    """Median CPU seconds of each task, the tasks interleaved in each of ``rounds`` rounds after one warm-up.
+
+    Process time, so other programs' load does not count; run with ``torch.set_num_threads(1)``, since several
+    threads' times add up.
+    """
+    checks.integer("rounds", rounds, at_least=1)
+    taken: dict[str, list[float]] = {name: [] for name in tasks}
+    for turn in range(rounds + 1):
+        for name, task in tasks.items():
+            clock = time.process_time()
+            task()
+            if turn:
+                taken[name].append(time.process_time() - clock)
+    return {name: statistics.median(values) for name, values in taken.items()}
+
+
+def gpu_seconds(tasks: Mapping[str, Callable[[], object]], rounds: int = 10) -> dict[str, float]:
+    """Median seconds of each task on the current CUDA device, interleaved, after one warm-up round.
+
+    Raises:
+        RuntimeError: no CUDA device.
+    """
+    if not torch.cuda.is_available():
+        raise RuntimeError("gpu_seconds: expected a CUDA device, found none; use cpu_seconds")
+    taken: dict[str, list[float]] = {name: [] for name in tasks}
+    for turn in range(checks.integer("rounds", rounds, at_least=1) + 1):
+        for name, task in tasks.items():
+            torch.cuda.synchronize()
+            clock = time.perf_counter()
+            task()
+            torch.cuda.synchronize()
+            if turn:
+                taken[name].append(time.perf_counter() - clock)
+    return {name: statistics.median(values) for name, values in taken.items()}

@@ -1,0 +1,117 @@
+"""What all ways of training share: one step on a batch, a scale for the ε-ramp, a precision, a source of noise."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from dataclasses import dataclass
+from fractions import Fraction
+
+import torch
+from torch import Tensor, nn
+from torch.nn.functional import cross_entropy
+
+from contdepth import checks
+from contdepth.robust.losses import checked_inputs
+from contdepth.robust.threat import Threat, budget
+from contdepth.seeds import generator
+
+__all__ = ["Method", "Natural", "Step"]
+
+
+@dataclass(frozen=True)
+class Step:
+    """What one step leaves: the ``loss`` trained on, the share of ``errors`` there, and the last ``delta``."""
+
+    loss: float
+    errors: float
+    delta: Tensor | None = None
+
+
+class Method(ABC):
+    """A way to train ``model``: ``step`` takes a batch from pixels to updated weights.
+
+    ``x`` is (batch, …) with pixels in [0, 1] (normalise inside the model), ``y`` int64 (batch,). ``scale`` in
+    (0, 1] shrinks ε and every step size together: the handle of an ε-ramp. ``precision`` is ``"fp32"`` (the
+    model's own dtype) or ``"bf16"`` (autocast). The model's mode is the caller's, unless a subclass says
+    otherwise. Random starts come from ``source``, a CPU generator, so every device draws the same numbers.
+    """
+
+    threat: Threat | None = None
+    updates = 1
+    """Weight updates in one step."""
+
+    def __init__(self, model: nn.Module, *, precision: str = "fp32", seed: int = 0) -> None:
+        self.model = model
+        self.precision = checks.one_of("precision", precision, ("fp32", "bf16"))
+        self.source = generator(seed, "robust")
+        self.scale = 1.0
+
+    @property
+    def now(self) -> Threat:
+        """The threat at the present scale."""
+        return self.threat if self.scale == 1 else self.threat.scaled(self.scale)
+
+    def step(self, x: Tensor, y: Tensor, optimiser: torch.optim.Optimizer) -> Step:
+        """Gradients on one batch, then one update of the weights."""
+        checked_inputs(x, y)
+        optimiser.zero_grad(set_to_none=True)
+        result = self.gradients(x, y)
+        optimiser.step()
+        return result
+
+    @abstractmethod
+    def gradients(self, x: Tensor, y: Tensor) -> Step:
+        """Add this batch's gradient to every parameter's ``.grad``; no update."""
+
+    def logits(self, x: Tensor) -> Tensor:
+        """The model's output in the precision of the run, as at least float32."""
+        with self.autocast(x):
+            out = self.model(x)
+        return out if out.dtype == torch.float64 else out.float()
+
+    def autocast(self, x: Tensor) -> torch.autocast:
+        return torch.autocast(x.device.type, torch.bfloat16, enabled=self.precision == "bf16")
+
+    def input_gradient(self, x: Tensor, delta: Tensor, y: Tensor) -> Tensor:
+        """Gradient of the summed cross-entropy with respect to δ, same shape; no gradient reaches the weights."""
+        delta = delta.detach().requires_grad_()
+        loss = cross_entropy(self.logits(x + delta), y, reduction="sum")
+        return torch.autograd.grad(loss, delta)[0]
+
+    def trained_on(self, x: Tensor, y: Tensor, delta: Tensor | None = None, weight: float = 1.0) -> Step:
+        """Backward pass of weight · mean cross-entropy at x + δ."""
+        logits = self.logits(x if delta is None else x + delta)
+        loss = cross_entropy(logits, y)
+        (weight * loss).backward()
+        return Step(loss.item(), errors(logits, y), delta)
+
+    def state(self) -> dict[str, Tensor]:
+        """What a method carries from batch to batch, for a checkpoint."""
+        return {}
+
+    def load_state(self, state: dict[str, Tensor]) -> None:  # noqa: B027 (most methods carry nothing)
+        """Take up a stored ``state``."""
+
+
+class Natural(Method):
+    """Training on clean images: the yardstick of every cost."""
+
+    def gradients(self, x: Tensor, y: Tensor) -> Step:
+        return self.trained_on(x, y)
+
+
+def errors(logits: Tensor, y: Tensor) -> float:
+    """Share of wrong labels."""
+    return float((logits.argmax(1) != y).float().mean())
+
+
+def read_step(argument: str, value: object) -> Fraction:
+    """A step size as an exact fraction of the pixel range (or an ℓ2 length)."""
+    return budget(argument, value)
+
+
+def check_threat(threat: object) -> Threat:
+    """``threat`` if it is one; a ``TypeError`` that shows how to write one otherwise."""
+    if not isinstance(threat, Threat):
+        checks.fail("threat", "a Threat", repr(threat), 'such as Threat("8/255")', error=TypeError)
+    return threat

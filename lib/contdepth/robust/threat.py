@@ -1,0 +1,107 @@
+"""The adversary's budget: a norm ball around the image, cut by the box of valid pixels."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from fractions import Fraction
+
+import torch
+from torch import Tensor
+
+from contdepth import checks
+
+__all__ = ["Threat", "budget"]
+
+FRACTION = 'write it as a fraction of the pixel range, such as "8/255"'
+
+
+def budget(argument: str, value: object) -> Fraction:
+    """``value`` ("8/255", 0.3, ``Fraction(8, 255)``) as an exact positive fraction; a clear error otherwise.
+
+    Raises:
+        TypeError, ValueError: missing, not a number, not positive, or above 1 for something like ``8``.
+    """
+    if value is None:
+        checks.fail(argument, "a perturbation budget", "none", FRACTION)
+    if isinstance(value, bool) or not isinstance(value, (str, int, float, Fraction)):
+        checks.fail(argument, "a fraction", f"{value!r} ({type(value).__name__})", FRACTION, error=TypeError)
+    try:
+        number = Fraction(str(value)) if isinstance(value, float) else Fraction(value)
+    except (ValueError, ZeroDivisionError):
+        checks.fail(argument, "a fraction", repr(value), FRACTION)
+    if number <= 0:
+        checks.fail(argument, "a number > 0", value, FRACTION)
+    return number
+
+
+@dataclass(frozen=True)
+class Threat:
+    """All x + δ with ‖δ‖ ≤ ``epsilon`` in the ``norm`` "linf" or "l2" (of one image) and pixels in [0, 1].
+
+    ``epsilon`` is kept as an exact fraction: ``Threat("8/255")``. Images are (batch, …) with values in [0, 1].
+
+    Raises:
+        TypeError, ValueError: no or a bad ``epsilon``; an ℓ∞ radius above 1; an unknown norm.
+    """
+
+    epsilon: Fraction | str | float
+    norm: str = "linf"
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "epsilon", budget("epsilon", self.epsilon))
+        checks.one_of("norm", self.norm, ("linf", "l2"))
+        if self.norm == "linf" and self.epsilon > 1:
+            checks.fail("epsilon", "at most 1, the whole pixel range", self.epsilon, FRACTION)
+
+    @property
+    def radius(self) -> float:
+        """ε as a float."""
+        return float(self.epsilon)
+
+    def __str__(self) -> str:
+        return f"{'l∞' if self.norm == 'linf' else 'l2'}, ε = {self.epsilon}"
+
+    def scaled(self, factor: float) -> Threat:
+        """The same threat with radius ``factor``·ε, for an ε-ramp or for noise wider than ε."""
+        return Threat(self.epsilon * Fraction(str(factor)), self.norm)
+
+    def project(self, delta: Tensor, x: Tensor) -> Tensor:
+        """Nearest δ in the ball (by norm), then x + δ clipped to [0, 1]; both hold then, since x is in the box.
+
+        ``delta`` and ``x``: (batch, …). For ℓ2 the result lies in both sets but need not be the nearest point.
+        """
+        if self.norm == "linf":
+            delta = delta.clamp(-self.radius, self.radius)
+        else:
+            delta = delta * (self.radius / lengths(delta).clamp_min(self.radius))
+        return (x + delta).clamp(0, 1) - x
+
+    def start(self, x: Tensor, source: torch.Generator | None = None) -> Tensor:
+        """A random start inside the threat: uniform on the ℓ∞ ball, or uniform in the ℓ2 ball, then projected.
+
+        Drawn on the CPU from ``source`` (the global generator if None), so that every device gets the same
+        numbers.
+        """
+        shape, kind = x.shape, {"generator": source, "dtype": torch.float32}
+        if self.norm == "linf":
+            delta = (2 * torch.rand(shape, **kind) - 1) * self.radius
+        else:
+            delta = torch.randn(shape, **kind)
+            share = torch.rand((len(x),) + (1,) * (x.ndim - 1), **kind) ** (1 / x[0].numel())
+            delta = delta / lengths(delta).clamp_min(1e-12) * share * self.radius
+        return self.project(delta.to(x.device, x.dtype), x)
+
+    def direction(self, gradient: Tensor) -> Tensor:
+        """Steepest ascent direction of unit size: sign(g) for ℓ∞, g/‖g‖ for ℓ2 (0 where g = 0)."""
+        if self.norm == "linf":
+            return gradient.sign()
+        return gradient / lengths(gradient).clamp_min(1e-12)
+
+    def size(self, delta: Tensor) -> Tensor:
+        """‖δ‖ of every image in this norm, (batch,)."""
+        return delta.flatten(1).abs().amax(1) if self.norm == "linf" else delta.flatten(1).norm(dim=1)
+
+
+def lengths(delta: Tensor) -> Tensor:
+    """ℓ2 norm of every image, shaped (batch, 1, …) to divide by."""
+    return delta.flatten(1).norm(dim=1).view(-1, *[1] * (delta.ndim - 1))

@@ -3,12 +3,14 @@
 import re
 from pathlib import Path
 
+import torch
+
 README = Path(__file__).parents[2] / "README.md"
 
 
 def examples() -> list[str]:
     found = re.findall(r"```python\n(.*?)```", README.read_text(encoding="utf-8"), flags=re.DOTALL)
-    assert len(found) == 2
+    assert len(found) == 3
     return found
 
 
@@ -28,3 +30,14 @@ def test_the_library_example_runs(capsys):
     assert abs(first - 1) < 0.05
     assert abs(second - 2) < 0.05
     assert names["u"].shape == (81, 2)
+
+
+def test_the_robust_example_runs_and_the_model_learns(capsys):
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    names = {}
+    exec(compile(examples()[2], "README.md", "exec"), names)
+    torch.set_num_threads(before)
+    report = capsys.readouterr().out
+    assert report.startswith("Audit on 200 images, l∞, ε = 1/10")
+    assert float(re.search(r"clean +([\d.]+) %", report)[1]) > 60

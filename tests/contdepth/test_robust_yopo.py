@@ -13,7 +13,7 @@ from contdepth.robust.contest import little_cnn
 from contdepth.robust.cut import Cut
 from contdepth.robust.reference import reference_gradients
 from contdepth.robust.threat import Threat
-from contdepth.robust.trades import TRADESYOPO
+from contdepth.robust.trades import TRADESYOPO, divergence
 from contdepth.robust.yopo import YOPO
 from contdepth.seeds import generator
 
@@ -178,7 +178,7 @@ def test_any_module_with_normalisation_and_batch_norm_in_both_modes():
         method = YOPO(model, first_layer="stem", threat=THREAT, steps=M, inner_steps=N, step_size="1/30")
         before = model.norm.running_mean.clone()
         method.step(x, y, torch.optim.Adam(model.parameters(), 1e-3))
-        assert method.hamiltonian.kind == "closed"
+        assert method.loop.kind == "closed"
         assert model.training is training
         assert torch.equal(before, model.norm.running_mean) is not training
         assert int(model.norm.num_batches_tracked) == (M if training else 0)
@@ -218,7 +218,7 @@ def test_weight_gradients_are_untouched_by_the_inner_loop_of_trades():
     assert all(p.grad is None for p in model.parameters())
     assert float(delta.abs().max()) <= 0.3 + 1e-12
     with torch.no_grad():
-        low, high = (float(method.divergence(x + d, target)) for d in (0.01 * delta, delta))
+        low, high = (float(divergence(model(x + d), target)) for d in (0.01 * delta, delta))
     assert high > low
 
 
@@ -277,3 +277,44 @@ def test_bad_batches_and_models():
     with pytest.raises(ValueError, match="runs once"):
         model = nn.Sequential(twice, twice, nn.Flatten(), nn.Linear(100, 10))
         YOPO(model, first_layer="0", **settings).gradients(x, y)
+
+
+def test_in_place_layers_behind_the_cut_and_in_front_of_it():
+    x, y = batch(dtype=torch.float32)
+    settings = {"threat": THREAT, "steps": 2, "inner_steps": 2, "step_size": "1/30"}
+    grads_of = []
+    for inplace in (False, True):
+        torch.manual_seed(0)
+        layers = nn.Conv2d(1, 4, 3), nn.ReLU(inplace=inplace), nn.Flatten(), nn.Linear(256, 10)
+        model = nn.Sequential(*layers)
+        YOPO(model, first_layer="0", **settings).gradients(x, y, torch.zeros_like(x))
+        grads_of.append(grads(model))
+    assert worst(*grads_of) == 0
+
+
+def test_a_change_of_mode_is_noticed():
+    x, y = batch(dtype=torch.float32)
+    model = nn.Sequential(nn.Conv2d(1, 4, 3), nn.BatchNorm2d(4), nn.Flatten(), nn.Linear(256, 10)).eval()
+    method = YOPO(model, first_layer="1", threat=THREAT, steps=1, inner_steps=1, step_size="1/30")
+    method.gradients(x, y)
+    model.train()
+    with pytest.raises(ValueError, match="without batch statistics"):
+        method.gradients(x, y)
+
+
+def test_the_bypass_is_refused_by_trades_too():
+    x, y = batch(dtype=torch.float32)
+    method = TRADESYOPO(bypass(), first_layer="first", threat=THREAT, steps=1, inner_steps=1, step_size="1/30")
+    with pytest.raises(ValueError, match="every way through the model crosses"):
+        method.gradients(x, y)
+
+
+def test_rounding_as_in_tf32_is_still_affine():
+    class Rounded(nn.Conv2d):
+        def forward(self, x):
+            return super().forward((x.view(torch.int32) & ~0x1FFF).view(torch.float32))
+
+    x, _ = batch(dtype=torch.float32)
+    model = nn.Sequential(Rounded(1, 8, 3), nn.ReLU(), nn.Flatten(), nn.Linear(512, 10))
+    assert Cut(model, "0").affine(x)
+    assert not Cut(model, "1").affine(x)

@@ -4,14 +4,15 @@ from contdepth.robust.apgd import APGD, APGDTargeted
 from contdepth.robust.ascent import Ascent, compare_ascents
 from contdepth.robust.attacks import FGSM, PGD, NoAttack, RandomNoise, accuracy
 from contdepth.robust.audit import Audit, audit
-from contdepth.robust.baselines import FGSMRS, NFGSM, FreeTraining, PGDTraining
+from contdepth.robust.baselines import FGSMRS, NFGSM, FreeTraining, PGDTraining, SummedPGD
 from contdepth.robust.cut import Cut
+from contdepth.robust.inner_loop import InnerLoop
 from contdepth.robust.loop import Trained, train
 from contdepth.robust.method import Method, Natural, Step
 from contdepth.robust.square import Square
 from contdepth.robust.threat import Threat
 from contdepth.robust.trades import TRADES, TRADESYOPO
-from contdepth.robust.yopo import YOPO, Hamiltonian
+from contdepth.robust.yopo import YOPO
 
 __all__ = [
     "APGD",
@@ -27,7 +28,7 @@ __all__ = [
     "Audit",
     "Cut",
     "FreeTraining",
-    "Hamiltonian",
+    "InnerLoop",
     "Method",
     "Natural",
     "NoAttack",
@@ -35,6 +36,7 @@ __all__ = [
     "RandomNoise",
     "Square",
     "Step",
+    "SummedPGD",
     "Threat",
     "Trained",
     "accuracy",

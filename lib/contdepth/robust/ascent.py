@@ -12,6 +12,7 @@ from torch.nn.functional import cross_entropy
 from contdepth import checks
 from contdepth.robust.cut import Cut
 from contdepth.robust.inner import inner_steps_plain
+from contdepth.robust.inner_loop import FullPass, InnerLoop
 from contdepth.robust.threat import Threat
 
 __all__ = ["Ascent", "compare_ascents"]
@@ -24,22 +25,15 @@ class Ascent:
     """``losses[way]``: mean loss before and after each pass, (m + 1,). ``deltas[way]``: last δ, as the images.
 
     ``equal``: share of pixels in which one step and the inner loop, from the same δ with the same slack, agree to
-    1e-6, (m,). ``difference``: the largest difference there, (m,).
+    1e-6, (m,); ``equal_free``: the same among pixels that do not sit at a bound in both. ``difference``: the
+    largest difference there, (m,).
     """
 
     losses: dict[str, np.ndarray]
     deltas: dict[str, Tensor]
     equal: np.ndarray
+    equal_free: np.ndarray
     difference: np.ndarray
-
-
-def slack_at(cut: Cut, x: Tensor, delta: Tensor, y: Tensor) -> tuple[Tensor, Tensor]:
-    """p at x + δ, shape of f_0(x), and the full gradient with respect to δ, both of the summed loss."""
-    point = (x + delta).detach().requires_grad_()
-    with cut.detached() as found:
-        loss = cross_entropy(cut.model(point), y, reduction="sum")
-    slack = torch.autograd.grad(loss, found["state"])[0]
-    return slack, torch.autograd.grad(found["output"], point, slack)[0]
 
 
 def compare_ascents(
@@ -64,33 +58,48 @@ def compare_ascents(
         TypeError, ValueError: see ``Cut``; counts below 1.
     """
     m, n = checks.integer("steps", steps, at_least=1), checks.integer("inner_steps", inner_steps, at_least=1)
-    cut = Cut(model, first_layer)
+    loop = InnerLoop(Cut(model, first_layer))
     deltas = {way: threat.project(delta, x) for way in WAYS}
     losses: dict[str, list[float]] = {way: [] for way in WAYS}
-    equal, difference = [], []
+    equal, equal_free, difference = [], [], []
 
     def look() -> None:
         with torch.no_grad():
             for way in WAYS:
                 losses[way].append(float(cross_entropy(model(x + deltas[way]), y)))
 
+    def pass_at(delta: Tensor) -> FullPass:
+        return loop.full_pass(
+            model, lambda logits: cross_entropy(logits, y, reduction="sum"), x, delta, weights=False
+        )
+
     def big_step(delta: Tensor, gradient: Tensor, size: float) -> Tensor:
         return threat.project(delta + size * threat.direction(gradient), x)
 
     look()
     for _ in range(m):
-        slack, gradient = slack_at(cut, x, deltas["inner loop"], y)
-        single = big_step(deltas["inner loop"], gradient, n * step_size)
-        looped = inner_steps_plain(cut, x, deltas["inner loop"], slack, threat, step_size, n)
+        one = pass_at(deltas["inner loop"])
+        looped = inner_steps_plain(loop.cut, x, one.delta.detach(), one.slack, threat, step_size, n)
+        single = big_step(one.delta.detach(), one.input_gradient(), n * step_size)
         gap = (single - looped).abs()
-        equal.append(float((gap <= 1e-6).double().mean()))
+        same = gap <= 1e-6
+        free = ~(pinned(single, x, threat) & pinned(looped, x, threat))
+        equal.append(float(same.double().mean()))
+        equal_free.append(float(same[free].double().mean()) if bool(free.any()) else 1.0)
         difference.append(float(gap.max()))
         deltas["inner loop"] = looped
-        deltas["one step"] = big_step(
-            deltas["one step"], slack_at(cut, x, deltas["one step"], y)[1], n * step_size
-        )
+        here = deltas["one step"]
+        deltas["one step"] = big_step(here, pass_at(here).input_gradient(), n * step_size)
         for _ in range(n):
-            true = slack_at(cut, x, deltas["true gradients"], y)[1]
-            deltas["true gradients"] = big_step(deltas["true gradients"], true, step_size)
+            here = deltas["true gradients"]
+            deltas["true gradients"] = big_step(here, pass_at(here).input_gradient(), step_size)
         look()
-    return Ascent({way: np.array(v) for way, v in losses.items()}, deltas, np.array(equal), np.array(difference))
+    return Ascent(
+        {way: np.array(v) for way, v in losses.items()}, deltas, *map(np.array, (equal, equal_free, difference))
+    )
+
+
+def pinned(delta: Tensor, x: Tensor, threat: Threat) -> Tensor:
+    """Pixels at a bound of the ℓ∞ ball or of the box, as ``delta``."""
+    image = x + delta
+    return (delta.abs() >= threat.radius - 1e-6) | (image <= 1e-6) | (image >= 1 - 1e-6)

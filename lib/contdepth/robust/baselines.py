@@ -7,9 +7,9 @@ from torch import Tensor, nn
 
 from contdepth import checks
 from contdepth.robust.losses import checked_inputs
-from contdepth.robust.method import Method, Step, check_threat, read_step
+from contdepth.robust.method import Method, Step, check_threat
 from contdepth.robust.mode import in_mode
-from contdepth.robust.threat import Threat
+from contdepth.robust.threat import Threat, budget
 
 __all__ = ["FGSMRS", "NFGSM", "FreeTraining", "PGDTraining", "SummedPGD"]
 
@@ -38,7 +38,7 @@ class PGDTraining(Method):
         super().__init__(model, precision=precision, seed=seed)
         self.threat = check_threat(threat)
         self.steps = checks.integer("steps", steps, at_least=1)
-        self.sigma = read_step("step_size", step_size)
+        self.sigma = budget("step_size", step_size)
         self.clean_weight = checks.real("clean_weight", clean_weight, at_least=0)
         self.attack_mode = checks.one_of("attack_mode", attack_mode, ("eval", "train"))
 
@@ -55,19 +55,36 @@ class PGDTraining(Method):
         return result
 
 
-class SummedPGD(PGDTraining):
+class SummedPGD(Method):
     """PGD whose r passes serve the weights as well: their gradients are added up, the last δ is not trained on.
 
     The weights' side of YOPO-r-n with an affine first layer and steps of nσ, but for the first layer itself, which
-    YOPO trains at the new δ of each pass. The model stays in its mode.
+    YOPO trains at the new δ of each pass. ``average``: divide the sum by r. The model stays in its mode.
     """
+
+    def __init__(
+        self,
+        model: nn.Module,
+        *,
+        threat: Threat,
+        steps: int,
+        step_size: object,
+        average: bool = False,
+        precision: str = "fp32",
+        seed: int = 0,
+    ) -> None:
+        super().__init__(model, precision=precision, seed=seed)
+        self.threat = check_threat(threat)
+        self.steps = checks.integer("steps", steps, at_least=1)
+        self.sigma = budget("step_size", step_size)
+        self.average = bool(average)
 
     def gradients(self, x: Tensor, y: Tensor, delta: Tensor | None = None) -> Step:
         threat, sigma = self.now, float(self.sigma) * self.scale
         delta = threat.start(x, self.source) if delta is None else threat.project(delta, x)
         for _ in range(self.steps):
             delta = delta.detach().requires_grad_()
-            result = self.trained_on(x, y, delta)
+            result = self.trained_on(x, y, delta, weight=1 / self.steps if self.average else 1.0)
             delta = threat.project(delta.detach() + sigma * threat.direction(delta.grad), x)
         return Step(result.loss, result.errors, delta)
 
@@ -99,6 +116,7 @@ class FreeTraining(Method):
         threat = self.now
         if self.delta is None or self.delta.shape[1:] != x.shape[1:] or len(self.delta) < len(x):
             self.delta = torch.zeros_like(x)
+        self.delta = self.delta.to(x)
         delta = threat.project(self.delta[: len(x)], x).requires_grad_()
         result = self.trained_on(x, y, delta)
         ascent = threat.radius * threat.direction(delta.grad)
@@ -135,7 +153,7 @@ class FGSMRS(Method):
 
     def gradients(self, x: Tensor, y: Tensor) -> Step:
         threat = self.now
-        delta = threat.scaled(self.noise).start(x, self.source)
+        delta = threat.start(x, self.source, self.noise)
         delta = delta + self.factor * threat.radius * threat.direction(self.input_gradient(x, delta, y))
         delta = threat.project(delta, x) if self.clip else (x + delta).clamp(0, 1) - x
         return self.trained_on(x, y, delta)

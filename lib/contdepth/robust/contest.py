@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections import OrderedDict
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -15,6 +16,7 @@ from torch import Tensor, nn
 
 from contdepth import checks
 from contdepth.data.load import load
+from contdepth.files import write_atomically
 from contdepth.nets.init import draw_weights
 from contdepth.nets.small_cnn import SmallCNN
 from contdepth.parallel import run_all
@@ -58,20 +60,30 @@ def pgd(model: nn.Module, threat: Threat, r: int, share: str, **options: object)
     return PGDTraining(model, threat=threat, steps=r, step_size=sizes(threat, share), **options)
 
 
+BETA = 6.0
+"""Weight of the penalty of both TRADES methods."""
+
 METHODS: Mapping[str, Callable[[nn.Module, Threat], Method]] = {
     "natural": lambda model, threat: Natural(model),
     "YOPO-5-10": lambda model, threat: yopo(model, threat, 5, 10, "1/30"),
     "YOPO-5-10, official": lambda model, threat: yopo(model, threat, 5, 10, "1/30", accounting="official"),
-    "YOPO-5-10, averaged": lambda model, threat: yopo(model, threat, 5, 10, "1/30", average=True),
     "YOPO-5-1": lambda model, threat: yopo(model, threat, 5, 1, "1/3"),
     "PGD-40": lambda model, threat: pgd(model, threat, 40, "1/30"),
     "PGD-10": lambda model, threat: pgd(model, threat, 10, "2/15"),
     "FGSM-RS": lambda model, threat: FGSMRS(model, threat=threat),
     "N-FGSM": lambda model, threat: NFGSM(model, threat=threat),
     "Free-8": lambda model, threat: FreeTraining(model, threat=threat, replays=8),
-    "TRADES-10": lambda model, threat: TRADES(model, threat=threat, steps=10, step_size=sizes(threat, "2/15")),
+    "TRADES-10": lambda model, threat: TRADES(
+        model, threat=threat, steps=10, step_size=sizes(threat, "2/15"), weight=BETA
+    ),
     "TRADES-YOPO-3-4": lambda model, threat: TRADESYOPO(
-        model, first_layer="relu1", threat=threat, steps=3, inner_steps=4, step_size=sizes(threat, "1/8")
+        model,
+        first_layer="relu1",
+        threat=threat,
+        steps=3,
+        inner_steps=4,
+        step_size=sizes(threat, "1/8"),
+        weight=BETA,
     ),
 }
 """The contestants on SmallCNN, with step sizes as shares of ε: 0.01, 0.1 and 0.04 at ε = 0.3."""
@@ -110,7 +122,8 @@ def network(images: Tensor, setting: Setting, seed: int) -> nn.Sequential:
 def little_cnn(in_channels: int, size: int, *, width: int = 16, hidden: int = 64, seed: int = 0) -> nn.Sequential:
     """Conv-ReLU-conv-ReLU-pool-conv-ReLU, linear-ReLU-linear, for small images (``size`` from 6 on), 10 classes.
 
-    Without padding in front of the pool, as SmallCNN; the stages have SmallCNN's names.
+    Without padding in front of the pool, as SmallCNN; the stages have SmallCNN's names. All weights come from
+    ``seed``.
     """
     left = (size - 4) // 2
     with torch.random.fork_rng(devices=[]):
@@ -129,6 +142,9 @@ def little_cnn(in_channels: int, size: int, *, width: int = 16, hidden: int = 64
         }
     model = nn.Sequential(OrderedDict(stages))
     draw_weights(model, seed)
+    with torch.no_grad():
+        for conv in (model.conv1, model.conv2, model.conv3):
+            conv.bias.zero_()
     return model
 
 
@@ -153,17 +169,31 @@ def engine(setting: Setting) -> Callable[..., torch.optim.Optimizer]:
 
 
 def steps_within(
-    seconds: float, names: Sequence[str], data: Pair, setting: Setting, rounds: int = 3
+    seconds: float,
+    names: Sequence[str],
+    data: Pair,
+    setting: Setting,
+    *,
+    rounds: int = 3,
+    keep: Path | None = None,
 ) -> dict[str, int]:
-    """How many training steps of each method take ``seconds`` of CPU time, measured interleaved on one batch."""
+    """How many training steps of each method take ``seconds`` of CPU time, measured interleaved on one batch.
+
+    ``keep``: file for the answer. If it is there it is believed, so that a run that resumes finds its own numbers.
+    """
     checks.real("seconds", seconds, above=0)
+    if keep is not None and keep.exists():
+        return json.loads(keep.read_text())
     x, y = (part[: setting.recipe.batch] for part in data)
     tasks = {}
     for name in names:
         method = contestant(name, x, setting, 0)
         method.model.train()
         tasks[name] = partial(method.step, x, y, engine(setting)(method.model.parameters()))
-    return {name: max(1, round(seconds / each)) for name, each in cpu_seconds(tasks, rounds).items()}
+    steps = {name: max(1, round(seconds / each)) for name, each in cpu_seconds(tasks, rounds).items()}
+    if keep is not None:
+        write_atomically(keep, lambda stream: stream.write(json.dumps(steps).encode()))
+    return steps
 
 
 def attacks(setting: Setting) -> dict[str, Attack]:
@@ -223,20 +253,21 @@ def one_run(
 
     Returns ``accuracy``: attack → percent; ``worst``: percent right under APGD-CE, APGD-T and Square together;
     ``hard_pgd``: PGD-40 on the same images as these;
-    ``losses`` of the steps; ``seconds`` of CPU time spent in them; ``steps``; ``curve``: step, seconds, clean
-    and PGD-20 accuracy in percent at the looks on the way.
+    ``losses`` of the steps; ``seconds`` of CPU time spent in them; ``steps`` and weight ``updates``; ``curve``:
+    step, seconds, clean and PGD-20 accuracy in percent at the looks on the way.
     """
     images, labels = test
     hard = images[: setting.hard], labels[: setting.hard]
-    source = generator(seed, "evaluation")
 
     def probe(model: nn.Module) -> dict[str, float]:
+        source = generator(seed, "look")
         quick = PGD(setting.threat, steps=20, step_size=sizes(setting.threat, "1/12"))
         clean = accuracy(model, *hard, NoAttack(), source=source)
         robust = accuracy(model, *hard, quick, source=source, among=clean)
         return {"clean": percent(clean), "robust": percent(robust)}
 
     model, result = trained(name, data, setting, seed, steps, probe, checkpoint)
+    source = generator(seed, "evaluation")
     right = {"clean": accuracy(model, images, labels, NoAttack(), source=source)}
     chosen = attacks(setting)
     for attack_name in chosen if setting.stronger else ("PGD-40",):
@@ -253,6 +284,7 @@ def one_run(
         "losses": np.array(result.losses),
         "seconds": result.seconds,
         "steps": result.steps,
+        "updates": result.steps * contestant(name, images, setting, seed).updates,
         "curve": {
             key: np.array([look[key] for look in result.probes]) for key in ("step", "seconds", "clean", "robust")
         },

@@ -56,10 +56,13 @@ def limit(pgd_steps: int, yopo_steps: int) -> Fraction:
     return Fraction(2 * pgd_steps + 3, 3 * checks.integer("yopo_steps", yopo_steps, at_least=1))
 
 
-def multiply_adds(function: Callable[[Tensor], Tensor], x: Tensor) -> float:
-    """Multiply-adds of ``function(x)`` for one image, by PyTorch's counter (convolutions and matrix products)."""
+def multiply_adds(function: Callable[[Tensor], object], x: Tensor, *, gradients: bool = False) -> float:
+    """Multiply-adds of ``function(x)`` for one image, by PyTorch's counter (convolutions and matrix products).
+
+    ``gradients``: let the function take gradients, as a training step does.
+    """
     counter = FlopCounterMode(display=False)
-    with torch.no_grad(), counter:
+    with torch.set_grad_enabled(gradients), counter:
         function(x)
     return counter.get_total_flops() / 2 / len(x)
 

@@ -71,7 +71,7 @@ class Cut:
             if not isinstance(output, Tensor):
                 checks.fail("first_layer", "a module that returns one tensor", type(output).__name__)
             found["output"], found["state"] = output, output.detach().requires_grad_()
-            return found["state"]
+            return found["state"].clone()  # the next layer may work in place
 
         handle = self.module.register_forward_hook(divide)
         try:
@@ -124,9 +124,10 @@ class Cut:
         """Whether f_0 is affine: the middle of two inputs goes to the middle of their outputs (to rounding).
 
         Probed on inputs of the shape of ``x`` with pixels from N(0, 10²), so that every ReLU meets both signs.
+        A kink shows as a difference of order one; the tolerance leaves room for convolutions in TF32.
         """
         source = torch.Generator().manual_seed(0)
         a, b = (10 * torch.randn(x[:4].shape, generator=source).to(x) for _ in range(2))
         middle, ends = self((a + b) / 2), (self(a) + self(b)) / 2
-        tolerance = 1e-9 if x.dtype == torch.float64 else 1e-4
+        tolerance = 1e-9 if x.dtype == torch.float64 else 5e-3
         return bool((middle - ends).abs().max() <= tolerance * ends.abs().max())

@@ -58,12 +58,13 @@ def train(
 ) -> Trained:
     """Train ``method.model`` in place on ``data`` = (images (N, C, H, W) in [0, 1], labels (N,)).
 
-    Batch size, learning-rate schedule, crops and flips come from ``recipe``; the run has ``steps`` steps (its
-    epochs' worth if None), and the schedule is stretched to them. ``ramp``: share of the steps over which ε and
-    the step sizes grow linearly from 0 (from one part in ``ramp``·steps) to their full size. ``optimiser``
-    makes one from the parameters (SGD of the recipe if None); its rate is set by the schedule. ``probe(model)``
-    is called in eval mode at ``probes`` equally spaced steps, the last one included; its time is not counted.
-    The model is trained on the device of its parameters and left in eval mode.
+    Batch size, learning-rate schedule, crops and flips come from ``recipe`` (precision is the method's own);
+    the run has ``steps`` steps (its epochs' worth if None), and the schedule is stretched to them. ``ramp``:
+    share of the steps over which ε and the step sizes grow linearly from 0 (from one part in ``ramp``·steps) to
+    their full size. ``optimiser`` makes one from the parameters (SGD of the recipe if None); its rate is set by
+    the schedule. ``probe(model)`` is called in eval mode at ``probes`` equally spaced steps, the last one
+    included; its time is not counted. The model is trained on the device of its parameters and left in eval
+    mode.
 
     Order, augmentation and noise of a step depend on ``seed`` and its number alone, so a run with
     ``checkpoint`` goes on where it stopped, to the same bits (same machine, thread count and PyTorch).
@@ -76,6 +77,8 @@ def train(
     """
     images, labels = data
     checks.floating("images", images, ndim=4, hint="divide uint8 images by 255")
+    if len(images) == 0:
+        checks.fail("images", "at least one image", f"shape {tuple(images.shape)}")
     per_epoch = math.ceil(len(images) / recipe.batch)
     total = recipe.epochs * per_epoch if steps is None else checks.integer("steps", steps, at_least=1)
     checks.real("ramp", ramp, at_least=0, at_most=1)
@@ -114,7 +117,11 @@ def train(
 
     model.train()
     order, epoch_now = None, -1
-    with tqdm(total=total, initial=result.steps, disable=None if progress else True, unit="step") as bar:
+    cuda = [device] if device.type == "cuda" else []
+    with (
+        torch.random.fork_rng(devices=cuda),
+        tqdm(total=total, initial=result.steps, disable=None if progress else True, unit="step") as bar,
+    ):
         while result.steps < total:
             step = result.steps
             epoch, place = divmod(step, per_epoch)
@@ -129,6 +136,7 @@ def train(
                 group["lr"] = lr
             method.scale = min(1.0, (step + 1) / (ramp * total)) if ramp else 1.0
             method.source.manual_seed(derive(seed, f"attack/{step}"))
+            torch.manual_seed(derive(seed, f"noise/{step}"))  # dropout
             start = now(device)
             done = method.step(x, y, engine)
             result.seconds += now(device) - start

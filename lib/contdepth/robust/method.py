@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
-from fractions import Fraction
 
 import torch
 from torch import Tensor, nn
@@ -12,7 +11,7 @@ from torch.nn.functional import cross_entropy
 
 from contdepth import checks
 from contdepth.robust.losses import checked_inputs
-from contdepth.robust.threat import Threat, budget
+from contdepth.robust.threat import Threat
 from contdepth.seeds import generator
 
 __all__ = ["Method", "Natural", "Step"]
@@ -103,11 +102,6 @@ class Natural(Method):
 def errors(logits: Tensor, y: Tensor) -> float:
     """Share of wrong labels."""
     return float((logits.argmax(1) != y).float().mean())
-
-
-def read_step(argument: str, value: object) -> Fraction:
-    """A step size as an exact fraction of the pixel range (or an ℓ2 length)."""
-    return budget(argument, value)
 
 
 def check_threat(threat: object) -> Threat:

@@ -19,7 +19,7 @@ def budget(argument: str, value: object) -> Fraction:
     """``value`` ("8/255", 0.3, ``Fraction(8, 255)``) as an exact positive fraction; a clear error otherwise.
 
     Raises:
-        TypeError, ValueError: missing, not a number, not positive, or above 1 for something like ``8``.
+        TypeError, ValueError: missing, not a number, not positive.
     """
     if value is None:
         checks.fail(argument, "a perturbation budget", "none", FRACTION)
@@ -76,20 +76,21 @@ class Threat:
             delta = delta * (self.radius / lengths(delta).clamp_min(self.radius))
         return (x + delta).clamp(0, 1) - x
 
-    def start(self, x: Tensor, source: torch.Generator | None = None) -> Tensor:
-        """A random start inside the threat: uniform on the ℓ∞ ball, or uniform in the ℓ2 ball, then projected.
+    def start(self, x: Tensor, source: torch.Generator | None = None, factor: float = 1.0) -> Tensor:
+        """A random start inside the threat: uniform in its ball, then clipped to the box of pixels.
 
+        ``factor``: radius of the noise in units of ε; above 1 the noise may leave the ball (N-FGSM), not the box.
         Drawn on the CPU from ``source`` (the global generator if None), so that every device gets the same
         numbers.
         """
         shape, kind = x.shape, {"generator": source, "dtype": torch.float32}
         if self.norm == "linf":
-            delta = (2 * torch.rand(shape, **kind) - 1) * self.radius
+            delta = 2 * torch.rand(shape, **kind) - 1
         else:
             delta = torch.randn(shape, **kind)
             share = torch.rand((len(x),) + (1,) * (x.ndim - 1), **kind) ** (1 / x[0].numel())
-            delta = delta / lengths(delta).clamp_min(1e-12) * share * self.radius
-        return self.project(delta.to(x.device, x.dtype), x)
+            delta = delta / lengths(delta).clamp_min(1e-12) * share
+        return (x + factor * self.radius * delta.to(x.device, x.dtype)).clamp(0, 1) - x
 
     def direction(self, gradient: Tensor) -> Tensor:
         """Steepest ascent direction of unit size: sign(g) for ℓ∞, g/‖g‖ for ℓ2 (0 where g = 0)."""

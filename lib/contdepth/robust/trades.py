@@ -8,10 +8,10 @@ from torch.nn.functional import cross_entropy, kl_div, log_softmax, softmax
 
 from contdepth import checks
 from contdepth.robust.cut import Cut
-from contdepth.robust.method import Method, Step, check_threat, errors, read_step
+from contdepth.robust.inner_loop import InnerLoop
+from contdepth.robust.method import Method, Step, check_threat, errors
 from contdepth.robust.mode import in_mode
-from contdepth.robust.threat import Threat
-from contdepth.robust.yopo import Hamiltonian
+from contdepth.robust.threat import Threat, budget
 
 __all__ = ["TRADES", "TRADESYOPO"]
 
@@ -38,7 +38,7 @@ class TRADES(Method):
         super().__init__(model, precision=precision, seed=seed)
         self.threat = check_threat(threat)
         self.steps = checks.integer("steps", steps, at_least=1)
-        self.sigma = read_step("step_size", step_size)
+        self.sigma = budget("step_size", step_size)
         self.weight = checks.real("weight", weight, at_least=0)
 
     def gradients(self, x: Tensor, y: Tensor) -> Step:
@@ -48,22 +48,17 @@ class TRADES(Method):
             with torch.no_grad():
                 target = softmax(self.logits(x), 1)
             delta = self.ascend(x, threat.project(start.to(x), x), target, threat, float(self.sigma) * self.scale)
-        logits = self.logits(torch.cat([x, x + delta]))
-        clean, adversarial = logits.chunk(2)
+        clean, adversarial = self.logits(x), self.logits(x + delta)
         distance = kl_div(log_softmax(adversarial, 1), softmax(clean, 1), reduction="batchmean")
         loss = cross_entropy(clean, y) + self.weight * distance
         loss.backward()
         return Step(loss.item(), errors(adversarial, y), delta)
 
-    def divergence(self, x: Tensor, target: Tensor) -> Tensor:
-        """Summed KL(target ‖ prediction at ``x``)."""
-        return kl_div(log_softmax(self.logits(x), 1), target, reduction="sum")
-
     def ascend(self, x: Tensor, delta: Tensor, target: Tensor, threat: Threat, sigma: float) -> Tensor:
         """δ after the attack; no gradient reaches the weights."""
         for _ in range(self.steps):
             delta = delta.detach().requires_grad_()
-            gradient = torch.autograd.grad(self.divergence(x + delta, target), delta)[0]
+            gradient = torch.autograd.grad(divergence(self.logits(x + delta), target), delta)[0]
             delta = threat.project(delta.detach() + sigma * threat.direction(gradient), x)
         return delta
 
@@ -93,19 +88,22 @@ class TRADESYOPO(TRADES):
             model, threat=threat, steps=steps, step_size=step_size, weight=weight, precision=precision, seed=seed
         )
         self.inner_steps = checks.integer("inner_steps", inner_steps, at_least=1)
-        self.hamiltonian = Hamiltonian(Cut(model, first_layer), inner)
+        self.first_layer, self.inner = first_layer, inner
+        self.loop = InnerLoop(Cut(model, first_layer), inner)
 
     def ascend(self, x: Tensor, delta: Tensor, target: Tensor, threat: Threat, sigma: float) -> Tensor:
-        self.hamiltonian.settle(x, threat, self.precision)
+        self.loop.settle(x, threat, self.precision)
+
+        def distance(logits: Tensor) -> Tensor:
+            return divergence(logits, target)
+
         for _ in range(self.steps):
-            point = (x + delta).requires_grad_()
-            with self.hamiltonian.cut.detached() as found:
-                distance = self.divergence(point, target)
-            slack = torch.autograd.grad(distance, found["state"])[0]
-            if self.hamiltonian.kind == "closed":
-                gradient = torch.autograd.grad(found["output"], point, slack)[0]
-                delta = Hamiltonian.closed(x, delta, gradient, threat, sigma, self.inner_steps)
-            else:
-                with self.autocast(x):
-                    delta = self.hamiltonian.steps(x, delta, slack, threat, sigma, self.inner_steps)
+            one = self.loop.full_pass(self.logits, distance, x, delta, weights=False)
+            with self.autocast(x):
+                delta = self.loop.advance(one, x, threat, sigma, self.inner_steps)
         return delta
+
+
+def divergence(logits: Tensor, target: Tensor) -> Tensor:
+    """Summed KL(target ‖ softmax of ``logits``)."""
+    return kl_div(log_softmax(logits, 1), target, reduction="sum")

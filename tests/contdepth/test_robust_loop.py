@@ -1,0 +1,595 @@
+"""The training loop, the contest on tiny digits, and jobs side by side."""
+
+from __future__ import annotations
+
+import math
+import os
+import time
+from dataclasses import replace
+from fractions import Fraction
+
+import numpy as np
+import pytest
+import torch
+from torch import nn
+from torch.nn.functional import cross_entropy
+
+from contdepth.nets.small_cnn import SmallCNN
+from contdepth.parallel import run_all
+from contdepth.robust import contest as contests
+from contdepth.robust.attacks import PGD, NoAttack, accuracy
+from contdepth.robust.baselines import FreeTraining, PGDTraining
+from contdepth.robust.contest import (
+    METHODS,
+    Setting,
+    attacks,
+    contest,
+    contestant,
+    little_cnn,
+    one_run,
+    pixels,
+    steps_within,
+    trained,
+    trained_state,
+)
+from contdepth.robust.loop import stretched_rate, train
+from contdepth.robust.losses import percent
+from contdepth.robust.method import Method, Natural, Step
+from contdepth.robust.threat import Threat
+from contdepth.robust.yopo import YOPO
+from contdepth.seeds import generator
+from contdepth.training.checkpoint import CheckpointError
+from contdepth.training.loop import DivergenceError
+from contdepth.training.recipe import Recipe
+
+THREAT = Threat("3/16")
+RECIPE = Recipe("tiny", epochs=3, lr=0.05, batch=16, schedule="one-cycle", weight_decay=5e-4)
+
+
+@pytest.fixture(autouse=True)
+def single_thread():
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(before)
+
+
+def data(count=40):
+    return pixels("digits", "train", count)
+
+
+def net(seed=1):
+    model = little_cnn(1, 8, width=4, hidden=12, seed=seed)
+    with torch.no_grad():
+        for conv in (model.conv1, model.conv2, model.conv3):
+            conv.bias.zero_()
+    return model
+
+
+def yopo(model, **changes):
+    settings = {"steps": 2, "inner_steps": 2, "step_size": "1/16", "inner": "plain", **changes}
+    return YOPO(model, first_layer=settings.pop("first_layer", "relu1"), threat=THREAT, **settings)
+
+
+MAKERS = {
+    "YOPO": yopo,
+    "Free": lambda model: FreeTraining(model, threat=THREAT, replays=3),
+    "PGD": lambda model: PGDTraining(model, threat=THREAT, steps=2, step_size="1/16"),
+    "natural": Natural,
+}
+
+
+def same(a, b):
+    return a.keys() == b.keys() and all(torch.equal(a[key], b[key]) for key in a)
+
+
+class Recording(Method):
+    """Leaves the weights; writes down what the loop hands over."""
+
+    def __init__(self, model):
+        super().__init__(model)
+        self.threat, self.seen = THREAT, []
+
+    def step(self, x, y, optimiser):
+        rate = optimiser.param_groups[0]["lr"]
+        draw = torch.rand(1, generator=self.source).item()
+        self.seen.append(
+            {"x": x, "y": y, "rate": rate, "scale": self.scale, "draw": draw, "training": self.model.training}
+        )
+        return Step(1.0, 0.0)
+
+    def gradients(self, x, y):
+        raise NotImplementedError
+
+
+def recorded(recipe=RECIPE, pair=None, *, seed=0, **options):
+    method = Recording(net())
+    train(method, pair or data(), recipe, seed=seed, progress=False, **options)
+    return method.seen
+
+
+# Interruption ----------------------------------------------------------------------------------------------------
+
+
+class Stop(Exception):
+    pass
+
+
+def interrupted_at(step):
+    """A probe that ends the run at its look at ``step``."""
+
+    def probe(model):
+        probe.looks += 1
+        if probe.looks == step:
+            raise Stop
+        return {}
+
+    probe.looks = 0
+    return probe
+
+
+@pytest.mark.parametrize("name", list(MAKERS))
+@pytest.mark.parametrize("every", [1, 2])
+def test_an_interrupted_run_ends_at_the_same_bits(tmp_path, name, every):
+    """Nine steps in three epochs, crops, ramp and momentum; the second run starts from other weights and noise."""
+    recipe = replace(RECIPE, pad=1, flip=True)
+    options = {"seed": 3, "ramp": 0.5, "probes": 9, "progress": False}
+    whole = MAKERS[name](net())
+    wanted = train(whole, data(), recipe, probe=lambda model: {}, **options)
+    broken = MAKERS[name](net())
+    path = tmp_path / "run.pt"
+    with pytest.raises(Stop):
+        train(broken, data(), recipe, probe=interrupted_at(6), checkpoint=path, every=every, **options)
+    assert not same(broken.model.state_dict(), whole.model.state_dict())
+    torch.manual_seed(99)
+    again = MAKERS[name](net(seed=8))
+    probe = interrupted_at(99)
+    found = train(again, data(), recipe, probe=probe, checkpoint=path, every=every, **options)
+    assert probe.looks == 9 - (5 if every == 1 else 4)
+    assert same(again.model.state_dict(), whole.model.state_dict())
+    assert same(again.state(), whole.state()) and (name != "Free" or "delta" in again.state())
+    assert found.losses == wanted.losses and found.errors == wanted.errors and found.steps == 9
+    assert [look["step"] for look in found.probes] == list(range(1, 10))
+
+
+def test_a_finished_run_is_not_run_again(tmp_path):
+    path = tmp_path / "run.pt"
+    first = train(yopo(net()), data(), RECIPE, seed=0, checkpoint=path, progress=False)
+    method = Recording(net())
+    again = yopo(net(seed=5))
+    again.step = method.step
+    second = train(again, data(), RECIPE, seed=0, checkpoint=path, progress=False)
+    assert method.seen == [] and vars(first) == vars(second)
+
+
+@pytest.mark.parametrize(("change", "message"), [
+    ({"seed": 1}, "seed"),
+    ({"steps": 5}, "steps"),
+    ({"ramp": 0.5}, "ramp"),
+    ({"recipe": replace(RECIPE, warmup=0.4)}, "recipe"),
+    ({"pair": (data()[0], data()[1].flip(0))}, "data"),
+    ({"make": lambda: yopo(net(), step_size="1/8")}, "method"),
+    ({"make": lambda: yopo(net(), steps=3)}, "method"),
+    ({"make": lambda: yopo(net(), accounting="official")}, "method"),
+    ({"make": lambda: yopo(net(), average=True)}, "method"),
+    ({"make": lambda: yopo(net(), first_layer="conv1")}, "method"),
+    ({"make": lambda: Natural(net())}, "method"),
+    ({"make": lambda: yopo(little_cnn(1, 8, width=5, hidden=12))}, "model"),
+    ({"optimiser": lambda p: torch.optim.SGD(p, lr=0.1, momentum=0.5)}, "optimiser"),
+    ({"optimiser": torch.optim.Adam}, "optimiser"),
+])  # fmt: skip
+def test_a_foreign_checkpoint_is_refused(tmp_path, change, message):
+    path = tmp_path / "run.pt"
+    options = {"seed": 0, "checkpoint": path, "progress": False}
+    train(yopo(net()), data(), RECIPE, **options)
+    make, pair = change.get("make", lambda: yopo(net())), change.get("pair", data())
+    recipe = change.get("recipe", RECIPE)
+    change = {key: value for key, value in change.items() if key not in ("make", "pair", "recipe")}
+    with pytest.raises(CheckpointError, match=f"(?s)another {message}.*delete it"):
+        train(make(), pair, recipe, **{**options, **change})
+
+
+def test_a_damaged_checkpoint_is_refused(tmp_path):
+    path = tmp_path / "run.pt"
+    path.write_bytes(b"nothing")
+    with pytest.raises(CheckpointError, match="damaged"):
+        train(yopo(net()), data(), RECIPE, seed=0, checkpoint=path, progress=False)
+
+
+class Dropping(nn.Sequential):
+    def __init__(self):
+        super().__init__(nn.Flatten(), nn.Linear(64, 10), nn.Dropout(0.5))
+        nn.init.constant_(self[1].weight, 0.01)
+        nn.init.zeros_(self[1].bias)
+
+
+def test_dropout_depends_on_the_seed_alone():
+    """The noise of a layer belongs to the step as well: the global generator's state must not matter."""
+    states = []
+    for disturb in (0, 1):
+        model = Dropping()
+        torch.manual_seed(disturb)
+        before = torch.get_rng_state()
+        train(Natural(model), data(), RECIPE, seed=0, progress=False)
+        assert torch.equal(before, torch.get_rng_state())
+        states.append(model.state_dict())
+    assert same(*states)
+
+
+# Schedules -------------------------------------------------------------------------------------------------------
+
+
+def test_every_epoch_sees_every_image_once_in_a_new_order():
+    pair = data()
+    seen = recorded()
+    assert [len(one["y"]) for one in seen] == [16, 16, 8] * 3
+    epochs = [torch.cat([one["x"] for one in seen[3 * e : 3 * e + 3]]).flatten(1) for e in range(3)]
+    for images in epochs:
+        assert sorted(images.tolist()) == sorted(pair[0].flatten(1).tolist())
+    assert not torch.equal(epochs[0], epochs[1]) and not torch.equal(epochs[1], epochs[2])
+    for one in seen:
+        for image, label in zip(one["x"], one["y"], strict=True):
+            matches = (pair[0] == image).flatten(1).all(1)
+            assert label in pair[1][matches]
+    assert all(one["training"] for one in seen)
+
+
+def test_order_and_noise_depend_on_seed_and_step_alone():
+    long, short, other = recorded(), recorded(steps=4), recorded(seed=1)
+    for a, b in zip(long, short, strict=False):
+        assert torch.equal(a["x"], b["x"]) and a["draw"] == b["draw"]
+    assert len({one["draw"] for one in long}) == 9
+    assert not torch.equal(long[0]["x"], other[0]["x"]) and long[0]["draw"] != other[0]["draw"]
+
+
+def test_crops_and_flips_come_from_the_recipe():
+    plain, moved = recorded(), recorded(replace(RECIPE, pad=2))
+    assert not torch.equal(plain[0]["x"], moved[0]["x"]) and torch.equal(plain[0]["y"], moved[0]["y"])
+    mirrored = recorded(replace(RECIPE, flip=True))
+    for a, b in zip(plain[0]["x"], mirrored[0]["x"], strict=True):
+        assert torch.equal(a, b) or torch.equal(a.flip(2), b)
+    assert not torch.equal(plain[0]["x"], mirrored[0]["x"])
+
+
+def test_one_cycle_is_stretched_to_the_steps():
+    rates = [one["rate"] for one in recorded(steps=7)]
+    rise = 2
+    assert rates == pytest.approx([0.05 * (s + 1) / rise if s < rise else 0.05 * (7 - s) / 6 for s in range(7)])
+
+
+def test_multistep_is_stretched_to_the_steps():
+    recipe = replace(RECIPE, schedule="multistep", epochs=10, milestones=(5, 8), lr=1.0)
+    for total in (20, 13):
+        rates = [one["rate"] for one in recorded(recipe, steps=total)]
+        drops = [math.ceil(total * share) for share in (0.5, 0.8)]
+        assert rates == pytest.approx([0.1 ** sum(step >= drop for drop in drops) for step in range(total)])
+
+
+@pytest.mark.parametrize("schedule", ["one-cycle", "multistep"])
+def test_without_a_step_count_the_schedule_is_the_recipes(schedule):
+    recipe = replace(RECIPE, schedule=schedule, epochs=6, milestones=(2, 5))
+    assert len(recorded(recipe)) == 18
+    for step in range(18):
+        assert stretched_rate(recipe, step, 18) == pytest.approx(recipe.rate(step, 3), rel=1e-12)
+
+
+def test_ramp_grows_from_one_part_to_the_whole():
+    scales = [one["scale"] for one in recorded(ramp=0.5, steps=8)]
+    assert scales == [0.25, 0.5, 0.75, 1, 1, 1, 1, 1]
+    assert [one["scale"] for one in recorded(ramp=1, steps=4)] == [0.25, 0.5, 0.75, 1]
+    assert [one["scale"] for one in recorded(ramp=0, steps=3)] == [1, 1, 1]
+    assert [one["scale"] for one in recorded(ramp=0.1, steps=3)] == [1, 1, 1]
+
+
+def test_ramp_reaches_the_attack_and_ends_with_the_run():
+    sizes = []
+
+    class Watched(PGDTraining):
+        def gradients(self, x, y, delta=None):
+            result = super().gradients(x, y, delta)
+            sizes.append(float(result.delta.abs().max()))
+            return result
+
+    method = Watched(net(), threat=THREAT, steps=4, step_size="1/8")
+    train(method, data(), RECIPE, seed=0, steps=5, ramp=0.8, progress=False)
+    assert sizes == pytest.approx([share * 3 / 16 for share in (0.25, 0.5, 0.75, 1, 1)], rel=1e-5)
+    assert method.scale == 1
+
+
+def test_training_is_the_hand_written_loop():
+    """SGD with momentum and weight decay, in the loop's order, on clean images."""
+    model, twin = net(), net()
+    result = train(Natural(model), data(), RECIPE, seed=0, progress=False)
+    engine = torch.optim.SGD(twin.parameters(), lr=0.05, momentum=0.9, weight_decay=5e-4)
+    losses = []
+    for one in recorded():
+        engine.param_groups[0]["lr"] = one["rate"]
+        engine.zero_grad()
+        loss = cross_entropy(twin(one["x"]), one["y"])
+        loss.backward()
+        engine.step()
+        losses.append(loss.item())
+    assert result.losses == losses and same(model.state_dict(), twin.state_dict())
+    assert result.steps == 9 == len(result.errors) and all(0 <= e <= 1 for e in result.errors)
+
+
+def test_training_learns():
+    model = net()
+    result = train(Natural(model), data(), RECIPE, seed=0, steps=120, progress=False)
+    assert np.mean(result.losses[-5:]) < 0.3 < np.mean(result.losses[:3]) and np.mean(result.errors[-5:]) < 0.1
+
+
+# Looks and time --------------------------------------------------------------------------------------------------
+
+
+def test_probes_are_equally_spaced_end_with_the_last_and_change_nothing():
+    looks = []
+
+    def probe(model):
+        looks.append(any(module.training for module in model.modules()))
+        return {"value": len(looks)}
+
+    watched, alone = yopo(net()), yopo(net())
+    result = train(watched, data(), RECIPE, seed=0, steps=10, probe=probe, probes=4, progress=False)
+    train(alone, data(), RECIPE, seed=0, steps=10, progress=False)
+    assert [look["step"] for look in result.probes] == [2, 5, 8, 10]
+    assert [look["value"] for look in result.probes] == [1, 2, 3, 4] and not any(looks)
+    assert same(watched.model.state_dict(), alone.model.state_dict())
+    assert not watched.model.training
+
+
+def test_seconds_count_steps_and_not_looks(monkeypatch):
+    clock = [0.0]
+    monkeypatch.setattr(time, "process_time", lambda: clock[0])
+
+    class Ticking(Recording):
+        def step(self, x, y, optimiser):
+            clock[0] += 1
+            return super().step(x, y, optimiser)
+
+    def probe(model):
+        clock[0] += 100
+        return {}
+
+    result = train(Ticking(net()), data(), RECIPE, seed=0, steps=6, probe=probe, probes=3, progress=False)
+    assert result.seconds == 6 and [look["seconds"] for look in result.probes] == [2, 4, 6]
+
+
+# Errors ----------------------------------------------------------------------------------------------------------
+
+
+def test_divergence_names_step_and_rate():
+    class Failing(Recording):
+        def step(self, x, y, optimiser):
+            super().step(x, y, optimiser)
+            return Step(math.nan if len(self.seen) == 4 else 1.0, 0.0)
+
+    with pytest.raises(DivergenceError, match=r"loss.*nan at step 3 \(epoch 1\), learning rate 0\.0375"):
+        train(Failing(net()), data(), RECIPE, seed=0, progress=False)
+
+
+def test_a_rate_too_high_diverges():
+    with pytest.raises(DivergenceError, match="lower recipe.lr"):
+        train(Natural(net()), data(), replace(RECIPE, lr=1e30), seed=0, progress=False)
+
+
+@pytest.mark.parametrize(("change", "error", "message"), [
+    ({"steps": 0}, ValueError, "steps"),
+    ({"steps": 2.0}, TypeError, "steps"),
+    ({"ramp": 1.5}, ValueError, "ramp"),
+    ({"ramp": -0.1}, ValueError, "ramp"),
+    ({"probes": 10}, ValueError, "probes"),
+    ({"probes": -1}, ValueError, "probes"),
+    ({"every": 0}, ValueError, "every"),
+    ({"seed": -1}, ValueError, "seed"),
+    ({"pair": ((255 * data()[0]).byte(), data()[1])}, TypeError, "divide uint8 images by 255"),
+    ({"pair": (data()[0][:, 0], data()[1])}, ValueError, "4 dimensions"),
+    ({"pair": (255 * data()[0], data()[1])}, ValueError, "divide by 255"),
+    ({"pair": (data()[0], data()[1].float())}, TypeError, "int64"),
+])  # fmt: skip
+def test_bad_arguments(change, error, message):
+    pair = change.get("pair", data())
+    change = {key: value for key, value in change.items() if key != "pair"}
+    with pytest.raises(error, match=message):
+        train(Natural(net()), pair, RECIPE, **{"seed": 0, "progress": False, **change})
+
+
+# The contest -----------------------------------------------------------------------------------------------------
+
+SETTING = Setting(THREAT, replace(RECIPE, lr=2e-3), hard=12, apgd_steps=5, queries=20, probes=2, ramp=0.4)
+
+
+def test_the_networks_depend_on_the_seed_alone():
+    for make in (lambda seed: little_cnn(1, 8, seed=seed), lambda seed: SmallCNN(1, 8, seed=seed)):
+        states = []
+        for disturb in (0, 1):
+            torch.manual_seed(disturb)
+            before = torch.get_rng_state()
+            states.append(make(2).state_dict())
+            assert torch.equal(before, torch.get_rng_state())
+        assert same(*states)
+        assert not same(states[0], make(3).state_dict())
+
+
+def test_all_contestants_start_from_the_same_network():
+    images, _ = data()
+    for network in ("little", "SmallCNN"):
+        setting = replace(SETTING, network=network)
+        first = contestant("natural", images, setting, 4).model.state_dict()
+        for name in METHODS:
+            method = contestant(name, images, setting, 4)
+            assert same(method.model.state_dict(), first)
+            assert name == "natural" or method.threat == THREAT
+    with pytest.raises(ValueError, match="name.*'YOPO-5-10'"):
+        contestant("PGD-41", images, SETTING, 0)
+
+
+def test_contestants_have_the_step_sizes_of_their_names():
+    images, _ = data()
+    setting = replace(SETTING, threat=Threat("3/10"))
+    wanted = {
+        "YOPO-5-10": (5, 10, "1/100"), "YOPO-5-1": (5, 1, "1/10"), "PGD-40": (40, None, "1/100"),
+        "PGD-10": (10, None, "1/25"), "TRADES-10": (10, None, "1/25"), "TRADES-YOPO-3-4": (3, 4, "3/80"),
+    }  # fmt: skip
+    for name, (steps, inner, sigma) in wanted.items():
+        method = contestant(name, images, setting, 0)
+        assert (method.steps, getattr(method, "inner_steps", None)) == (steps, inner)
+        assert method.sigma == Fraction(sigma)
+    official = contestant("YOPO-5-10, official", images, setting, 0)
+    assert official.accounting == "official" and contestant("YOPO-5-10", images, setting, 0).accounting == "paper"
+    assert contestant("Free-8", images, setting, 0).replays == 8
+
+
+def test_one_run_keys_and_oracles():
+    test = pixels("digits", "test", 30)
+    found = one_run("FGSM-RS", data(), test, SETTING, 0, 6)
+    assert set(found) == {"accuracy", "worst", "hard_pgd", "losses", "seconds", "steps", "updates", "curve"}
+    assert set(found["accuracy"]) == {"clean", *attacks(SETTING)}
+    assert set(found["curve"]) == {"step", "seconds", "clean", "robust"}
+    assert found["curve"]["step"].tolist() == [3, 6] and found["losses"].shape == (6,)
+    assert found["steps"] == found["updates"] == 6
+    model, result = trained("FGSM-RS", data(), SETTING, 0, 6)
+    assert result.losses == found["losses"].tolist() and not model.training
+    right = accuracy(model, *test, NoAttack(), source=generator(0, "any"))
+    assert found["accuracy"]["clean"] == percent(right)
+    assert found["curve"]["clean"][-1] == percent(right[:12])
+    hard = [found["accuracy"][name] for name in ("APGD-CE", "APGD-T", "Square")]
+    assert found["worst"] <= min(hard) and found["accuracy"]["PGD-40"] <= found["accuracy"]["clean"]
+
+
+def test_weak_evaluation_runs_one_attack_and_replays_are_updates():
+    found = one_run("Free-8", data(), pixels("digits", "test", 30), replace(SETTING, stronger=False), 0, 3)
+    assert set(found["accuracy"]) == {"clean", "PGD-40"} and found["worst"] == found["hard_pgd"]
+    assert found["steps"] == 3 and found["updates"] == 24
+
+
+def test_runs_share_batches_and_schedule(monkeypatch):
+    """Whatever the method: the same images in the same order, the same rates, the same ramp."""
+    seen = {}
+    for name in ("natural", "YOPO-5-10", "PGD-40", "Free-8"):
+        records = seen[name] = []
+
+        def record(self, x, y, optimiser, records=records):
+            records.append((x.sum().item(), y.tolist(), optimiser.param_groups[0]["lr"], self.scale))
+            return Step(1.0, 0.0)
+
+        with monkeypatch.context() as patch:
+            patch.setattr(Method, "step", record)
+            patch.setattr(FreeTraining, "step", record)
+            trained(name, data(), SETTING, 0, 6)
+    assert seen["natural"] == seen["YOPO-5-10"] == seen["PGD-40"] == seen["Free-8"]
+    assert seen["natural"][-1][3] == 1 and seen["natural"][0][3] == pytest.approx(1 / 2.4)
+
+
+def same_results(a, b):
+    assert a["accuracy"] == b["accuracy"] and a["worst"] == b["worst"] and a["steps"] == b["steps"]
+    assert np.array_equal(a["losses"], b["losses"])
+    for key in ("step", "clean", "robust"):
+        assert np.array_equal(a["curve"][key], b["curve"][key])
+
+
+def test_contest_is_its_runs_in_order_with_any_number_of_workers():
+    test = pixels("digits", "test", 30)
+    setting = replace(SETTING, stronger=False)
+    names, seeds, steps = ["YOPO-5-1", "natural"], [1, 0], {"YOPO-5-1": 3, "natural": 5}
+    torch.manual_seed(77)
+    here = contest(names, data(), test, setting, seeds, steps)
+    there = contest(names, data(), test, setting, seeds, steps, workers=2)
+    assert list(here) == list(there) == names
+    for name in names:
+        assert [run["steps"] for run in here[name]] == [steps[name]] * 2
+        for a, b in zip(here[name], there[name], strict=True):
+            same_results(a, b)
+    same_results(here["YOPO-5-1"][0], one_run("YOPO-5-1", data(), test, setting, 1, 3))
+    assert not np.array_equal(here["natural"][0]["losses"], here["natural"][1]["losses"])
+
+
+def test_contest_goes_on_from_its_checkpoints_to_the_same_figures(tmp_path, monkeypatch):
+    """The second call trains nothing and attacks from the same random starts."""
+    test = pixels("digits", "test", 30)
+    starts = []
+
+    def watched(model, x, y, attack, *, source, **options):
+        starts.append((type(attack).__name__, getattr(attack, "steps", 0), source.get_state()))
+        return accuracy(model, x, y, attack, source=source, **options)
+
+    monkeypatch.setattr(contests, "accuracy", watched)
+    arguments = (["natural"], data(), test, replace(SETTING, stronger=False), [0], {"natural": 40})
+    first = contest(*arguments, checkpoints=tmp_path)
+    before = starts.pop()
+    assert before[:2] == ("PGD", 40) and [path.name for path in tmp_path.iterdir()] == ["natural-0.pt"]
+    starts.clear()
+    second = contest(*arguments, checkpoints=tmp_path)
+    assert len(starts) == 2, "no look on the way was taken again"
+    same_results(first["natural"][0], second["natural"][0])
+    assert first["natural"][0]["seconds"] == second["natural"][0]["seconds"]
+    assert torch.equal(before[2], starts[-1][2])
+
+
+def test_trained_state_and_evaluation_attacks():
+    state = trained_state("natural", data(), SETTING, 0, 2)
+    assert same(state, trained("natural", data(), SETTING, 0, 2)[0].state_dict())
+    chosen = attacks(SETTING)
+    assert list(chosen) == ["PGD-40", "PGD-100", "APGD-CE", "APGD-T", "Square"]
+    assert chosen["PGD-40"] == PGD(THREAT, steps=40, step_size="1/160")
+    assert all(attack.threat == THREAT for attack in chosen.values())
+
+
+def test_steps_within_divides_the_time_by_the_cost(monkeypatch):
+    def costs(tasks, rounds):
+        for task in tasks.values():
+            task()
+        assert rounds == 2
+        return {name: seconds for name, seconds in zip(tasks, (0.5, 0.3, 40.0), strict=True)}
+
+    monkeypatch.setattr(contests, "cpu_seconds", costs)
+    names = ["natural", "FGSM-RS", "Free-8"]
+    assert steps_within(10, names, data(), SETTING, rounds=2) == {"natural": 20, "FGSM-RS": 33, "Free-8": 1}
+    with pytest.raises(ValueError, match="seconds"):
+        steps_within(0, names, data(), SETTING)
+
+
+def test_setting_errors():
+    with pytest.raises(ValueError, match="optimiser"):
+        trained("natural", data(), replace(SETTING, optimiser="lion"), 0, 2)
+    model, _ = trained("natural", data(), replace(SETTING, optimiser="sgd"), 0, 2)
+    other, _ = trained("natural", data(), SETTING, 0, 2)
+    assert not same(model.state_dict(), other.state_dict())
+
+
+def test_pixels_lie_in_the_unit_interval_and_shrink():
+    images, labels = pixels("digits", "train", 20)
+    assert images.shape == (20, 1, 8, 8) and float(images.min()) == 0 and float(images.max()) == 1
+    small, again = pixels("digits", "train", 20, 2)
+    assert small.shape == (20, 1, 4, 4) and torch.equal(labels, again) and float(small.max()) <= 1
+
+
+# Jobs side by side -----------------------------------------------------------------------------------------------
+
+
+def slow(number, seconds):
+    time.sleep(seconds)
+    return number, os.getpid(), torch.get_num_threads()
+
+
+def test_run_all_keeps_the_order_and_leaves_this_process():
+    jobs = [{"number": n, "seconds": 0.4 - 0.1 * n} for n in range(4)]
+    found = run_all(slow, jobs, 2)
+    assert [number for number, _, _ in found] == [0, 1, 2, 3]
+    assert os.getpid() not in {pid for _, pid, _ in found} and {threads for _, _, threads in found} == {1}
+    here = run_all(slow, [{"number": n, "seconds": 0} for n in range(3)])
+    assert here == [(n, os.getpid(), torch.get_num_threads()) for n in range(3)]
+    assert run_all(slow, [{"number": 5, "seconds": 0}], 4)[0][1] == os.getpid() and run_all(slow, [], 2) == []
+
+
+@pytest.mark.parametrize("workers", [1, 2])
+def test_run_all_raises_the_error_of_a_job(workers):
+    jobs = [{"numerator": 1, "denominator": d} for d in (1, 0, 2)]
+    with pytest.raises(ZeroDivisionError):
+        run_all(Fraction, jobs, workers)
+
+
+@pytest.mark.parametrize(("workers", "error"), [(0, ValueError), (-1, ValueError), (1.0, TypeError)])
+def test_run_all_refuses_bad_workers(workers, error):
+    with pytest.raises(error, match="workers"):
+        run_all(Fraction, [{"numerator": 1}], workers)

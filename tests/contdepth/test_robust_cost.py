@@ -40,14 +40,6 @@ from contdepth.seeds import generator
 THREAT = Threat("1/5")
 
 
-@pytest.fixture(autouse=True)
-def single_thread():
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(before)
-
-
 def batch(count=4, size=8, dtype=torch.float32, seed=3):
     source = generator(seed, "test")
     x = (1.2 * torch.rand(count, 1, size, size, generator=source, dtype=dtype) - 0.1).clamp(0, 1)

@@ -46,14 +46,6 @@ THREAT = Threat("3/16")
 RECIPE = Recipe("tiny", epochs=3, lr=0.05, batch=16, schedule="one-cycle", weight_decay=5e-4)
 
 
-@pytest.fixture(autouse=True)
-def single_thread():
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(before)
-
-
 def data(count=40):
     return pixels("digits", "train", count)
 

@@ -23,14 +23,6 @@ THREAT = Threat("1/5")
 NORMS = [THREAT, Threat("1", norm="l2")]
 
 
-@pytest.fixture(autouse=True)
-def single_thread():
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(before)
-
-
 def batch(count=6, size=8, seed=3, dtype=torch.float64):
     """Images, some pixels at the ends of the box, and labels."""
     source = generator(seed, "test")

@@ -26,14 +26,6 @@ THREAT = Threat("8/255")
 KEYS = {"clean", "PGD-20", "PGD-50", "worst", "gap", "seconds", "seconds to 42"}
 
 
-@pytest.fixture(autouse=True)
-def single_thread():
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(before)
-
-
 @pytest.fixture
 def short_attacks(monkeypatch):
     """Fewer steps and queries; returns what the attacks were asked for."""

@@ -20,14 +20,6 @@ from contdepth.seeds import generator
 M, N = 3, 4
 
 
-@pytest.fixture(autouse=True)
-def single_thread():
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(before)
-
-
 def batch(count=6, size=10, dtype=torch.float64):
     source = generator(3, "test")
     x = torch.rand(count, 1, size, size, generator=source, dtype=dtype)

@@ -8,7 +8,7 @@ import json
 import math
 import re
 from dataclasses import dataclass, field
-from functools import cache
+from functools import cache, lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -87,10 +87,20 @@ def read_document(path: Path, label: str) -> Document:
     cannot be read.
     """
     try:
-        loader = _Loader(path.read_text(encoding="utf-8"))
+        text = path.read_text(encoding="utf-8")
     except FileNotFoundError:
         raise DocumentError([f"{label}: expected a file, found nothing"]) from None
-    except (UnicodeDecodeError, yaml.reader.ReaderError):
+    except UnicodeDecodeError:
+        raise DocumentError([f"{label}: expected UTF-8 text, found other bytes"]) from None
+    return _parsed(text, label)
+
+
+@lru_cache(maxsize=32)
+def _parsed(text: str, label: str) -> Document:
+    """Parse once for each text: a build asks for every ledger once a page and profile. Nobody changes the data."""
+    try:
+        loader = _Loader(text)
+    except yaml.reader.ReaderError:
         raise DocumentError([f"{label}: expected UTF-8 text, found other bytes"]) from None
     try:
         node = loader.get_single_node()

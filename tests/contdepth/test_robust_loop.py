@@ -91,7 +91,7 @@ class Recording(Method):
         return Step(1.0, 0.0)
 
     def gradients(self, x, y):
-        raise NotImplementedError
+        raise NotImplementedError  # this recorder takes whole steps
 
 
 def recorded(recipe=RECIPE, pair=None, *, seed=0, **options):

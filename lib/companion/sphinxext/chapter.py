@@ -37,7 +37,7 @@ class ChapterDirective(SphinxDirective):
 
     def content_nodes(self, ledger: Ledger) -> list[nodes.Node]:
         """Return what the directive shows."""
-        raise NotImplementedError
+        raise NotImplementedError  # abstract: each kind has its own
 
     def warn(self, sentence: str) -> None:
         """Log a warning at the directive's place."""

@@ -62,7 +62,7 @@ class CompanionRole(SphinxRole):
 
     def resolve(self, target: Target) -> nodes.Node:
         """Return the node that the role stands for."""
-        raise NotImplementedError
+        raise NotImplementedError  # abstract: each kind has its own
 
     def row(self, name: str) -> Row:
         """Return where a claim stands, and make the page depend on its ledger and records."""

@@ -59,7 +59,7 @@ class Attack:
     def runs(self, model: nn.Module, x: Tensor, y: Tensor,
              source: torch.Generator) -> Iterable[Callable[[Tensor], Found]]:
         """The attack's runs (restarts, targets), each a function of the rows to attack."""
-        raise NotImplementedError
+        raise NotImplementedError  # abstract: each kind has its own
 
     def search(self, model: nn.Module, x: Tensor, y: Tensor, source: torch.Generator) -> Found:
         """Worst case over all runs: δ, whether it fools, and the attack's loss there.

@@ -1,0 +1,129 @@
+"""The residual net of a set of particles: states, co-states, first variation and gradients."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from contdepth import checks
+from contdepth.meanfield.block import Block
+from contdepth.meanfield.particles import WEIGHTINGS, Particles
+
+__all__ = ["Along", "MeanFieldNet", "lift"]
+
+
+def lift(inputs: int, dimension: int, source: torch.Generator) -> tuple[Tensor, Tensor]:
+    """Fixed maps around the flow: w2 (``inputs``, d) with N(0, 1/inputs) entries, w1 (d,) of norm 1, float64."""
+    w2 = torch.randn(inputs, dimension, generator=source, dtype=torch.float64) / inputs**0.5
+    w1 = torch.randn(dimension, generator=source, dtype=torch.float64)
+    return w2, w1 / w1.norm()
+
+
+@dataclass(frozen=True)
+class Along:
+    """What one forward and one backward sweep leave: ``states`` and ``costates`` (L + 1, batch, d), c_l (L,).
+
+    ``costates`` are p_l = ∂/∂X_l of ½(⟨w1, X_L⟩ - y)², sample by sample, without 1/batch.
+    """
+
+    particles: Particles
+    weights: Tensor
+    states: Tensor
+    costates: Tensor
+
+
+class MeanFieldNet:
+    """X_0 = w2ᵀx, X_{l+1} = X_l + c_l f(X_l, θ_l), output ⟨w1, X_L⟩, E(ρ) = mean ½(output - y)².
+
+    Lu et al. 2020 (arXiv 2003.05508): the Euler scheme, by particles, of Ẋ = ∫ f(X, θ) ρ(θ, t) dθ on [0, 1]. w1
+    and w2 are fixed, as in the paper's analysis. ``weighting`` chooses c_l, see ``Particles.weights``.
+
+    Args:
+        block: the branch f.
+        w2: (inputs, d). w1: (d,).
+        weighting: "equal" (c_l = m_l) or "gaps" (c_l = t_l - t_{l-1}).
+
+    Data are x (batch, inputs) and y (batch,). All methods want sorted particles and say so.
+
+    Raises:
+        TypeError, ValueError: shapes that do not fit the block, an unknown weighting.
+    """
+
+    def __init__(self, block: Block, w2: Tensor, w1: Tensor, weighting: str = "equal") -> None:
+        self.block = block
+        self.w2 = checks.floating("w2", w2, ndim=2)
+        self.w1 = checks.same_shape("w1", checks.floating("w1", w1, ndim=1), (block.dimension,))
+        checks.same_shape("w2", w2, (len(w2), block.dimension), "its columns are the state's coordinates")
+        self.weighting = checks.one_of("weighting", weighting, WEIGHTINGS)
+
+    def initial(self, x: Tensor) -> Tensor:
+        """X_0, (batch, d)."""
+        checks.floating("x", x, ndim=2)
+        if x.shape[1] != len(self.w2):
+            checks.fail("x", f"{len(self.w2)} numbers a sample", f"shape {tuple(x.shape)}")
+        return x @ self.w2
+
+    def states(self, particles: Particles, x: Tensor) -> Tensor:
+        """X_0 … X_L, (L + 1, batch, d)."""
+        return torch.stack(self.trajectory(particles.theta, particles.weights(self.weighting), self.initial(x)))
+
+    def trajectory(self, theta: Tensor, weights: Tensor, start: Tensor) -> list[Tensor]:
+        """X_0 … X_L from θ (L, k) in order of depth, c (L,) and X_0 (batch, d): no checks, for ``torch.func``."""
+        return self.block.chain(theta, weights, start)
+
+    def __call__(self, particles: Particles, x: Tensor) -> Tensor:
+        """Outputs, (batch,)."""
+        return self.states(particles, x)[-1] @ self.w1
+
+    def loss(self, particles: Particles, x: Tensor, y: Tensor) -> Tensor:
+        """E(ρ), a tensor without dimensions."""
+        checks.same_shape("y", y, (len(x),))
+        return 0.5 * (self(particles, x) - y).square().mean()
+
+    @torch.no_grad()
+    def along(self, particles: Particles, x: Tensor, y: Tensor) -> Along:
+        """States forward, co-states backward: p_L = (⟨w1, X_L⟩ - y) w1, p_l = p_{l+1} + c_l (∂f/∂X)ᵀ p_{l+1}.
+
+        The recursion is the exact adjoint of the finite net and the Euler scheme of the paper's
+        ṗ = -(∫ ∂_X f ρ dθ)ᵀ p.
+        """
+        checks.same_shape("y", y, (len(x),))
+        states, weights = self.states(particles, x), particles.weights(self.weighting)
+        p = (states[-1] @ self.w1 - y)[:, None] * self.w1
+        backwards = [p]
+        for theta, c, state in reversed(list(zip(particles.theta, weights, states[:-1], strict=True))):
+            p = p + c * torch.func.vjp(lambda s, theta=theta: self.block(theta, s), state)[1](p)[0]
+            backwards.append(p)
+        return Along(particles, weights, states, torch.stack(backwards[::-1]))
+
+    def first_variation(self, along: Along, theta: Tensor, t: Tensor) -> Tensor:
+        """δE/δρ(θ, t) = mean over x of ⟨f(X(t), θ), p(t)⟩ for candidates θ (n, k), t (n,): (n,).
+
+        X and p are taken behind all particles with t_l <= t, so this is exactly the derivative of E with respect
+        to the mass of a new block at (θ, t). Differentiable in θ.
+        """
+        place = torch.searchsorted(along.particles.t.detach().contiguous(), t.detach().contiguous(), right=True)
+        return (self.block(theta, along.states[place]) * along.costates[place]).sum(-1).mean(-1)
+
+    def mass_gradient(self, along: Along) -> Tensor:
+        """∂E/∂c_l = mean ⟨f(X_l, θ_l), p_{l+1}⟩, (L,): the first variation at the particles themselves."""
+        f = self.block(along.particles.theta, along.states[:-1])
+        return (f * along.costates[1:]).sum(-1).mean(-1)
+
+    def gradients(self, along: Along) -> tuple[Tensor, Tensor]:
+        """(∂E/∂θ (L, k), ∂E/∂t (L,)) through the co-states.
+
+        ∂E/∂θ_l = c_l mean ∇_θ ⟨f(X_l, θ_l), p_{l+1}⟩ for both weightings. ∂E/∂t_l is g_l - g_{l+1} with
+        g = ``mass_gradient`` (g_{L+1} = 0) for "gaps", and 0 for "equal", where E is piecewise constant in t.
+        """
+        with torch.enable_grad():
+            theta = along.particles.theta.detach().requires_grad_()
+            f = self.block(theta, along.states[:-1])
+            each = (f * along.costates[1:]).sum(-1).mean(-1)
+            in_theta = torch.autograd.grad((along.weights.detach() * each).sum(), theta)[0]
+        if self.weighting == "equal":
+            return in_theta, torch.zeros_like(along.particles.t)
+        g = self.mass_gradient(along)
+        return in_theta, g - torch.cat([g[1:], g.new_zeros(1)])

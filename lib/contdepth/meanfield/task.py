@@ -1,0 +1,28 @@
+"""The small regression task of the chapter."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+from contdepth import checks
+from contdepth.meanfield.block import Block
+from contdepth.meanfield.network import MeanFieldNet, lift
+from contdepth.seeds import generator
+
+__all__ = ["small_net", "waves"]
+
+
+def waves(count: int = 20, seed: int = 0, purpose: str = "train") -> tuple[Tensor, Tensor]:
+    """x (``count``, 2) uniform on [-1, 1]², y = sin(3x₁)x₂ + ½cos(4x₂), float64; one stream a ``purpose``."""
+    checks.integer("count", count, at_least=1)
+    x = 2 * torch.rand(count, 2, generator=generator(seed, f"waves/{purpose}"), dtype=torch.float64) - 1
+    return x, torch.sin(3 * x[:, 0]) * x[:, 1] + 0.5 * torch.cos(4 * x[:, 1])
+
+
+def small_net(
+    width: int = 1, weighting: str = "equal", dimension: int = 4, activation: str = "tanh", seed: int = 0
+) -> MeanFieldNet:
+    """Nets for ``waves``: states of ``dimension``, blocks of ``width`` neurons; lift, read-out from ``seed``."""
+    w2, w1 = lift(2, dimension, generator(seed, "lift"))
+    return MeanFieldNet(Block(dimension, width, activation), w2, w1, weighting)

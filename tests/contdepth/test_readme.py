@@ -8,7 +8,7 @@ README = Path(__file__).parents[2] / "README.md"
 
 def examples() -> list[str]:
     found = re.findall(r"```python\n(.*?)```", README.read_text(encoding="utf-8"), flags=re.DOTALL)
-    assert len(found) == 3
+    assert len(found) == 4
     return found
 
 
@@ -36,3 +36,11 @@ def test_the_robust_example_runs_and_the_model_learns(capsys):
     report = capsys.readouterr().out
     assert report.startswith("Audit on 200 images, l∞, ε = 1/10")
     assert float(re.search(r"clean +([\d.]+) %", report)[1]) > 60
+
+
+def test_the_mean_field_example_runs_and_the_loss_falls_with_depth(capsys):
+    exec(compile(examples()[3], "README.md", "exec"), {})
+    lines = [line.split() for line in capsys.readouterr().out.splitlines()]
+    assert [int(depth) for depth, _ in lines] == [2, 8, 32]
+    losses = [float(loss) for _, loss in lines]
+    assert losses[0] > 5 * losses[1] > 25 * losses[2]

@@ -21,8 +21,8 @@ class Ensemble:
     """R sets of particles, deepest first: ``theta`` (R, L, k), ``t`` (R, L), ``depths`` (R,), ``seeds`` (R,).
 
     On the CPU, float64 when drawn here. L is the largest depth; rows beyond a run's depth hold zeros and are
-    never read. With weighting "equal" a block has the factor depth^-``exponent`` (with "gaps" leave it at 1): 1 for the mean-field scaling,
-    1/2 for that of a random walk.
+    never read. With weighting "equal" a block has the factor depth^-``exponent``: 1 for the mean-field scaling,
+    1/2 for that of a random walk. With "gaps" leave it at 1.
 
     Raises:
         ValueError: depths that do not fall, shapes that do not fit.

@@ -64,16 +64,16 @@ def describe(app: Sphinx, pagename: str, templatename: str, context: dict[str, A
         context["metatags"] = f'{tags}<meta name="description" content="{html.escape(text)}" />\n'
 
 
-def drop_proof_ids(app: Sphinx, doctree: nodes.document) -> None:
-    """Take the ids from proofs: sphinx-proof gives each the same two, and a page may have several."""
-    for node in doctree.findall(nodes.Element):
-        if node.get("ids") in (["proof"], ["proof-content"]):
-            node["ids"] = []
+def number_proof_ids(app: Sphinx, doctree: nodes.document) -> None:
+    """Number the ids of proofs and propositions: sphinx-proof gives the same to each of a page."""
+    same = [node for node in doctree.findall(nodes.Element) if node.get("ids") in (["proof"], ["proof-content"])]
+    for number, node in enumerate(same, 1):
+        node["ids"] = [f"{node['ids'][0]}-{number}"]
 
 
 def setup(app: Sphinx) -> None:
     """Connect the page hooks; they run after the theme's own."""
-    app.connect("doctree-read", drop_proof_ids)
+    app.connect("doctree-read", number_proof_ids)
     app.connect("doctree-resolved", drop_thebe, priority=900)
     for hook in (drop_outside_assets, repair_bibliography, describe):
         app.connect("html-page-context", hook, priority=900)

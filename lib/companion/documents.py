@@ -87,21 +87,17 @@ def read_document(path: Path, label: str) -> Document:
     cannot be read.
     """
     try:
-        text = path.read_text(encoding="utf-8")
+        return _parsed(path.read_text(encoding="utf-8"), label)
     except FileNotFoundError:
         raise DocumentError([f"{label}: expected a file, found nothing"]) from None
-    except UnicodeDecodeError:
+    except (UnicodeDecodeError, yaml.reader.ReaderError):
         raise DocumentError([f"{label}: expected UTF-8 text, found other bytes"]) from None
-    return _parsed(text, label)
 
 
 @lru_cache(maxsize=32)
 def _parsed(text: str, label: str) -> Document:
     """Parse once for each text: a build asks for every ledger once a page and profile. Nobody changes the data."""
-    try:
-        loader = _Loader(text)
-    except yaml.reader.ReaderError:
-        raise DocumentError([f"{label}: expected UTF-8 text, found other bytes"]) from None
+    loader = _Loader(text)
     try:
         node = loader.get_single_node()
         if node is None:

@@ -59,8 +59,8 @@ def train_linearised(
     """Outputs on x (batch, inputs) and ``x_test`` of the net linearised at ``particles`` after gradient descent.
 
     o ← o - (rate/batch) K (o_train - y), ``steps`` times: the same full-batch steps that ``train`` takes with
-    ``optimiser="gd"``, if the Jacobian stayed what it is. ``scale`` is the s of ``train``: L by
-    default, 1 for weights L^-1/2.
+    ``optimiser="gd"``, if the Jacobian stayed what it is. ``scale`` is the s of ``train``: L by default, 1 for
+    weights L^-1/2.
 
     Raises:
         ValueError: the steps diverge (rate > 2 batch / largest eigenvalue of K).

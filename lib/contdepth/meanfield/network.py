@@ -101,8 +101,9 @@ class MeanFieldNet:
     def first_variation(self, along: Along, theta: Tensor, t: Tensor) -> Tensor:
         """δE/δρ(θ, t) = mean over x of ⟨f(X(t), θ), p(t)⟩ for candidates θ (n, k), t (n,): (n,).
 
-        X and p are taken behind all particles with t_l <= t, so this is exactly the derivative of E with respect
-        to the mass of a new block at (θ, t). Differentiable in θ.
+        X and p are taken behind all particles with t_l <= t, so for weighting "equal" this is exactly the
+        derivative of E in the mass of a new block at (θ, t); with "gaps" a new block would also shorten the step
+        of the next. Differentiable in θ.
         """
         place = torch.searchsorted(along.particles.t.detach().contiguous(), t.detach().contiguous(), right=True)
         return (self.block(theta, along.states[place]) * along.costates[place]).sum(-1).mean(-1)

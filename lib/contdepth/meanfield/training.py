@@ -59,8 +59,7 @@ def train(
     rate at every depth, whose steps do not see s. ``train_times`` (a bool, or (R,) for some of the runs; net with
     weighting "gaps") moves t as well, at ``rate`` · ``time_rate`` without s, since ∂E/∂t_l does not shrink with L,
     folds it into [0, 1] and sorts before each forward pass: Algorithm 1 of Lu et al. 2020 (arXiv 2003.05508).
-    Adam's moments are not folded. The runs do
-    not touch each other: each ends as if trained alone.
+    Adam's moments are not folded. The runs do not touch each other: each ends as if trained alone.
 
     Raises:
         TypeError, ValueError: bad arguments, trained times under weighting "equal" (E is constant between swaps).

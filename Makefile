@@ -20,7 +20,7 @@ export MPLBACKEND := agg
 
 help:
 	@echo "make book                             build the book from the stored runs, print the scorecard and where to open it"
-	@echo "make test                             lint, tests, smoke re-run of every page, stored runs, strict build, built pages"
+	@echo "make test                             lint, tests, smoke re-run of every page (verdicts, outputs), strict build, built pages"
 	@echo "make reproduce PROFILE=book CHAPTER=schemes [PAGE=orders]   run pages again (resumable) and store the new records"
 	@echo "make serve [PORT=8000]                serve the built book on this machine"
 	@echo "make bench                            side-by-side benchmarks, as ratios"
@@ -44,7 +44,7 @@ scorecard: env
 	@$(BIN)/companion scorecard
 	@echo "Open: $(CURDIR)/_build/html/index.html"
 
-test: lint unit verify nbval html-tests scorecard
+test: lint unit verify html-tests scorecard
 
 lint: env
 	@$(STEP) "Lint" $(BIN)/ruff check .
@@ -53,7 +53,7 @@ unit: env
 	@$(STEP) --summary 1 "Unit tests" $(BIN)/python -m pytest tests/contdepth tests/companion -q -n $(JOBS) --dist worksteal
 
 verify: env
-	@$(STEP) --stream "Smoke re-run and verdicts" $(BIN)/companion verify --jobs $(JOBS)
+	@$(STEP) --stream "Smoke re-run, verdicts and outputs" $(BIN)/companion verify --jobs $(JOBS)
 
 nbval: env
 	@env -u MPLBACKEND $(STEP) --summary 1 "Stored smoke runs (nbval)" $(BIN)/python -m pytest results/smoke -q -n $(JOBS) --dist loadfile \

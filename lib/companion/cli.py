@@ -7,10 +7,13 @@ import signal
 import sys
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import TYPE_CHECKING, Any, NoReturn
 
 from companion.errors import CompanionError, DocumentError
 from companion.root import PROFILES, find_root, is_root
+
+if TYPE_CHECKING:
+    from companion.pages import Page
 
 __all__ = ["main"]
 
@@ -60,9 +63,8 @@ def _parser() -> _Parser:
         return sub
 
     run = command("run", _run, "Run pages at a profile and store the executed notebooks and their records.")
-    run.add_argument(
-        "pages", nargs="*", metavar="PAGE", help="chapter/page (default: all pages of the book or chapter)"
-    )
+    pages = "chapter/page (default: all pages of the book or chapter)"
+    run.add_argument("pages", nargs="*", metavar="PAGE", help=pages)
     run.add_argument("--profile", choices=PROFILES, default="book", help="default: book")
     run.add_argument(
         "--jobs",
@@ -85,10 +87,16 @@ def _parser() -> _Parser:
         "verify",
         _verify,
         "Run pages afresh into a temporary folder and compare every verdict with the one "
-        "accepted in the ledger and the one stored.",
+        "accepted in the ledger and the one stored, and at smoke what every cell prints and shows.",
     )
+    verify.add_argument("pages", nargs="*", metavar="PAGE", help=pages)
     verify.add_argument("--profile", choices=PROFILES, default="smoke", help="default: smoke")
     verify.add_argument("--jobs", type=_positive, default=1, metavar="N", help="pages at a time (default: 1)")
+    verify.add_argument(
+        "--verdicts-only",
+        action="store_true",
+        help="leave out the outputs: with other versions of the libraries last digits may differ",
+    )
     status = command(
         "status", _status, "Show every claim: verdict by profile, value, age, and why its run is stale."
     )
@@ -120,7 +128,6 @@ def _positive(text: str) -> int:
 def _run(root: Path, options: argparse.Namespace) -> int:
     from companion.evidence import differences
     from companion.ledger import load_ledger
-    from companion.pages import find_page, load_pages
     from companion.parameters import parse_value
     from companion.progress import Progress
     from companion.runner import plan, run
@@ -136,16 +143,9 @@ def _run(root: Path, options: argparse.Namespace) -> int:
                 f"-p profile: expected another parameter, since --profile sets this one, found {text!r}"
             )
         overrides[name] = parse_value(text)
-    for id in options.pages:
-        chapter = id.partition("/")[0]
-        if options.chapter not in (None, chapter):
-            raise CompanionError(
-                f"page {id}: expected a page of chapter {options.chapter}, found one of {chapter}"
-            )
-    pages = [find_page(root, id) for id in options.pages] or load_pages(root, options.chapter)
     progress = Progress()
     jobs = plan(
-        pages,
+        _pages(root, options),
         options.profile,
         overrides=overrides,
         out=Path(options.out) if options.out else None,
@@ -170,12 +170,12 @@ def _run(root: Path, options: argparse.Namespace) -> int:
 
 
 def _verify(root: Path, options: argparse.Namespace) -> int:
-    from companion.pages import load_pages
     from companion.progress import Progress
     from companion.tidy import plain_text
     from companion.verify import verify
 
-    report = verify(load_pages(root, options.chapter), options.profile, options.jobs, Progress())
+    outputs = not options.verdicts_only
+    report = verify(_pages(root, options), options.profile, options.jobs, Progress(), outputs=outputs)
     for line in report.findings:
         print(line if sys.stdout.isatty() else plain_text(line))
     print(report.summary)
@@ -248,6 +248,19 @@ def _check_ledger(root: Path, options: argparse.Namespace) -> int:
     words = [f"{number} {word}{'' if number == 1 else 's'}" for number, word in counted]
     print(f"{', '.join(words)}: no problems")
     return 0
+
+
+def _pages(root: Path, options: argparse.Namespace) -> list[Page]:
+    """Return the pages named, else all of the chapter or the book."""
+    from companion.pages import find_page, load_pages
+
+    for id in options.pages:
+        chapter = id.partition("/")[0]
+        if options.chapter not in (None, chapter):
+            raise CompanionError(
+                f"page {id}: expected a page of chapter {options.chapter}, found one of {chapter}"
+            )
+    return [find_page(root, id) for id in options.pages] or load_pages(root, options.chapter)
 
 
 def _chapter(root: Path, options: argparse.Namespace) -> str | None:

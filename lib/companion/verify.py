@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import json
 import math
 import tempfile
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from companion.evidence import difference, flaws, measured
 from companion.ledger import Ledger, load_ledger
+from companion.outputs import compare_outputs, read_patterns
 from companion.pages import Page
 from companion.progress import Progress
 from companion.record import Record, load_record
@@ -18,47 +21,65 @@ from companion.runner import Outcome, plan, run
 
 __all__ = ["Report", "compare", "verify"]
 
+OUTPUTS_PROFILE = "smoke"
+"""The profile at which everything that a page shows is compared: its sizes leave no room for other digits."""
 NOTE_TOLERANCE = 1e-2
 """Largest relative difference between a noted number of a fresh run and the stored one."""
 
 
 @dataclass(frozen=True)
 class Report:
-    """What a verification found: one line for each difference, and how many pages and claims were compared.
+    """What a verification found: one line for each difference, and how many pages, claims and cells' outputs
+    were compared.
     """
 
     findings: tuple[str, ...]
     pages: int
     claims: int
+    cells: int = 0
 
     @property
     def summary(self) -> str:
         """The last line: counts and outcome."""
         what = f"{_count(self.claims, 'claim')} on {_count(self.pages, 'page')}"
+        if self.cells:
+            what += f" and the outputs of {_count(self.cells, 'cell')}"
         if not self.findings:
-            return f"verified {what}: every verdict is as accepted and as stored"
+            outputs = ", every output as stored" if self.cells else ""
+            return f"verified {what}: every verdict is as accepted and as stored{outputs}"
         return f"verified {what}: {_count(len(self.findings), 'difference')}"
 
 
 def verify(
-    pages: Sequence[Page], profile: str = "smoke", workers: int = 1, progress: Progress | None = None
+    pages: Sequence[Page],
+    profile: str = "smoke",
+    workers: int = 1,
+    progress: Progress | None = None,
+    *,
+    outputs: bool = True,
 ) -> Report:
     """Run ``pages`` at ``profile`` into a temporary folder and compare with the ledger and the stored runs.
+
+    With ``outputs`` what the cells print and show is compared too, at smoke.
     """
     with tempfile.TemporaryDirectory(prefix="companion-verify-") as folder:
         jobs = plan(pages, profile, out=Path(folder), strict=False, progress=progress)
         outcomes = run(jobs, workers, progress)
-        found, claims = [], 0
+        found, claims, cells = [], 0, 0
         for outcome in outcomes:
             page = outcome.job.page
             ledger = load_ledger(page.root, page.chapter)
             claims += len(ledger.expected(page.name, profile))
             found += _outcome_findings(outcome, ledger, Path(folder))
+            if outputs and profile == OUTPUTS_PROFILE and outcome.record is not None:
+                count, differences = _output_findings(page, profile, Path(folder))
+                cells += count
+                found += differences
     if not outcomes:
         found.append(f"expected a page with a run at {profile}, found none")
     elif not claims:
         found.append(f"expected a claim to be checked at {profile}, found none")
-    return Report(tuple(found), len(outcomes), claims)
+    return Report(tuple(found), len(outcomes), claims, cells)
 
 
 def _outcome_findings(outcome: Outcome, ledger: Ledger, folder: Path) -> Iterable[str]:
@@ -80,6 +101,28 @@ def _outcome_findings(outcome: Outcome, ledger: Ledger, folder: Path) -> Iterabl
             f"{page.id} ({profile}), stored run: {problem}" for problem in flaws(path, stored, ledger)
         )
     yield from compare(ledger, page.name, profile, outcome.record, stored)
+
+
+def _output_findings(page: Page, profile: str, folder: Path) -> tuple[int, list[str]]:
+    """Return how many cells of a fresh run were compared with the stored ones, and where they differ."""
+    stored, fresh = (
+        _notebook(notebook_path(results, profile, page.chapter, page.name))
+        for results in (page.root / "results", folder)
+    )
+    if stored is None or fresh is None:
+        return 0, []    # the other findings tell of it
+    file = page.root / "tests" / "nbval.cfg"
+    patterns = read_patterns(file.read_text(encoding="utf-8")) if file.is_file() else []
+    count, found = compare_outputs(stored, fresh, patterns)
+    return count, [f"{page.id} ({profile}), {line}" for line in found]
+
+
+def _notebook(path: Path) -> dict[str, Any] | None:
+    try:
+        notebook = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return None
+    return notebook if isinstance(notebook, dict) and isinstance(notebook.get("cells"), list) else None
 
 
 def compare(ledger: Ledger, page: str, profile: str, fresh: Record, stored: Record | None) -> list[str]:

@@ -343,5 +343,5 @@ def test_a_run_elsewhere_keeps_its_checkpoints_there(toy, tmp_path):
     )
     assert run(toy, "toy/heun", "--out", str(tmp_path / "mine")) == 1
     assert not (toy / ".companion").exists() and len(list((tmp_path / "mine").rglob("step"))) == 1
-    assert main(["verify", "--root", str(toy)]) == 1
+    assert main(["verify", "--root", str(toy), "toy/heun"]) == 1
     assert not (toy / ".companion").exists()

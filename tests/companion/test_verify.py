@@ -20,7 +20,10 @@ def record_with(record: Record, **checks) -> Record:
 def test_green_then_red_in_every_way(ran, capsys):
     assert main(["verify", "--root", str(ran), "--jobs", "2"]) == 0
     lines = capsys.readouterr().out.splitlines()
-    assert lines[-1] == "verified 3 claims on 2 pages: every verdict is as accepted and as stored"
+    assert lines[-1] == (
+        "verified 3 claims on 2 pages and the outputs of 7 cells: every verdict is as accepted and as stored, "
+        "every output as stored"
+    )
     edit(ran, "lib/contdepth/schemes/euler.py", "1.0", "1.2")
     edit(
         ran,
@@ -35,8 +38,10 @@ def test_green_then_red_in_every_way(ran, capsys):
         "toy.euler.order (smoke): accepted reproduced, found not reproduced (value 1.2, support 1 ± 0.03)",
         "toy.euler.order (smoke): stored reproduced (value 1), found not reproduced (value "
         "1.2, support 1 ± 0.03)",
+        "toy/euler (smoke), code cell 3, text/plain: stored 'toy.euler.order: reproduced (smoke)', found "
+        "'toy.euler.order: not reproduced (smoke)'",
         "toy.heun.order (smoke): accepted not reproduced, found reproduced (value 2, support > 1.5)",
-        "verified 3 claims on 2 pages: 3 differences",
+        "verified 3 claims on 2 pages and the outputs of 7 cells: 4 differences",
     ]
     assert {p: p.read_bytes() for p in (ran / "results").rglob("*.*")} == before
 
@@ -48,7 +53,7 @@ def test_failing_page_and_missing_run(ran, capsys):
     out = capsys.readouterr().out
     assert "page toy/euler, code cell 4 of 4 failed" in out and "ZeroDivisionError" in out
     assert "toy/heun (smoke): expected a stored run, found none" in out
-    assert out.splitlines()[-1] == "verified 3 claims on 2 pages: 2 differences"
+    assert out.splitlines()[-1] == "verified 3 claims on 2 pages and the outputs of 3 cells: 2 differences"
 
 
 def test_compare_tells_missing_and_unexpected_checks(executed):
@@ -150,7 +155,7 @@ def test_a_stored_verdict_that_was_edited_is_found_by_verify(ran, capsys):
         )
     data = json.loads(path.with_suffix(".json").read_text())
     path.with_suffix(".json").write_text(json.dumps({**data, "notebook_sha256": sha256(path)}))
-    assert main(["verify", "--root", str(ran)]) == 1
+    assert main(["verify", "--root", str(ran), "toy/heun"]) == 1
     out = capsys.readouterr().out
     assert "stored run: claim toy.heun.order: its numbers give 'reproduced', found 'undecided' stored" in out
     assert "toy.heun.order (smoke): stored undecided (value 2), found reproduced" in out

@@ -11,6 +11,7 @@ from fractions import Fraction
 import numpy as np
 import pytest
 import torch
+from light_jobs import slow
 from torch import nn
 from torch.nn.functional import cross_entropy
 
@@ -557,11 +558,6 @@ def test_pixels_lie_in_the_unit_interval_and_shrink():
 
 
 # Jobs side by side -----------------------------------------------------------------------------------------------
-
-
-def slow(number, seconds):
-    time.sleep(seconds)
-    return number, os.getpid(), torch.get_num_threads()
 
 
 def test_run_all_keeps_the_order_and_leaves_this_process():

@@ -79,6 +79,7 @@ bench: env
 	@$(STEP) --stream "PDE-Net 2.0 closure against the plain way" $(BIN)/python benchmarks/pdenet2_closure.py --out _build/bench/pdenet2_closure.json
 	@$(STEP) --stream "One step of YOPO against PGD and the plain algorithm" $(BIN)/python benchmarks/yopo_step.py --out _build/bench/yopo_step.json
 	@$(STEP) --stream "Many mean-field nets as one batch against a loop" $(BIN)/python benchmarks/meanfield_batch.py --out _build/bench/meanfield_batch.json
+	@$(STEP) --stream "Restoring a picture against BM3D and non-local means" $(BIN)/python benchmarks/restore.py --out _build/bench/restore.json
 
 clean:
 	rm -rf _build .ruff_cache .hypothesis build *.egg-info lib/*.egg-info

@@ -8,7 +8,7 @@ README = Path(__file__).parents[2] / "README.md"
 
 def examples() -> list[str]:
     found = re.findall(r"```python\n(.*?)```", README.read_text(encoding="utf-8"), flags=re.DOTALL)
-    assert len(found) == 4
+    assert len(found) == 5
     return found
 
 

@@ -1,0 +1,1 @@
+"""Weights of the stored models, and their checksums."""

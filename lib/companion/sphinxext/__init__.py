@@ -15,6 +15,7 @@ from companion.sphinxext import (
     html,
     icons,
     paper_tables,
+    pictures,
     prime,
     provenance,
     roles,
@@ -28,6 +29,6 @@ def setup(app: Sphinx) -> dict[str, Any]:
     """Register everything; called by Sphinx."""
     app.setup_extension("myst_nb")
     for part in (element, build, domain, audit, prime, roles, provenance, claims_table, paper_tables,
-                 scorecard_table, html, icons):
+                 scorecard_table, html, icons, pictures):
         part.setup(app)
     return {"version": "1", "env_version": 1, "parallel_read_safe": True, "parallel_write_safe": True}

@@ -39,9 +39,9 @@ def test_grey_and_photographs_keep_every_pixel():
 def test_a_drawing_gets_a_palette_and_looks_the_same():
     ramp = np.linspace(0, 255, 900).astype(int)
     rows = np.stack([ramp, np.full(900, 40), 255 - ramp], axis=1)
-    given = opaque(np.repeat(rows[None], 40, axis=0))
+    given = opaque(rows[np.random.default_rng(0).integers(0, 900, (60, 80))])
     found = lighter(png(given))
-    assert Image.open(io.BytesIO(found)).mode == "P" and np.abs(pixels(found) - given).max() <= 4
+    assert Image.open(io.BytesIO(found)).mode == "P" and np.abs(pixels(found) - given).max() <= 6
 
 
 def test_transparent_pictures_are_left_alone():

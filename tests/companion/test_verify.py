@@ -190,3 +190,11 @@ def test_notes_of_deterministic_pages_are_compared(executed):
     assert compare(ledger, "heun", "smoke", *with_notes) == ["note a (heun, smoke): stored 102, found 100"]
     trained = load_record(executed, "smoke", "toy", "euler")
     assert compare(ledger, "euler", "smoke", replace(trained, values={"finest": 9}), trained) == []
+
+
+def test_a_clock_may_say_something_else_but_must_be_there(executed):
+    ledger, fresh = load_ledger(executed, "toy"), load_record(executed, "smoke", "toy", "heun")
+    sides = [replace(fresh, values=values) for values in ({"time_a": 1.0, "time_b": 1.0}, {"time_a": 9.0})]
+    assert compare(ledger, "heun", "smoke", *sides) == [
+        "note time_b (heun, smoke): expected it in the stored run too, found it only in the fresh one"
+    ]

@@ -40,9 +40,9 @@ for _tag, _pattern, _first in (
     _Loader.add_implicit_resolver(f"tag:yaml.org,2002:{_tag}", re.compile(_pattern), _first)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Document:
-    """A parsed YAML file: its data, and for every place in it the line where that stands."""
+    """A parsed YAML file: its data, and the line of every place in it; equal to itself alone."""
 
     label: str
     data: Any
@@ -152,8 +152,12 @@ def _validator(name: str) -> Any:
     return Draft202012Validator(json.loads(text))
 
 
-def schema_problems(document: Document, name: str) -> list[str]:
-    """Return a sentence for every breach of ``schema/<name>.schema.json``, in the order of the file."""
+@lru_cache(maxsize=32)
+def schema_problems(document: Document, name: str) -> tuple[str, ...]:
+    """Return a sentence for every breach of ``schema/<name>.schema.json``, in the order of the file.
+
+    Looked for once in each document, since this is most of the work of reading a ledger.
+    """
     found: list[tuple[int, str]] = []
     for error in _validator(name).iter_errors(document.data):
         for leaf in _leaves(error):
@@ -164,7 +168,7 @@ def schema_problems(document: Document, name: str) -> list[str]:
         for where, value in _scalars(document.data, ())
         if isinstance(value, float) and not math.isfinite(value)
     ]
-    return [sentence for _, sentence in sorted(dict.fromkeys(found), key=lambda pair: pair[0])]
+    return tuple(sentence for _, sentence in sorted(dict.fromkeys(found), key=lambda pair: pair[0]))
 
 
 def _leaves(error: Any) -> list[Any]:

@@ -8,6 +8,7 @@ record.
 from __future__ import annotations
 
 import argparse
+from dataclasses import replace
 from pathlib import Path
 
 import torch
@@ -71,40 +72,20 @@ POLICIES = {
 }
 """Name → plan of every stored policy, for a user's own pictures: levels wider than the units were trained on."""
 
+FULL = TrainingPlan(
+    UnitShape("unet", 32, activation="prelu"),
+    schedule=LOOPS["refined"],
+    iterations=50000,
+    batch=64,
+    patch=64,
+    rate=1e-3,
+)
 PAPER = {
-    "gaussian": TrainingPlan(
-        UnitShape("unet", 32, activation="prelu"),
-        schedule=LOOPS["refined"],
-        iterations=50000,
-        batch=64,
-        patch=64,
-        rate=1e-3,
-    ),
-    "naive8": TrainingPlan(
-        UnitShape("unet", 32, activation="prelu"),
-        schedule=LOOPS["naive8"],
-        iterations=22000,
-        batch=64,
-        patch=64,
-        rate=1e-3,
-    ),
-    "biasfree": TrainingPlan(
-        UnitShape("unet", 32, bias=False, activation="prelu"),
-        schedule=LOOPS["refined"],
-        iterations=50000,
-        batch=64,
-        patch=64,
-        rate=1e-3,
-    ),
-    "jpeg": TrainingPlan(
-        UnitShape("unet", 32, activation="prelu", start="kaiming"),
-        degradation="jpeg",
-        levels=(10, 20, 30),
-        schedule=LoopSchedule((4, 3, 2)),
-        batch=66,
-        patch=64,
-        rate=1e-3,
-        iterations=40000,
+    "gaussian": FULL,
+    "naive8": replace(FULL, schedule=LOOPS["naive8"], iterations=22000),
+    "biasfree": replace(FULL, shape=replace(FULL.shape, bias=False)),
+    "jpeg": replace(
+        PLANS["jpeg"], shape=replace(FULL.shape, start="kaiming"), batch=66, patch=64, iterations=40000
     ),
 }
 """The same with the full layout, for one GPU; not trained here."""

@@ -29,11 +29,11 @@ class Policy(nn.Module):
 
     def encode(self, x: Tensor, y: Tensor, previous: Tensor) -> Tensor:
         """Features ``(k, …)`` of the iterates, observations and previous iterates, each ``(k, 1, h, w)``."""
-        raise NotImplementedError
+        raise NotImplementedError  # abstract: each kind has its own
 
     def value(self, features: Tensor, step: Tensor) -> Tensor:
         """v for encoded states and their step numbers, int64 ``(k,)``: ``(k,)``."""
-        raise NotImplementedError
+        raise NotImplementedError  # abstract: each kind has its own
 
     def forward(self, x: Tensor, y: Tensor, previous: Tensor, step: Tensor) -> Tensor:
         """v, ``(k,)``, at the iterates ``x`` ``(k, 1, h, w)``, with y, X_{n-1} and n."""

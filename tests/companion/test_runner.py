@@ -103,7 +103,7 @@ def test_book_profile_injects_nothing_and_resume_skips_what_is_fresh(ran, capsys
         ("import os; os.kill(os.getpid(), 9)", r"cell 4 of 4: expected a live kernel, found that it died"),
         (
             "import time; time.sleep(60)",
-            r"cell 4 of 4: expected the page to end within 3 s, found it still running",
+            r"cell 4 of 4: expected the page to end within 9 s, found it still running",
         ),
         (
             "import sys; print('careful', file=sys.stderr)",
@@ -117,7 +117,7 @@ def test_a_failing_page_leaves_the_previous_run_as_it_was(ran, cell, message, ca
     before = stored(ran)
     edit(ran, PAGE, 'print("width", width)', cell)
     if "sleep" in cell:
-        edit(ran, "book/toy/runs.yml", "timeout: 60}\n      book", "timeout: 3}\n      book")
+        edit(ran, "book/toy/runs.yml", "timeout: 60}\n      book", "timeout: 9}\n      book")
     assert run(ran, "toy/euler", "--profile", "smoke") == 1
     told = capsys.readouterr()
     assert re.search(message, told.err) and "\x1b" not in told.err

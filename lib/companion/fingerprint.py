@@ -12,11 +12,12 @@ import ast
 import hashlib
 import json
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
 from companion.errors import CompanionError, PageError
 from companion.ledger import load_ledger
-from companion.library import reached_modules, reached_names
+from companion.library import reached
 from companion.pages import Page
 from companion.record import Record, stored_notebook
 from companion.root import claims_path, registry_path
@@ -40,9 +41,10 @@ def fingerprint(page: Page, profile: str, overrides: Mapping[str, Any] | None = 
             raise PageError(
                 f"page {page.id}, code cell {number} line {error.lineno}: expected Python, found {error.msg}"
             ) from None
+    modules, names = reached(page.root, sources)
     parts = {
         "code": _digest([[cell.source.rstrip(), cell.is_parameters] for cell in cells]),
-        "library": {**reached_modules(page.root, sources), **reached_names(page.root, sources)},
+        "library": {**modules, **names},
         "claims": _digest(_claims(page, profile)),
         "parameters": _digest(page.parameters(profile, overrides)),
         "data": _data(page, profile),
@@ -50,19 +52,24 @@ def fingerprint(page: Page, profile: str, overrides: Mapping[str, Any] | None = 
     return {"digest": _digest(parts), "parts": parts}
 
 
-def stale(record: Record, page: Page) -> list[str]:
+def stale(
+    record: Record, page: Page, overrides: Mapping[str, Any] | None = None, results: Path | None = None
+) -> list[str]:
     """Return the reasons, in plain words, why ``record`` no longer speaks for ``page``; empty when it is
     fresh.
+
+    ``overrides``: parameters in which the run should differ from the profile's; ``results``: the folder below
+    which it is stored (default: ``<root>/results``).
     """
     reasons = []
-    if not record.matches(stored_notebook(page.root, record)):
+    if not record.matches(stored_notebook(page.root, record, results)):
         reasons.append("the stored notebook is not the one its record was written for")
     try:
-        now = fingerprint(page, record.profile)
+        now, parameters = fingerprint(page, record.profile, overrides), page.parameters(record.profile, overrides)
     except CompanionError as error:
         return [*reasons, f"its present state has an error: {error}"]
     if now["digest"] == record.fingerprint.get("digest"):
-        changes = _changes(record.parameters, page.parameters(record.profile))
+        changes = _changes(record.parameters, parameters)
         return [*reasons, *([f"its parameters are not the page's: {changes}"] if changes else [])]
     old, new = record.fingerprint.get("parts", {}), now["parts"]
     if old.get("code") != new["code"]:
@@ -77,7 +84,7 @@ def stale(record: Record, page: Page) -> list[str]:
     if old.get("claims") != new["claims"]:
         reasons.append("what its claims expect changed since the run")
     if old.get("parameters") != new["parameters"]:
-        reasons.append(_parameters_reason(record.parameters, page.parameters(record.profile)))
+        reasons.append(_parameters_reason(record.parameters, parameters))
     reasons += _differences(
         old.get("data", {}),
         new["data"],

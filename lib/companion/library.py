@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from functools import lru_cache
+from functools import cache, lru_cache
 from pathlib import Path
 
 from companion.errors import CompanionError
 from companion.sourcecode import Import, import_only, imports, source_hash, without_magics
 
-__all__ = ["PACKAGE", "reached_modules", "reached_names"]
+__all__ = ["PACKAGE", "reached", "reached_modules", "reached_names"]
 
 PACKAGE = "contdepth"
 """The library whose modules enter the fingerprint."""
@@ -23,24 +23,25 @@ def reached_modules(root: Path, cells: Iterable[str]) -> dict[str, str]:
     the one module that defines the name; importing a package as a whole reaches all of it. An ``__init__``
     that holds code counts as a module, one that holds only imports does not.
     """
-    walk = _walked(root, cells)
-    return {name: _facts(path).hash for name, path in sorted(walk.reached.items())}
+    return reached(root, cells)[0]
 
 
 def reached_names(root: Path, cells: Iterable[str]) -> dict[str, str]:
     """Return what the names mean that the code ``cells`` take, directly or through modules, from import-only
     packages: ``{"contdepth.schemes:HEUN2": "contdepth.schemes.runge_kutta.HEUN2"}``.
     """
-    return dict(sorted(_walked(root, cells).names.items()))
+    return reached(root, cells)[1]
 
 
-def _walked(root: Path, cells: Iterable[str]) -> _Walk:
+def reached(root: Path, cells: Iterable[str]) -> tuple[dict[str, str], dict[str, str]]:
+    """Return what :func:`reached_modules` and :func:`reached_names` say, in one walk along the imports."""
     walk = _Walk(root / "lib")
     for cell in cells:
         for item in imports(without_magics(cell)):
             walk.follow(item, "")
     walk.finish()
-    return walk
+    modules = {name: walk.facts(path).hash for name, path in sorted(walk.reached.items())}
+    return modules, dict(sorted(walk.names.items()))
 
 
 class _Facts:
@@ -69,13 +70,17 @@ def _facts(path: Path) -> _Facts:
 
 
 class _Walk:
+    """One walk; what it asks of the disk it asks once, since nothing changes while it lasts."""
+
     def __init__(self, lib: Path) -> None:
         self.lib = lib
         self.reached: dict[str, Path] = {}
         self.names: dict[str, str] = {}
         self.pending: list[str] = []
+        self.facts = cache(_facts)
+        self.path = cache(self._path)
 
-    def path(self, module: str) -> Path | None:
+    def _path(self, module: str) -> Path | None:
         """Return the file of ``module``, or None where it is not of the library."""
         if module.split(".")[0] != PACKAGE:
             return None
@@ -89,7 +94,7 @@ class _Walk:
         """Follow the imports of reached modules until nothing new is found."""
         while self.pending:
             module = self.pending.pop()
-            for item in _facts(self.reached[module]).imports:
+            for item in self.facts(self.reached[module]).imports:
                 self.follow(item, module)
 
     def follow(self, item: Import, within: str) -> None:
@@ -121,7 +126,7 @@ class _Walk:
         for end in range(1, len(parts) + 1):
             name = ".".join(parts[:end])
             path = self.path(name)
-            if path is not None and name not in self.reached and not _facts(path).import_only:
+            if path is not None and name not in self.reached and not self.facts(path).import_only:
                 if end == len(parts) or path.name == "__init__.py":
                     self.reached[name] = path
                     self.pending.append(name)
@@ -137,9 +142,9 @@ class _Walk:
                 parts = file.relative_to(self.lib).with_suffix("").parts
                 name = ".".join(parts[:-1] if parts[-1] == "__init__" else parts)
                 self.reach_module(name)
-                for item in _facts(file).imports if file.name == "__init__.py" else ():
+                for item in self.facts(file).imports if file.name == "__init__.py" else ():
                     self.keep_name(item, name)
-            for item in _facts(path).imports:
+            for item in self.facts(path).imports:
                 self.follow_outside(item, module)
 
     def follow_outside(self, item: Import, package: str) -> None:
@@ -150,7 +155,7 @@ class _Walk:
     def keep_name(self, item: Import, package: str) -> None:
         """Keep what a re-export of the import-only ``package`` means."""
         path = self.path(package)
-        if item.name is not None and path is not None and _facts(path).import_only:
+        if item.name is not None and path is not None and self.facts(path).import_only:
             self.names[f"{package}:{item.bound}"] = f"{self.absolute(item, package)}.{item.name}"
 
     def reach_name(self, module: str, name: str, seen: frozenset[tuple[str, str]] = frozenset()) -> None:
@@ -165,12 +170,12 @@ class _Walk:
         if name == "*" or (module, name) in seen:
             self.reach_all(module)
             return
-        sources = [item for item in _facts(path).imports if item.name is not None and item.bound == name]
+        sources = [item for item in self.facts(path).imports if item.name is not None and item.bound == name]
         if sources:
             for item in sources:
                 self.keep_name(item, module)
                 self.reach_name(self.absolute(item, module), item.name, seen | {(module, name)})
         elif self.path(f"{module}.{name}") is not None:
             self.reach_all(f"{module}.{name}")
-        elif _facts(path).import_only and not (name.startswith("__") and name.endswith("__")):
+        elif self.facts(path).import_only and not (name.startswith("__") and name.endswith("__")):
             self.reach_all(module)  # cannot be told: rather too much than too little

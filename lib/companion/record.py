@@ -110,9 +110,11 @@ def load_records(root: Path) -> list[Record]:
     return [read_record(path) for path in sorted((root / "results").glob("*/*/*.json"))]
 
 
-def stored_notebook(root: Path, record: Record) -> Path:
-    """Return the path of the executed notebook that belongs to ``record`` below ``<root>/results``."""
-    return notebook_path(root / "results", record.profile, record.chapter, record.page)
+def stored_notebook(root: Path, record: Record, results: Path | None = None) -> Path:
+    """Return the path of the executed notebook that belongs to ``record`` below ``results`` (default:
+    ``<root>/results``).
+    """
+    return notebook_path(results or root / "results", record.profile, record.chapter, record.page)
 
 
 def sha256(path: Path) -> str:

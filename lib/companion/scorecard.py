@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -80,14 +80,20 @@ def records_of(page: Page) -> dict[str, tuple[Record, list[str]]]:
     return found
 
 
-def claim_rows(root: Path, chapter: str | None = None) -> list[Row]:
-    """Return one row for each claim, in the order of the book and of its ledgers."""
+def claim_rows(
+    root: Path,
+    chapter: str | None = None,
+    records: Callable[[Page], Mapping[str, tuple[Record, list[str]]]] = records_of,
+) -> list[Row]:
+    """Return one row for each claim, in the order of the book and of its ledgers; ``records`` finds the stored
+    runs of a page.
+    """
     rows = []
     for name in [chapter] if chapter else chapters(root):
         if not claims_path(root, name).is_file():
             continue
         pages = load_runs(root, name) if runs_path(root, name).is_file() else {}
-        stored = {page.name: records_of(page) for page in pages.values()}
+        stored = {page.name: records(page) for page in pages.values()}
         rows += [
             _row(name, claim, stored.get(claim.page or "", {})) for claim in load_ledger(root, name).claims
         ]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 from PIL import Image, ImageChops
@@ -39,10 +40,16 @@ def lighten(app: Sphinx, failure: Exception | None) -> None:
     """Make the larger PNG files of the built pages lighter."""
     if failure is not None or app.builder.format != "html":
         return
-    for path in sorted(Path(app.outdir, "_images").glob("*.png")):
-        content = path.read_bytes()
-        if len(content) > SMALL and (smaller := lighter(content)) is not content:
-            path.write_bytes(smaller)
+    paths = [path for path in Path(app.outdir, "_images").glob("*.png") if path.stat().st_size > SMALL]
+    with ThreadPoolExecutor() as pool:      # Pillow computes without holding the interpreter's lock
+        list(pool.map(replace, paths))
+
+
+def replace(path: Path) -> None:
+    """Write the lighter picture over ``path``, if there is one."""
+    content = path.read_bytes()
+    if (smaller := lighter(content)) is not content:
+        path.write_bytes(smaller)
 
 
 def setup(app: Sphinx) -> None:

@@ -35,6 +35,7 @@ class Store:
         self.results = root / "results"
         self.problems: list[str] = []
         self.broken: set[str] = set()
+        self._found: dict[str, dict[str, tuple[Record, list[str]]]] = {}
 
     def load(self) -> None:
         """Read everything now, so that ``problems`` is complete."""
@@ -57,13 +58,13 @@ class Store:
     @cached_property
     def rows(self) -> dict[str, Row]:
         """Claim's id to where it stands."""
-        found = [self._try(claim_rows, self.root, chapter) for chapter in self.ledgers]
+        found = [self._try(claim_rows, self.root, chapter, self._records_of) for chapter in self.ledgers]
         return {row.claim.id: row for rows in found for row in rows or ()}
 
     @cached_property
     def records(self) -> dict[str, dict[str, tuple[Record, list[str]]]]:
         """``schemes/orders`` to profile to the stored record and the reasons why it is stale."""
-        return {name: self._try(records_of, page) or {} for name, page in self.pages.items()}
+        return {name: self._try(self._records_of, page) or {} for name, page in self.pages.items()}
 
     def record(self, page: str, profile: str) -> Record | None:
         """Return the record of a page at a profile, or ``None``."""
@@ -82,6 +83,12 @@ class Store:
     def sources(self, chapter: str) -> list[Path]:
         """Return the files that say what the chapter claims and runs."""
         return [claims_path(self.root, chapter), runs_path(self.root, chapter)]
+
+    def _records_of(self, page: Page) -> dict[str, tuple[Record, list[str]]]:
+        """Return the stored runs of a page, looked at once: telling whether they are stale takes a walk."""
+        if page.id not in self._found:
+            self._found[page.id] = records_of(page)
+        return self._found[page.id]
 
     def _try(self, load: Callable[..., T], *args: object) -> T | None:
         try:

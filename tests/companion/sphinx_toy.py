@@ -210,7 +210,8 @@ def check(claim: Claim, profile: str, value: object, **more: object) -> Notebook
     return v4.new_output("display_data", data, metadata={"companion": {"check": checked.payload()}})
 
 
-def write_run(root: Path, profile: str, accuracy: float = 97.25) -> None:
+def write_run(root: Path, profile: str, accuracy: float = 97.25, *, order: float = 1.0123456,
+              overrides: dict[str, object] | None = None, results: Path | None = None) -> None:
     """Store a run of ``toy/orders``: notebook with outputs and the record derived from it."""
     page, ledger = find_page(root, "toy/orders"), load_ledger(root, "toy")
     notebook = page.notebook()
@@ -219,7 +220,7 @@ def write_run(root: Path, profile: str, accuracy: float = 97.25) -> None:
                          metadata={"companion": {"note": {"name": "accuracy", "value": accuracy}}})
     code[1].outputs = [v4.new_output("display_data", {"image/png": PIXEL, "text/plain": "<Figure>"}), note]
     code[2].outputs = [v4.new_output("stream", name="stdout", text="1.0\n"),
-                       check(ledger.claim("toy.order.euler"), profile, 1.0123456)]
+                       check(ledger.claim("toy.order.euler"), profile, order)]
     if profile == "book":
         code[2].outputs.append(check(ledger.claim("toy.gap"), profile, None, values=[-0.5, -0.3, 0.1],
                                      seeds=[0, 1, 2]))
@@ -228,17 +229,17 @@ def write_run(root: Path, profile: str, accuracy: float = 97.25) -> None:
             f'profile = "{profile}"', id="injected", metadata={"tags": ["injected-parameters"]}))
     for number, cell in enumerate((c for c in notebook.cells if c.cell_type == "code"), start=1):
         cell.execution_count = number
-    path = root / "results" / profile / "toy" / "orders.ipynb"
+    path = (results or root / "results") / profile / "toy" / "orders.ipynb"
     path.parent.mkdir(parents=True, exist_ok=True)
     nbformat.write(notebook, path)
     checks, values = extract(notebook)
     record = Record(
-        chapter="toy", page="orders", profile=profile, parameters=page.parameters(profile),
+        chapter="toy", page="orders", profile=profile, parameters=page.parameters(profile, overrides),
         seeds=seeds_of(page.parameters(profile), checks),
         started="2026-11-21T10:00:00+00:00", duration_s=187.2 if profile == "book" else 4.1, peak_memory_mb=412.0,
         device="cpu, 2 threads, Toy CPU", versions={"python": "3.11.7", "contdepth": "0.1.0"},
         commit="0123456789abcdef0123456789abcdef01234567", dirty=False, notebook_sha256=sha256(path),
-        fingerprint=fingerprint(page, profile), checks=checks, values=values)
+        fingerprint=fingerprint(page, profile, overrides), checks=checks, values=values)
     path.with_suffix(".json").write_text(record.json(), encoding="utf-8")
 
 

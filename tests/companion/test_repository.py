@@ -87,3 +87,38 @@ def test_code_on_pages_fits_the_column():
     lines = [(page, line) for page, cell in cells for line in cell.source.split("\n")]
     assert len(lines) > 100
     assert [entry for entry in lines if len(entry[1]) > 82] == []
+
+
+def test_citation_names_every_paper_as_the_bibliography_does():
+    import yaml
+    from pybtex.database import parse_file
+
+    from companion.ledger import load_ledgers
+
+    cff = yaml.safe_load((ROOT / "CITATION.cff").read_text(encoding="utf-8"))
+    named = {item["title"].lower(): item for item in cff["references"]}
+    entries = parse_file(str(ROOT / "book/references.bib")).entries
+    for ledger in load_ledgers(ROOT):
+        entry = entries[ledger.paper.key]
+        title = re.sub("[{}]", "", entry.fields["title"]).lower()
+        item = named.pop(title)
+        families = [" ".join(person.last_names) for person in entry.persons["author"]]
+        assert [author["family-names"] for author in item["authors"]] == families
+        assert item["year"] == int(entry.fields["year"])
+    assert named == {}
+
+
+def test_citation_and_package_have_one_version():
+    import tomllib
+
+    import yaml
+
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+    assert yaml.safe_load((ROOT / "CITATION.cff").read_text(encoding="utf-8"))["version"] == project["version"]
+
+
+def test_the_notebooks_of_the_published_book_go_to_the_branch_that_colab_opens():
+    from companion.sphinxext.notebooks import BRANCH
+
+    workflow = (ROOT / ".github/workflows/ci.yml").read_text(encoding="utf-8")
+    assert f"--initial-branch={BRANCH}" in workflow and "path: _build/html/notebooks" in workflow

@@ -60,7 +60,8 @@ def test_provenance_says_run_time_hardware_and_links(book: Path) -> None:
                  "contdepth 0.1.0", "seeds 0–2", "smoke 4.1 s", "book 3.1 min", "paper not attempted",
                  "no GPU was available; 12.5 h on one RTX 2070 Super"):
         assert part in text
-    assert "colab.research.google.com/github/contdepth/companion/blob/main/results/book/toy/orders.ipynb" in page
+    assert "colab.research.google.com/github/contdepth/companion/blob/notebooks/toy/orders.ipynb" in page
+    assert "mybinder.org/v2/gh/contdepth/companion/main?urlpath=lab/tree/results/book/toy/orders.ipynb" in page
     assert 'blob/main/book/toy/orders.md"' in page
 
 

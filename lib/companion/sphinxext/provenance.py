@@ -15,6 +15,7 @@ from companion.sphinxext import wording
 from companion.sphinxext.build import depends_on_ledger, depends_on_records, repository, store_of
 from companion.sphinxext.element import Element, el
 from companion.sphinxext.links import commit_link, outside, stored_file
+from companion.sphinxext.notebooks import binder, colab
 
 __all__ = ["setup"]
 
@@ -71,13 +72,10 @@ class Provenance(SphinxDirective):
         source = f"{url}/blob/{branch}/{self.env.doc2path(self.env.docname, False)}"
         found = [item(outside(source, "Source"))]
         if record is not None:
-            where = f"results/book/{page.id}.ipynb"
-            github = url.removeprefix("https://github.com/")
-            colab = f"https://colab.research.google.com/github/{github}/blob/{branch}/{where}"
-            binder = f"https://mybinder.org/v2/gh/{github}/{branch}?urlpath=lab/tree/{where}"
             found += [item(stored_file(self.env, page.id, "book", "json", "Record")),
                       item(stored_file(self.env, page.id, "book", "ipynb", "Executed notebook")),
-                      item(outside(colab, "Colab")), item(outside(binder, "Binder"))]
+                      item(outside(colab(self.env.app, page.id), "Colab")),
+                      item(outside(binder(self.env.app, page.id), "Binder"))]
         return spaced(found)
 
     def details(self, page: Page) -> Element:

@@ -1,0 +1,96 @@
+"""The directive ``variation``: a change of parameters, its command, its time, and what it did to some claims."""
+
+from __future__ import annotations
+
+from typing import Any, ClassVar
+
+from docutils import nodes
+from sphinx.application import Sphinx
+from sphinx.util import logging
+from sphinx.util.docutils import SphinxDirective
+
+from companion.errors import CompanionError, nearest
+from companion.scorecard import Row
+from companion.sphinxext import wording
+from companion.sphinxext.badge import badge
+from companion.sphinxext.build import depends_on_records, store_of
+from companion.sphinxext.domain import claim_link
+from companion.sphinxext.element import Element, el
+from companion.variations import Variation, load_variations, results_of, variations_path
+
+__all__ = ["setup"]
+
+logger = logging.getLogger(__name__)
+
+
+class VariationDirective(SphinxDirective):
+    """``{variation} kappa``: the variation of that id in ``book/variations.yml``."""
+
+    required_arguments = 1
+    option_spec: ClassVar[dict[str, Any]] = {}
+
+    def run(self) -> list[nodes.Node]:
+        """Return the command, the time it takes and the table, or a warning where there is no usable run."""
+        store, name = store_of(self.env.app), self.arguments[0]
+        self.env.note_dependency(str(variations_path(store.root)))
+        try:
+            known = load_variations(store.root)
+        except CompanionError as error:
+            return self.warn(str(error))
+        if name not in known:
+            return self.warn(f"expected a variation of book/variations.yml, found {name!r}{nearest(name, known)}")
+        variation = known[name]
+        for reason in variation.reasons():
+            self.warn(f"{name}: {reason}; run: companion vary {name}")
+        record = variation.record()
+        if record is None:
+            return []
+        self.env.note_dependency(str(results_of(variation)))
+        depends_on_records(self.env, variation.page.id)
+        command = nodes.literal_block(variation.command, variation.command, language="bash")
+        return [command, el("p", {"class": "companion-took"}, f"Took {wording.duration(record.duration_s)} on "
+                            f"{record.device}, {wording.date(record.started)}."), self.table(variation, record)]
+
+    def warn(self, sentence: str) -> list[nodes.Node]:
+        """Log a warning at the directive's place."""
+        logger.warning("{variation}: %s", sentence, location=self.get_location(), type="companion")
+        return []
+
+    def table(self, variation: Variation, record: Any) -> Element:
+        """Return the watched claims with the page's own figures beside the changed ones."""
+        store = store_of(self.env.app)
+        own = store.record(variation.page.id, variation.profile)
+        changes = ", ".join(f"{name} = {self.value(record.parameters[name])}" for name in variation.parameters)
+        before = ", ".join(self.value(own.parameters[name]) for name in variation.parameters) if own else "–"
+        column = {"scope": "col", "role": "columnheader"}
+        head = el("thead", {"role": "rowgroup"}, el("tr", {"role": "row"}, [
+            el("th", column, text) for text in ("Claim", f"As on the page ({before})", f"With {changes}")]))
+        rows = [self.row(store.rows[claim], own, record) for claim in variation.watch if claim in store.rows]
+        caption = el("caption", {}, "What the change does; the verdict is that of the same expectation.")
+        return el("table", {"class": "companion-cards", "role": "table"}, caption, head,
+                  el("tbody", {"role": "rowgroup"}, rows))
+
+    def value(self, value: Any) -> str:
+        """Return a parameter as text."""
+        return ", ".join(map(self.value, value)) if isinstance(value, list) else wording.number(value)
+
+    def row(self, row: Row, own: Any, record: Any) -> Element:
+        """Return one claim's line."""
+        head = el("th", {"scope": "row", "role": "rowheader"}, row.claim.statement, " ",
+                  claim_link(row.claim.id, self.env.docname, nodes.literal("", row.claim.id)))
+        label = ("As on the page", "Changed")
+        return el("tr", {"role": "row"}, head, [self.figure(row, run, text) for run, text in zip(
+            (own, record), label, strict=True)])
+
+    def figure(self, row: Row, record: Any, label: str) -> Element:
+        """Return value and verdict of a claim in one run."""
+        check = record.checks.get(row.claim.id) if record else None
+        unit = f" {row.claim.unit}" if row.claim.unit else ""
+        shown: list[Any] = ["–"] if check is None else [
+            wording.interval(check["value"], check.get("interval")) + unit, " ", badge(check["verdict"])]
+        return el("td", {"role": "cell", "data-label": label}, el("div", {}, shown))
+
+
+def setup(app: Sphinx) -> None:
+    """Register the directive."""
+    app.add_directive("variation", VariationDirective)

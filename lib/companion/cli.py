@@ -1,4 +1,4 @@
-"""The command line: ``companion run | verify | status | scorecard | stale | check-ledger``."""
+"""The command line: ``companion run | vary | verify | status | scorecard | export | stale | check-ledger``."""
 
 from __future__ import annotations
 
@@ -83,6 +83,10 @@ def _parser() -> _Parser:
         help="another value for a parameter, as a Python literal; needs --out; may be repeated",
     )
     run.add_argument("--out", metavar="FOLDER", help="store below this folder instead of results/")
+    vary = command(
+        "vary", _vary, "Run the variations of book/variations.yml again and store their runs.", chapter=False
+    )
+    vary.add_argument("ids", nargs="*", metavar="ID", help="a variation (default: those whose run is stale)")
     verify = command(
         "verify",
         _verify,
@@ -106,6 +110,9 @@ def _parser() -> _Parser:
     scorecard.add_argument(
         "--write", metavar="FILE", help="put it between the scorecard marks of a Markdown file instead"
     )
+    text = "Write all claims as open data: claims.json, claims.csv and the schema that describes both."
+    export = command("export", _export, text, chapter=False)
+    export.add_argument("--out", metavar="FOLDER", required=True, help="where to write the three files")
     stale = command(
         "stale",
         _stale,
@@ -169,6 +176,36 @@ def _run(root: Path, options: argparse.Namespace) -> int:
     return 1 if failed else 0
 
 
+def _vary(root: Path, options: argparse.Namespace) -> int:
+    from companion.errors import nearest
+    from companion.progress import Progress
+    from companion.runner import plan, run
+    from companion.tidy import plain_text
+    from companion.variations import load_variations, results_of
+
+    known = load_variations(root)
+    for id in options.ids:
+        if id not in known:
+            raise CompanionError(
+                f"vary: expected one of {', '.join(known) or 'none'}, found {id!r}{nearest(id, known)}"
+            )
+    failed = False
+    for variation in [known[id] for id in options.ids] or [v for v in known.values() if v.reasons()]:
+        jobs = plan(
+            [variation.page],
+            variation.profile,
+            overrides=variation.parameters,
+            out=results_of(variation),
+            named=True,
+            progress=Progress(),
+        )
+        for outcome in run(jobs):
+            if outcome.error is not None:
+                print(f"\n{plain_text(outcome.error)}", file=sys.stderr)
+                failed = True
+    return 1 if failed else 0
+
+
 def _verify(root: Path, options: argparse.Namespace) -> int:
     from companion.progress import Progress
     from companion.tidy import plain_text
@@ -199,6 +236,14 @@ def _scorecard(root: Path, options: argparse.Namespace) -> int:
         print(f"{options.write}: {'rewritten' if changed else 'already up to date'}")
     else:
         print(summary(root))
+    return 0
+
+
+def _export(root: Path, options: argparse.Namespace) -> int:
+    from companion.export import export
+
+    for path in export(root, Path(options.out)):
+        print(path)
     return 0
 
 

@@ -1,13 +1,7 @@
-"""The built book, read as a reader without a network and without eyes would read it.
-
-The folder is ``COMPANION_HTML``, else ``_build/html`` of the checkout; without either the book is built strictly.
-"""
+"""The built book, read as a reader without a network and without eyes would read it."""
 
 from __future__ import annotations
 
-import os
-import subprocess
-import sys
 from collections import Counter
 from pathlib import Path
 
@@ -17,27 +11,11 @@ from companion.ledger import load_ledgers
 from companion.sphinxext import site
 
 ROOT = Path(__file__).resolve().parents[2]
-BUILD = "from jupyter_book.cli.main import main; main()"
-
-
-@pytest.fixture(scope="session")
-def book(tmp_path_factory: pytest.TempPathFactory) -> site.Site:
-    named = os.environ.get("COMPANION_HTML")
-    folder = Path(named) if named else ROOT / "_build" / "html"
-    if not named and not folder.is_dir():
-        out = tmp_path_factory.mktemp("book")
-        command = [sys.executable, "-c", BUILD, "build", str(ROOT), "--path-output", str(out), "--all", "-W", "-n",
-                   "--keep-going"]
-        done = subprocess.run(command, capture_output=True, text=True, check=False)
-        assert done.returncode == 0, f"the strict build of the book fails:\n{done.stderr[-3000:]}"
-        folder = out / "_build" / "html"
-    assert (folder / "index.html").is_file(), f"expected a built book in {folder}, found no index.html: make book"
-    return site.Site(folder)
 
 
 @pytest.mark.parametrize("check", [
     site.broken_links, site.outside_loads, site.image_faults, site.heading_faults, site.double_ids, site.leftovers,
-    site.heavy_pages], ids=lambda check: check.__name__)
+    site.heavy_pages, site.figure_faults], ids=lambda check: check.__name__)
 def test_every_page_is_clean(book: site.Site, check) -> None:
     assert check(book) == []
 

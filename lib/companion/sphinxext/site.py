@@ -13,8 +13,10 @@ from html.parser import HTMLParser
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
-__all__ = ["HEAVIEST", "Page", "Site", "broken_links", "double_ids", "heading_faults", "heavy_pages",
-           "image_faults", "leftovers", "outside_loads"]
+from companion.sphinxext.site_figures import figure_faults
+
+__all__ = ["HEAVIEST", "Page", "Site", "broken_links", "double_ids", "figure_faults", "heading_faults",
+           "heavy_pages", "image_faults", "leftovers", "outside_loads"]
 
 HEAVIEST = 1_500_000
 """Most bytes that one page may make a browser load, the mathematics script not counted."""

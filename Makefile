@@ -1,5 +1,5 @@
 # Needs only Python >= 3.11 (< 3.13), make and a package index. Everything is installed into .venv, pinned by constraints.txt.
-# make book | test | reproduce PROFILE=… CHAPTER=… [PAGE=…] | serve | bench | clean        (make help lists them)
+# make book | test | reproduce PROFILE=… CHAPTER=… [PAGE=…] | serve | pdf | bench | clean        (make help lists them)
 PYTHON ?= python3
 PORT ?= 8000
 JOBS ?= 2
@@ -16,13 +16,14 @@ export PYTHONUNBUFFERED := 1
 export MPLBACKEND := agg
 
 .NOTPARALLEL:
-.PHONY: help env book test reproduce serve bench clean lint unit verify nbval nbval-book html html-tests scorecard
+.PHONY: help env book test reproduce serve bench clean lint unit verify nbval nbval-book html html-tests scorecard pdf
 
 help:
 	@echo "make book                             build the book from the stored runs, print the scorecard and where to open it"
 	@echo "make test                             lint, tests, smoke re-run of every page (verdicts, outputs), strict build, built pages"
 	@echo "make reproduce PROFILE=book CHAPTER=schemes [PAGE=orders]   run pages again (resumable) and store the new records"
 	@echo "make serve [PORT=8000]                serve the built book on this machine"
+	@echo "make pdf                              one tagged PDF of the whole book (needs Chromium or Chrome), says where it is"
 	@echo "make bench                            side-by-side benchmarks, as ratios"
 	@echo "make clean                            remove what was built (.venv and checkpoints of unfinished runs stay)"
 
@@ -60,7 +61,7 @@ nbval: env
 	  --nbval --nbval-sanitize-with tests/nbval.cfg --nbval-current-env --nbval-cell-timeout=300 --runxfail
 
 html-tests: html
-	@$(STEP) --summary 1 "Results and built pages" $(BIN)/python -m pytest tests/book -q
+	@$(STEP) --summary 2 "Results and built pages" $(BIN)/python -m pytest tests/book -q -n $(JOBS) --dist worksteal
 
 reproduce: env
 	@$(BIN)/companion run --profile $(PROFILE) $(if $(PAGE),$(CHAPTER)/$(PAGE),$(if $(CHAPTER),--chapter $(CHAPTER))) --resume --jobs $(JOBS)
@@ -73,6 +74,10 @@ serve: html
 	@echo "http://localhost:$(PORT)/index.html   (Ctrl-C stops)"
 	@$(BIN)/python -m http.server $(PORT) --bind 127.0.0.1 --directory _build/html
 
+pdf: html
+	@$(STEP) --summary 1 "PDF of the whole book" $(BIN)/python -m companion.pdf --html _build/html --out _build/contdepth.pdf
+	@echo "Open: $(CURDIR)/_build/contdepth.pdf"
+
 bench: env
 	@mkdir -p _build/bench
 	@$(STEP) --stream "Fixed-step integration against torchdiffeq" $(BIN)/python benchmarks/integrate.py --out _build/bench/integrate.json
@@ -80,6 +85,7 @@ bench: env
 	@$(STEP) --stream "One step of YOPO against PGD and the plain algorithm" $(BIN)/python benchmarks/yopo_step.py --out _build/bench/yopo_step.json
 	@$(STEP) --stream "Many mean-field nets as one batch against a loop" $(BIN)/python benchmarks/meanfield_batch.py --out _build/bench/meanfield_batch.json
 	@$(STEP) --stream "Restoring a picture against BM3D and non-local means" $(BIN)/python benchmarks/restore.py --out _build/bench/restore.json
+	@$(STEP) --stream "The book: build time, weight of pages, time until interactive" $(BIN)/python benchmarks/book.py --out _build/bench/book.json
 
 clean:
 	rm -rf _build .ruff_cache .hypothesis build *.egg-info lib/*.egg-info

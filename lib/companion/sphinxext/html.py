@@ -12,6 +12,8 @@ from sphinx.application import Sphinx
 __all__ = ["setup"]
 
 DESCRIPTION_LENGTH = 200
+OFFLINE_SEARCH = 'if (location.protocol === "file:") DOCUMENTATION_OPTIONS.SHOW_SEARCH_SUMMARY = false;'
+"""Sphinx's search fetches the pages that it found, to show a line of each; browsers forbid that to local files."""
 
 
 def unwanted(asset: object) -> bool:
@@ -26,6 +28,13 @@ def drop_outside_assets(app: Sphinx, pagename: str, templatename: str, context: 
     """Keep only scripts and style sheets that the book carries itself."""
     for kind in ("script_files", "css_files"):
         context[kind] = [asset for asset in context.get(kind, []) if not unwanted(asset)]
+
+
+def search_offline(app: Sphinx, pagename: str, templatename: str, context: dict[str, Any],
+                   doctree: nodes.document | None) -> None:
+    """Let the search page list what it finds without fetching it where the book is read from the file system."""
+    if pagename == "search":
+        app.add_js_file(None, body=OFFLINE_SEARCH, priority=900)
 
 
 def drop_thebe(app: Sphinx, doctree: nodes.document, docname: str) -> None:
@@ -75,5 +84,6 @@ def setup(app: Sphinx) -> None:
     """Connect the page hooks; they run after the theme's own."""
     app.connect("doctree-read", number_proof_ids)
     app.connect("doctree-resolved", drop_thebe, priority=900)
+    app.connect("html-page-context", search_offline, priority=800)
     for hook in (drop_outside_assets, repair_bibliography, describe):
         app.connect("html-page-context", hook, priority=900)

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from PIL import Image, ImageChops
 from sphinx.application import Sphinx
+from sphinx.environment import BuildEnvironment
 
 __all__ = ["lighten", "lighter"]
 
@@ -36,22 +37,35 @@ def lighter(content: bytes) -> bytes:
     return min(out.getvalue(), content, key=len)
 
 
-def lighten(app: Sphinx, failure: Exception | None) -> None:
-    """Make the larger PNG files of the built pages lighter."""
-    if failure is not None or app.builder.format != "html":
+def begin(app: Sphinx, env: BuildEnvironment) -> None:
+    """Start on the larger PNG files while pages are written; Pillow computes beside Python, on another core."""
+    if app.builder.format != "html":
         return
-    paths = [path for path in Path(app.outdir, "_images").glob("*.png") if path.stat().st_size > SMALL]
-    with ThreadPoolExecutor() as pool:      # Pillow computes without holding the interpreter's lock
-        list(pool.map(replace, paths))
+    app.companion_pictures = ThreadPoolExecutor(max_workers=1)
+    app.companion_lighter = {
+        name: app.companion_pictures.submit(lightened, Path(app.srcdir, source))
+        for source, (_, name) in env.images.items() if source.endswith(".png")}
 
 
-def replace(path: Path) -> None:
-    """Write the lighter picture over ``path``, if there is one."""
-    content = path.read_bytes()
-    if (smaller := lighter(content)) is not content:
-        path.write_bytes(smaller)
+def lightened(path: Path) -> bytes | None:
+    """Return the lighter picture at ``path``, or ``None`` where it is light enough or not to be made lighter."""
+    content = path.read_bytes() if path.is_file() else b""
+    smaller = lighter(content) if len(content) > SMALL else content
+    return None if smaller is content else smaller
+
+
+def lighten(app: Sphinx, failure: Exception | None) -> None:
+    """Put the lighter pictures in the place of the copies."""
+    waiting = getattr(app, "companion_lighter", {})
+    for name, found in waiting.items():
+        target = Path(app.outdir, "_images", name)
+        if failure is None and target.is_file() and (content := found.result()) is not None:
+            target.write_bytes(content)
+    if waiting:
+        app.companion_pictures.shutdown(cancel_futures=True)
 
 
 def setup(app: Sphinx) -> None:
-    """Connect the hook; it runs when all is written."""
+    """Connect the hooks: one when all pages are read, one when all is written."""
+    app.connect("env-updated", begin)
     app.connect("build-finished", lighten)

@@ -1,0 +1,64 @@
+"""What the tests of the built book share: the book, its addresses, the browser, and one plain line about the gate.
+
+The folder is ``COMPANION_HTML``, else ``_build/html`` of the checkout; without either the book is built strictly.
+"""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from companion.browser import chromium, find_chromium
+from companion.errors import CompanionError
+from companion.sphinxext import site
+
+ROOT = Path(__file__).resolve().parents[2]
+BUILD = "from jupyter_book.cli.main import main; main()"
+
+
+@pytest.fixture(scope="session")
+def book(tmp_path_factory: pytest.TempPathFactory) -> site.Site:
+    """The built book."""
+    named = os.environ.get("COMPANION_HTML")
+    folder = Path(named) if named else ROOT / "_build" / "html"
+    if not named and not folder.is_dir():
+        out = tmp_path_factory.mktemp("book")
+        command = [sys.executable, "-c", BUILD, "build", str(ROOT), "--path-output", str(out), "--all", "-W", "-n",
+                   "--keep-going"]
+        done = subprocess.run(command, capture_output=True, text=True, check=False)
+        assert done.returncode == 0, f"the strict build of the book fails:\n{done.stderr[-3000:]}"
+        folder = out / "_build" / "html"
+    assert (folder / "index.html").is_file(), f"expected a built book in {folder}, found no index.html: make book"
+    return site.Site(folder)
+
+
+@pytest.fixture(scope="session")
+def browser() -> Iterator[Any]:
+    """One Chromium for all tests of a process; where there is none, each test that asks for it is skipped."""
+    try:
+        find_chromium()
+    except CompanionError as error:
+        pytest.skip(f"NO BROWSER: {error}")
+    with chromium() as found:
+        yield found
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """Say in one line what the gate saw, or that it saw nothing."""
+    stats = terminalreporter.stats
+    reports = {kind: [report for report in stats.get(kind, []) if "test_browser.py::test_page" in report.nodeid]
+               for kind in ("passed", "failed", "skipped", "error")}
+    reasons = [str(report.longrepr[2]) for report in reports["skipped"] if isinstance(report.longrepr, tuple)]
+    if reasons:
+        terminalreporter.write_line(f"BROWSER GATE SKIPPED, {len(reasons)} pages not looked at: "
+                                    + reasons[0].removeprefix("Skipped: ").removeprefix("NO BROWSER: "))
+    elif seen := sum(map(len, reports.values())):
+        faulty = len(reports["failed"]) + len(reports["error"])
+        terminalreporter.write_line(f"Browser gate: {seen} pages, each in light and dark at 1300 and 390 px, "
+                                    f"{faulty} with findings")

@@ -61,16 +61,19 @@ class Page:
 
     def notebook(self) -> NotebookNode:
         """Return the page as a notebook without outputs (a fresh copy)."""
+        return copy.deepcopy(self._read())
+
+    def _read(self) -> NotebookNode:
         if not self.source.is_file():
             raise PageError(f"page {self.id}: expected the file {self._label}, found nothing")
         status = self.source.stat()
-        return copy.deepcopy(_read_notebook(self.source, status.st_mtime_ns, status.st_size))
+        return _read_notebook(self.source, status.st_mtime_ns, status.st_size)
 
     def cells(self) -> tuple[CodeCell, ...]:
         """Return the code cells in order."""
         return tuple(
             CodeCell(cell.source, "parameters" in cell.metadata.get("tags", ()))
-            for cell in self.notebook().cells
+            for cell in self._read().cells
             if cell.cell_type == "code"
         )
 

@@ -29,6 +29,7 @@ from companion.sphinxext import (
     reading,
     roles,
     scorecard_table,
+    sidebar,
     uses,
     variation,
     widgets,
@@ -42,6 +43,6 @@ def setup(app: Sphinx) -> dict[str, Any]:
     app.setup_extension("myst_nb")
     for part in (element, build, domain, audit, prime, roles, provenance, claims_table, explorer,
                  claims_files, check_anchors, paper_tables, scorecard_table, html, icons, pictures, uses,
-                 reading, notation, glossary, figures, widgets, variation, notebooks, cite):
+                 reading, notation, glossary, figures, widgets, variation, notebooks, cite, sidebar):
         part.setup(app)
     return {"version": "1", "env_version": 1, "parallel_read_safe": True, "parallel_write_safe": True}

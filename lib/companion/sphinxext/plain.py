@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
-from functools import cached_property
-from pathlib import PurePosixPath
+from functools import lru_cache
+from pathlib import Path, PurePosixPath
 
 from pybtex.database import BibliographyData, parse_file
 
@@ -22,6 +22,12 @@ OPTION = re.compile(r":[a-z-]+:(\s.*)?")
 LABEL = re.compile(r"\([a-z][a-z0-9-]*\)=")
 SILENT = {"provenance", "symbols", "margin"}
 ELSEWHERE = {"claims-table", "paper-table", "departures", "widget", "literalinclude", "figure", "image"}
+
+
+@lru_cache(maxsize=1)
+def references(path: Path) -> BibliographyData:
+    """Return the book's references; one build asks for them once a page."""
+    return parse_file(str(path))
 
 
 class Plain:
@@ -123,14 +129,10 @@ class Plain:
 
     def cited(self, key: str) -> str:
         """Return a source as authors and year."""
-        entry = self.bibliography.entries.get(key)
+        entry = references(self.store.root / "book" / "references.bib").entries.get(key)
         if entry is None:
             return key
         names = [" ".join(person.last_names) for person in entry.persons.get("author", [])]
         who = " and ".join(names) if len(names) < 3 else f"{names[0]} et al."
         return f"{who} ({entry.fields.get('year', '?')})".replace("{", "").replace("}", "")
 
-    @cached_property
-    def bibliography(self) -> BibliographyData:
-        """The book's references."""
-        return parse_file(str(self.store.root / "book" / "references.bib"))

@@ -33,7 +33,7 @@ env: .venv/.ready
 	@$(PYTHON) -c 'import sys; v = sys.version_info[:3]; sys.exit(0 if (3, 11) <= v < (3, 13) else "Python: expected >= 3.11 and < 3.13, found %d.%d.%d; name another with: make $(or $(MAKECMDGOALS),env) PYTHON=python3.11" % v)'
 	@$(STEP) "Virtual environment" $(PYTHON) -m venv .venv
 	@$(STEP) "Install (pinned, about 1.8 GB)" $(BIN)/python -m pip install --disable-pip-version-check -c constraints.txt \
-	  $(if $(TORCH_INDEX),--extra-index-url $(TORCH_INDEX)) -e ".[book,test,peers,fast]"
+	  $(if $(TORCH_INDEX),--extra-index-url $(TORCH_INDEX)) -e ".[run,book,test,peers,fast]"
 	@touch $@
 
 book: env html scorecard

@@ -16,6 +16,7 @@ from bs4 import BeautifulSoup, Tag
 
 from companion.errors import CompanionError
 from companion.scorecard import claim_rows, counts
+from companion.toc import captions
 from companion.verdict import VERDICTS
 
 __all__ = ["LEFT_OUT", "Leaf", "leaves", "print_page"]
@@ -209,12 +210,13 @@ def _title_page(root: Path, config: dict[str, Any]) -> str:
     newest = max(records, key=lambda record: record.started, default=None)
     made = "" if newest is None else (f"<p>Newest run: {escape(newest.started[:10])}, commit "
                                       f"<code>{escape(str(newest.commit)[:9])}</code></p>")
-    heads = "".join(f'<th scope="col">{name}</th>' for name in ("Chapter", *VERDICTS, "claims"))
+    heads = "".join(f'<th scope="col">{name}</th>' for name in ("Chapter", *VERDICTS, "Claims"))
     lines = []
     for name in [*dict.fromkeys(row.chapter for row in rows), None]:
         own = [row for row in rows if name in (None, row.chapter)]
         cells = "".join(f"<td>{counts(own).get(verdict, 0)}</td>" for verdict in VERDICTS)
-        lines.append(f'<tr><th scope="row">{escape(name or "All")}</th>{cells}<td>{len(own)}</td></tr>')
+        head = escape(captions(root).get(name, name) if name else "All")
+        lines.append(f'<tr><th scope="row">{head}</th>{cells}<td>{len(own)}</td></tr>')
     return (f'<section class="print-title"><p class="title">{escape(config["title"])}</p>'
             f'<p>{escape(config.get("author", ""))}</p>{made}<table class="print-scorecard">'
             f'<thead><tr>{heads}</tr></thead><tbody>{"".join(lines)}</tbody></table></section>')

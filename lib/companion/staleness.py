@@ -10,6 +10,7 @@ from pathlib import Path
 from companion.pages import load_pages
 from companion.root import record_path
 from companion.scorecard import records_of
+from companion.variations import load_variations
 
 __all__ = ["Finding", "findings"]
 
@@ -32,7 +33,7 @@ def findings(
     """Return every reason why the stored runs do not speak for the present book; empty when all are fresh."""
     return [
         finding
-        for finding in [*_of_pages(root, chapter), *_orphans(root, chapter)]
+        for finding in [*_of_pages(root, chapter), *_orphans(root, chapter), *_of_variations(root, chapter)]
         if profiles is None or finding.profile in profiles
     ]
 
@@ -45,6 +46,19 @@ def _of_pages(root: Path, chapter: str | None) -> Iterator[Finding]:
                 yield from (Finding(page.id, profile, reason) for reason in stored[profile][1])
             elif not setting.not_attempted:
                 yield Finding(page.id, profile, "no run is stored")
+
+
+def _of_variations(root: Path, chapter: str | None) -> Iterator[Finding]:
+    """Yield what is wrong with the runs below ``results/variations``: stale, missing, or nobody's."""
+    known = load_variations(root)
+    for variation in known.values():
+        if chapter in (None, variation.page.chapter):
+            name = f"{variation.page.id}, variation {variation.id}"
+            yield from (Finding(name, variation.profile, reason) for reason in variation.reasons())
+    folder = root / "results" / "variations"
+    for path in sorted(folder.iterdir()) if chapter is None and folder.is_dir() else ():
+        if path.name not in known:
+            yield Finding(f"results/variations/{path.name}", "book", "book/variations.yml has no such variation")
 
 
 def _orphans(root: Path, chapter: str | None) -> Iterator[Finding]:

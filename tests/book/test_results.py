@@ -14,6 +14,7 @@ from companion.pages import Page, load_pages
 from companion.record import load_records
 from companion.scorecard import records_of
 from companion.staleness import findings
+from companion.variations import Variation, load_variations, results_of
 
 ROOT = Path(__file__).resolve().parents[2]
 PAGES = load_pages(ROOT)
@@ -78,11 +79,20 @@ def test_local_paths_are_recognised(text: str, local: bool) -> None:
 def test_stored_runs_hold_no_local_path() -> None:
     """Notebooks are JSON, where a backslash stands twice; images are left out, since base64 holds anything."""
     found = []
-    for path in sorted((ROOT / "results").glob("*/*/*.*")):
+    for path in sorted(path for path in (ROOT / "results").rglob("*.*") if path.suffix in (".json", ".ipynb")):
         for line in path.read_text(encoding="utf-8").splitlines():
             if '"image/' not in line and (match := LOCAL.search(line)):
                 found.append(f"{path.relative_to(ROOT)}: {line[max(0, match.start() - 20):][:80]}")
     assert found == []
+
+
+@pytest.mark.parametrize("variation", load_variations(ROOT).values(), ids=lambda variation: variation.id)
+def test_every_variation_has_a_fresh_run_and_a_place_in_the_book(variation: Variation) -> None:
+    assert variation.reasons() == [], f"run: .venv/bin/companion vary {variation.id}"
+    record, page = variation.record(), variation.page
+    notebook = results_of(variation) / variation.profile / page.chapter / f"{page.name}.ipynb"
+    assert evidence.flaws(notebook, record, load_ledger(ROOT, page.chapter), coverage=False) == []
+    assert f"```{{variation}} {variation.id}\n" in (ROOT / "book/change_one_thing.md").read_text(encoding="utf-8")
 
 
 def test_no_stored_run_is_nobodys() -> None:

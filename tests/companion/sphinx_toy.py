@@ -193,6 +193,7 @@ def write_book(root: Path) -> Path:
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(text, encoding="utf-8")
     shutil.copy(REPOSITORY / "_config.yml", root / "_config.yml")
+    shutil.copy(REPOSITORY / "CITATION.cff", root / "CITATION.cff")
     (root / "book/_assets").symlink_to(REPOSITORY / "book/_assets")
     for profile in ("smoke", "book"):
         write_run(root, profile)

@@ -224,6 +224,28 @@ def test_other_parameters_go_elsewhere(ran, tmp_path):
     assert stored(ran) == before
 
 
+def test_variations_are_run_into_their_own_folder(ran, capsys):
+    (ran / "book/variations.yml").write_text(
+        "variations:\n"
+        "  - {id: wide, page: toy/euler, profile: smoke, parameters: {width: 0.75}, watch: [toy.euler.order]}\n",
+        encoding="utf-8",
+    )
+    stored = ran / "results/variations/wide/smoke/toy/euler.json"
+    assert main(["vary", "--root", str(ran), "wide"]) == 0
+    record = json.loads(stored.read_text(encoding="utf-8"))
+    assert record["parameters"]["width"] == 0.75 and "toy.euler.order" in record["checks"]
+    written = stored.stat().st_mtime_ns
+    assert main(["vary", "--root", str(ran)]) == 0 and stored.stat().st_mtime_ns == written   # fresh: left alone
+    assert main(["stale", "--root", str(ran), "--profile", "smoke"]) == 0
+    stored.parents[2].rename(ran / "results/variations/narrow")
+    capsys.readouterr()
+    assert main(["stale", "--root", str(ran)]) == 1
+    said = capsys.readouterr().out
+    assert "variation wide" in said and "no run of it is stored" in said and "no such variation" in said
+    assert main(["vary", "--root", str(ran), "wid"]) == 2
+    assert "did you mean 'wide'" in capsys.readouterr().err
+
+
 def test_defaults_are_read_without_running():
     source = '"doc"\na = 1\nb: float = -2.5e-3  # note\nc = ["x", None]\nd = (1, 2)\n'
     assert read_defaults(source, "p.md") == {"a": 1, "b": -0.0025, "c": ["x", None], "d": (1, 2)}

@@ -21,13 +21,16 @@ pages:
   notation:
     level: reference
     next_why: The words.
+    prev_why: The start.
   glossary:
     level: reference
     next_why: What a step of $h$ is.
+    prev_why: The letters, again.
   toy/concept:
     level: introductory
     needs: ["linear algebra: eigenvalues of $A$"]
     next_why: Whether the order & the slope agree.
+    prev_why: Words for it.
   toy/orders:
     needs:
       - {page: toy/concept, why: what a step $h$ is}
@@ -36,6 +39,7 @@ pages:
     prev_why: The idea.
   toy/claims:
     level: reference
+    prev_why: What the slopes are.
 """
 NOTATION = """\
 symbols:
@@ -112,7 +116,8 @@ def test_neighbours_come_with_reasons(book: Path) -> None:
     assert re.search(r'Claims</p>\s*<p class="prev-next-why">All claims\.</p>', foot)
     assert "order &amp; the slope" in page_text(book, "book/toy/concept")
     assert r'<span class="math notranslate nohighlight">\(h\)</span>' in page_text(book, "book/glossary")
-    assert page_text(book, "book/toy/claims").count("prev-next-why") == 0
+    assert page_text(book, "book/index").count("prev-next-why") == 1
+    assert page_text(book, "book/toy/claims").count("prev-next-why") == 1
 
 
 def test_margin_notes_show_symbols_linked_to_their_rows(book: Path) -> None:
@@ -141,7 +146,7 @@ def test_terms_link_back_once_in_the_books_order(book: Path) -> None:
     text = words(page)
     assert "The simplest scheme. Used on: The idea (Toy) , Claims order" in text.replace("#", "")
     assert "A power of the step. Used on: Orders of the schemes" in text
-    assert text.count("Used on:") == 2
+    assert text.count("Used on:") == page.count("companion-back") == 2, "a term without use has no empty line"
     assert 'href="../glossary.html#term-forward-Euler"' in page_text(book, "book/toy/concept")
 
 
@@ -150,7 +155,9 @@ def test_faults_are_said_in_one_sentence_each(tmp_path: Path) -> None:
     data = root / "book/reading.yml"
     edit(data, "{page: toy/concept, why", "{page: toy/consept, why")
     edit(data, "    prev_why: The idea.\n", "  toy/ordres:\n    next_why: Nowhere.\n")
-    edit(data, "  glossary:\n    level: reference\n    next_why: What a step of $h$ is.\n", "")
+    edit(data, "  glossary:\n    level: reference\n    next_why: What a step of $h$ is.\n"
+               "    prev_why: The letters, again.\n", "")
+    edit(data, "    prev_why: What the slopes are.\n", "")
     edit(data, "    next_why: The letters.\n", "    needs: [arithmetic]\n")
     edit(root / "book/toy/concept.md", "{symbols} step, state", "{symbols} stepp, state")
     edit(root / "book/toy/concept.md", "{term}`forward Euler`", "{term}`backward Euler`")
@@ -161,6 +168,7 @@ def test_faults_are_said_in_one_sentence_each(tmp_path: Path) -> None:
         "toy/ordres: expected a page of the table of contents, found 'toy/ordres'; did you mean 'toy/orders'?",
         "book/reading.yml: expected an entry for the page 'glossary', found none; add it below pages",
         "page index: expected next_why, one sentence on why to go on, found none",
+        "page toy/claims: expected prev_why, one sentence on why to go back, found none",
         "{symbols}: expected ids of book/notation.yml, found 'stepp'; did you mean 'step'?",
         "term not in glossary: 'backward Euler'",
         "symbol step: expected a chapter of the book, found 'toi'; did you mean 'toy'?",

@@ -85,9 +85,9 @@ def test_the_variations_command_makes_that_run(book: Path) -> None:
 
 
 @pytest.mark.parametrize(("old", "new", "sentence"), [
-    ("finer\n    page", "finer\n    profil: x\n    page", "unknown key 'profil'|profil"),
-    ("toy/orders", "toy/odrers", "did you mean 'toy/orders'|toy/odrers"),
-    ("steps: [80, 160]", "step: [80, 160]", "step"),
+    ("finer\n    page", "finer\n    profil: x\n    page", "did you mean 'profile'"),
+    ("toy/orders", "toy/odrers", "did you mean 'toy/orders'"),
+    ("steps: [80, 160]", "step: [80, 160]", "did you mean 'steps'"),
     ("steps: [80, 160]", "steps: [40, 80]", "expected a change of the profile's parameters"),
     ("toy.order.euler", "toy.order.heun", "toy.order.heun"),
     ("toy.order.euler", "toy.imagenet", "expected claims that toy/orders checks at book"),
@@ -112,7 +112,8 @@ def test_a_variation_without_a_run_says_how_to_make_one(tmp_path: Path) -> None:
     edit(root / "book/variations.yml", "id: finer", "id: other")
     edit(root / "book/toy/change.md", "{variation} finer", "{variation} other")
     done = build(root)
-    assert done.returncode != 0 and "other: no run of it is stored; run: companion vary other" in done.stderr
+    sentence = "other: no run of it is stored; run: .venv/bin/companion vary other"
+    assert done.returncode != 0 and sentence in done.stderr
 
 
 def test_notebooks_install_the_commit_they_belong_to(book: Path) -> None:
@@ -122,11 +123,19 @@ def test_notebooks_install_the_commit_they_belong_to(book: Path) -> None:
     first, install, *rest = notebook["cells"]
     assert first["cell_type"] == "markdown" and install["cell_type"] == "code"
     lines = "".join(install["source"]).splitlines()
-    assert lines[0] == "!git clone --quiet https://github.com/contdepth/companion companion"
-    assert lines[1:3] == ["%cd -q companion", f"!git checkout --quiet {commit}"]
+    assert lines == ["import pathlib", "", 'if not pathlib.Path("book").is_dir():',
+                     "    !git clone --quiet https://github.com/contdepth/companion companion",
+                     "    %cd -q companion", f"!git checkout --quiet {commit}",
+                     '%pip install --quiet ".[run,peers,fast]"']
     stored = json.loads((book / "results/book/toy/orders.ipynb").read_text("utf-8"))
     code = [cell for cell in rest if cell["cell_type"] == "code"]
-    assert code == [cell for cell in stored["cells"] if cell["cell_type"] == "code"]
+    assert [cell["source"] for cell in code] == [
+        cell["source"] for cell in stored["cells"] if cell["cell_type"] == "code"]
+    assert [len(cell["outputs"]) for cell in code] == [
+        len(cell["outputs"]) for cell in stored["cells"] if cell["cell_type"] == "code"]
+    shown = json.dumps([cell["outputs"] for cell in code])
+    assert 'href=\\"https://contdepth.github.io/companion/book/toy/claims.html#claim-toy-gap' in shown
+    assert 'href=\\"claims.html' not in shown
     page = page_text(book, "book/toy/orders")
     where = f"{commit}?urlpath=lab/tree/results/book/toy/orders.ipynb"
     assert f"mybinder.org/v2/gh/contdepth/companion/{where}" in page
@@ -144,7 +153,9 @@ def test_plain_text_of_roles_and_directives(book: Path) -> None:
     assert plain.text("{doc}`concept` {doc}`the start <../index>` {doc}`/book/toy/claims`") == (
         f"[concept]({SITE}/book/toy/concept.html) [the start]({SITE}/book/index.html) "
         f"[claims]({SITE}/book/toy/claims.html)")
-    assert plain.text("{cite:t}`doe2020`, {term}`orders <order>`, {eq}`eq-x`") == "Doe (2020), orders, eq-x"
+    assert plain.text("{cite:t}`doe2020`, {term}`orders <order>`") == "Doe (2020), orders"
+    assert plain.text("{ours}`toy.nothing:.2f`, {noted}`nothing`, {cite:t}`roe2020`") == (
+        "toy.nothing:.2f, nothing, roe2020"), "what cannot be resolved keeps its text"
     theorem = "(thm)=\n:::{prf:theorem} Rate\n:label: rate\n\nFor $p$, see {claim}`toy.gap`.\n:::\nAfter."
     assert plain.text(theorem).splitlines() == [
         "> **Rate**", ">", f"> For $p$, see [toy.gap]({SITE}/book/toy/claims.html#claim-toy-gap) (undecided).", "",
@@ -152,6 +163,27 @@ def test_plain_text_of_roles_and_directives(book: Path) -> None:
     assert plain.text("```{provenance}\n```\nA\n```{math}\n:label: x\na = b\n```") == "A\n$$\na = b\n$$"
     assert "paper table stands here [on the page]" in plain.text("```{paper-table} A-1\n```")
     assert plain.text("```python\nx = {}\n```") == "```python\nx = {}\n```"
+    assert plain.text("$$\na = b\n$$ (eq-x)\n\n$$a$$ (eq-y)\nA") == "$$\na = b\n$$\n\n$$a$$\nA"
+
+
+def test_labels_become_links_to_the_published_page(tmp_path: Path) -> None:
+    root = write_book(tmp_path)
+    (root / "book/toy/labels.md").write_text(
+        "(long-time)=\n## The whole horizon\n\n$$\na = b\n$$ (eq-x)\n\n```{math}\n:label: eq-y\nb = c\n```\n\n"
+        ":::{prf:proposition} Rate\n:class: tip\n:label: prop-rate\nIt holds.\n:::\n\n"
+        "```{code-cell}\n---\nmystnb:\n  figure:\n    name: fig-rate\n---\nplot()\n```\n", encoding="utf-8")
+    plain, page = Plain(Store(root), "toy/orders", SITE), f"{SITE}/book/toy/labels.html"
+    for source, text in (
+        ("Slopes of {eq}`eq-x`.", f"Slopes of [the equation]({page}#equation-eq-x)."),
+        ("{eq}`eq-y` holds.", f"[The equation]({page}#equation-eq-y) holds."),
+        ("By the bound {eq}`eq-y` it ends.", f"By the bound ([equation]({page}#equation-eq-y)) it ends."),
+        ("It ends. {prf:ref}`prop-rate` says why.", f"It ends. [The proposition]({page}#prop-rate) says why."),
+        ("See {numref}`fig-rate`.", f"See [the figure]({page}#fig-rate)."),
+        ("See {ref}`long-time`, {ref}`later <long-time>`.",
+         f"See [The whole horizon]({page}#long-time), [later]({page}#long-time)."),
+        ("By {eq}`eq-z` and {ref}`nowhere`, {ref}`there <nowhere>`.", "By the equation and nowhere, there."),
+    ):
+        assert plain.text(source) == text
 
 
 def test_bibtex_of_paper_and_chapter(book: Path) -> None:
@@ -172,4 +204,5 @@ def test_the_entries_are_bibtex(book: Path) -> None:
     ledger = Store(book).ledgers["toy"]
     entry = chapter_entry(ledger, authors="The toys", year="2026", version="0.1.0", site=SITE, book="A book")
     (parsed,) = parse_string(entry, "bibtex").entries.values()
-    assert parsed.fields["url"] == f"{SITE}/book/toy/index.html" and str(parsed.persons["author"][0]) == "{The toys}"
+    assert parsed.fields["url"] == f"{SITE}/book/toy/index.html"
+    assert str(parsed.persons["author"][0]) == "{The toys}"

@@ -8,6 +8,7 @@ from pathlib import Path
 from docutils import nodes
 from sphinx.application import Sphinx
 
+from companion.documents import read_document
 from companion.ledger import Ledger
 from companion.sphinxext.build import store_of
 from companion.sphinxext.chapter import ChapterDirective
@@ -32,14 +33,14 @@ def chapter_entry(ledger: Ledger, *, authors: str, year: str, version: str, site
     """Return a BibTeX entry for the reproduction of the ledger's paper."""
     fields = {
         "author": "{" + authors + "}",
-        "title": f"Reproduction of ``{ledger.paper.title}''",
-        "booktitle": book,
+        "title": "{" + f"Reproduction of ``{ledger.paper.title}''" + "}",
+        "howpublished": f"A chapter of: {book}",
         "year": year,
         "note": f"version {version}",
         "url": f"{site}/book/{ledger.chapter}/index.html",
     }
     lines = [f"  {name} = {{{value}}}," for name, value in fields.items()]
-    return "\n".join([f"@incollection{{contdepth-{ledger.chapter},", *lines, "}"])
+    return "\n".join([f"@misc{{contdepth-{ledger.chapter},", *lines, "}"])
 
 
 class CiteChapter(ChapterDirective):
@@ -54,18 +55,15 @@ class CiteChapter(ChapterDirective):
         if paper is None:
             self.warn(f"book/references.bib has no entry {ledger.paper.key}, the paper of {ledger.chapter}")
             return []
-        version = self.cff(root, "version")
+        cff = root / "CITATION.cff"
+        self.env.note_dependency(str(cff))
+        if not cff.is_file():
+            self.warn("expected CITATION.cff, which holds the version, in the book's root, found nothing")
+            return []
+        version = read_document(cff, cff.name).data["version"]
         ours = chapter_entry(ledger, authors=config.author, year=config.copyright[:4], version=version,
                              site=config.html_baseurl.rstrip("/"), book=config.html_title or config.project)
         return [nodes.literal_block("", f"{paper}\n{ours}", language="bibtex")]
-
-    def cff(self, root: Path, key: str) -> str:
-        """Return a one-line value of ``CITATION.cff``."""
-        path = root / "CITATION.cff"
-        self.env.note_dependency(str(path))
-        text = path.read_text("utf-8") if path.is_file() else ""
-        found = re.search(rf"^{key}: *\"?([^\"\n]+)", text, re.MULTILINE)
-        return found[1].strip() if found else "0"
 
 
 def setup(app: Sphinx) -> None:

@@ -15,7 +15,6 @@ from typing import Any, ClassVar
 from docutils import nodes
 from docutils.utils.smartquotes import smartyPants
 from sphinx.application import Sphinx
-from sphinx.environment import BuildEnvironment
 
 from companion.export import FILES, command, document
 from companion.sphinxext import wording
@@ -24,6 +23,7 @@ from companion.sphinxext.chapter import ChapterDirective
 from companion.sphinxext.element import el
 from companion.sphinxext.explorer_html import Sheet, filters, link, run_id
 from companion.sphinxext.links import stored_file
+from companion.sphinxext.uses import chapter_title
 
 __all__ = ["claims_data", "setup"]
 
@@ -122,18 +122,12 @@ def part_html(builder: Any, part: str, written: Mapping[str, str]) -> str:
     if part == "runs":
         return runs_html(app, written, href, title)
     inline = partial(inline_html, written)
-    sheet = Sheet(claims_data(app), inline, href, partial(chapter_name, env), env.found_docs.__contains__)
+    sheet = Sheet(claims_data(app), inline, href, partial(chapter_title, app), env.found_docs.__contains__)
     if part == "sources":
         return sheet.source_lists()
     return f'{filters(sheet.data, sheet.chapter)}<div class="explorer-scroll">{sheet.claims()}</div>'
 
 
-def chapter_name(env: BuildEnvironment, chapter: str) -> str:
-    """Return the caption above a chapter in the table of contents, else the name of its folder."""
-    for part in env.external_site_map.root.subtrees:
-        if any(str(item).startswith(f"book/{chapter}/") for item in part.items) and part.caption:
-            return part.caption
-    return chapter
 
 
 def inline_html(written: Mapping[str, str], text: str) -> str:
@@ -155,7 +149,7 @@ def runs_html(app: Sphinx, written: Mapping[str, str], href: Callable[[str], str
                 why = "; ".join(filter(None, (setting.not_attempted, setting.cost))) or "no run is stored"
                 shown = f"not run: {inline_html(written, why)}"
             else:
-                commit = f'<a href="{repo}/commit/{record.commit}">{record.commit[:9]}</a>'
+                commit = f'<a href="{repo}/commit/{escape(record.commit)}">{escape(record.commit[:9])}</a>'
                 shown = (f"{wording.date(record.started)}, {wording.duration(record.duration_s)}, "
                          f"{escape(record.device)}; commit {commit}{' with local changes' * record.dirty}; "
                          + ", ".join(written[f"{page.id}@{profile}.{kind}"] for kind in KINDS))

@@ -54,19 +54,32 @@ def portable(notebook: dict[str, Any], plain: Plain, url: str, commit: str) -> d
     start = cell("markdown", "companion-start", (
         f"*The executed notebook of [this page]({plain.address}). Its outputs are those of the stored run. "
         "To run it yourself, run the next cell first, on Colab or any machine without a checkout: it fetches and "
-        "installs the commit that this notebook belongs to, which takes a few minutes.*"))
+        "installs the commit that this notebook belongs to, beside the libraries that the machine has, which "
+        "takes a few minutes; with other versions of those, last digits may differ.*"))
     install = cell("code", "companion-install", (
-        f"!git clone --quiet {url} {folder}\n"
-        f"%cd -q {folder}\n"
+        'import pathlib\n\nif not pathlib.Path("book").is_dir():\n'
+        f"    !git clone --quiet {url} {folder}\n"
+        f"    %cd -q {folder}\n"
         f"!git checkout --quiet {commit}\n"
-        '%pip install --quiet ".[book,peers,fast]"'))
+        '%pip install --quiet ".[run,peers,fast]"'))
     cells = []
     for one in notebook["cells"]:
         if one["cell_type"] == "markdown":
             text = plain.text("".join(one["source"]))
             one = {**one, "source": text.splitlines(keepends=True)}
-        cells.append(one)
+        cells.append({**one, "outputs": [linked(output, plain) for output in one["outputs"]]}
+                     if one["cell_type"] == "code" else one)
     return {**notebook, "cells": [start, install, *cells]}
+
+
+def linked(output: dict[str, Any], plain: Plain) -> dict[str, Any]:
+    """Return an output whose lines of verdicts link to the published book."""
+    html = output.get("data", {}).get("text/html")
+    if html is None:
+        return output
+    there = f'href="{plain.address.rpartition("/")[0]}/claims.html#'
+    return {**output, "data": {**output["data"], "text/html": [
+        line.replace('href="claims.html#', there) for line in ([html] if isinstance(html, str) else html)]}}
 
 
 def write(app: Sphinx, failure: Exception | None) -> None:

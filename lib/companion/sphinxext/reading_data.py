@@ -58,7 +58,7 @@ def check(app: Sphinx, env: BuildEnvironment) -> None:
 
 
 def path_problems(document: Document, pages: list[str]) -> Iterable[str]:
-    """Yield a sentence for each page that is unknown, missing, or has no reason to go on; ``pages`` in order."""
+    """Yield a sentence for each page that is unknown, missing, or has no reason to go on or back; ``pages`` in order."""
     found = document.data["pages"]
     for name, entry in found.items():
         if name not in pages:
@@ -73,5 +73,7 @@ def path_problems(document: Document, pages: list[str]) -> Iterable[str]:
     for name in pages:
         if name not in found:
             yield f"{FILE}: expected an entry for the page {name!r}, found none; add it below pages"
-        elif name != pages[-1] and not (found[name] or {}).get("next_why"):
-            yield document.problem(("pages", name), "next_why, one sentence on why to go on", "none")
+            continue
+        for key, where, end in (("next_why", "on", pages[-1]), ("prev_why", "back", pages[0])):
+            if name != end and not (found[name] or {}).get(key):
+                yield document.problem(("pages", name), f"{key}, one sentence on why to go {where}", "none")

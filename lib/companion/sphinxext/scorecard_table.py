@@ -13,6 +13,7 @@ from companion.sphinxext.build import depends_on_ledger, depends_on_records, sto
 from companion.sphinxext.element import Element, el
 from companion.sphinxext.links import page_link
 from companion.sphinxext.store import page_of
+from companion.sphinxext.uses import chapter_title
 
 __all__ = ["setup"]
 
@@ -60,7 +61,9 @@ class Scorecard(SphinxDirective):
         filters = (("chapter", chapter), ("verdict", wording.slug(verdict)))
         chosen = "&".join(f"{name}={value}" for name, value in filters if value)
         address = self.env.app.builder.get_relative_uri(self.env.docname, "book/claims")
-        words = f"{number} claims{f' of {chapter}' if chapter else ''}{f': {verdict}' if verdict else ''}"
+        name = chapter_title(self.env.app, chapter)
+        words = f"{number} claim{'s' * (number != 1)}"
+        words += f" of {name}" * bool(chapter) + f": {verdict}" * bool(verdict)
         return el("a", {"href": f"{address}?{chosen}" if chosen else address, "aria-label": words},
                   str(number))
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from functools import lru_cache
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -15,9 +14,9 @@ from sphinx.environment import BuildEnvironment
 from sphinx.transforms.post_transforms import SphinxPostTransform
 from sphinx.util.nodes import make_refnode
 
-from companion.documents import read_document
 from companion.sphinxext.element import el
 from companion.sphinxext.links import page_link
+from companion.toc import captions
 
 __all__ = ["UsedOn", "UsesDomain", "chapter_order", "chapter_title", "places", "setup", "symbol_anchor",
            "text_with_math", "uses_of"]
@@ -112,7 +111,9 @@ class LinkBack(SphinxPostTransform):
             pages = [page for page in uses_of(self.env).pages(place["kind"], set(place["names"]))
                      if page != self.env.docname]
             if not pages:
-                place.parent.remove(place)
+                wrapper = place.parent.get("attrs", {}).get("class") == "companion-back" and len(place.parent) == 1
+                empty = place.parent if wrapper else place
+                empty.parent.remove(empty)
                 continue
             links = [part for page in pages for part in (", ", self.link(page))][1:]
             place.replace_self(el("span", {"class": "companion-used-on"}, "Used on: ", links))
@@ -126,28 +127,14 @@ class LinkBack(SphinxPostTransform):
         return page_link(self.env, name, f"{own} ({chapter_title(self.app, folder)})" if shared else "")
 
 
-@lru_cache(maxsize=4)
-def _captions(path: Path, mtime: int) -> dict[str, str]:
-    toc = read_document(path, path.name).data
-    found: dict[str, str] = {}
-    for part in toc.get("parts", ()):
-        for page in part.get("chapters", ()):
-            folder = str(page.get("file", "")).removeprefix("book/").rpartition("/")[0]
-            if folder:
-                found.setdefault(folder, part.get("caption", folder))
-    return found
-
-
 def chapter_order(app: Sphinx) -> list[str]:
     """Return the folders of the chapters in the order of the table of contents."""
-    path = Path(app.srcdir, "_toc.yml")
-    return list(_captions(path, path.stat().st_mtime_ns)) if path.is_file() else []
+    return list(captions(Path(app.srcdir)))
 
 
 def chapter_title(app: Sphinx, chapter: str) -> str:
     """Return the chapter's name as the table of contents has it."""
-    path = Path(app.srcdir, "_toc.yml")
-    return (_captions(path, path.stat().st_mtime_ns) if path.is_file() else {}).get(chapter, chapter)
+    return captions(Path(app.srcdir)).get(chapter, chapter)
 
 
 def text_with_math(text: str) -> list[nodes.Node]:

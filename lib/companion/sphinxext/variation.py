@@ -10,6 +10,7 @@ from sphinx.util import logging
 from sphinx.util.docutils import SphinxDirective
 
 from companion.errors import CompanionError, nearest
+from companion.root import record_path
 from companion.scorecard import Row
 from companion.sphinxext import wording
 from companion.sphinxext.badge import badge
@@ -40,13 +41,14 @@ class VariationDirective(SphinxDirective):
         if name not in known:
             return self.warn(f"expected a variation of book/variations.yml, found {name!r}{nearest(name, known)}")
         variation = known[name]
-        for reason in variation.reasons():
-            self.warn(f"{name}: {reason}; run: companion vary {name}")
-        record = variation.record()
-        if record is None:
-            return []
-        self.env.note_dependency(str(results_of(variation)))
+        path = record_path(results_of(variation), variation.profile, variation.page.chapter, variation.page.name)
+        self.env.note_dependency(str(path))
         depends_on_records(self.env, variation.page.id)
+        reasons, record = variation.reasons(), variation.record()
+        for reason in reasons:
+            self.warn(f"{name}: {reason}; run: .venv/bin/companion vary {name}")
+        if reasons or record is None:
+            return []
         command = nodes.literal_block(variation.command, variation.command, language="bash")
         return [command, el("p", {"class": "companion-took"}, f"Took {wording.duration(record.duration_s)} on "
                             f"{record.device}, {wording.date(record.started)}."), self.table(variation, record)]

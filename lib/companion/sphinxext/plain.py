@@ -9,8 +9,8 @@ from pathlib import Path, PurePosixPath
 
 from pybtex.database import BibliographyData, parse_file
 
-from companion.sphinxext import wording
-from companion.sphinxext.roles import Target
+from companion.sphinxext.labels import NAME, Place, labelled
+from companion.sphinxext.roles import Problem, Target, noted_number, our_figure, papers_figure, row_of
 from companion.sphinxext.store import Store
 
 __all__ = ["Plain"]
@@ -19,7 +19,12 @@ ROLE = re.compile(r"\{(?P<role>[a-z]+(?:[:-][a-z]+)*)\}`(?P<text>[^`]+)`")
 EXPLICIT = re.compile(r"(?P<text>.*?)\s*<(?P<target>[^<>]+)>", re.DOTALL)
 FENCE = re.compile(r"(?P<fence>`{3,}|:{3,})\{(?P<name>[a-z]+(?:[:-][a-z]+)*)\}\s*(?P<title>.*)")
 OPTION = re.compile(r":[a-z-]+:(\s.*)?")
-LABEL = re.compile(r"\([a-z][a-z0-9-]*\)=")
+LABEL = re.compile(rf"\({NAME}\)=")
+NUMBERED = re.compile(rf"(.*\$\$)\s*\({NAME}\)\s*")
+LABELLED = {"eq": "the equation", "numref": "the figure", "prf:ref": "the statement", "ref": ""}
+OPENING = re.compile(r"(?:\A|[.!?]\s+|\n>?[ ]*\n(?:> )?|\n(?:> )?[-*] )\Z")
+APPOSITION = re.compile(
+    r"(?:`|\$ steps|\b(?:the|an?) (?:\w+ )?(?!of|in|by|with|from|into|under|and|to|is|are)\w+) \Z", re.IGNORECASE)
 SILENT = {"provenance", "symbols", "margin"}
 ELSEWHERE = {"claims-table", "paper-table", "departures", "widget", "literalinclude", "figure", "image"}
 
@@ -27,7 +32,7 @@ ELSEWHERE = {"claims-table", "paper-table", "departures", "widget", "literalincl
 @lru_cache(maxsize=1)
 def references(path: Path) -> BibliographyData:
     """Return the book's references; one build asks for them once a page."""
-    return parse_file(str(path))
+    return parse_file(str(path)) if path.is_file() else BibliographyData()
 
 
 class Plain:
@@ -60,7 +65,7 @@ class Plain:
                 continue
             match = FENCE.fullmatch(line.strip())
             if match is None:
-                found.append(line)
+                found.append(NUMBERED.sub(r"\1", line))
                 continue
             body = []
             for inner in rest:
@@ -84,35 +89,49 @@ class Plain:
         return [f"> **{head}**", ">", *(f"> {line}".rstrip() for line in self.lines(body)), ""]
 
     def role(self, match: re.Match[str]) -> str:
-        """Return the words that a role stands for."""
+        """Return the words that a role stands for; of one that cannot be resolved its text."""
+        if match["role"] in LABELLED:
+            return self.label(match)
         handler = self.roles.get(match["role"])
         explicit = EXPLICIT.fullmatch(match["text"])
         if handler is None:
             return explicit["text"] if explicit else match["text"]
-        return handler(match["text"])
+        try:
+            return handler(match["text"])
+        except Problem:
+            return match["text"]
+
+    def label(self, match: re.Match[str]) -> str:
+        """Return a link to what a label names on the published page; words stand for its number."""
+        explicit = EXPLICIT.fullmatch(match["text"])
+        target = explicit["target"] if explicit else match["text"]
+        place: Place | None = labelled(self.store.root / "book").get(target)
+        words = explicit["text"] if explicit else place.words if place else LABELLED[match["role"]] or target
+        before = match.string[max(0, match.start() - 80):match.start()]
+        aside = match["role"] == "eq" and not explicit and APPOSITION.search(before)
+        if aside:
+            words = words.removeprefix("the ")
+        elif not explicit and OPENING.search(before):
+            words = words[:1].upper() + words[1:]
+        link = f"[{words}]({self.site}/book/{place.page}.html#{place.anchor})" if place else words
+        return f"({link})" if aside else link
 
     def claim(self, text: str) -> str:
-        row = self.store.rows[Target.parse(text).key]
+        row = row_of(self.store, Target.parse(text).key)
         return f"[{row.claim.id}]({self.site}/book/{row.chapter}/claims.html#{row.claim.anchor}) ({row.verdict})"
 
     def ours(self, text: str) -> str:
         target = Target.parse(text)
-        check = self.store.rows[target.key].records[target.profile()].checks[target.key]
-        if target.spec.startswith("interval"):
-            return wording.interval(check["value"], check.get("interval"), target.spec.partition(":")[2])
-        return wording.number(check["value"], target.spec)
+        return our_figure(row_of(self.store, target.key), target)
 
     def noted(self, text: str) -> str:
         target = Target.parse(text)
-        page, _, name = target.key.rpartition("#")
-        record = self.store.record(page or self.page, target.profile())
-        return wording.number(record.values[name], target.spec) if record else "–"
+        return noted_number(self.store, target.key.rpartition("#")[0] or self.page, target)
 
     def paper_says(self, text: str) -> str:
         target = Target.parse(text)
-        figure = getattr(self.store.rows[target.key].claim, target.suffix or "paper")
-        shown = figure.text if figure.value is None else figure.value
-        return wording.number(shown, target.spec) + ("" if figure.verified or target.suffix else "†")
+        shown, marked = papers_figure(row_of(self.store, target.key), target)
+        return shown + ("†" if marked else "")
 
     def doc(self, text: str) -> str:
         explicit = EXPLICIT.fullmatch(text)

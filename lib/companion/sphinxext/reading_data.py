@@ -58,7 +58,7 @@ def check(app: Sphinx, env: BuildEnvironment) -> None:
 
 
 def path_problems(document: Document, pages: list[str]) -> Iterable[str]:
-    """Yield a sentence for each page that is unknown, missing, or has no reason to go on or back; ``pages`` in order."""
+    """Yield a sentence for each page that is unknown, missing or without a reason to go on or back, in order."""
     found = document.data["pages"]
     for name, entry in found.items():
         if name not in pages:

@@ -17,9 +17,9 @@ from companion.sphinxext.badge import badge, unverified_mark
 from companion.sphinxext.build import depends_on_ledger, depends_on_records, store_of
 from companion.sphinxext.domain import claim_link
 from companion.sphinxext.element import el
-from companion.sphinxext.store import PROFILES, page_of
+from companion.sphinxext.store import PROFILES, Store, page_of
 
-__all__ = ["setup"]
+__all__ = ["Problem", "Target", "noted_number", "our_figure", "papers_figure", "row_of", "setup"]
 
 TARGET = re.compile(r"(?P<key>[^@:\s]+)(@(?P<profile>[a-z]+))?(:(?P<spec>\S+))?")
 
@@ -50,6 +50,58 @@ class Target:
         return self.suffix or "book"
 
 
+def row_of(store: Store, name: str) -> Row:
+    """Return where a claim stands."""
+    if name not in store.rows:
+        chapter = name.split(".")[0]
+        raise Problem(f"the ledger or a record of {chapter!r} cannot be read" if chapter in store.broken else
+                      f"no ledger holds the claim {name!r}{nearest(name, store.rows)}")
+    return store.rows[name]
+
+
+def formatted(value: Any, spec: str) -> str:
+    """Return the value in the format asked for."""
+    try:
+        return wording.number(value, spec)
+    except (ValueError, TypeError) as error:
+        raise Problem(f"the format {spec!r} does not fit the value {value!r} ({error})") from error
+
+
+def our_figure(row: Row, target: Target) -> str:
+    """Return our figure for a claim; ``:interval`` adds the interval."""
+    record = row.records.get(target.profile())
+    if record is None:
+        raise Problem(f"no record at the profile {target.profile()!r} holds a check of {target.key!r}")
+    check = record.checks[target.key]
+    if target.spec.startswith("interval"):
+        return wording.interval(check["value"], check.get("interval"), target.spec.partition(":")[2])
+    return formatted(check["value"], target.spec)
+
+
+def papers_figure(row: Row, target: Target) -> tuple[str, bool]:
+    """Return the paper's figure, with ``@independent`` a third party's, and whether it is to be marked."""
+    whose = target.suffix or "paper"
+    if whose not in ("paper", "independent"):
+        raise Problem(f"expected @paper or @independent, found @{whose}")
+    figure = getattr(row.claim, whose)
+    shown = None if figure is None else figure.text if figure.value is None else figure.value
+    if shown in (None, ""):
+        raise Problem(f"the ledger gives no {whose} figure for {target.key!r}")
+    return formatted(shown, target.spec), not figure.verified and whose == "paper"
+
+
+def noted_number(store: Store, page: str, target: Target) -> str:
+    """Return a number that the run of ``page`` noted."""
+    record = store.record(page, target.profile())
+    name = target.key.rpartition("#")[2]
+    if record is None:
+        raise Problem(f"no record of {page!r} at the profile {target.profile()!r}")
+    if name not in record.values:
+        known = ", ".join(sorted(record.values)) or "nothing"
+        raise Problem(f"the record of {page!r} at {target.profile()!r} notes no {name!r}; it notes {known}")
+    return formatted(record.values[name], target.spec)
+
+
 class CompanionRole(SphinxRole):
     """A role whose problems become one warning and a visible mark in the page."""
 
@@ -66,36 +118,17 @@ class CompanionRole(SphinxRole):
 
     def row(self, name: str) -> Row:
         """Return where a claim stands, and make the page depend on its ledger and records."""
-        rows = store_of(self.env.app).rows
-        if name not in rows:
-            chapter = name.split(".")[0]
-            broken = chapter in store_of(self.env.app).broken
-            raise Problem(f"the ledger or a record of {chapter!r} cannot be read" if broken else
-                          f"no ledger holds the claim {name!r}{nearest(name, rows)}")
+        row = row_of(store_of(self.env.app), name)
         depends_on_ledger(self.env, name.split(".")[0])
-        depends_on_records(self.env, page_of(rows[name].claim))
-        return rows[name]
-
-    def formatted(self, value: Any, spec: str) -> str:
-        """Return the value in the format asked for."""
-        try:
-            return wording.number(value, spec)
-        except (ValueError, TypeError) as error:
-            raise Problem(f"the format {spec!r} does not fit the value {value!r} ({error})") from error
+        depends_on_records(self.env, page_of(row.claim))
+        return row
 
 
 class Ours(CompanionRole):
     """``{ours}`schemes.order.heun:.3f```: our figure, linked to the claim; ``:interval`` adds the interval."""
 
     def resolve(self, target: Target) -> nodes.Node:
-        record = self.row(target.key).records.get(target.profile())
-        if record is None:
-            raise Problem(f"no record at the profile {target.profile()!r} holds a check of {target.key!r}")
-        check = record.checks[target.key]
-        if target.spec.startswith("interval"):
-            text = wording.interval(check["value"], check.get("interval"), target.spec.partition(":")[2])
-        else:
-            text = self.formatted(check["value"], target.spec)
+        text = our_figure(self.row(target.key), target)
         return claim_link(target.key, self.env.docname, el("span", {"class": "companion-number"}, text))
 
 
@@ -106,33 +139,18 @@ class PaperSays(CompanionRole):
     """
 
     def resolve(self, target: Target) -> nodes.Node:
-        whose = target.suffix or "paper"
-        if whose not in ("paper", "independent"):
-            raise Problem(f"expected @paper or @independent, found @{whose}")
-        figure = getattr(self.row(target.key).claim, whose)
-        shown = None if figure is None else figure.text if figure.value is None else figure.value
-        if shown in (None, ""):
-            raise Problem(f"the ledger gives no {whose} figure for {target.key!r}")
-        text = el("span", {"class": "companion-number"}, self.formatted(shown, target.spec))
-        link = claim_link(target.key, self.env.docname, text)
-        return link if figure.verified or whose == "independent" else el("span", {}, link, unverified_mark())
+        text, marked = papers_figure(self.row(target.key), target)
+        link = claim_link(target.key, self.env.docname, el("span", {"class": "companion-number"}, text))
+        return el("span", {}, link, unverified_mark()) if marked else link
 
 
 class Noted(CompanionRole):
     """``{noted}`schemes/orders#name:.2f```: a number that a run noted; without ``page#`` of the present page."""
 
     def resolve(self, target: Target) -> nodes.Node:
-        page, _, name = target.key.rpartition("#")
-        page = page or self.env.docname.removeprefix("book/")
-        store = store_of(self.env.app)
+        page = target.key.rpartition("#")[0] or self.env.docname.removeprefix("book/")
         depends_on_records(self.env, page)
-        record = store.record(page, target.profile())
-        if record is None:
-            raise Problem(f"no record of {page!r} at the profile {target.profile()!r}")
-        if name not in record.values:
-            known = ", ".join(sorted(record.values)) or "nothing"
-            raise Problem(f"the record of {page!r} at {target.profile()!r} notes no {name!r}; it notes {known}")
-        return nodes.inline("", self.formatted(record.values[name], target.spec))
+        return nodes.inline("", noted_number(store_of(self.env.app), page, target))
 
 
 class Claim(CompanionRole):

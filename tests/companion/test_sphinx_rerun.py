@@ -71,6 +71,7 @@ def test_a_variation_shows_command_time_and_both_figures(book: Path) -> None:
     assert "Took 3.1 min on cpu, 2 threads, Toy CPU, 21 November 2026." in text
     assert "As on the page (40, 80) With steps = 80, 160" in text
     assert "1.012 ✓ reproduced 1.2 ✗ not reproduced" in text
+    assert "$u + h f(u)$" not in text and r"\(u + h f(u)\)" in text       # the statement's mathematics is set
 
 
 def test_the_variations_command_makes_that_run(book: Path) -> None:

@@ -17,6 +17,7 @@ from companion.sphinxext.badge import badge
 from companion.sphinxext.build import depends_on_records, store_of
 from companion.sphinxext.domain import claim_link
 from companion.sphinxext.element import Element, el
+from companion.sphinxext.uses import text_with_math
 from companion.variations import Variation, load_variations, results_of, variations_path
 
 __all__ = ["setup"]
@@ -78,7 +79,8 @@ class VariationDirective(SphinxDirective):
 
     def row(self, row: Row, own: Any, record: Any) -> Element:
         """Return one claim's line."""
-        head = el("th", {"scope": "row", "role": "rowheader"}, row.claim.statement, " ",
+        head = el("th", {"scope": "row", "role": "rowheader"},
+                  el("span", {"class": "statement"}, text_with_math(row.claim.statement)), " ",
                   claim_link(row.claim.id, self.env.docname, nodes.literal("", row.claim.id)))
         label = ("As on the page", "Changed")
         return el("tr", {"role": "row"}, head, [self.figure(row, run, text) for run, text in zip(

@@ -63,8 +63,20 @@
     return [`${root.scrollWidth} px in ${root.clientWidth}`, ...out.slice(0, 4).map(name)];
   }
 
+  // What unfolding brought to light, in the fold or elsewhere: a line of a table may open to another line.
+  let before = new Set();
+  const rendered = () => [...document.body.querySelectorAll("*:not(script, style, svg *, mjx-container *)")]
+    .filter(e => e.checkVisibility({visibilityProperty: true}));
+
+  async function unfolded() {
+    await new Promise(done => setTimeout(done, 0));     // scripts of the page may act on the opening
+    const fresh = new Set(rendered().filter(e => !before.has(e)));
+    const places = [...fresh].filter(e => !fresh.has(e.parentElement)).map(e => e.closest("details[data-unfolded]") || e);
+    return places.length ? run({include: [...new Set(places)]}, rest) : [];
+  }
+
   window.gate = {
-    rest, paint, wide,
+    rest, paint, wide, unfolded,
     theme: name => { document.documentElement.dataset.mode = name; document.documentElement.dataset.theme = name; },
     structure: () => run(document, rest),
     colours,
@@ -72,6 +84,7 @@
     unfold: open => {
       const all = [...document.querySelectorAll(open ? "details:not([open])" : "details[data-unfolded]")];
       const step = open ? Math.ceil(all.length / 60) : 1;
+      if (open) before = new Set(rendered());
       for (const d of all.filter((_, i) => i % step === 0)) { d.open = open; d.toggleAttribute("data-unfolded", open); }
     },
     mathematics: async () => {

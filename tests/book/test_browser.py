@@ -29,6 +29,8 @@ Structure (names, roles, sizes of targets, what can be reached by keys) follows 
 from the theme, so it is asked once at each width; as the first theme differs, each theme is asked as well. Colours
 are asked in all four combinations, with everything that folds unfolded: each way of painting text once (gate.js).
 """
+UNFOLDED = 390
+"""The width at which structure is asked again, of what unfolding brings to light."""
 
 
 class Reader:
@@ -75,6 +77,8 @@ class Reader:
             self.judged(self.page.evaluate("gate.structure()"), f"{width} px")
             self.page.evaluate("gate.unfold(true)")
             self.scrolls(width, ", unfolded")
+            if width == UNFOLDED:
+                self.judged(self.page.evaluate("gate.unfolded()"), f"{width} px, unfolded")
             for theme in themes:
                 self.page.evaluate("name => gate.theme(name)", theme)
                 found = self.page.evaluate("known => gate.colours(known)", list(self.passed[theme]))
@@ -114,10 +118,12 @@ def test_no_page_escapes_the_gate(book: Site) -> None:
 
 
 BAD = """<!doctype html><html lang="en"><head><title>Bad</title>
-<style>html[data-theme="dark"] .dim { color: #444; background: #333 }</style></head><body><main>
+<style>html[data-theme="dark"] .dim { color: #444; background: #333 }
+details:not([open]) + select { display: none }</style></head><body><main>
 <h1>A bad page</h1><p style="color:#aaa;background:#fff">Pale words.</p><p class="dim">Dim in the dark.</p>
 <input type="text"><div style="width:700px">wide</div><span class="math">\\(x\\)</span>
-<details><summary>More</summary><p style="color:#eee;background:#fff">Folded and pale.</p></details>
+<details><summary>More</summary><p style="color:#eee;background:#fff">Folded and pale.</p>
+<input type="text" id="within"></details><select id="beside"><option>One</option></select>
 <img src="http://outside.example/a.png" alt="An image">
 <script>console.error("it broke"); undefinedFunction();</script>
 </main></body></html>"""
@@ -138,6 +144,7 @@ def found_bad(browser: Any, tmp_path_factory: pytest.TempPathFactory) -> list[st
 @pytest.mark.parametrize("words", [
     ("color-contrast", "light, 1300 px", "#aaaaaa"), ("color-contrast", "dark, 1300 px", "#444444"),
     ("color-contrast", "dark, 390 px", "#444444"), ("color-contrast", "#eeeeee"), ("label", "critical", "input"),
+    ("label", "390 px, unfolded", "#within"), ("select-name", "390 px, unfolded", "#beside"),
     ("console: it broke",), ("a script fails", "undefinedFunction"), ("asks for http://outside.example/a.png",),
     ("scrolls sideways at 390 px", "div"), ("mathematics not typeset",)], ids=lambda words: " ".join(words))
 def test_the_gate_can_fail(found_bad: list[str], words: tuple[str, ...]) -> None:

@@ -4,34 +4,38 @@ from __future__ import annotations
 
 import json
 import re
-import shutil
-import subprocess
+from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 ROOT = Path(__file__).resolve().parents[2]
 FOLDER = ROOT / "book/_assets/widgets"
-NODE = shutil.which("node") or shutil.which("nodejs")
 CLOSE = {"rtol": 1e-9, "atol": 1e-9}
 MOST = 8192
 """A script has fewer bytes."""
 
-needs_node = pytest.mark.skipif(NODE is None, reason="node is not installed, so no script can be run; "
-                                                     "install it (apt-get install nodejs) to compare")
+Evaluate = Callable[[str, str, object], Any]
 
 
-def evaluate(name: str, expression: str, data: object) -> object:
-    """Return what ``expression`` of ``data`` gives after the script ``name`` was loaded without a page."""
-    program = (f"require({json.dumps(str(FOLDER / name))}); const data = {json.dumps(data)};"
-               f"console.log(JSON.stringify({expression}));")
-    done = subprocess.run([NODE, "-e", program], capture_output=True, text=True, check=False, timeout=60)
-    assert done.returncode == 0, f"{name} fails in node: {done.stderr[-800:]}"
-    return json.loads(done.stdout)
+@pytest.fixture(scope="module")
+def evaluate(browser: Any) -> Iterator[Evaluate]:
+    """Give what an expression of ``data`` is after a script was loaded: script, expression, data."""
+    context = browser.new_context()
+    window, loaded = context.new_page(), set()
+
+    def found(name: str, expression: str, data: object) -> Any:
+        if name not in loaded:
+            window.evaluate(f"{(FOLDER / name).read_text(encoding='utf-8')};0")
+            loaded.add(name)
+        return json.loads(window.evaluate(f"data => JSON.stringify({expression})", data))
+
+    yield found
+    context.close()
 
 
-@needs_node
-def test_stability_has_the_roots_of_the_library() -> None:
+def test_stability_has_the_roots_of_the_library(evaluate: Evaluate) -> None:
     import torch
 
     from contdepth.schemes import LinearTwoStep, largest_stable_step
@@ -62,17 +66,15 @@ def test_stability_has_the_roots_of_the_library() -> None:
         [None] * 4
 
 
-@needs_node
-def test_the_border_is_where_a_root_reaches_the_unit_circle() -> None:
+def test_the_border_is_where_a_root_reaches_the_unit_circle(evaluate: Evaluate) -> None:
     points = [[k, 0.1 + i, rescale] for k in (-0.9, -0.3, 0.0, 0.6) for i in range(6) for rescale in (False, True)]
     expression = ("data.map(([k, t, r]) => { const z = contdepthStability.border(k, t, r);"
                   "return contdepthStability.rootModulus(k, z[0], z[1], r); })")
     assert evaluate("stability.js", expression, points) == pytest.approx([1.0] * len(points), abs=1e-9)
 
 
-@needs_node
 @pytest.mark.parametrize("size", [3, 5, 7])
-def test_filters_and_moments_are_those_of_the_library(size: int) -> None:
+def test_filters_and_moments_are_those_of_the_library(evaluate: Evaluate, size: int) -> None:
     import torch
 
     from contdepth.pde.moments import filter_from_moments, moment_matrix
@@ -84,8 +86,7 @@ def test_filters_and_moments_are_those_of_the_library(size: int) -> None:
     torch.testing.assert_close(torch.tensor(found, dtype=torch.float64), moment_matrix(given, 1), **CLOSE)
 
 
-@needs_node
-def test_accuracy_orders_are_those_of_the_library() -> None:
+def test_accuracy_orders_are_those_of_the_library(evaluate: Evaluate) -> None:
     import itertools
 
     import torch
@@ -104,8 +105,7 @@ def test_accuracy_orders_are_those_of_the_library() -> None:
     assert found == [accuracy_order(q, (a,)) for _, a, q in cases]
 
 
-@needs_node
-def test_the_slope_of_the_drawn_error_is_the_accuracy() -> None:
+def test_the_slope_of_the_drawn_error_is_the_accuracy(evaluate: Evaluate) -> None:
     """Measured on the curve that the reader sees, between two of its steps."""
     cases = [([0, 1, 0, 0, 0], 1, 4), ([0, 1, 0.5, 0, 0], 1, 1), ([0, 1, 0, 0.4, 0], 1, 2),
              ([0, 0, 1, 0, 0], 2, 4), ([0, 0, 0, 1, 0], 3, 2),

@@ -11,6 +11,8 @@ from companion.sphinxext.site import Site
 
 MATHEMATICAL = "book/yopo/hamiltonian.html"
 WORD = "Hamiltonian"
+LEFT = "net::ERR_ABORTED"
+"""What a browser says of a request whose page the reader has left already; a missing file is ERR_FILE_NOT_FOUND."""
 
 
 @pytest.fixture
@@ -20,7 +22,8 @@ def page(browser: Any) -> Iterator[Any]:
     window, faults = context.new_page(), []
     window.on("console", lambda said: faults.append(said.text) if said.type == "error" else None)
     window.on("pageerror", lambda error: faults.append(str(error)))
-    window.on("requestfailed", lambda request: faults.append(f"cannot load {request.url}"))
+    window.on("requestfailed", lambda request: faults.append(f"cannot load {request.url}: {request.failure}")
+              if request.failure != LEFT else None)
     window.on("request", lambda request: faults.append(f"asks for {request.url}")
               if not request.url.startswith(("file:", "data:", "blob:")) else None)
     yield window

@@ -12,7 +12,7 @@ from companion.sphinxext.site import Site
 MATHEMATICAL = "book/yopo/hamiltonian.html"
 WORD = "Hamiltonian"
 LEFT = "net::ERR_ABORTED"
-"""What a browser says of a request whose page the reader has left already; a missing file is ERR_FILE_NOT_FOUND."""
+"""What a browser says of a request whose page was left before the answer; a missing file is ERR_FILE_NOT_FOUND."""
 
 
 @pytest.fixture

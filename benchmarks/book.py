@@ -19,11 +19,10 @@ import tempfile
 import time
 from pathlib import Path
 from typing import Any
-from urllib.parse import urlsplit
 
 from companion.browser import chromium, served
 from companion.errors import CompanionError
-from companion.sphinxext.site import Site
+from companion.sphinxext.site import Site, weight
 
 ROOT = Path(__file__).resolve().parents[1]
 BUILD = "from jupyter_book.cli.main import main; main()"
@@ -54,16 +53,6 @@ def build(out: Path) -> float:
     return time.monotonic() - start
 
 
-def weights(site: Site) -> list[tuple[int, str]]:
-    """Return bytes and name of each page, the heaviest first."""
-    found = []
-    for page in site.written:
-        files = {site.target(page.name, load) for load in page.loads if not urlsplit(load).scheme}
-        size = sum(path.stat().st_size for path in files if path.is_file() and path.parent.name != "mathjax")
-        found.append((size + (site.folder / page.name).stat().st_size, page.name))
-    return sorted(found, reverse=True)
-
-
 def opened(browser: Any, address: str, repeats: int) -> dict[str, float]:
     """Return the median times, in milliseconds, of a page opened in fresh windows."""
     seen: list[dict[str, float]] = []
@@ -91,7 +80,7 @@ def main() -> None:
             result["build_s"] = round(build(Path(out)), 1)
             print(f"strict build from the stored runs: {result['build_s']} s")
         site = Site(options.html or Path(out) / "_build" / "html")
-        heavy = weights(site)
+        heavy = sorted(((weight(site, page), page.name) for page in site.written), reverse=True)
         result["pages"] = {name: size for size, name in heavy}
         print("heaviest pages, MB: " + ", ".join(f"{name} {size / 1e6:.2f}" for size, name in heavy[:5]))
         largest = max((page.name for page in site.written), key=lambda name: (site.folder / name).stat().st_size)

@@ -138,7 +138,6 @@ def _run(root: Path, options: argparse.Namespace) -> int:
     from companion.parameters import parse_value
     from companion.progress import Progress
     from companion.runner import plan, run
-    from companion.tidy import plain_text
 
     overrides = {}
     for item in options.parameters:
@@ -165,12 +164,20 @@ def _run(root: Path, options: argparse.Namespace) -> int:
         if outcome.record is not None and not outcome.job.overrides:
             for line in differences(load_ledger(root, outcome.record.chapter), outcome.record):
                 print(f"verdict differs: {line}")
+    return _failures(outcomes)
+
+
+def _failures(outcomes: Sequence[Any]) -> int:
+    """Print what went wrong in runs, and return the exit status."""
+    from companion.tidy import plain_text
+
     failed = [outcome.error for outcome in outcomes if outcome.error is not None]
     for error in failed:
         print(f"\n{error if sys.stderr.isatty() else plain_text(error)}", file=sys.stderr)
     if failed:
         print(
-            f"\ncompanion: {len(failed)} of {len(jobs)} runs failed; what was stored for them before is unchanged",
+            f"\ncompanion: {len(failed)} of {len(outcomes)} runs failed; what was stored for them before is "
+            "unchanged",
             file=sys.stderr,
         )
     return 1 if failed else 0
@@ -178,9 +185,7 @@ def _run(root: Path, options: argparse.Namespace) -> int:
 
 def _vary(root: Path, options: argparse.Namespace) -> int:
     from companion.errors import nearest
-    from companion.progress import Progress
     from companion.runner import plan, run
-    from companion.tidy import plain_text
     from companion.variations import load_variations, results_of
 
     known = load_variations(root)
@@ -189,21 +194,13 @@ def _vary(root: Path, options: argparse.Namespace) -> int:
             raise CompanionError(
                 f"vary: expected one of {', '.join(known) or 'none'}, found {id!r}{nearest(id, known)}"
             )
-    failed = False
-    for variation in [known[id] for id in options.ids] or [v for v in known.values() if v.reasons()]:
-        jobs = plan(
-            [variation.page],
-            variation.profile,
-            overrides=variation.parameters,
-            out=results_of(variation),
-            named=True,
-            progress=Progress(),
-        )
-        for outcome in run(jobs):
-            if outcome.error is not None:
-                print(f"\n{plain_text(outcome.error)}", file=sys.stderr)
-                failed = True
-    return 1 if failed else 0
+    chosen = [known[id] for id in options.ids] or [v for v in known.values() if v.reasons()]
+    jobs = [
+        job
+        for v in chosen
+        for job in plan([v.page], v.profile, overrides=v.parameters, out=results_of(v), named=True)
+    ]
+    return _failures(run(jobs))
 
 
 def _verify(root: Path, options: argparse.Namespace) -> int:

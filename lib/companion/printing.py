@@ -23,8 +23,7 @@ __all__ = ["LEFT_OUT", "Leaf", "leaves", "print_page"]
 
 LEFT_OUT = {"book/claims"}
 """Pages that are only useful on a screen: the claims stand in the tables of the chapters too."""
-DROPPED = ("script, link, input, button, a.headerlink, .companion-enlarge > svg, .toctree-wrapper, "
-           "[data-print=none], form, img:not([src])")
+DROPPED = ("script, link, input, button, a.headerlink, .toctree-wrapper, form, img:not([src])")
 COLOURED = set("kscm")
 """First letters of the classes of keywords, strings, comments and numbers: what is coloured in printed code."""
 REFERRING = ("aria-labelledby", "aria-describedby", "aria-controls", "aria-details", "for", "headers")

@@ -16,7 +16,7 @@ from urllib.parse import unquote, urlsplit
 from companion.sphinxext.site_figures import figure_faults
 
 __all__ = ["HEAVIEST", "Page", "Site", "broken_links", "double_ids", "figure_faults", "heading_faults",
-           "heavy_pages", "image_faults", "leftovers", "outside_loads"]
+           "heavy_pages", "image_faults", "leftovers", "outside_loads", "weight"]
 
 HEAVIEST = 1_500_000
 """Most bytes that one page may make a browser load, the mathematics script not counted."""
@@ -219,13 +219,14 @@ def leftovers(site: Site) -> list[str]:
             if text in "".join(page.text)]
 
 
+def weight(site: Site, page: Page) -> int:
+    """Return how many bytes a page makes a browser load, itself among them, the mathematics script not."""
+    files = {site.target(page.name, load) for load in page.loads if not urlsplit(load).scheme}
+    size = sum(path.stat().st_size for path in files if path.is_file() and path.parent.name != "mathjax")
+    return size + (site.folder / page.name).stat().st_size
+
+
 def heavy_pages(site: Site, most: int = HEAVIEST) -> list[str]:
     """Return the pages that make a browser load more than ``most`` bytes, the mathematics script not counted."""
-    faults = []
-    for page in site.written:
-        files = {site.target(page.name, load) for load in page.loads if not urlsplit(load).scheme}
-        size = sum(path.stat().st_size for path in files if path.is_file() and path.parent.name != "mathjax")
-        size += (site.folder / page.name).stat().st_size
-        if size > most:
-            faults.append(f"{page.name}: {size / 1e6:.2f} MB")
-    return faults
+    sizes = {page.name: weight(site, page) for page in site.written}
+    return [f"{name}: {size / 1e6:.2f} MB" for name, size in sizes.items() if size > most]

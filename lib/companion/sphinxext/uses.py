@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -107,7 +108,10 @@ class LinkBack(SphinxPostTransform):
 
     def run(self, **kwargs: Any) -> None:
         """Replace the places of one page; those that nobody uses go without a word."""
-        for place in list(self.document.findall(UsedOn)):
+        places = list(self.document.findall(UsedOn))
+        titles = {page: title.astext() for page, title in self.env.titles.items()} if places else {}
+        self.titles, self.often = titles, Counter(titles.values())
+        for place in places:
             pages = [page for page in uses_of(self.env).pages(place["kind"], set(place["names"]))
                      if page != self.env.docname]
             if not pages:
@@ -120,10 +124,9 @@ class LinkBack(SphinxPostTransform):
 
     def link(self, docname: str) -> pending_xref:
         """Return a link to a page with its title, and its chapter where several pages have that title."""
-        titles = {page: title.astext() for page, title in self.env.titles.items()}
         name = docname.removeprefix("book/")
-        own, folder = titles[docname], name.rpartition("/")[0]
-        shared = list(titles.values()).count(own) > 1 and folder
+        own, folder = self.titles[docname], name.rpartition("/")[0]
+        shared = self.often[own] > 1 and folder
         return page_link(self.env, name, f"{own} ({chapter_title(self.app, folder)})" if shared else "")
 
 

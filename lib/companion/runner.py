@@ -28,13 +28,16 @@ __all__ = ["Job", "Outcome", "plan", "run"]
 
 @dataclass(frozen=True)
 class Job:
-    """One page at one profile; ``strict`` refuses to store a run that is no evidence."""
+    """One page at one profile; ``strict`` refuses to store a run that is no evidence, ``environment`` holds further
+    variables for its processes.
+    """
 
     page: Page
     profile: str
     results: Path
     overrides: Mapping[str, Any] = field(default_factory=dict)
     strict: bool = True
+    environment: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def label(self) -> str:
@@ -163,6 +166,7 @@ class _Child:
             "OMP_NUM_THREADS": count,
             "MKL_NUM_THREADS": count,
             "OPENBLAS_NUM_THREADS": count,
+            **job.environment,
         }
         self.errors = tempfile.TemporaryFile(mode="w+", encoding="utf-8", errors="replace")
         self.process = subprocess.Popen(

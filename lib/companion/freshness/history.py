@@ -22,7 +22,8 @@ def export(root: Path, commit: str, paths: Sequence[str], folder: Path) -> None:
         command = ["git", "-C", str(root), "archive", "--format=tar", commit, "--", *paths]
         if subprocess.run(command, stdout=archive, stderr=subprocess.DEVNULL, check=False).returncode:
             raise CompanionError(
-                f"commit {commit[:12]}: expected it in this clone with {', '.join(paths)}, found no such commit or files"
+                f"commit {commit[:12]}: expected it in this clone with {', '.join(paths)}, found no such commit "
+                "or files"
             )
         archive.seek(0)
         with tarfile.open(fileobj=archive) as tar:

@@ -62,7 +62,8 @@ def _code(notebook: Notebook) -> list[Mapping[str, Any]]:
 
 
 def _parts(cell: Mapping[str, Any], patterns: Patterns, clocks: Collection[str]) -> Iterator[Part]:
-    """Yield kind and text of everything that ``cell`` shows or stores, in order; a stream is one, where it begins."""
+    """Yield kind and text of everything that ``cell`` shows or stores, in order; a stream is one, where it begins.
+    """
     ignored = IGNORED in cell["metadata"].get("tags", ())
     streams: dict[str, str] = {}
     for output in cell["outputs"]:
@@ -78,7 +79,9 @@ def _parts(cell: Mapping[str, Any], patterns: Patterns, clocks: Collection[str])
             yield from _shown(output, patterns, clocks, ignored)
 
 
-def _shown(output: Mapping[str, Any], patterns: Patterns, clocks: Collection[str], ignored: bool) -> Iterator[Part]:
+def _shown(
+    output: Mapping[str, Any], patterns: Patterns, clocks: Collection[str], ignored: bool
+) -> Iterator[Part]:
     metadata = dict(output.get("metadata", {}))
     payload = dict(metadata.pop("companion", {}))
     check, note = payload.pop("check", None), payload.pop("note", None)

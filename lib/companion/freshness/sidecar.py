@@ -28,8 +28,9 @@ class Sidecar:
     """One record, carried: by what test, from which state of the library to which.
 
     ``before`` has ``digest`` and ``commit``, ``after`` ``digest``, ``commit`` and ``dirty``. ``symbols`` changed
-    between them; ``exempt`` are the changed lines that can only raise and that no run executed. ``smoke`` has the
-    hashes of the two notebooks that were equal, ``compared`` how much was (checks, notes, outputs, figures, lines).
+    between them; ``exempt`` are the changed lines that can only raise and that were not executed. ``smoke`` has
+    the hashes of the two notebooks that were equal, ``compared`` how much was (checks, notes, outputs, figures)
+    and how many ``lines`` of the library today's code executed.
     """
 
     page: str

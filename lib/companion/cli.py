@@ -284,7 +284,7 @@ def _check_ledger(root: Path, options: argparse.Namespace) -> int:
             except CompanionError as error:
                 problems += getattr(error, "problems", [str(error)])
     if problems:
-        raise DocumentError(problems)
+        raise DocumentError(list(dict.fromkeys(problems)))
     claims = sum(len(ledger.claims) for ledger in ledgers)
     counted = ((len(ledgers), "ledger"), (claims, "claim"), (len(pages), "page"))
     words = [f"{number} {word}{'' if number == 1 else 's'}" for number, word in counted]

@@ -136,7 +136,7 @@ def test_a_claim_left_unchecked_is_refused(ran, capsys):
 def test_a_library_that_changes_under_a_run_is_refused(ran, capsys):
     before = stored(ran)
     module = ran / "lib/contdepth/schemes/euler.py"
-    edit(ran, PAGE, 'print("width", width)', f"open({str(module)!r}, 'a').write('\\nADDED = 1\\n')")
+    edit(ran, PAGE, 'print("width", width)', f"open({str(module)!r}, 'a').write('\\nslope = 1\\n')")
     assert run(ran, "toy/euler", "--profile", "smoke") == 1
     assert "expected the page, its library and its ledger to stay as they were" in capsys.readouterr().err
     assert stored(ran) == before

@@ -180,9 +180,7 @@ AUDITED: dict[str, tuple[Plant, str]] = {
                     f"no stored run results/book/toy/orders.ipynb, so the page shows no outputs; {RERUN}"),
     "missing record": (lambda root: (root / "results/book/toy/orders.json").unlink(), "has no record beside it"),
     "changed library": (lambda root: edit(root / "lib/contdepth/toy.py", "1.0", "2.0"),
-                        "is stale: contdepth.toy changed since the run"),
-    "changed tolerance": (lambda root: edit(root / CLAIMS, "tolerance: 0.03", "tolerance: 0.02"),
-                          "is stale: what its claims expect changed since the run"),
+                        "is stale: contdepth.toy:slope changed since the run"),
     "tampered notebook": (tampered_notebook, "bytes are not those its record was written for"),
     "tampered record": (tampered_number, "the record and the notebook differ in toy.gap"),
     "torn record": (lambda root: (root / "results/book/toy/orders.json").write_text('{"schema": 1'),
@@ -226,7 +224,7 @@ BUILT: dict[str, tuple[tuple[Plant, ...], tuple[str, ...]]] = {
         "WARNING: the image book/toy/bare.png has no alt text")),
     "stale record without alt text, roles and tables that name nothing": (
         (stale_without_alt, wrong_names), (
-        "is stale: contdepth.toy changed since the run", "is stale: what its claims expect changed since the run",
+        "is stale: contdepth.toy:slope changed since the run",
         "code cell 2 shows an image without alt text",
         "{claim}: no ledger holds the claim 'toy.gab'; did you mean 'toy.gap'?",
         "{noted}: the record of 'toy/orders' at 'book' notes no 'acuracy'; it notes accuracy",

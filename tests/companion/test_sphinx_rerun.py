@@ -105,7 +105,7 @@ def test_broken_variations_are_one_sentence(tmp_path: Path, old: str, new: str, 
 def test_a_variation_goes_stale_with_the_library(tmp_path: Path) -> None:
     root = with_variation(write_book(tmp_path))
     edit(root / "lib/contdepth/toy.py", "return 1.0", "return 2.0")
-    assert load_variations(root)["finer"].reasons() == ["contdepth.toy changed since the run"]
+    assert load_variations(root)["finer"].reasons() == ["contdepth.toy:slope changed since the run"]
 
 
 def test_a_variation_without_a_run_says_how_to_make_one(tmp_path: Path) -> None:

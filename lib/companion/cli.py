@@ -1,4 +1,6 @@
-"""The command line: ``companion run | vary | verify | status | scorecard | export | stale | check-ledger``."""
+"""The command line: ``companion run | vary | verify | status | scorecard | export | stale | settle |
+check-ledger``.
+"""
 
 from __future__ import annotations
 
@@ -120,6 +122,12 @@ def _parser() -> _Parser:
     )
     stale.add_argument(
         "--profile", choices=PROFILES, action="append", help="only this profile; may be repeated"
+    )
+    command(
+        "settle",
+        _settle,
+        "Write into every stored record of a run with local changes the first commit that holds the code it ran.",
+        chapter=False,
     )
     command("check-ledger", _check_ledger, "Check claims.yml and runs.yml of every chapter.")
     return parser
@@ -256,6 +264,25 @@ def _stale(root: Path, options: argparse.Namespace) -> int:
         else "every stored run is fresh"
     )
     return 1 if found else 0
+
+
+def _settle(root: Path, options: argparse.Namespace) -> int:
+    from companion.freshness.settle import settle
+
+    outcomes = []
+    for outcome in settle(root):
+        outcomes.append(outcome)
+        found = f"settled at {outcome.commit[:12]} of {outcome.date}" if outcome.commit else (
+            "no commit holds the code it ran: commit that code, or run the page again from a clean commit"
+        )
+        print(f"{outcome.path.relative_to(root).as_posix()}: {found}")
+    failed = sum(outcome.commit is None for outcome in outcomes)
+    print(
+        f"{len(outcomes) - failed} of {len(outcomes)} records settled"
+        if outcomes
+        else "every stored record is of a commit or settled"
+    )
+    return 1 if failed else 0
 
 
 def _check_ledger(root: Path, options: argparse.Namespace) -> int:

@@ -24,7 +24,7 @@ class Record:
 
     ``checks`` maps a claim's id to ``value``, ``interval``, ``values``, ``baseline``, ``seeds``, ``verdict``
     and ``expected``; ``values`` maps a name given to ``note`` to its number. ``fingerprint`` has ``digest``
-    and ``parts``.
+    and ``parts``. ``settled`` has ``commit`` and ``date`` where a dirty run's code was committed afterwards.
     """
 
     chapter: str
@@ -43,6 +43,7 @@ class Record:
     fingerprint: Mapping[str, Any]
     checks: Mapping[str, Mapping[str, Any]]
     values: Mapping[str, float]
+    settled: Mapping[str, str] | None = None
 
     @property
     def page_id(self) -> str:
@@ -81,6 +82,7 @@ def read_record(path: Path) -> Record:
     version = data.pop("schema", None) if isinstance(data, dict) else None
     if version != SCHEMA:
         raise RunError(f"{path.name}: expected a record of schema {SCHEMA}, found {version!r}")
+    data.setdefault("settled", None)
     names = set(Record.__dataclass_fields__)
     if set(data) != names:
         odd = ", ".join(sorted(names ^ set(data)))
@@ -90,10 +92,21 @@ def read_record(path: Path) -> Record:
             raise RunError(f"{path.name}: expected {words} for {name}, found {data[name]!r:.60}")
     if not isinstance(data["fingerprint"].get("parts"), dict):
         raise RunError(f"{path.name}: expected a mapping for parts of its fingerprint, found none")
+    if data["settled"] is not None and not _is_settled(data["settled"]):
+        found = f"{data['settled']!r:.60}"
+        raise RunError(f"{path.name}: expected null or the texts commit and date for settled, found {found}")
     for id, check in data["checks"].items():
         if not isinstance(check, dict) or not {"verdict", "value", "interval"} <= set(check):
             raise RunError(f"{path.name}: expected verdict, value and interval in checks, {id} has others")
     return Record(**data)
+
+
+def _is_settled(value: object) -> bool:
+    return (
+        isinstance(value, dict)
+        and set(value) == {"commit", "date"}
+        and all(isinstance(text, str) for text in value.values())
+    )
 
 
 def load_record(

@@ -9,9 +9,12 @@ import pytest
 import yaml
 
 from companion import evidence
+from companion.errors import CompanionError
+from companion.freshness.history import is_ancestor, is_shallow
+from companion.freshness.settle import unsettled
 from companion.ledger import load_ledger, load_ledgers
 from companion.pages import Page, load_pages
-from companion.record import load_records
+from companion.record import load_records, read_record
 from companion.scorecard import records_of
 from companion.staleness import findings
 from companion.variations import Variation, load_variations, results_of
@@ -98,6 +101,26 @@ def test_every_variation_has_a_fresh_run_and_a_place_in_the_book(variation: Vari
 def test_no_stored_run_is_nobodys() -> None:
     """Stale runs of the paper profile count too: a page may not show them without saying so."""
     assert [str(finding) for finding in findings(ROOT)] == []
+
+
+def test_every_stored_run_is_of_a_commit() -> None:
+    """A run made with local changes cannot be checked out until a commit is found that holds its code."""
+    unknown = [item.path.relative_to(ROOT).as_posix() for item in unsettled(ROOT)]
+    assert unknown == [], "commit the code that ran, then: .venv/bin/companion settle"
+
+
+def test_every_stored_runs_commit_is_in_the_history() -> None:
+    try:
+        shallow = is_shallow(ROOT)
+    except CompanionError as error:
+        pytest.skip(f"no history: {error}")
+    if shallow:
+        pytest.skip("no history: a shallow clone")
+    paths = sorted([*ROOT.glob("results/*/*/*.json"), *ROOT.glob("results/variations/*/*/*/*.json")])
+    assert paths
+    records = {path.relative_to(ROOT).as_posix(): read_record(path) for path in paths}
+    commits = {name: (record.settled or {}).get("commit", record.commit) for name, record in records.items()}
+    assert {name: commit for name, commit in commits.items() if not is_ancestor(ROOT, commit)} == {}
 
 
 def test_every_page_of_the_run_plans_is_in_the_table_of_contents() -> None:

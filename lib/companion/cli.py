@@ -1,4 +1,4 @@
-"""The command line: ``companion run | vary | verify | status | scorecard | export | stale | settle |
+"""The command line: ``companion run | vary | carry | settle | verify | status | scorecard | export | stale |
 check-ledger``.
 """
 
@@ -89,6 +89,15 @@ def _parser() -> _Parser:
         "vary", _vary, "Run the variations of book/variations.yml again and store their runs.", chapter=False
     )
     vary.add_argument("ids", nargs="*", metavar="ID", help="a variation (default: those whose run is stale)")
+    carry = command(
+        "carry",
+        _carry,
+        "Carry the stale runs of pages to today's library, after an edit that changes no numbers: run each page "
+        "at smoke with the code of its run and with today's, and write a sidecar beside the record if everything "
+        "is equal to the bit and every changed line was executed.",
+        chapter=False,
+    )
+    carry.add_argument("pages", nargs="+", metavar="PAGE", help="chapter/page")
     verify = command(
         "verify",
         _verify,
@@ -209,6 +218,23 @@ def _vary(root: Path, options: argparse.Namespace) -> int:
         for job in plan([v.page], v.profile, overrides=v.parameters, out=results_of(v), named=True)
     ]
     return _failures(run(jobs))
+
+
+def _carry(root: Path, options: argparse.Namespace) -> int:
+    from companion.freshness.carry import carry
+    from companion.pages import find_page
+    from companion.progress import Progress
+    from companion.tidy import plain_text
+
+    progress, refused = Progress(), 0
+    for page in [find_page(root, id) for id in options.pages]:
+        report = carry(page, progress=progress)
+        for line in report.carried:
+            print(f"carried  {line}", flush=True)
+        for sentence in report.refused:
+            refused += 1
+            print(f"not carried: {sentence if sys.stdout.isatty() else plain_text(sentence)}", flush=True)
+    return 1 if refused else 0
 
 
 def _verify(root: Path, options: argparse.Namespace) -> int:

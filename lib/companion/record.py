@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from companion.errors import RunError
-from companion.root import notebook_path, record_path
+from companion.root import CARRY, notebook_path, record_path
 
 __all__ = ["SCHEMA", "Record", "extract", "load_record", "load_records", "read_record", "seeds_of", "sha256"]
 
@@ -120,7 +120,8 @@ def load_record(
 
 def load_records(root: Path) -> list[Record]:
     """Return every stored record, ordered by profile, chapter and page."""
-    return [read_record(path) for path in sorted((root / "results").glob("*/*/*.json"))]
+    paths = sorted((root / "results").glob("*/*/*.json"))
+    return [read_record(path) for path in paths if not path.name.endswith(CARRY)]
 
 
 def stored_notebook(root: Path, record: Record, results: Path | None = None) -> Path:

@@ -27,7 +27,7 @@ from companion.ledger import load_ledger
 from companion.machine import device_line, git_state, versions
 from companion.pages import Page, find_page
 from companion.record import Record, extract, seeds_of, sha256
-from companion.root import checkpoints_path, notebook_path, record_path
+from companion.root import carry_path, checkpoints_path, notebook_path, record_path
 from companion.tidy import tidy
 
 __all__ = ["main", "run_page"]
@@ -229,6 +229,7 @@ def _store(notebook: Any, record: Callable[[str], Record], results: Path, profil
         parts[1].write_text(stored.json(), encoding="utf-8", newline="\n")
         for part, path in zip(parts, pair, strict=True):
             os.replace(part, path)
+        carry_path(results, profile, page.chapter, page.name).unlink(missing_ok=True)    # of the run before
     finally:
         for part in parts:
             part.unlink(missing_ok=True)

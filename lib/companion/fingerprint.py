@@ -1,9 +1,9 @@
 """Fingerprints: a hash over everything in this repository that a run's numbers depend on, and what has
 changed since.
 
-The parts are the page's code, the ``contdepth`` modules it reaches by import, what its claims expect, its
-parameters and the registry entries of its data sets. Prose, captions, comments and docstrings are not among
-them.
+The parts are the page's code, the ``contdepth`` modules it reaches by import, its parameters and the registry
+entries of its data sets. Prose, captions, comments and docstrings are not among them, nor are the ledger's regions
+and kinds: a run stores numbers, and verdicts are derived from them.
 """
 
 from __future__ import annotations
@@ -16,18 +16,17 @@ from pathlib import Path
 from typing import Any
 
 from companion.errors import CompanionError, PageError
-from companion.ledger import load_ledger
 from companion.library import reached
 from companion.pages import Page
 from companion.record import Record, stored_notebook
-from companion.root import claims_path, registry_path
+from companion.root import registry_path
 from companion.sourcecode import without_magics
 
 __all__ = ["fingerprint", "stale"]
 
 
 def fingerprint(page: Page, profile: str, overrides: Mapping[str, Any] | None = None) -> dict[str, Any]:
-    """Return ``{"digest": hex, "parts": {code, library, claims, parameters, data}}`` of a page at a profile.
+    """Return ``{"digest": hex, "parts": {code, library, parameters, data}}`` of a page at a profile.
 
     ``overrides`` are parameters that differ from the profile's. Raises :class:`PageError` where the page
     names a data set that the registry does not have, or has a cell that is no Python.
@@ -45,7 +44,6 @@ def fingerprint(page: Page, profile: str, overrides: Mapping[str, Any] | None = 
     parts = {
         "code": _digest([[cell.source.rstrip(), cell.is_parameters] for cell in cells]),
         "library": {**modules, **names},
-        "claims": _digest(_claims(page, profile)),
         "parameters": _digest(page.parameters(profile, overrides)),
         "data": _data(page, profile),
     }
@@ -81,8 +79,6 @@ def stale(
         "{} is reached by import since the run",
         "{} is no longer reached by import",
     )
-    if old.get("claims") != new["claims"]:
-        reasons.append("what its claims expect changed since the run")
     if old.get("parameters") != new["parameters"]:
         reasons.append(_parameters_reason(record.parameters, parameters))
     reasons += _differences(
@@ -98,18 +94,6 @@ def stale(
 def _digest(value: object) -> str:
     text = json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
     return hashlib.sha256(text.encode()).hexdigest()
-
-
-def _claims(page: Page, profile: str) -> list[list[Any]]:
-    """Return id, kind, unit and regions of the claims that the page may check at the profile."""
-    if not claims_path(page.root, page.chapter).is_file():
-        return []
-    found = []
-    for claim in load_ledger(page.root, page.chapter).judged(page.name, profile):
-        expect = claim.expect[profile]
-        refute = expect.refute.key() if expect.refute else None
-        found.append([claim.id, claim.kind, claim.unit, expect.support.key(), refute])
-    return sorted(found, key=lambda item: item[0])
 
 
 def _data(page: Page, profile: str) -> dict[str, str]:

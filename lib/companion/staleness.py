@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from companion.pages import load_pages
+from companion.record import record_files
 from companion.root import record_path
 from companion.scorecard import records_of
 from companion.variations import load_variations
@@ -67,7 +68,7 @@ def _orphans(root: Path, chapter: str | None) -> Iterator[Finding]:
     """
     known = {(page.chapter, page.name, profile) for page in load_pages(root) for profile in page.settings}
     results = root / "results"
-    for path in sorted([*results.glob("*/*/*.json"), *results.glob("*/*/*.ipynb")]):
+    for path in sorted([*record_files(root), *results.glob("*/*/*.ipynb")]):
         profile, folder = path.parts[-3:-1]
         if chapter not in (None, folder):
             continue

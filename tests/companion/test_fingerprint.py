@@ -67,19 +67,6 @@ def test_words_do_not_stale(ran, name, old, new):
             "the page's code cells changed since the run",
         ),
         (
-            "book/toy/claims.yml",
-            "tolerance: 0.03",
-            "tolerance: 0.04",
-            "what its claims expect changed since the run",
-        ),
-        (
-            "book/toy/claims.yml",
-            "{above: 0.5}",
-            "{above: 0.6}",
-            "what its claims expect changed since the run",
-        ),
-        ("book/toy/claims.yml", "unit: nats", "unit: bits", "what its claims expect changed since the run"),
-        (
             "book/toy/runs.yml",
             "steps: [4, 8]",
             "steps: [4, 9]",

@@ -173,7 +173,9 @@ def test_an_edit_of_a_kind_is_judged_or_named(ran, capsys):
     assert f"differs  {KIND}" in capsys.readouterr().out
     edit(ran, "book/toy/claims.yml", "kind: training\n    page: euler\n    unit",
          "kind: bound\n    page: euler\n    unit")
-    assert "claim toy.euler.loss, baseline: expected it only for a claim of kind training, found kind bound" in told(ran)
+    edit(ran, "book/toy/claims.yml", "below: 0, refute: {above: 0.5}", "below: 0")
+    sentence = "claim toy.euler.loss, baseline: expected it only for a claim of kind training, found kind bound"
+    assert sentence in told(ran)
 
 
 def test_judge_tells_of_a_record_that_cannot_be_read_and_of_a_claim_that_is_gone(ran, capsys):

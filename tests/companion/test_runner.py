@@ -86,7 +86,8 @@ def test_stored_notebooks_are_tidy(executed):
 def test_stored_runs_carry_no_verdict(executed):
     for path in sorted((executed / "results").rglob("*.*")):
         text = path.read_text(encoding="utf-8")
-        assert not [word for word in ("reproduced", "undecided", "verdict", "companion-", "text/html") if word in text]
+        words = ("reproduced", "undecided", "verdict", "companion-", "text/html")
+        assert not [word for word in words if word in text]
     assert "toy.heun.order: measured (smoke)" in (executed / "results/smoke/toy/heun.ipynb").read_text()
 
 
@@ -99,8 +100,8 @@ def test_smoke_runs_keep_only_the_hashes_of_pictures(ran, capsys):
     assert run(ran, "toy/euler", "--profile", "smoke") == run(ran, "toy/euler") == 0
     mine = ran / "mine"
     assert run(ran, "toy/euler", "--profile", "smoke", "-p", "width=2", "--out", str(mine)) == 0
-    shown = {path.parent.parent: json.loads(path.read_text())["cells"][-1]["outputs"][-2:] for path in (
-        ran / "results/smoke/toy/euler.ipynb", ran / "results/book/toy/euler.ipynb", mine / "smoke/toy/euler.ipynb")}
+    shown = {path: json.loads((path / "toy/euler.ipynb").read_text())["cells"][-1]["outputs"][-2:] for path in (
+        ran / "results/smoke", ran / "results/book", mine / "smoke")}
     first, only = shown[ran / "results/smoke"]
     digest = hashlib.sha256(base64.b64decode("iVBORw0KGgo=")).hexdigest()
     assert first["data"] == {"text/plain": ["<Figure>"]} and only["data"] == {}

@@ -1,5 +1,5 @@
-"""The command line: ``companion run | vary | carry | settle | verify | status | scorecard | export | stale |
-check-ledger``.
+"""The command line: ``companion run | vary | carry | settle | verify | judge | status | scorecard | export |
+stale | check-ledger``.
 """
 
 from __future__ import annotations
@@ -111,6 +111,12 @@ def _parser() -> _Parser:
         "--verdicts-only",
         action="store_true",
         help="leave out the outputs: with other versions of the libraries last digits may differ",
+    )
+    command(
+        "judge",
+        _judge,
+        "Judge every stored number again by the ledgers as they are now, without running anything; list the "
+        "verdicts that are not the accepted ones.",
     )
     status = command(
         "status", _status, "Show every claim: verdict by profile, value, age, and why its run is stale."
@@ -248,6 +254,14 @@ def _verify(root: Path, options: argparse.Namespace) -> int:
         print(line if sys.stdout.isatty() else plain_text(line))
     print(report.summary)
     return 1 if report.findings else 0
+
+
+def _judge(root: Path, options: argparse.Namespace) -> int:
+    from companion.judgement import judge_records
+
+    found = judge_records(root, _chapter(root, options))
+    print(*found.differing, *found.problems, found.summary, sep="\n")
+    return 1 if found.differing or found.problems else 0
 
 
 def _status(root: Path, options: argparse.Namespace) -> int:

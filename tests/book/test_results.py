@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import json
 import re
 from pathlib import Path
+from typing import Any
 
 import pytest
 import yaml
@@ -15,12 +17,14 @@ from companion.freshness.settle import unsettled
 from companion.ledger import load_ledger, load_ledgers
 from companion.pages import Page, load_pages
 from companion.record import load_records, read_record
+from companion.rejudging import judged
 from companion.scorecard import records_of
 from companion.staleness import findings
 from companion.variations import Variation, load_variations, results_of
 
 ROOT = Path(__file__).resolve().parents[2]
 PAGES = load_pages(ROOT)
+NOTEBOOKS = sorted((ROOT / "results").rglob("*.ipynb"))
 RERUN = "make reproduce PROFILE={} CHAPTER={}"
 
 
@@ -54,11 +58,31 @@ def test_every_verdict_is_the_accepted_one(page: Page) -> None:
             if not claim.checked_at(profile):
                 continue
             assert profile in records, f"{claim.id} is to be checked at {profile}, and no run is stored"
-            check = records[profile][0].checks.get(claim.id)
+            check = judged(ledger, records[profile][0]).get(claim.id)
             assert check is not None, f"{claim.id} is to be checked at {profile}, and the run does not check it"
             accepted = claim.expect[profile].accepted
-            assert check["verdict"] == accepted, \
-                f"{claim.id} at {profile}: {check['verdict']}, but the ledger accepts {accepted}"
+            assert check.verdict == accepted, \
+                f"{claim.id} at {profile}: {check.verdict}, but the ledger accepts {accepted}"
+
+
+def outputs_of(path: Path) -> list[dict[str, Any]]:
+    """Return all outputs of a stored notebook."""
+    cells = json.loads(path.read_text(encoding="utf-8"))["cells"]
+    return [output for cell in cells for output in cell.get("outputs", ())]
+
+
+@pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.relative_to(ROOT / "results").as_posix())
+def test_stored_notebooks_carry_no_verdict_and_smoke_runs_no_picture(path: Path) -> None:
+    outputs = outputs_of(path)
+    for output in outputs:
+        check = output.get("metadata", {}).get("companion", {}).get("check")
+        if check is not None:
+            assert set(check) <= {"claim", "profile", "value", "values", "baseline", "seeds"}
+            assert output["data"] == {"text/plain": [f"{check['claim']}: measured ({check['profile']})"]}
+    assert "companion-verdict" not in json.dumps(outputs)
+    if path.relative_to(ROOT / "results").parts[0] == "smoke":
+        kinds = {kind for output in outputs for kind in output.get("data", ())}
+        assert not [kind for kind in kinds if kind.startswith("image/")]
 
 
 @pytest.mark.parametrize(("profile", "most"), [("smoke", 60), ("book", 600)])

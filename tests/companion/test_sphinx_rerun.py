@@ -136,7 +136,7 @@ def test_notebooks_install_the_commit_they_belong_to(book: Path) -> None:
         len(cell["outputs"]) for cell in stored["cells"] if cell["cell_type"] == "code"]
     shown = json.dumps([cell["outputs"] for cell in code])
     assert 'href=\\"https://contdepth.github.io/companion/book/toy/claims.html#claim-toy-gap' in shown
-    assert 'href=\\"claims.html' not in shown
+    assert 'href=\\"claims.html' not in shown and "toy.gap: undecided (book)" in shown and "measured" not in shown
     page = page_text(book, "book/toy/orders")
     where = f"{commit}?urlpath=lab/tree/results/book/toy/orders.ipynb"
     assert f"mybinder.org/v2/gh/contdepth/companion/{where}" in page

@@ -42,16 +42,16 @@ def test_headline_is_the_most_demanding_stored_check(ran):
     book.mkdir(parents=True)
     text = (ran / "results/smoke/toy/heun.json").read_text()
     data = json.loads(text)
-    data["checks"]["toy.heun.order"]["verdict"] = "undecided"
+    data["checks"]["toy.heun.order"]["value"] = 1.5
     (book / "heun.json").write_text(json.dumps({**data, "profile": "book"}))
     order, loss, heun = claim_rows(ran)
     assert (order.verdict, order.profile, order.verdicts["paper"]) == ("reproduced", "smoke", "not attempted")
-    assert order.check["value"] == 1.0 and not order.stale and loss.record.page_id == "toy/euler"
-    assert (heun.verdict, heun.profile, heun.stale) == ("undecided", "book", True)
+    assert order.check.value == 1.0 and not order.stale and loss.record.page_id == "toy/euler"
+    assert (heun.verdict, heun.profile, heun.stale) == ("not reproduced", "book", True)
     assert counts([order, loss, heun]) == {
         "reproduced": 2,
-        "not reproduced": 0,
-        "undecided": 1,
+        "not reproduced": 1,
+        "undecided": 0,
         "not attempted": 0,
         "quoted": 0,
     }

@@ -1,5 +1,5 @@
-"""The command line: ``companion run | vary | carry | verify | status | scorecard | export | stale |
-check-ledger``.
+"""The command line: ``companion run | vary | carry | settle | verify | judge | status | scorecard | export |
+stale | check-ledger``.
 """
 
 from __future__ import annotations
@@ -112,6 +112,12 @@ def _parser() -> _Parser:
         action="store_true",
         help="leave out the outputs: with other versions of the libraries last digits may differ",
     )
+    command(
+        "judge",
+        _judge,
+        "Judge every stored number again by the ledgers as they are now, without running anything; list the "
+        "verdicts that are not the accepted ones.",
+    )
     status = command(
         "status", _status, "Show every claim: verdict by profile, value, age, and why its run is stale."
     )
@@ -131,6 +137,12 @@ def _parser() -> _Parser:
     )
     stale.add_argument(
         "--profile", choices=PROFILES, action="append", help="only this profile; may be repeated"
+    )
+    command(
+        "settle",
+        _settle,
+        "Write into every stored record of a run with local changes the first commit that holds the code it ran.",
+        chapter=False,
     )
     command("check-ledger", _check_ledger, "Check claims.yml and runs.yml of every chapter.")
     return parser
@@ -244,6 +256,14 @@ def _verify(root: Path, options: argparse.Namespace) -> int:
     return 1 if report.findings else 0
 
 
+def _judge(root: Path, options: argparse.Namespace) -> int:
+    from companion.judgement import judge_records
+
+    found = judge_records(root, _chapter(root, options))
+    print(*found.differing, *found.problems, found.summary, sep="\n")
+    return 1 if found.differing or found.problems else 0
+
+
 def _status(root: Path, options: argparse.Namespace) -> int:
     from companion.scorecard import claim_rows
     from companion.status import as_json, write_table
@@ -286,6 +306,25 @@ def _stale(root: Path, options: argparse.Namespace) -> int:
     return 1 if found else 0
 
 
+def _settle(root: Path, options: argparse.Namespace) -> int:
+    from companion.freshness.settle import settle
+
+    outcomes = []
+    for outcome in settle(root):
+        outcomes.append(outcome)
+        found = f"settled at {outcome.commit[:12]} of {outcome.date}" if outcome.commit else (
+            "no commit holds the code it ran: commit that code, or run the page again from a clean commit"
+        )
+        print(f"{outcome.path.relative_to(root).as_posix()}: {found}")
+    failed = sum(outcome.commit is None for outcome in outcomes)
+    print(
+        f"{len(outcomes) - failed} of {len(outcomes)} records settled"
+        if outcomes
+        else "every stored record is of a commit or settled"
+    )
+    return 1 if failed else 0
+
+
 def _check_ledger(root: Path, options: argparse.Namespace) -> int:
     from companion.evidence import semicolons
     from companion.fingerprint import fingerprint
@@ -312,7 +351,7 @@ def _check_ledger(root: Path, options: argparse.Namespace) -> int:
             except CompanionError as error:
                 problems += getattr(error, "problems", [str(error)])
     if problems:
-        raise DocumentError(problems)
+        raise DocumentError(list(dict.fromkeys(problems)))
     claims = sum(len(ledger.claims) for ledger in ledgers)
     counted = ((len(ledgers), "ledger"), (claims, "claim"), (len(pages), "page"))
     words = [f"{number} {word}{'' if number == 1 else 's'}" for number, word in counted]

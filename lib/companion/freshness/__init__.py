@@ -1,1 +1,1 @@
-"""Freshness: whether a stored run still speaks for its page, and what keeps it doing so."""
+"""Does a stored run still speak for the book? What its numbers depend on, and what has changed since."""

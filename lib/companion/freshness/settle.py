@@ -1,0 +1,105 @@
+"""Runs made with local changes, settled afterwards: the first commit that holds the very code they ran.
+
+A record of a dirty run names a commit that lacks part of what ran. Once the changes are committed, the run's
+fingerprint is that of a commit, which is then written into the record; all else in it stays.
+"""
+
+from __future__ import annotations
+
+import os
+import tempfile
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+from companion.errors import CompanionError
+from companion.fingerprint import fingerprint
+from companion.freshness.history import WATCHED, commits, date_of, export, is_ancestor, is_shallow
+from companion.pages import find_page
+from companion.record import Record, read_record
+from companion.variations import load_variations, results_of
+
+__all__ = ["Settled", "Unsettled", "settle", "unsettled"]
+
+
+@dataclass(frozen=True)
+class Unsettled:
+    """A stored record that names no commit with the code it ran."""
+
+    path: Path
+    record: Record
+    overrides: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Settled:
+    """What became of a record: the commit and its date, or None where no commit holds the code it ran."""
+
+    path: Path
+    commit: str | None = None
+    date: str | None = None
+
+
+def unsettled(root: Path) -> list[Unsettled]:
+    """Return the stored records that are neither of a committed state nor settled, those of variations too."""
+    results = root / "results"
+    overrides = {results_of(item): item.parameters for item in load_variations(root).values()}
+    paths = [*sorted(results.glob("*/*/*.json")), *sorted(results.glob("variations/*/*/*/*.json"))]
+    found = [Unsettled(path, read_record(path), overrides.get(path.parents[2], {})) for path in paths]
+    return [item for item in found if item.record.dirty and item.record.settled is None]
+
+
+def settle(root: Path) -> Iterator[Settled]:
+    """Write into every unsettled record the first commit whose fingerprint is the run's, and yield what was found.
+
+    The search begins at the commit that the record names. Raises :class:`CompanionError` without git, and
+    where the clone is too shallow to search.
+    """
+    with tempfile.TemporaryDirectory() as folder:
+        past = _Past(root, Path(folder))
+        for item in unsettled(root):
+            commit = past.first(item)
+            if commit is None:
+                yield Settled(item.path)
+                continue
+            date = date_of(root, commit)
+            _write(item.path, replace(item.record, settled={"commit": commit, "date": date}))
+            yield Settled(item.path, commit, date)
+
+
+class _Past:
+    """The book at earlier commits, each written out once."""
+
+    def __init__(self, root: Path, folder: Path) -> None:
+        self.root, self.folder = root, folder
+
+    def first(self, item: Unsettled) -> str | None:
+        """Return the first commit, from the record's own on, at which the fingerprint is the record's."""
+        own, digest = item.record.commit, item.record.fingerprint.get("digest")
+        if is_ancestor(self.root, own):
+            candidates = [own, *commits(self.root, own)]
+        else:  # run before there was a commit, or on a branch that is gone
+            candidates = commits(self.root, own if is_shallow(self.root) else None)
+        return next((commit for commit in candidates if self.digest(commit, item) == digest), None)
+
+    def digest(self, commit: str, item: Unsettled) -> str | None:
+        """Return the page's fingerprint at ``commit``, or None where it cannot be read there."""
+        tree = self.folder / commit
+        if not tree.is_dir():
+            tree.mkdir()
+            export(self.root, commit, WATCHED, tree)
+        try:
+            page = find_page(tree, item.record.page_id)
+            return fingerprint(page, item.record.profile, item.overrides)["digest"]
+        except (CompanionError, OSError):
+            return None
+
+
+def _write(path: Path, record: Record) -> None:
+    part = path.with_name(f"{path.name}.{os.getpid()}.part")
+    try:
+        part.write_text(record.json(), encoding="utf-8", newline="\n")
+        os.replace(part, path)
+    finally:
+        part.unlink(missing_ok=True)

@@ -40,7 +40,7 @@ def compare(before: Notebook, now: Notebook, patterns: Patterns = (), clocks: Co
     """Return what two runs of one page have in common, cells paired by position.
 
     Left out are the claims ``clocks``, notes that begin with ``time_``, outputs of cells tagged as ignored (their
-    checks and notes are compared), pictures of cells tagged ``clock``, and in texts what the sanitising ``patterns``
+    checks and notes are compared), pictures of cells tagged ``clock``, and in texts what the ``patterns``
     match. The tags of ``now`` count.
     """
     counts = dict.fromkeys(("check", "note", "output", "figure"), 0)

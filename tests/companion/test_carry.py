@@ -1,16 +1,14 @@
 """Carry: what an edit without effect leaves valid, and everything that must not be carried."""
 
-import importlib.util
 import json
 import os
 import shutil
 import subprocess
 import sys
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
-from difflib import SequenceMatcher
 from pathlib import Path
-from types import ModuleType, SimpleNamespace
+from types import SimpleNamespace
 
 import pytest
 import toy_book
@@ -21,6 +19,7 @@ from companion.errors import RunError
 from companion.fingerprint import fingerprint
 from companion.freshness import identical
 from companion.freshness.carry import carry
+from companion.freshness.changes import Changes
 from companion.freshness.sidecar import applies, load_sidecar, read_sidecar
 from companion.freshness.stored import Stored
 from companion.freshness.tracing import environment, executed
@@ -102,40 +101,9 @@ def committed(tmp_path_factory) -> Path:
     return root
 
 
-@dataclass(frozen=True)
-class Line:
-    """A changed line, as :mod:`companion.freshness.changes` tells of it."""
-
-    symbol: str
-    path: str
-    first: int
-    last: int
-    kind: str
-    text: str
-
-
-def changed_lines(old_root, new_root, old_page, new_page):
-    """Compare files line by line: what the real one says of edits within functions."""
-    sides = ([], [])
-    for path in sorted((old_root / "lib/contdepth").rglob("*.py")):
-        name = path.relative_to(old_root / "lib").as_posix()
-        texts = [(root / "lib" / name).read_text().splitlines() for root in (old_root, new_root)]
-        for tag, *spans in SequenceMatcher(None, *texts, autojunk=False).get_opcodes():
-            for side, text, span in zip(sides, texts, (spans[:2], spans[2:]), strict=True):
-                for number in range(*span) if tag != "equal" else ():
-                    line = text[number].strip()
-                    kind = "raises" if line.startswith("raise ") else "runs"
-                    side.append(Line(name, name, number + 1, number + 1, kind, line))
-    return SimpleNamespace(symbols=("helpers",), old=tuple(sides[0]), new=tuple(sides[1]), values=())
-
-
 @pytest.fixture
-def book(committed, tmp_path, monkeypatch) -> Path:
+def book(committed, tmp_path) -> Path:
     """A copy of the committed repository that a test may change."""
-    if importlib.util.find_spec("companion.freshness.changes") is None:
-        module = ModuleType("companion.freshness.changes")
-        module.changes = changed_lines
-        monkeypatch.setitem(sys.modules, module.__name__, module)
     return Path(shutil.copytree(committed, tmp_path / "repository"))
 
 
@@ -225,12 +193,9 @@ def test_every_changed_line_that_is_not_executed_is_named(book, capsys):
 
 def test_values_that_a_smoke_run_need_not_use_are_refused_before_anything_runs(book, monkeypatch, capsys):
     library(book, "return 2 * x", "return x + x")
-    found = SimpleNamespace(symbols=("a",), old=(), new=(), values=("RATE: 1 is no longer there",))
-    module = ModuleType("companion.freshness.changes")
-    module.changes = lambda *_: found
-    monkeypatch.setitem(sys.modules, module.__name__, module)
-    assert refused(book) == "toy/heun: RATE: 1 is no longer there"
-    found.values = ()
+    monkeypatch.setattr("companion.freshness.carry.changes", lambda *_: Changes(values=("1 is no longer there",)))
+    assert refused(book) == "toy/heun: 1 is no longer there"
+    monkeypatch.setattr("companion.freshness.carry.changes", lambda *_: Changes())
     assert "expected changed lines of the library, found none" in refused(book)
     assert "start" not in capsys.readouterr().out
 
@@ -248,7 +213,7 @@ def test_runs_that_cannot_be_carried(book):
     change_record(book, "smoke", dirty=True)
     assert "found one with local changes that no commit is known to have" in refused(book)
     change_record(book, "smoke", dirty=False, commit="0" * 40)
-    assert "commit 000000000000: expected it in this clone" in refused(book)
+    assert "expected commit 000000000000 in the history, found none" in refused(book)
     change_record(book, "smoke", commit=record.commit, fingerprint={**record.fingerprint, "digest": "0" * 64})
     assert "expected the fingerprint of its record from the code of" in refused(book)
     change_record(book, "smoke", fingerprint=dict(record.fingerprint))

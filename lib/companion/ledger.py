@@ -120,7 +120,7 @@ class Expectation:
 
     @property
     def text(self) -> str:
-        """The expectation in words, as records carry it: ``1 ± 0.03``."""
+        """The expectation in words: ``1 ± 0.03``."""
         if self.support is None:
             return self.verdict or ""
         return str(self.support) + (f" (refuted if {self.refute})" if self.refute else "")

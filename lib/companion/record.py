@@ -99,9 +99,9 @@ def read_record(path: Path) -> Record:
         raise RunError(f"{path.name}: expected a mapping for parts of its fingerprint, found none")
     for id, numbers in data["checks"].items():
         if problem := numbers_problem(numbers):
-            raise RunError(f"{path.name}, check {id}: {problem}")
+            raise RunError(f"{path.name}: {problem} in checks of {id}")
     if problem := _settled_problem(data.get("settled")):
-        raise RunError(f"{path.name}, settled: {problem}")
+        raise RunError(f"{path.name}: {problem}")
     return Record(**data)
 
 
@@ -130,13 +130,13 @@ def _settled_problem(settled: object) -> str | None:
     if settled is None:
         return None
     if not isinstance(settled, dict) or set(settled) != {"commit", "date"}:
-        return f"expected null, or commit and date, found {settled!r:.60}"
+        return f"expected null, or commit and date, for settled, found {settled!r:.60}"
     if not isinstance(settled["commit"], str) or not re.fullmatch(r"[0-9a-f]{7,64}", settled["commit"]):
-        return f"expected a commit in hexadecimal, found {settled['commit']!r:.60}"
+        return f"expected a commit in hexadecimal for settled, found {settled['commit']!r:.60}"
     try:
         datetime.fromisoformat(settled["date"])
     except (TypeError, ValueError):
-        return f"expected a date like 2026-05-04, found {settled['date']!r:.60}"
+        return f"expected a date like 2026-05-04 for settled, found {settled['date']!r:.60}"
     return None
 
 

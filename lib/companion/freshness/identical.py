@@ -16,6 +16,10 @@ __all__ = ["Compared", "compare"]
 
 Notebook = Mapping[str, Any]
 Part = tuple[str, str]
+CLOCKED = "clock"
+"""Tag of the cells whose pictures show measured times."""
+PICTURES = ("image/", "picture ")
+"""How the kinds of pictures begin: their bytes, or the hash that stands for them."""
 CONTEXT = 40
 """How many letters a message shows on either side of the first that differs."""
 _OVERWRITTEN = re.compile(r"^.*\r(?=[^\n])", re.MULTILINE)
@@ -36,20 +40,22 @@ def compare(before: Notebook, now: Notebook, patterns: Patterns = (), clocks: Co
     """Return what two runs of one page have in common, cells paired by position.
 
     Left out are the claims ``clocks``, notes that begin with ``time_``, outputs of cells tagged as ignored (their
-    checks and notes are compared), and in texts what the sanitising ``patterns`` match.
+    checks and notes are compared), pictures of cells tagged ``clock``, and in texts what the ``patterns``
+    match. The tags of ``now`` count.
     """
     counts = dict.fromkeys(("check", "note", "output", "figure"), 0)
     for number, pair in enumerate(zip_longest(_code(before), _code(now)), 1):
         if None in pair:
             return _compared(counts, f"code cell {number}: expected it in both runs, found it in one")
-        sides = [list(_parts(cell, patterns, clocks)) for cell in pair]
+        tags = pair[1]["metadata"].get("tags", ())
+        sides = [list(_parts(cell, tags, patterns, clocks)) for cell in pair]
         for old, new in zip_longest(*sides):
             if old != new:
                 return _compared(counts, f"code cell {number}, {_words(old, new)}")
         for kind, _ in sides[0]:
             word = kind.partition(" ")[0]
             counts[word if word in ("check", "note") else "output"] += 1
-            counts["figure"] += kind.startswith(("image/", "picture "))
+            counts["figure"] += kind.startswith(PICTURES)
     return _compared(counts, None)
 
 
@@ -61,10 +67,12 @@ def _code(notebook: Notebook) -> list[Mapping[str, Any]]:
     return [cell for cell in notebook["cells"] if cell["cell_type"] == "code"]
 
 
-def _parts(cell: Mapping[str, Any], patterns: Patterns, clocks: Collection[str]) -> Iterator[Part]:
+def _parts(
+    cell: Mapping[str, Any], tags: Collection[str], patterns: Patterns, clocks: Collection[str]
+) -> Iterator[Part]:
     """Yield kind and text of everything that ``cell`` shows or stores, in order; a stream is one, where it begins.
     """
-    ignored = IGNORED in cell["metadata"].get("tags", ())
+    ignored = IGNORED in tags
     streams: dict[str, str] = {}
     for output in cell["outputs"]:
         if output["output_type"] == "stream":
@@ -76,7 +84,9 @@ def _parts(cell: Mapping[str, Any], patterns: Patterns, clocks: Collection[str])
         elif output["output_type"] == "error":
             yield "error", f"{output['ename']}: {output['evalue']}"
         else:
-            yield from _shown(output, patterns, clocks, ignored)
+            for kind, text in _shown(output, patterns, clocks, ignored):
+                clocked = CLOCKED in tags and kind.startswith(PICTURES)
+                yield kind, "measured by a clock" if clocked else text
 
 
 def _shown(
@@ -126,6 +136,8 @@ def _sanitised(text: str, patterns: Patterns) -> str:
 def _words(old: Part | None, new: Part | None) -> str:
     if old is None or new is None or old[0] != new[0]:
         return "its own code gives {}, today's {}".format(*(part[0] if part else "nothing" for part in (old, new)))
+    if old[0].startswith(PICTURES):
+        return f"{old[0]}: its own code and today's give other bytes"
     place = next((k for k, pair in enumerate(zip(old[1], new[1], strict=False)) if pair[0] != pair[1]), None)
     start = max(0, (min(len(old[1]), len(new[1])) if place is None else place) - CONTEXT)
     cut = [repr(f"{'…' if start else ''}{part[1][start:start + 2 * CONTEXT]}") for part in (old, new)]

@@ -7,6 +7,7 @@ import re
 from pathlib import Path
 
 from companion.errors import CompanionError
+from companion.text import read_text
 
 __all__ = [
     "PROFILES",
@@ -68,7 +69,7 @@ def chapters(root: Path) -> list[str]:
         if (folder / "claims.yml").is_file() or (folder / "runs.yml").is_file()
     )
     toc = root / "_toc.yml"
-    text = toc.read_text(encoding="utf-8") if toc.is_file() else ""
+    text = read_text(toc) if toc.is_file() else ""
     places = {match: text.index(f"book/{match}/") for match in re.findall(r"\bbook/([^/\s]+)/", text)}
     return sorted(found, key=lambda name: (places.get(name, len(text)), name))
 

@@ -56,8 +56,9 @@ unit: env
 verify: env
 	@$(STEP) --stream "Smoke re-run, verdicts and outputs" $(BIN)/companion verify --jobs $(JOBS)
 
+# COMPANION_RUN: nbval compares what a run stores, the line without a verdict that the runner's kernel displays.
 nbval: env
-	@env -u MPLBACKEND $(STEP) --summary 1 "Stored smoke runs (nbval)" $(BIN)/python -m pytest results/smoke -q -n $(JOBS) --dist loadfile \
+	@env -u MPLBACKEND COMPANION_RUN=1 $(STEP) --summary 1 "Stored smoke runs (nbval)" $(BIN)/python -m pytest results/smoke -q -n $(JOBS) --dist loadfile \
 	  --nbval --nbval-sanitize-with tests/nbval.cfg --nbval-current-env --nbval-cell-timeout=300 --runxfail
 
 html-tests: html
@@ -67,7 +68,7 @@ reproduce: env
 	@$(BIN)/companion run --profile $(PROFILE) $(if $(PAGE),$(CHAPTER)/$(PAGE),$(if $(CHAPTER),--chapter $(CHAPTER))) --resume --jobs $(JOBS)
 
 nbval-book: env
-	@env -u MPLBACKEND $(STEP) --summary 1 "Stored book runs (nbval)" $(BIN)/python -m pytest results/book -q \
+	@env -u MPLBACKEND COMPANION_RUN=1 $(STEP) --summary 1 "Stored book runs (nbval)" $(BIN)/python -m pytest results/book -q \
 	  --nbval-lax --nbval-sanitize-with tests/nbval.cfg --nbval-current-env --nbval-cell-timeout=900 --runxfail
 
 serve: html

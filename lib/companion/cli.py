@@ -1,5 +1,5 @@
-"""The command line: ``companion run | vary | verify | status | scorecard | export | stale | settle |
-check-ledger``.
+"""The command line: ``companion run | vary | carry | settle | verify | judge | status | scorecard | export |
+stale | check-ledger``.
 """
 
 from __future__ import annotations
@@ -89,6 +89,15 @@ def _parser() -> _Parser:
         "vary", _vary, "Run the variations of book/variations.yml again and store their runs.", chapter=False
     )
     vary.add_argument("ids", nargs="*", metavar="ID", help="a variation (default: those whose run is stale)")
+    carry = command(
+        "carry",
+        _carry,
+        "Carry the stale runs of pages to today's library, after an edit that changes no numbers: run each page "
+        "at smoke with the code of its run and with today's, and write a sidecar beside the record if everything "
+        "is equal to the bit and every changed line was executed.",
+        chapter=False,
+    )
+    carry.add_argument("pages", nargs="+", metavar="PAGE", help="chapter/page")
     verify = command(
         "verify",
         _verify,
@@ -102,6 +111,12 @@ def _parser() -> _Parser:
         "--verdicts-only",
         action="store_true",
         help="leave out the outputs: with other versions of the libraries last digits may differ",
+    )
+    command(
+        "judge",
+        _judge,
+        "Judge every stored number again by the ledgers as they are now, without running anything; list the "
+        "verdicts that are not the accepted ones.",
     )
     status = command(
         "status", _status, "Show every claim: verdict by profile, value, age, and why its run is stale."
@@ -211,6 +226,23 @@ def _vary(root: Path, options: argparse.Namespace) -> int:
     return _failures(run(jobs))
 
 
+def _carry(root: Path, options: argparse.Namespace) -> int:
+    from companion.freshness.carry import carry
+    from companion.pages import find_page
+    from companion.progress import Progress
+    from companion.tidy import plain_text
+
+    progress, refused = Progress(), 0
+    for page in [find_page(root, id) for id in options.pages]:
+        report = carry(page, progress=progress)
+        for line in report.carried:
+            print(f"carried  {line}", flush=True)
+        for sentence in report.refused:
+            refused += 1
+            print(f"not carried: {sentence if sys.stdout.isatty() else plain_text(sentence)}", flush=True)
+    return 1 if refused else 0
+
+
 def _verify(root: Path, options: argparse.Namespace) -> int:
     from companion.progress import Progress
     from companion.tidy import plain_text
@@ -222,6 +254,14 @@ def _verify(root: Path, options: argparse.Namespace) -> int:
         print(line if sys.stdout.isatty() else plain_text(line))
     print(report.summary)
     return 1 if report.findings else 0
+
+
+def _judge(root: Path, options: argparse.Namespace) -> int:
+    from companion.judgement import judge_records
+
+    found = judge_records(root, _chapter(root, options))
+    print(*found.differing, *found.problems, found.summary, sep="\n")
+    return 1 if found.differing or found.problems else 0
 
 
 def _status(root: Path, options: argparse.Namespace) -> int:
@@ -311,7 +351,7 @@ def _check_ledger(root: Path, options: argparse.Namespace) -> int:
             except CompanionError as error:
                 problems += getattr(error, "problems", [str(error)])
     if problems:
-        raise DocumentError(problems)
+        raise DocumentError(list(dict.fromkeys(problems)))
     claims = sum(len(ledger.claims) for ledger in ledgers)
     counted = ((len(ledgers), "ledger"), (claims, "claim"), (len(pages), "page"))
     words = [f"{number} {word}{'' if number == 1 else 's'}" for number, word in counted]

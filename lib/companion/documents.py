@@ -15,6 +15,7 @@ from typing import Any
 import yaml
 
 from companion.errors import DocumentError, nearest
+from companion.text import read_text
 
 __all__ = ["Document", "Where", "read_document", "schema_problems"]
 
@@ -93,7 +94,7 @@ def read_document(path: Path, label: str) -> Document:
     cannot be read.
     """
     try:
-        return _parsed(path.read_text(encoding="utf-8"), label)
+        return _parsed(read_text(path), label)
     except FileNotFoundError:
         raise DocumentError([f"{label}: expected a file, found nothing"]) from None
     except (UnicodeDecodeError, yaml.reader.ReaderError):

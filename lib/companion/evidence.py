@@ -5,23 +5,23 @@ ledger.
 from __future__ import annotations
 
 import json
-import math
 import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 from companion.errors import CheckError, RunError
-from companion.judging import assess, plain_line
+from companion.judging import Checked
 from companion.ledger import Claim, Ledger
-from companion.record import Record, extract, seeds_of
+from companion.record import Record, extract, numbers_problem, seeds_of
+from companion.rejudging import judged, judged_again
 from companion.sourcecode import ends_in_semicolon
+from companion.verdict_line import MEASURED, plain_line
 
 __all__ = ["difference", "differences", "flaws", "measured", "notebook_problems", "problems", "semicolons"]
 
 
 _ADDRESS = re.compile(r"\b0x[0-9a-fA-F]{6,}")
-_PAYLOAD = ("profile", "verdict", "value", "interval", "values", "baseline", "seeds", "expected")
 
 
 def problems(notebook: Path, record: Record, ledger: Ledger | None = None) -> list[str]:
@@ -33,18 +33,18 @@ def problems(notebook: Path, record: Record, ledger: Ledger | None = None) -> li
 
 
 def differences(ledger: Ledger, record: Record) -> list[str]:
-    """Return one line for each stored verdict that is not the one accepted at the record's profile."""
-    claims = {claim.id: claim for claim in ledger.claims}
-    found = [
-        difference(claims[id], record.profile, check) for id, check in record.checks.items() if id in claims
-    ]
+    """Return one line for each verdict on stored numbers that is not the one accepted at the record's profile.
+
+    Numbers that cannot be judged are left out: :func:`flaws` and ``companion.rejudging`` tell of them.
+    """
+    found = [difference(ledger.claim(id), record.profile, check) for id, check in judged(ledger, record).items()]
     return [line for line in found if line]
 
 
-def difference(claim: Claim, profile: str, check: Mapping[str, Any]) -> str | None:
-    """Return how the verdict of a stored check differs from the accepted one, or None where it does not."""
+def difference(claim: Claim, profile: str, check: Checked) -> str | None:
+    """Return how the verdict on a claim differs from the accepted one, or None where it does not."""
     expect = claim.expect.get(profile)
-    if expect is None or expect.accepted == check["verdict"]:
+    if expect is None or expect.accepted == check.verdict:
         return None
     if expect.accepted is None:
         return (
@@ -54,10 +54,10 @@ def difference(claim: Claim, profile: str, check: Mapping[str, Any]) -> str | No
     return f"{claim.id} ({profile}): accepted {expect.accepted}, found {measured(check, expect.text)}"
 
 
-def measured(check: Mapping[str, Any], support: str) -> str:
+def measured(check: Checked, support: str) -> str:
     """Return the verdict of a check with its numbers, for people."""
-    interval = ", interval [{:.6g}, {:.6g}]".format(*check["interval"]) if check["interval"] else ""
-    return f"{check['verdict']} (value {check['value']:.6g}{interval}, support {support})"
+    interval = ", interval [{:.6g}, {:.6g}]".format(*check.interval) if check.interval else ""
+    return f"{check.verdict} (value {check.value:.6g}{interval}, support {support})"
 
 
 def flaws(
@@ -66,8 +66,8 @@ def flaws(
     """Return why the executed notebook at ``notebook`` and its ``record`` are no evidence; empty when they
     are.
 
-    With a ``ledger`` every check is also judged again from its stored numbers, and with ``coverage`` every
-    claim that the page must check at the profile must be there, and no other.
+    With a ``ledger`` the numbers of every check must also be such that it can judge them, and with ``coverage``
+    every claim that the page must check at the profile must be there, and no other.
     """
     if not notebook.is_file():
         return [f"expected the notebook {notebook.name}, found nothing"]
@@ -159,48 +159,25 @@ def notebook_problems(
 
 
 def _check_problems(output: Mapping[str, Any], profile: str, ledger: Ledger | None) -> list[str]:
-    """Return where a displayed check differs from its own numbers, or from the ledger's rule applied to them.
+    """Return what is wrong with a stored check: the numbers' shape, the profile, more than the line of text, or
+    numbers that the ledger cannot judge.
     """
-    item = output["metadata"]["companion"]["check"]
-    id, found = item.get("claim"), []
-    missing = [key for key in _PAYLOAD if key not in item]
-    if missing:
-        return [f"claim {id}: expected the key {' and '.join(missing)} in its payload, found none"]
-    if item["profile"] != profile:
-        found.append(f"claim {id}: expected a check at profile {profile}, found one at {item['profile']!r}")
-    line = plain_line(id, item["verdict"], profile)
-    shown = "".join(output.get("data", {}).get("text/plain", ""))
+    item, found = dict(output["metadata"]["companion"]["check"]), []
+    id, at = item.pop("claim", None), item.pop("profile", None)
+    if problem := numbers_problem(item):
+        return [f"claim {id}: {problem} in its payload"]
+    if at != profile:
+        found.append(f"claim {id}: expected a check at profile {profile}, found one at {at!r}")
+    data, line = output.get("data", {}), plain_line(id, MEASURED, profile)
+    shown = "".join(data.get("text/plain", ""))
     if shown != line:
         found.append(f"claim {id}: expected the line {line!r}, found {shown!r}")
-    if f">{id}</a>: {item['verdict']} ({profile})</p>" not in "".join(
-        output.get("data", {}).get("text/html", "")
-    ):
-        found.append(f"claim {id}: the HTML line does not say {item['verdict']!r}")
+    if more := sorted(set(data) - {"text/plain"}):
+        found.append(f"claim {id}: expected its line as text only, found {', '.join(more)} too")
     claim = next((claim for claim in ledger.claims if claim.id == id), None) if ledger else None
-    if claim is None:
-        return found
-    single = item["value"] if item["values"] is None else None
-    try:
-        again = assess(
-            claim, profile, single, values=item["values"], baseline=item["baseline"], seeds=item["seeds"]
-        ).payload()
-    except CheckError as error:
-        return [*found, str(error)]
-    found += [
-        f"claim {id}: its numbers give {again['verdict']!r}, found {item['verdict']!r} stored"
-        if key == "verdict"
-        else f"claim {id}: its numbers give {key} {again[key]!r}, found {item[key]!r} stored"
-        for key in ("verdict", "value", "interval", "expected")
-        if not _same(again[key], item[key])
-    ]
+    if claim is not None:
+        try:
+            judged_again(claim, profile, item)
+        except CheckError as error:
+            found.append(str(error))
     return found
-
-
-def _same(one: object, other: object) -> bool:
-    """Tell whether two payload entries agree; numbers may differ in their last digits."""
-    if isinstance(one, list) and isinstance(other, list):
-        return len(one) == len(other) and all(map(_same, one, other))
-    numbers = (int, float)
-    if isinstance(one, numbers) and isinstance(other, numbers):
-        return math.isclose(one, other, rel_tol=1e-9)
-    return one == other

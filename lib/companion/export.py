@@ -178,7 +178,7 @@ def _region(region: Region | None) -> dict[str, Any] | None:
 
 def _outcome(row: Row, claim: Claim, profile: str, page: Page | None) -> dict[str, Any]:
     entry, record = claim.expect.get(profile), row.records.get(profile)
-    check = record.checks[claim.id] if record else {}
+    check = row.checks[profile].plain() if record else {}
     found = {
         "verdict": row.verdicts[profile],
         "accepted": entry.accepted if entry else None,

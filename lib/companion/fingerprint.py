@@ -1,14 +1,13 @@
 """Fingerprints: a hash over everything in this repository that a run's numbers depend on, and what has
 changed since.
 
-The parts are the page's code, the ``contdepth`` modules it reaches by import, what its claims expect, its
-parameters and the registry entries of its data sets. Prose, captions, comments and docstrings are not among
-them.
+The parts are the page's code, the symbols of the library that it reaches, its parameters and the registry
+entries of its data sets. Where a symbol stands, how it is imported and how it is formatted is not among them, nor
+is prose, nor what a claim expects: a run stores numbers, and verdicts are derived from them.
 """
 
 from __future__ import annotations
 
-import ast
 import hashlib
 import json
 from collections.abc import Mapping
@@ -16,40 +15,42 @@ from pathlib import Path
 from typing import Any
 
 from companion.errors import CompanionError, PageError
-from companion.ledger import load_ledger
-from companion.library import reached
+from companion.freshness.page_symbols import SHORT, PageSymbols, page_symbols
 from companion.pages import Page
 from companion.record import Record, stored_notebook
-from companion.root import claims_path, registry_path
-from companion.sourcecode import without_magics
+from companion.root import registry_path
+from companion.text import read_text
 
-__all__ = ["fingerprint", "stale"]
+__all__ = ["fingerprint", "same_code", "stale"]
 
 
 def fingerprint(page: Page, profile: str, overrides: Mapping[str, Any] | None = None) -> dict[str, Any]:
-    """Return ``{"digest": hex, "parts": {code, library, claims, parameters, data}}`` of a page at a profile.
+    """Return ``{"digest": hex, "parts": {code, library, parameters, data}}`` of a page at a profile.
 
     ``overrides`` are parameters that differ from the profile's. Raises :class:`PageError` where the page
     names a data set that the registry does not have, or has a cell that is no Python.
     """
-    cells = page.cells()
-    sources = [cell.source for cell in cells]
-    for number, source in enumerate(sources, 1):
-        try:
-            ast.parse(without_magics(source))
-        except SyntaxError as error:
-            raise PageError(
-                f"page {page.id}, code cell {number} line {error.lineno}: expected Python, found {error.msg}"
-            ) from None
-    modules, names = reached(page.root, sources)
+    return _fingerprint(page, profile, overrides, page_symbols(page))
+
+
+def _fingerprint(
+    page: Page, profile: str, overrides: Mapping[str, Any] | None, symbols: PageSymbols
+) -> dict[str, Any]:
     parts = {
-        "code": _digest([[cell.source.rstrip(), cell.is_parameters] for cell in cells]),
-        "library": {**modules, **names},
-        "claims": _digest(_claims(page, profile)),
+        "code": _digest(symbols.code),
+        "library": symbols.part(),
         "parameters": _digest(page.parameters(profile, overrides)),
         "data": _data(page, profile),
     }
-    return {"digest": _digest(parts), "parts": parts}
+    return {"digest": _digest({**parts, "library": parts["library"]["digest"]}), "parts": parts}
+
+
+def same_code(record: Record, page: Page) -> bool:
+    """Tell whether the cells of ``page`` say what those of the stored run said, import lines aside."""
+    try:
+        return _digest(page_symbols(page).code) == record.fingerprint.get("parts", {}).get("code")
+    except CompanionError:
+        return False
 
 
 def stale(
@@ -65,7 +66,8 @@ def stale(
     if not record.matches(stored_notebook(page.root, record, results)):
         reasons.append("the stored notebook is not the one its record was written for")
     try:
-        now, parameters = fingerprint(page, record.profile, overrides), page.parameters(record.profile, overrides)
+        symbols, parameters = page_symbols(page), page.parameters(record.profile, overrides)
+        now = _fingerprint(page, record.profile, overrides, symbols)
     except CompanionError as error:
         return [*reasons, f"its present state has an error: {error}"]
     if now["digest"] == record.fingerprint.get("digest"):
@@ -74,15 +76,7 @@ def stale(
     old, new = record.fingerprint.get("parts", {}), now["parts"]
     if old.get("code") != new["code"]:
         reasons.append("the page's code cells changed since the run")
-    reasons += _differences(
-        old.get("library", {}),
-        new["library"],
-        "{} changed since the run",
-        "{} is reached by import since the run",
-        "{} is no longer reached by import",
-    )
-    if old.get("claims") != new["claims"]:
-        reasons.append("what its claims expect changed since the run")
+    reasons += _library_reasons(old.get("library", {}), new["library"], symbols)
     if old.get("parameters") != new["parameters"]:
         reasons.append(_parameters_reason(record.parameters, parameters))
     reasons += _differences(
@@ -100,22 +94,41 @@ def _digest(value: object) -> str:
     return hashlib.sha256(text.encode()).hexdigest()
 
 
-def _claims(page: Page, profile: str) -> list[list[Any]]:
-    """Return id, kind, unit and regions of the claims that the page may check at the profile."""
-    if not claims_path(page.root, page.chapter).is_file():
+def _library_reasons(old: Mapping[str, Any], new: Mapping[str, Any], symbols: PageSymbols) -> list[str]:
+    """Return which symbols changed by themselves; those that only refer to a changed one are left out."""
+    if old.get("digest") == new["digest"]:
         return []
+    before = _short(old.get("symbols"))
+    known = set(before.values())
+    changed = {symbol for symbol in symbols.symbols if symbols.library.digest(symbol)[:SHORT] not in known}
+    names = {symbol: _label(symbol.module, symbol.name or f"({symbol.kind})") for symbol in symbols.symbols}
+    altered = {symbol for symbol in changed if names[symbol] in before}
+    first = [symbol for symbol in changed if not altered & {*symbols.library.references(symbol)} - {symbol}]
     found = []
-    for claim in load_ledger(page.root, page.chapter).judged(page.name, profile):
-        expect = claim.expect[profile]
-        refute = expect.refute.key() if expect.refute else None
-        found.append([claim.id, claim.kind, claim.unit, expect.support.key(), refute])
-    return sorted(found, key=lambda item: item[0])
+    for symbol in sorted(first or changed):
+        how = "changed" if symbol in altered else "is reached"
+        found.append(f"{names[symbol]} {how} since the run")
+    now = {symbols.library.digest(symbol)[:SHORT] for symbol in symbols.symbols}
+    found += [f"{label} is no longer reached" for label, digest in sorted(before.items())
+              if label not in names.values() and digest not in now]
+    return found or ["what its cells take from the library changed since the run"]
+
+
+def _short(stored: object) -> dict[str, str]:
+    """Return label to digest of the symbols that a record names; nothing where it has another layout."""
+    modules = stored if isinstance(stored, Mapping) else {}
+    return {_label(module, name): digest for module, names in modules.items() if isinstance(names, Mapping)
+            for name, digest in names.items()}
+
+
+def _label(module: str, name: str) -> str:
+    return f"{module}:{name}"
 
 
 def _data(page: Page, profile: str) -> dict[str, str]:
     names = page.setting(profile).data
     path = registry_path(page.root)
-    entries = json.loads(path.read_text(encoding="utf-8")) if names and path.is_file() else {}
+    entries = json.loads(read_text(path)) if names and path.is_file() else {}
     for name in names:
         if name not in entries:
             raise PageError(

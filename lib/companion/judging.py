@@ -14,7 +14,7 @@ from companion.errors import CheckError
 from companion.ledger import Claim
 from companion.verdict import judge, paired_differences, student_interval, worst
 
-__all__ = ["MIN_SEEDS", "Checked", "assess", "plain_line", "plain_number"]
+__all__ = ["MIN_SEEDS", "Checked", "assess", "plain_number"]
 
 MIN_SEEDS = 3
 """Least number of seeds for a claim about training."""
@@ -38,24 +38,18 @@ class Checked:
         """Show nothing: ``check`` has displayed its line already, also where it ends a cell."""
 
     def payload(self) -> dict[str, Any]:
-        """Return what goes into the notebook's output metadata, as plain JSON."""
-        lists = {
-            key: None if getattr(self, key) is None else list(getattr(self, key))
-            for key in ("interval", "values", "baseline", "seeds")
-        }
-        return {
-            "claim": self.id,
-            "profile": self.profile,
-            "verdict": self.verdict,
-            "value": self.value,
-            **lists,
-            "expected": self.expected,
-        }
+        """Return what goes into the notebook's output metadata: the numbers that were given, as plain JSON."""
+        if self.values is None:
+            return {"claim": self.id, "profile": self.profile, "value": self.value}
+        lists = {key: getattr(self, key) for key in ("values", "baseline", "seeds")}
+        given = {key: list(numbers) for key, numbers in lists.items() if numbers is not None}
+        return {"claim": self.id, "profile": self.profile, **given}
 
-
-def plain_line(id: str, verdict: str, profile: str) -> str:
-    """Return the one stable line of a check: ``schemes.order.heun: reproduced (book)``."""
-    return f"{id}: {verdict} ({profile})"
+    def plain(self) -> dict[str, Any]:
+        """Return value, interval, seeds, values and baseline as plain JSON, ``None`` where there is none."""
+        lists = ("interval", "seeds", "values", "baseline")
+        return {"value": self.value, **{
+            key: None if getattr(self, key) is None else list(getattr(self, key)) for key in lists}}
 
 
 def assess(

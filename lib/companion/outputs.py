@@ -12,7 +12,8 @@ __all__ = ["compare_outputs", "read_patterns"]
 
 IGNORED = "nbval-ignore-output"
 """Tag of the cells whose outputs are not compared: they show measured times."""
-PICTURES = ("image/png", "image/jpeg")
+PICTURE = "image/"
+"""How the types of pictures begin; one that was removed is named in its output's metadata and counts alike."""
 WIDGET = "application/vnd.jupyter.widget-view+json"
 WIDTH = 120
 _OVERWRITTEN = re.compile(r"^.*\r(?=[^\n])", re.MULTILINE)
@@ -76,9 +77,11 @@ def _parts(output: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
     elif output["output_type"] == "error":
         yield "error", f"{output['ename']}: {output['evalue']}"
     else:
-        for kind, value in sorted(output["data"].items(), key=lambda item: (item[0] != "text/plain", item[0])):
+        removed = output.get("metadata", {}).get("companion", {}).get("pictures", {})
+        shown = {**dict.fromkeys(removed), **output["data"]}
+        for kind, value in sorted(shown.items(), key=lambda item: (item[0] != "text/plain", item[0])):
             if kind != WIDGET:
-                yield kind, "" if kind in PICTURES else _text(value)
+                yield kind, "" if kind.startswith(PICTURE) else _text(value)
 
 
 def _text(value: object) -> str:

@@ -13,6 +13,7 @@ from companion.documents import Document, read_document, schema_problems
 from companion.errors import DocumentError, PageError, nearest
 from companion.parameters import merge, read_defaults
 from companion.root import PROFILES, chapters, runs_path, source_path
+from companion.text import read_text
 
 if TYPE_CHECKING:
     from nbformat import NotebookNode
@@ -125,7 +126,7 @@ def _read_notebook(path: Path, mtime: int, size: int) -> NotebookNode:
     import jupytext
 
     try:
-        notebook = jupytext.read(path, fmt="md:myst")
+        notebook = jupytext.reads(read_text(path), fmt="md:myst")
         kernel = notebook.metadata.get("kernelspec")
     except Exception as error:  # whatever the parsers of YAML, MyST and notebooks raise
         reason = getattr(error, "problem", None) or str(error).partition("\n")[0]

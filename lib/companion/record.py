@@ -4,27 +4,32 @@ from __future__ import annotations
 
 import hashlib
 import json
+import re
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
 from companion.errors import RunError
-from companion.root import notebook_path, record_path
+from companion.root import CARRY, notebook_path, record_path
 
-__all__ = ["SCHEMA", "Record", "extract", "load_record", "load_records", "read_record", "seeds_of", "sha256"]
+__all__ = ["SCHEMA", "Record", "extract", "load_record", "load_records", "numbers_problem", "read_record",
+           "record_files", "seeds_of", "sha256", "stored_notebook"]
 
-SCHEMA = 1
+SCHEMA = 2
 """Version of the record's layout."""
+LISTS = ("values", "baseline", "seeds")
 
 
 @dataclass(frozen=True)
 class Record:
     """What one run found, with what it took.
 
-    ``checks`` maps a claim's id to ``value``, ``interval``, ``values``, ``baseline``, ``seeds``, ``verdict``
-    and ``expected``; ``values`` maps a name given to ``note`` to its number. ``fingerprint`` has ``digest``
-    and ``parts``. ``settled`` has ``commit`` and ``date`` where a dirty run's code was committed afterwards.
+    ``checks`` maps a claim's id to the numbers that were measured: ``value``, or ``values`` with ``baseline`` and
+    ``seeds`` where they were given; verdicts are derived from them. ``values`` maps a name given to ``note`` to
+    its number. ``fingerprint`` has ``digest`` and ``parts``. ``settled`` is ``commit`` and ``date`` of a commit
+    that holds what a run with local changes was made from, or None.
     """
 
     chapter: str
@@ -84,7 +89,7 @@ def read_record(path: Path) -> Record:
         raise RunError(f"{path.name}: expected a record of schema {SCHEMA}, found {version!r}")
     data.setdefault("settled", None)
     names = set(Record.__dataclass_fields__)
-    if set(data) != names:
+    if {"settled", *data} != names:
         odd = ", ".join(sorted(names ^ set(data)))
         raise RunError(f"{path.name}: expected exactly the keys of a record, found a difference in {odd}")
     for name, (kind, words) in _KINDS.items():
@@ -92,21 +97,47 @@ def read_record(path: Path) -> Record:
             raise RunError(f"{path.name}: expected {words} for {name}, found {data[name]!r:.60}")
     if not isinstance(data["fingerprint"].get("parts"), dict):
         raise RunError(f"{path.name}: expected a mapping for parts of its fingerprint, found none")
-    if data["settled"] is not None and not _is_settled(data["settled"]):
-        found = f"{data['settled']!r:.60}"
-        raise RunError(f"{path.name}: expected null or the texts commit and date for settled, found {found}")
-    for id, check in data["checks"].items():
-        if not isinstance(check, dict) or not {"verdict", "value", "interval"} <= set(check):
-            raise RunError(f"{path.name}: expected verdict, value and interval in checks, {id} has others")
+    for id, numbers in data["checks"].items():
+        if problem := numbers_problem(numbers):
+            raise RunError(f"{path.name}, check {id}: {problem}")
+    if problem := _settled_problem(data.get("settled")):
+        raise RunError(f"{path.name}, settled: {problem}")
     return Record(**data)
 
 
-def _is_settled(value: object) -> bool:
-    return (
-        isinstance(value, dict)
-        and set(value) == {"commit", "date"}
-        and all(isinstance(text, str) for text in value.values())
-    )
+def numbers_problem(numbers: object) -> str | None:
+    """Return what keeps ``numbers`` from being those of one check, as ``expected …, found …``; None if nothing."""
+    if not isinstance(numbers, dict):
+        return f"expected a mapping, found {numbers!r:.60}"
+    if odd := sorted(set(numbers) - {"value", *LISTS}):
+        return f"expected no keys but value, {', '.join(LISTS)}, found {', '.join(map(str, odd))}"
+    if len({"value", "values"} & set(numbers)) != 1:
+        return f"expected either value or values, found {'both' if 'value' in numbers else 'neither'}"
+    if "value" in numbers and not _is_number(numbers["value"]):
+        return f"expected a number for value, found {numbers['value']!r:.60}"
+    for key in LISTS:
+        found = numbers.get(key, [0])
+        if not isinstance(found, list) or not found or not all(map(_is_number, found)):
+            return f"expected a list of numbers for {key}, found {found!r:.60}"
+    return None
+
+
+def _is_number(value: object) -> bool:
+    return isinstance(value, (int, float)) and not isinstance(value, bool)
+
+
+def _settled_problem(settled: object) -> str | None:
+    if settled is None:
+        return None
+    if not isinstance(settled, dict) or set(settled) != {"commit", "date"}:
+        return f"expected null, or commit and date, found {settled!r:.60}"
+    if not isinstance(settled["commit"], str) or not re.fullmatch(r"[0-9a-f]{7,64}", settled["commit"]):
+        return f"expected a commit in hexadecimal, found {settled['commit']!r:.60}"
+    try:
+        datetime.fromisoformat(settled["date"])
+    except (TypeError, ValueError):
+        return f"expected a date like 2026-05-04, found {settled['date']!r:.60}"
+    return None
 
 
 def load_record(
@@ -120,7 +151,13 @@ def load_record(
 
 def load_records(root: Path) -> list[Record]:
     """Return every stored record, ordered by profile, chapter and page."""
-    return [read_record(path) for path in sorted((root / "results").glob("*/*/*.json"))]
+    return [read_record(path) for path in record_files(root)]
+
+
+def record_files(root: Path) -> list[Path]:
+    """Return the files of the records below ``<root>/results``, in that order, without their sidecars."""
+    found = sorted((root / "results").glob("*/*/*.json"))
+    return [path for path in found if not path.name.endswith(CARRY)]
 
 
 def stored_notebook(root: Path, record: Record, results: Path | None = None) -> Path:

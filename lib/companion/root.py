@@ -10,7 +10,9 @@ from companion.errors import CompanionError
 from companion.text import read_text
 
 __all__ = [
+    "CARRY",
     "PROFILES",
+    "carry_path",
     "chapters",
     "checkpoints_path",
     "claims_path",
@@ -25,6 +27,8 @@ __all__ = [
 
 PROFILES = ("smoke", "book", "paper")
 """The profiles, from the least to the most demanding."""
+CARRY = ".carry.json"
+"""How the name of a carry's sidecar ends, which stands beside a record."""
 
 
 def find_root(start: Path | None = None) -> Path:
@@ -97,6 +101,11 @@ def notebook_path(results: Path, profile: str, chapter: str, page: str) -> Path:
 def record_path(results: Path, profile: str, chapter: str, page: str) -> Path:
     """Return the record below ``results`` (the folder, usually ``<root>/results``)."""
     return results / profile / chapter / f"{page}.json"
+
+
+def carry_path(results: Path, profile: str, chapter: str, page: str) -> Path:
+    """Return the sidecar that carries the record of the same place below ``results``."""
+    return results / profile / chapter / f"{page}{CARRY}"
 
 
 def checkpoints_path(home: Path, profile: str, chapter: str, page: str, digest: str) -> Path:

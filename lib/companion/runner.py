@@ -28,13 +28,16 @@ __all__ = ["Job", "Outcome", "plan", "run"]
 
 @dataclass(frozen=True)
 class Job:
-    """One page at one profile; ``strict`` refuses to store a run that is no evidence."""
+    """One page at one profile; ``strict`` refuses to store a run that is no evidence, ``environment`` holds
+    further variables for its processes.
+    """
 
     page: Page
     profile: str
     results: Path
     overrides: Mapping[str, Any] = field(default_factory=dict)
     strict: bool = True
+    environment: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def label(self) -> str:
@@ -60,6 +63,7 @@ def plan(
     resume: bool = False,
     named: bool = False,
     strict: bool = True,
+    environment: Mapping[str, str] | None = None,
     progress: Progress | None = None,
 ) -> list[Job]:
     """Return the jobs for ``pages`` at ``profile``; raise ``PageError`` or :class:`RunError` before anything
@@ -67,7 +71,7 @@ def plan(
 
     ``overrides`` (parameters other than the profile's) need a folder ``out``: ``<root>/results`` holds the
     profiles' own runs only. ``resume`` leaves out pages whose stored run is fresh. Pages that lack the
-    profile, or do not attempt it, are left out unless they were ``named``.
+    profile, or do not attempt it, are left out unless they were ``named``. ``environment``: further variables.
     """
     jobs = []
     for page in pages:
@@ -97,6 +101,7 @@ def plan(
                 (out or page.root / "results").resolve(),
                 overrides if changed else {},
                 strict and not changed,
+                environment or {},
             )
         )
     return jobs
@@ -163,6 +168,7 @@ class _Child:
             "OMP_NUM_THREADS": count,
             "MKL_NUM_THREADS": count,
             "OPENBLAS_NUM_THREADS": count,
+            **job.environment,
         }
         self.errors = tempfile.TemporaryFile(mode="w+", encoding="utf-8", errors="replace")
         self.process = subprocess.Popen(

@@ -6,14 +6,15 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
-from companion.errors import CompanionError
+from companion.errors import CheckError, CompanionError
 from companion.evidence import difference
 from companion.fingerprint import stale
+from companion.judging import Checked
 from companion.ledger import Claim, load_ledger
 from companion.pages import Page, load_runs
 from companion.record import Record, load_record
+from companion.rejudging import judged_again
 from companion.root import PROFILES, chapters, claims_path, runs_path
 from companion.verdict import VERDICTS
 
@@ -33,11 +34,15 @@ class Row:
     chapter: str
     claim: Claim
     verdicts: Mapping[str, str]
-    """Profile -> verdict of the stored check, else the ledger's ``not attempted`` or ``quoted``, else ``not
+    """Profile -> verdict on the stored numbers, else the ledger's ``not attempted`` or ``quoted``, else ``not
     run``.
     """
     records: Mapping[str, Record]
-    """Profile -> record, for the profiles at which a check of this claim is stored."""
+    """Profile -> record, for the profiles at which numbers for this claim are stored that the ledger can judge."""
+    checks: Mapping[str, Checked]
+    """Profile -> those numbers, judged by today's ledger, for the same profiles."""
+    refusals: Mapping[str, str]
+    """Profile -> why the numbers stored there cannot be judged any more."""
     reasons: Mapping[str, list[str]]
     """Profile -> why that record is stale (empty when fresh), for the same profiles."""
     profile: str | None
@@ -51,18 +56,15 @@ class Row:
         return self.records.get(self.profile) if self.profile else None
 
     @property
-    def check(self) -> Mapping[str, Any] | None:
-        """The headline's check as the record holds it: value, interval, expected …"""
-        return self.record.checks[self.claim.id] if self.record else None
+    def check(self) -> Checked | None:
+        """The headline's check: value, interval, verdict …"""
+        return self.checks.get(self.profile) if self.profile else None
 
     @property
     def differences(self) -> list[str]:
-        """The stored verdicts of this claim that are not the accepted ones, one line each."""
-        lines = [
-            difference(self.claim, profile, record.checks[self.claim.id])
-            for profile, record in self.records.items()
-        ]
-        return [line for line in lines if line]
+        """The verdicts on this claim that are not the accepted ones, and why others cannot be given."""
+        lines = [difference(self.claim, profile, check) for profile, check in self.checks.items()]
+        return [*(line for line in lines if line), *self.refusals.values()]
 
     @property
     def stale(self) -> bool:
@@ -101,11 +103,18 @@ def claim_rows(
 
 
 def _row(chapter: str, claim: Claim, stored: Mapping[str, tuple[Record, list[str]]]) -> Row:
-    own = {profile: pair for profile, pair in stored.items() if claim.id in pair[0].checks}
+    checks, refusals = {}, {}
+    for profile, (record, _) in stored.items():
+        if claim.id in record.checks:
+            try:
+                checks[profile] = judged_again(claim, profile, record.checks[claim.id])
+            except CheckError as error:
+                refusals[profile] = str(error)
+    own = {profile: pair for profile, pair in stored.items() if profile in checks}
     verdicts = {}
     for profile in PROFILES:
         if profile in own:
-            verdicts[profile] = own[profile][0].checks[claim.id]["verdict"]
+            verdicts[profile] = checks[profile].verdict
         elif profile in claim.expect:
             verdicts[profile] = claim.expect[profile].verdict or NOT_RUN
     demanding = [profile for profile in reversed(PROFILES) if profile in own]
@@ -120,6 +129,8 @@ def _row(chapter: str, claim: Claim, stored: Mapping[str, tuple[Record, list[str
         claim,
         verdicts,
         {p: pair[0] for p, pair in own.items()},
+        checks,
+        refusals,
         {p: pair[1] for p, pair in own.items()},
         demanding[0] if demanding else None,
         headline,

@@ -1,8 +1,9 @@
 """What a page calls: ``begin`` once, ``check`` for each claim, ``note`` for each other number its prose
 shows.
 
-Each check displays one stable line; its numbers travel in the output's metadata, from which the runner writes
-the record. So the executed notebook is the evidence, and the record is derived from it.
+Each check displays one line; its numbers travel in the output's metadata, from which the runner writes the record.
+So the executed notebook is the evidence, and the record is derived from it. What a run stores carries no verdict:
+that is derived from the numbers and the ledger whenever somebody asks. A person who runs a page sees it at once.
 """
 
 from __future__ import annotations
@@ -10,7 +11,6 @@ from __future__ import annotations
 import os
 import sys
 from dataclasses import dataclass, field
-from html import escape
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -22,8 +22,6 @@ if TYPE_CHECKING:
     from companion.ledger import Ledger
 
 __all__ = ["Run", "begin", "check", "note"]
-
-SYMBOLS = {"reproduced": "✓", "not reproduced": "✗", "undecided": "?"}
 
 
 @dataclass
@@ -108,12 +106,15 @@ def check(
 ) -> Checked:
     """Judge the claim ``id``, display its one line, and return value, interval and verdict.
 
+    Under the runner (``COMPANION_RUN`` is set) the line says ``measured``; elsewhere it says the verdict.
+
     Training claims take one number for each of ``seeds`` (at least three), and the ``baseline`` at the same
     seeds for a paired comparison: then the differences ``value - baseline`` are judged. All other kinds take
     a single ``value``, or ``values`` of which the worst decides. Raises :class:`CheckError`, one sentence,
     for anything that cannot be judged.
     """
-    from companion.judging import assess, plain_line
+    from companion.judging import assess
+    from companion.verdict_line import MEASURED, html_line, plain_line
 
     run = _current("check")
     claims = {claim.id: claim for claim in run.ledger.claims}
@@ -127,13 +128,10 @@ def check(
         )
     checked = assess(claims[id], run.profile, value, values=values, baseline=baseline, seeds=seeds)
     _once(run, f"claim {id}")
-    line = plain_line(id, checked.verdict, run.profile)
-    symbol, name = SYMBOLS[checked.verdict], checked.verdict.replace(" ", "-")
-    html = (
-        f'<p class="companion-verdict {name}"><span aria-hidden="true">{symbol}</span> '
-        f'<a href="claims.html#{claims[id].anchor}">{escape(id)}</a>: {checked.verdict} ({run.profile})</p>'
-    )
-    _show(line, html, {"check": checked.payload()})
+    data = {"text/plain": plain_line(id, MEASURED if _recorded() else checked.verdict, run.profile)}
+    if not _recorded():
+        data["text/html"] = html_line(id, checked.verdict, run.profile, f"claims.html#{claims[id].anchor}")
+    _show(data["text/plain"], data, {"check": checked.payload()})
     return checked
 
 
@@ -148,7 +146,7 @@ def note(name: str, value: object) -> None:
         raise CheckError(f"note: expected a name like digits_accuracy, found {name!r}")
     number = plain_number(f"note {name}", value)
     _once(run, f"note {name}")
-    _show(f"{name} = {number}", None, {"note": {"name": name, "value": number}})
+    _show(f"{name} = {number}", {"text/plain": ""}, {"note": {"name": name, "value": number}})
 
 
 def _current(caller: str) -> Run:
@@ -162,7 +160,7 @@ def _once(run: Run, name: str) -> None:
     shell = _shell()
     again = (
         shell is not None
-        and not os.environ.get("COMPANION_RUN")
+        and not _recorded()
         and run._seen.get(name) != shell.execution_count
     )
     if name in run._seen and not again:
@@ -170,17 +168,22 @@ def _once(run: Run, name: str) -> None:
     run._seen[name] = shell.execution_count if shell is not None else None
 
 
+def _recorded() -> bool:
+    """Tell whether the runner stores what is displayed."""
+    return bool(os.environ.get("COMPANION_RUN"))
+
+
 def _shell() -> Any:
     module = sys.modules.get("IPython")
     return module.get_ipython() if module else None
 
 
-def _show(line: str, html: str | None, payload: dict[str, Any]) -> None:
+def _show(line: str, data: dict[str, str], payload: dict[str, Any]) -> None:
+    """Display ``data`` with the payload in its metadata; outside a kernel print the line."""
     shell = _shell()
     if shell is None or not hasattr(shell, "kernel"):
         print(line)
         return
     from IPython.display import display
 
-    data = {"text/plain": ""} if html is None else {"text/plain": line, "text/html": html}
     display(data, raw=True, metadata={"companion": payload})

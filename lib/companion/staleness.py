@@ -7,8 +7,11 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+from companion.errors import RunError
+from companion.freshness.sidecar import read_sidecar
 from companion.pages import load_pages
-from companion.root import record_path
+from companion.record import record_files
+from companion.root import CARRY, record_path
 from companion.scorecard import records_of
 from companion.variations import load_variations
 
@@ -62,16 +65,18 @@ def _of_variations(root: Path, chapter: str | None) -> Iterator[Finding]:
 
 
 def _orphans(root: Path, chapter: str | None) -> Iterator[Finding]:
-    """Yield stored files that no page and profile of ``runs.yml`` accounts for, and records without a
-    notebook.
+    """Yield stored files that no page and profile of ``runs.yml`` accounts for, notebooks without a record, and
+    sidecars that carry nothing.
     """
     known = {(page.chapter, page.name, profile) for page in load_pages(root) for profile in page.settings}
     results = root / "results"
-    for path in sorted([*results.glob("*/*/*.json"), *results.glob("*/*/*.ipynb")]):
+    for path in sorted([*record_files(root), *results.glob("*/*/*.ipynb")]):
         profile, folder = path.parts[-3:-1]
         if chapter not in (None, folder):
             continue
-        if (folder, path.stem, profile) not in known:
+        if path.name.endswith(CARRY):
+            yield from _of_sidecar(path, profile, folder)
+        elif (folder, path.stem, profile) not in known:
             yield Finding(
                 f"{folder}/{path.stem}",
                 profile,
@@ -79,3 +84,15 @@ def _orphans(root: Path, chapter: str | None) -> Iterator[Finding]:
             )
         elif path.suffix == ".ipynb" and not record_path(results, profile, folder, path.stem).is_file():
             yield Finding(f"{folder}/{path.stem}", profile, f"{path.name} is stored without its record")
+
+
+def _of_sidecar(path: Path, profile: str, chapter: str) -> Iterator[Finding]:
+    """Yield what is wrong with a carry's sidecar: it stands beside no record, or is none."""
+    name = path.name.removesuffix(CARRY)
+    if not path.with_name(f"{name}.json").is_file():
+        yield Finding(f"{chapter}/{name}", profile, f"{path.name} is stored without its record")
+        return
+    try:
+        read_sidecar(path)
+    except RunError as error:
+        yield Finding(f"{chapter}/{name}", profile, str(error))

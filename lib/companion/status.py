@@ -30,9 +30,9 @@ def value_text(row: Row) -> str:
     """
     if row.check is None:
         return ""
-    text = f"{row.check['value']:.4g}"
-    if row.check["interval"]:
-        text += " [{:.4g}, {:.4g}]".format(*row.check["interval"])
+    text = f"{row.check.value:.4g}"
+    if row.check.interval:
+        text += " [{:.4g}, {:.4g}]".format(*row.check.interval)
     return text + (f" {row.claim.unit}" if row.claim.unit else "")
 
 
@@ -87,8 +87,8 @@ def as_json(rows: Sequence[Row]) -> str:
                 "verdicts": dict(row.verdicts),
                 "headline": row.verdict,
                 "profile": row.profile,
-                "value": row.check["value"] if row.check else None,
-                "interval": row.check["interval"] if row.check else None,
+                "value": row.check.value if row.check else None,
+                "interval": row.check.interval if row.check else None,
                 "started": row.record.started if row.record else None,
                 "stale": dict(row.reasons),
                 "differences": row.differences,

@@ -1,4 +1,4 @@
-"""Text files as people's tools leave them: a byte order mark in front, or line ends of another system."""
+"""Text files read as Python reads its sources: whatever their line ends, with or without a byte-order mark."""
 
 from __future__ import annotations
 
@@ -8,8 +8,5 @@ __all__ = ["read_text"]
 
 
 def read_text(path: Path) -> str:
-    """Return the file's text without a byte order mark and with ``\\n`` at its line ends.
-
-    Raises ``UnicodeDecodeError`` where it is not UTF-8, and ``OSError`` where it cannot be read.
-    """
+    """Return the text of a UTF-8 file with ``\\n`` at the ends of lines and without a byte-order mark."""
     return path.read_text(encoding="utf-8-sig")

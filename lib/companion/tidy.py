@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import base64
+import hashlib
 import re
 from typing import Any
 
-__all__ = ["plain_text", "tidy"]
+__all__ = ["WITHOUT_PICTURES", "plain_text", "remove_pictures", "tidy"]
 
+WITHOUT_PICTURES = ("smoke",)
+"""Profiles whose own runs store no picture, only its hash: no page shows them."""
 CELL_METADATA = ("papermill", "execution")
 NOTEBOOK_METADATA = ("papermill", "language_info", "widgets", "jupytext")
 COMPARED = "nbval-check-output"
@@ -14,9 +18,10 @@ COMPARED = "nbval-check-output"
 _ANSI = re.compile(r"\x1b\[[0-9;]*[A-Za-z]")
 
 
-def tidy(notebook: Any, page: str, source: str, profile: str) -> Any:
-    """Return ``notebook`` with timings and machine traces dropped and stable cell ids; it is changed in
-    place.
+def tidy(notebook: Any, page: str, source: str, profile: str, *, pictures: bool = True) -> Any:
+    """Return ``notebook`` with timings and machine traces dropped and stable cell ids; it is changed in place.
+
+    Without ``pictures`` only their hashes stay.
 
     Ids count the cells of ``source`` (the injected cell is ``injected``), so that a cell has the same id at
     every profile. Cells that hold a check are tagged for nbval. The notebook's metadata gains
@@ -37,7 +42,24 @@ def tidy(notebook: Any, page: str, source: str, profile: str) -> Any:
     for key in NOTEBOOK_METADATA:
         notebook.metadata.pop(key, None)
     notebook.metadata["companion"] = {"source": source, "profile": profile}
+    return notebook if pictures else remove_pictures(notebook)
+
+
+def remove_pictures(notebook: Any) -> Any:
+    """Return ``notebook`` with each picture of its outputs replaced, in place, by the SHA-256 of its bytes in the
+    output's metadata: ``companion: {pictures: {"image/png": hex}}``.
+    """
+    for output in [output for cell in notebook.cells for output in cell.get("outputs", ())]:
+        kinds = sorted(kind for kind in output.get("data", ()) if kind.startswith("image/"))
+        if kinds:
+            hashes = {kind: hashlib.sha256(_bytes(kind, output.data.pop(kind))).hexdigest() for kind in kinds}
+            output.metadata["companion"] = {**output.metadata.get("companion", {}), "pictures": hashes}
     return notebook
+
+
+def _bytes(kind: str, content: str) -> bytes:
+    """Return the bytes of a picture as a notebook holds it: SVG as text, all others in base 64."""
+    return content.encode() if kind == "image/svg+xml" else base64.b64decode(content)
 
 
 def plain_text(text: str) -> str:

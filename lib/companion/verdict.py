@@ -84,7 +84,7 @@ class Region:
         return min(value - self.low, self.high - value)
 
     def key(self) -> list[Any]:
-        """Return the region as JSON, the same for the same set (used by fingerprints)."""
+        """Return the region as JSON, the same for the same set."""
         ends = [None if math.isinf(end) else end for end in (self.low, self.high)]
         return [*ends, self.low_open, self.high_open]
 

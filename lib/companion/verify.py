@@ -16,6 +16,7 @@ from companion.outputs import compare_outputs, read_patterns
 from companion.pages import Page
 from companion.progress import Progress
 from companion.record import Record, load_record
+from companion.rejudging import judged, refusals
 from companion.root import notebook_path
 from companion.runner import Outcome, plan, run
 
@@ -132,6 +133,8 @@ def compare(ledger: Ledger, page: str, profile: str, fresh: Record, stored: Reco
     missing, and on pages without claims about training for each noted number that is not the stored one.
     """
     found = []
+    verdicts, refused = judged(ledger, fresh), refusals(ledger, fresh)
+    before = judged(ledger, stored) if stored else {}
     expected = {claim.id: claim.expect[profile] for claim in ledger.judged(page, profile)}
     for id in [*expected, *(id for id in fresh.checks if id not in expected)]:
         label = f"{id} ({profile})"
@@ -140,16 +143,18 @@ def compare(ledger: Ledger, page: str, profile: str, fresh: Record, stored: Reco
                 continue
             found.append(f"{label}: expected a check on page {page}, found none")
             continue
-        check = fresh.checks[id]
         if id not in expected:
             found.append(f"{label}: expected an entry in the ledger for the check on page {page}, found none")
             continue
+        if id in refused:
+            found.append(refused[id])
+            continue
+        check = verdicts[id]
         if line := difference(ledger.claim(id), profile, check):
             found.append(line)
-        before = stored.checks.get(id) if stored else None
-        if before is not None and check["verdict"] != before["verdict"]:
+        if id in before and check.verdict != before[id].verdict:
             found.append(
-                f"{label}: stored {before['verdict']} (value {before['value']:.6g}), "
+                f"{label}: stored {before[id].verdict} (value {before[id].value:.6g}), "
                 f"found {measured(check, expected[id].text)}"
             )
     trained = any(claim.kind == "training" for claim in ledger.judged(page, profile))

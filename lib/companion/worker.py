@@ -27,8 +27,8 @@ from companion.ledger import load_ledger
 from companion.machine import device_line, git_state, versions
 from companion.pages import Page, find_page
 from companion.record import Record, extract, seeds_of, sha256
-from companion.root import checkpoints_path, notebook_path, record_path
-from companion.tidy import tidy
+from companion.root import carry_path, checkpoints_path, notebook_path, record_path
+from companion.tidy import WITHOUT_PICTURES, tidy
 
 __all__ = ["main", "run_page"]
 
@@ -94,10 +94,11 @@ def run_page(
     duration = time.monotonic() - clock
     if fingerprint(page, profile, overrides)["digest"] != mark["digest"]:
         raise RunError(
-            f"page {page.id}: expected the page, its library and its ledger to stay as they were during the run, "
-            f"found them changed; run it again"
+            f"page {page.id}: expected the page and its library to stay as they were during the run, found them "
+            f"changed; run it again"
         )
-    tidy(notebook, page.name, page.source.relative_to(page.root).as_posix(), profile)
+    tidy(notebook, page.name, page.source.relative_to(page.root).as_posix(), profile,
+         pictures=profile not in WITHOUT_PICTURES or bool(overrides))
     found = notebook_problems(notebook, page.name, profile, ledger)
     if strict and found:
         raise RunError(f"page {page.id}: expected evidence, found that {'; '.join(found)}")
@@ -229,6 +230,7 @@ def _store(notebook: Any, record: Callable[[str], Record], results: Path, profil
         parts[1].write_text(stored.json(), encoding="utf-8", newline="\n")
         for part, path in zip(parts, pair, strict=True):
             os.replace(part, path)
+        carry_path(results, profile, page.chapter, page.name).unlink(missing_ok=True)    # of the run before
     finally:
         for part in parts:
             part.unlink(missing_ok=True)

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import json
 import re
 from pathlib import Path
+from typing import Any
 
 import pytest
 import yaml
@@ -14,13 +16,15 @@ from companion.freshness.history import is_ancestor, is_shallow
 from companion.freshness.settle import unsettled
 from companion.ledger import load_ledger, load_ledgers
 from companion.pages import Page, load_pages
-from companion.record import load_records, read_record
+from companion.record import load_records
+from companion.rejudging import judged
 from companion.scorecard import records_of
 from companion.staleness import findings
 from companion.variations import Variation, load_variations, results_of
 
 ROOT = Path(__file__).resolve().parents[2]
 PAGES = load_pages(ROOT)
+NOTEBOOKS = sorted((ROOT / "results").rglob("*.ipynb"))
 RERUN = "make reproduce PROFILE={} CHAPTER={}"
 
 
@@ -54,11 +58,31 @@ def test_every_verdict_is_the_accepted_one(page: Page) -> None:
             if not claim.checked_at(profile):
                 continue
             assert profile in records, f"{claim.id} is to be checked at {profile}, and no run is stored"
-            check = records[profile][0].checks.get(claim.id)
+            check = judged(ledger, records[profile][0]).get(claim.id)
             assert check is not None, f"{claim.id} is to be checked at {profile}, and the run does not check it"
             accepted = claim.expect[profile].accepted
-            assert check["verdict"] == accepted, \
-                f"{claim.id} at {profile}: {check['verdict']}, but the ledger accepts {accepted}"
+            assert check.verdict == accepted, \
+                f"{claim.id} at {profile}: {check.verdict}, but the ledger accepts {accepted}"
+
+
+def outputs_of(path: Path) -> list[dict[str, Any]]:
+    """Return all outputs of a stored notebook."""
+    cells = json.loads(path.read_text(encoding="utf-8"))["cells"]
+    return [output for cell in cells for output in cell.get("outputs", ())]
+
+
+@pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.relative_to(ROOT / "results").as_posix())
+def test_stored_notebooks_carry_no_verdict_and_smoke_runs_no_picture(path: Path) -> None:
+    outputs = outputs_of(path)
+    for output in outputs:
+        check = output.get("metadata", {}).get("companion", {}).get("check")
+        if check is not None:
+            assert set(check) <= {"claim", "profile", "value", "values", "baseline", "seeds"}
+            assert output["data"] == {"text/plain": [f"{check['claim']}: measured ({check['profile']})"]}
+    assert "companion-verdict" not in json.dumps(outputs)
+    if path.relative_to(ROOT / "results").parts[0] == "smoke":
+        kinds = {kind for output in outputs for kind in output.get("data", ())}
+        assert not [kind for kind in kinds if kind.startswith("image/")]
 
 
 @pytest.mark.parametrize(("profile", "most"), [("smoke", 60), ("book", 600)])
@@ -116,10 +140,10 @@ def test_every_stored_runs_commit_is_in_the_history() -> None:
         pytest.skip(f"no history: {error}")
     if shallow:
         pytest.skip("no history: a shallow clone")
-    paths = sorted([*ROOT.glob("results/*/*/*.json"), *ROOT.glob("results/variations/*/*/*/*.json")])
-    assert paths
-    records = {path.relative_to(ROOT).as_posix(): read_record(path) for path in paths}
+    records = {f"{record.page_id} ({record.profile})": record for record in load_records(ROOT)}
+    records |= {f"variation {item.id}": item.record() for item in load_variations(ROOT).values()}
     commits = {name: (record.settled or {}).get("commit", record.commit) for name, record in records.items()}
+    assert commits
     assert {name: commit for name, commit in commits.items() if not is_ancestor(ROOT, commit)} == {}
 
 

@@ -11,10 +11,11 @@ import nbformat
 from nbformat import NotebookNode, v4
 
 from companion.fingerprint import fingerprint
-from companion.judging import assess, plain_line
+from companion.judging import assess
 from companion.ledger import Claim, load_ledger
 from companion.pages import find_page
 from companion.record import Record, extract, seeds_of, sha256
+from companion.verdict_line import MEASURED, plain_line
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 JUPYTER_BOOK = "from jupyter_book.cli.main import main; main()"
@@ -201,14 +202,10 @@ def write_book(root: Path) -> Path:
 
 
 def check(claim: Claim, profile: str, value: object, **more: object) -> NotebookNode:
-    """Return the output that a page's ``check`` displays."""
-    checked = assess(claim, profile, value, **more)
-    sign = {"reproduced": "✓", "not reproduced": "✗", "undecided": "?"}[checked.verdict]
-    kind = checked.verdict.replace(" ", "-")
-    markup = (f'<p class="companion-verdict {kind}"><span aria-hidden="true">{sign}</span> '
-              f'<a href="claims.html#{claim.anchor}">{claim.id}</a>: {checked.verdict} ({profile})</p>')
-    data = {"text/plain": plain_line(claim.id, checked.verdict, profile), "text/html": markup}
-    return v4.new_output("display_data", data, metadata={"companion": {"check": checked.payload()}})
+    """Return the output of a page's ``check`` as a run stores it."""
+    payload = assess(claim, profile, value, **more).payload()
+    data = {"text/plain": plain_line(claim.id, MEASURED, profile)}
+    return v4.new_output("display_data", data, metadata={"companion": {"check": payload}})
 
 
 def write_run(root: Path, profile: str, accuracy: float = 97.25, *, order: float = 1.0123456,

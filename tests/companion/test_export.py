@@ -119,7 +119,7 @@ def test_stale_runs_are_named(tmp_path: Path) -> None:
     edit(book / "lib/contdepth/toy.py", "1.0", "2.0")
     export.export(book, tmp_path)
     rows = [row for row in table(tmp_path) if row["record"]]
-    assert rows and all("contdepth.toy changed since the run" in row["stale"] for row in rows)
+    assert rows and all("contdepth.toy:slope changed since the run" in row["stale"] for row in rows)
 
 
 def test_a_folder_that_cannot_be_written_is_one_sentence(root: Path, tmp_path: Path, capsys) -> None:

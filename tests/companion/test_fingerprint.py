@@ -6,10 +6,8 @@ import pytest
 from toy_book import edit
 
 from companion.fingerprint import fingerprint, stale
-from companion.library import reached_modules, reached_names
 from companion.pages import find_page
 from companion.record import load_record
-from companion.sourcecode import essence, source_hash
 
 EULER = "lib/contdepth/schemes/euler.py"
 
@@ -22,13 +20,13 @@ def reasons(root, page="euler"):
 def test_a_changed_scheme_stales_its_pages_and_no_others(ran):
     assert reasons(ran, "euler") == reasons(ran, "heun") == []
     edit(ran, EULER, "return 1.0", "return 1.001")
-    assert reasons(ran, "euler") == ["contdepth.schemes.euler changed since the run"]
+    assert reasons(ran, "euler") == ["contdepth.schemes.euler:slope changed since the run"]
     assert reasons(ran, "heun") == []
 
 
 def test_a_module_behind_another_counts(ran):
     edit(ran, "lib/contdepth/helpers.py", "2 * x", "x + x")
-    assert reasons(ran, "heun") == ["contdepth.helpers changed since the run"]
+    assert reasons(ran, "heun") == ["contdepth.helpers:twice changed since the run"]
     assert reasons(ran, "euler") == []
 
 
@@ -48,11 +46,15 @@ def test_a_module_behind_another_counts(ran):
             "reason: few, accepted: undecided",
         ),
         ("book/toy/claims.yml", "tolerance: 1e-2", "tolerance: 2e-2"),
+        ("book/toy/claims.yml", "tolerance: 0.03", "tolerance: 0.04"),
+        ("book/toy/claims.yml", "{above: 0.5}", "{above: 0.6}"),
+        ("book/toy/claims.yml", "unit: nats", "unit: bits"),
+        ("book/toy/euler.md", "import euler_slope", "import euler_slope as euler_slope  # renamed to itself"),
         ("book/toy/runs.yml", "{timeout: 60}", "{timeout: 70}"),
     ],
 )
 def test_words_do_not_stale(ran, name, old, new):
-    """Docs, prose, statements, accepted verdicts, other profiles' tolerances and time limits."""
+    """Docs, prose, statements, regions, units, accepted verdicts, import lines and time limits."""
     edit(ran, name, old, new)
     assert reasons(ran) == []
 
@@ -67,19 +69,6 @@ def test_words_do_not_stale(ran, name, old, new):
             "the page's code cells changed since the run",
         ),
         (
-            "book/toy/claims.yml",
-            "tolerance: 0.03",
-            "tolerance: 0.04",
-            "what its claims expect changed since the run",
-        ),
-        (
-            "book/toy/claims.yml",
-            "{above: 0.5}",
-            "{above: 0.6}",
-            "what its claims expect changed since the run",
-        ),
-        ("book/toy/claims.yml", "unit: nats", "unit: bits", "what its claims expect changed since the run"),
-        (
             "book/toy/runs.yml",
             "steps: [4, 8]",
             "steps: [4, 9]",
@@ -87,9 +76,9 @@ def test_words_do_not_stale(ran, name, old, new):
         ),
         (
             "book/toy/euler.md",
-            "import euler_slope",
-            "import euler_slope, heun_slope",
-            "contdepth.schemes.heun is reached by import since the run",
+            "euler_slope(steps)",
+            "euler_slope(steps) + 0 * __import__('contdepth.helpers').twice(1)",
+            "contdepth.helpers:twice is reached since the run",
         ),
     ],
 )
@@ -120,106 +109,82 @@ def test_a_changed_notebook_does_not_match_its_record(ran):
     assert reasons(ran) == ["the stored notebook is not the one its record was written for"]
 
 
-LIBRARY = {
-    "contdepth/__init__.py": '"""Doc."""\n\n__version__ = "1"\n',
-    "contdepth/a/__init__.py": "from contdepth.a.one import One\nfrom contdepth.b import Two as Deux\n",
-    "contdepth/a/one.py": "class One: ...\n",
-    "contdepth/a/other.py": "x = 1\n",
-    "contdepth/b/__init__.py": "from contdepth.b.two import Two\n\n__all__ = ['Two']\n",
-    "contdepth/b/two.py": "from ..c import helper\n\ndef Two():\n    from . import late\n    return late\n",
-    "contdepth/b/late.py": "import os\n",
-    "contdepth/c.py": "from __future__ import annotations\nfrom typing import TYPE_CHECKING\n"
-    "if TYPE_CHECKING:\n    from contdepth.a.other import x\ndef helper(): ...\n",
-    "contdepth/d/__init__.py": "from contdepth.d.three import Three\nREGISTRY = {}\n",
-    "contdepth/d/three.py": "class Three: ...\n",
-    "contdepth/e/__init__.py": "from contdepth.e.x import X\nfrom contdepth.ee.y import Y\n",
-    "contdepth/e/x.py": "class X: ...\n",
-    "contdepth/ee/__init__.py": "",
-    "contdepth/ee/y.py": "class Y: ...\n",
-}
-
-
 @pytest.mark.parametrize(
-    ("cell", "modules"),
+    ("cell", "symbols"),
     [
-        ("import numpy\nfrom os import path", ""),
-        ("from contdepth.a import One", "a.one"),
-        ("from contdepth.a import Deux", "b.late b.two c"),
-        ("def f():\n    from contdepth.b import Two", "b.late b.two c"),
-        ("%matplotlib inline\n!ls\nfrom contdepth.a.other import x", "a.other"),
+        ("import numpy\nfrom os import path\npath(numpy)", ""),
+        ("from contdepth.schemes import euler_slope as s\ns(3)", "schemes.euler:slope"),
+        ("import contdepth.schemes.euler\ncontdepth.schemes.euler.slope", "schemes.euler:slope"),
+        ("from contdepth.schemes import euler_slope, heun_slope\neuler_slope()", "schemes.euler:slope"),
+        (
+            "def f():\n    from contdepth.schemes import heun\n    return heun.slope()",
+            "helpers:twice schemes.heun:slope",
+        ),
+        ("%matplotlib inline\n!ls\nfrom contdepth.helpers import twice\nx = twice(3)", "helpers:twice"),
         ("%%bash\nfrom nowhere", ""),
-        ("%%time\nfrom contdepth.a import One", "a.one"),
-        ("%%capture out\n%matplotlib inline\nfrom contdepth.a import One", "a.one"),
-        ("import contdepth.e as e", "e.x ee.y"),
-        ("import contdepth.b as b", "b.late b.two c"),
-        ("from contdepth import a", "a.one a.other b.late b.two c"),
-        ("import contdepth.a.one", "a.one a.other b.late b.two c"),
-        ("import contdepth.a.one as one", "a.one"),
-        ("from contdepth.d import Three", "d d.three"),
-        ("from contdepth.a import unheard_of", "a.one a.other b.late b.two c"),
-        ("from contdepth.a import *", "a.one a.other b.late b.two c"),
-        ("from contdepth import __version__", ""),
-        ("import importlib\nimportlib.import_module('contdepth.b.late')", "b.late"),
-        ("import contdepth", "a.one a.other b.late b.two c d d.three e.x ee.y"),
+        ("%%time\nfrom contdepth.helpers import twice\ntwice(1)", "helpers:twice"),
+        ("%%capture out\n%matplotlib inline\nfrom contdepth.helpers import twice\ntwice(1)", "helpers:twice"),
+        ("from contdepth.helpers import twice\nt = %timeit -n 3 -o twice(1)", "helpers:twice"),
+        ("from contdepth.helpers import twice\nx = !ls\ny = (twice(2)\n% 3)\nz = (y\n!= 3)\nx?", "helpers:twice"),
+        ("from contdepth import helpers\nhelpers", "helpers:(whole) helpers:twice"),
+        ("from contdepth import __version__\n__version__", ":__version__"),
     ],
 )
-def test_reached_modules(tmp_path, cell, modules):
-    for name, text in LIBRARY.items():
-        path = tmp_path / "lib" / name
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text(text)
-    assert " ".join(m.removeprefix("contdepth.") for m in reached_modules(tmp_path, [cell])) == modules
+def test_reached_symbols(ran, cell, symbols):
+    """Cells are read as Jupyter reads them; what is imported and not used does not count."""
+    path = ran / "book/toy/heun.md"
+    path.write_text(path.read_text().replace("slope(3)", f"3)\n```\n\n```{{code-cell}} python\n{cell}\n```\n\n("))
+    part = fingerprint(find_page(ran, "toy/heun"), "smoke")["parts"]["library"]["symbols"]
+    found = [
+        f"{module.removeprefix('contdepth').removeprefix('.')}:{name}"
+        for module, names in part.items()
+        for name in names
+    ]
+    assert " ".join(sorted(found)) == symbols
 
 
-SOURCE = '''#!/usr/bin/env python
-"""Doc."""
-import os  # a comment
-
-class A:
-    """Doc
-    of two lines."""; x = 1
-
-    def f(self, s="é # no comment"):   # é
-        "single"
-        return f"""kept
-  # kept {s}
-
-"""
-'''
-
-
-def test_essence_keeps_only_what_runs():
-    assert essence(SOURCE) == (
-        'import os\nclass A:\n    ; x = 1\n    def f(self, s="é # no comment"):\n'
-        '        return f"""kept\n  # kept {s}\n\n"""'
-    )
-    assert source_hash(SOURCE.replace("\n", "\r\n")) == source_hash(SOURCE)
-    assert source_hash(SOURCE.replace("kept\n", "kept \n")) != source_hash(SOURCE)
+def test_a_byte_order_mark_is_read_over(ran):
+    """Before a page, a module of the library, a ledger, its runs and the registry of data sets."""
+    registry = ran / "lib/contdepth/data/registry.json"
+    registry.parent.mkdir()
+    registry.write_text("{}")
+    for path in [*ran.glob("book/toy/*"), *ran.glob("lib/contdepth/**/*.py"), registry]:
+        path.write_bytes(b"\xef\xbb\xbf" + path.read_bytes())
+    assert reasons(ran, "euler") == reasons(ran, "heun") == []
 
 
 def test_a_re_exported_name_that_comes_from_elsewhere_counts(ran):
-    """Both modules are reached before and after, but the name now means the other function."""
+    """Both functions are reached before and after, but each name now means the other one."""
+    cell = 'check("toy.euler.order", euler_slope(steps))'
     edit(ran, "book/toy/euler.md", "import euler_slope", "import euler_slope, heun_slope")
+    edit(ran, "book/toy/euler.md", cell, f"{cell}\nheun_slope(steps)")
     page = find_page(ran, "toy/euler")
     before = fingerprint(page, "smoke")
-    assert before["parts"]["library"]["contdepth.schemes:euler_slope"] == "contdepth.schemes.euler.slope"
     init = ran / "lib/contdepth/schemes/__init__.py"
     text = init.read_text().replace("euler_slope", "X").replace("heun_slope", "euler_slope")
     init.write_text(text.replace("X", "heun_slope"))
     after = fingerprint(page, "smoke")
+    assert before["parts"]["library"]["symbols"] == after["parts"]["library"]["symbols"]
     assert before["digest"] != after["digest"]
-    old, new = before["parts"]["library"], after["parts"]["library"]
-    changed = [name for name in sorted(new) if old[name] != new[name]]
-    assert changed == ["contdepth.schemes:euler_slope", "contdepth.schemes:heun_slope"]
 
 
-def test_a_package_taken_as_a_whole_counts_with_all_its_names(tmp_path):
-    for name, text in LIBRARY.items():
-        path = tmp_path / "lib" / name
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text(text)
-    assert reached_names(tmp_path, ["import contdepth.e as e"]) == {
-        "contdepth.e:X": "contdepth.e.x.X",
-        "contdepth.e:Y": "contdepth.ee.y.Y",
-    }
-    assert reached_names(tmp_path, ["from contdepth.e import X"]) == {"contdepth.e:X": "contdepth.e.x.X"}
+def test_only_the_symbol_that_changed_is_named(ran):
+    edit(ran, "lib/contdepth/helpers.py", "2 * x", "x + x + zero()")
+    path = ran / "lib/contdepth/helpers.py"
+    path.write_text(path.read_text() + "\n\ndef zero():\n    return 0\n")
+    assert reasons(ran, "heun") == [
+        "contdepth.helpers:twice changed since the run",
+        "contdepth.helpers:zero is reached since the run",
+    ]
+
+
+def test_moving_and_renaming_make_nothing_stale(ran):
+    """A module moved, a file renamed, another style of import in library and page."""
+    (ran / "lib/contdepth/schemes/heun.py").rename(ran / "lib/contdepth/second.py")
+    edit(ran, "lib/contdepth/second.py", "from contdepth.helpers import twice", "from contdepth import tools")
+    edit(ran, "lib/contdepth/second.py", "twice(1.0)", "tools.twice(1.0)")
+    (ran / "lib/contdepth/helpers.py").rename(ran / "lib/contdepth/tools.py")
+    edit(ran, "lib/contdepth/schemes/__init__.py", "schemes.heun", "second")
+    edit(ran, "book/toy/heun.md", "from contdepth.schemes.heun import slope", "import contdepth.second as s")
+    edit(ran, "book/toy/heun.md", "slope(3)", "s.slope(3,)")
+    assert reasons(ran, "heun") == reasons(ran, "euler") == []

@@ -17,7 +17,8 @@ SANITIZE = Path(__file__).parents[1] / "nbval.cfg"
 
 def nbval(root: Path, notebook: Path, *options: str, mode: str = "--nbval") -> subprocess.CompletedProcess:
     """Run nbval (strictly, unless ``mode`` says otherwise) on one notebook, with the library of ``root``."""
-    environment = {**os.environ, "PYTHONPATH": str(root / "lib"), "PYTHONDONTWRITEBYTECODE": "1"}
+    environment = {**os.environ, "PYTHONPATH": str(root / "lib"), "PYTHONDONTWRITEBYTECODE": "1",
+                   "COMPANION_RUN": "1"}
     return subprocess.run(
         [
             sys.executable,
@@ -54,19 +55,24 @@ def test_a_stored_run_is_green(ran, notebook):
     assert done.returncode == 0 and "4 passed" in done.stdout, done.stdout
 
 
-def test_an_edited_verdict_is_red(ran, notebook):
-    notebook.write_text(notebook.read_text().replace("loss: reproduced (smoke)", "loss: undecided (smoke)"))
+def test_nbval_runs_pages_as_the_runner_does():
+    makefile = (Path(__file__).parents[2] / "Makefile").read_text(encoding="utf-8")
+    assert makefile.count("--nbval-sanitize-with") == makefile.count("COMPANION_RUN=1 $(STEP)") == 2
+
+
+def test_an_edited_line_is_red(ran, notebook):
+    notebook.write_text(notebook.read_text().replace("loss: measured (smoke)", "loss: undecided (smoke)"))
     done = nbval(ran, notebook)
     assert done.returncode == 1 and "1 failed, 3 passed" in done.stdout, done.stdout
 
 
-def test_an_edited_verdict_is_red_where_only_checks_are_compared(ran, notebook):
+def test_an_edited_line_is_red_where_only_checks_are_compared(ran, notebook):
     """``make nbval-book`` is lax: the runner's tag makes it compare the cells that hold a check, and no others."""
     makefile = (Path(__file__).parents[2] / "Makefile").read_text(encoding="utf-8")
     assert "--nbval-lax --nbval-sanitize-with tests/nbval.cfg --nbval-current-env" in makefile
     tags = {cell["id"]: cell["metadata"].get("tags") for cell in json.loads(notebook.read_text())["cells"]}
     assert [id for id, found in tags.items() if "nbval-check-output" in (found or ())] == ["euler-02", "euler-04"]
-    notebook.write_text(notebook.read_text().replace("order: reproduced (smoke)", "order: undecided (smoke)"))
+    notebook.write_text(notebook.read_text().replace("order: measured (smoke)", "order: undecided (smoke)"))
     done = nbval(ran, notebook, mode="--nbval-lax")
     assert done.returncode == 1 and "1 failed, 3 passed" in done.stdout, done.stdout
 

@@ -31,13 +31,18 @@ def cell(source, *shows, tags=()):
     return {"cell_type": "code", "source": source, "metadata": {"tags": list(tags)}, "outputs": list(shows)}
 
 
+def removed(digest="ab"):
+    return {"companion": {"pictures": {"image/png": digest}}}
+
+
 def notebook():
     picture = shown(image_png="iVBORw", text_plain="<Figure size 640x480 with 1 Axes>")
     return {"cells": [
         {"cell_type": "markdown", "source": "# Title", "metadata": {}},
         cell("a = 1"),
         cell("show()", stream("first\nwidth 0.5\n"), shown(text_plain="a: reproduced", text_html="<p>a</p>"),
-             shown(text_plain="b: reproduced", text_latex="$b$"), picture),
+             shown(text_plain="b: reproduced", text_latex="$b$"), picture,
+             {**shown(), "metadata": removed()}),
         cell("time()", stream("0.31 s\n"), tags=["nbval-ignore-output"]),
         cell("late()", shown(text_plain=["<X at 0x7f00aa11bb22>\n", "end"])),
     ]}
@@ -77,6 +82,8 @@ PLANTED = {
                    "code cell 2, stored stdout 'first\\nwidth 0.5\\n', found nothing"),
     "outputs of a silent cell": (lambda book: book["cells"][1]["outputs"].append(stream("1\n")),
                                  "code cell 1, stored nothing, found stdout '1\\n'"),
+    "a removed picture less": (lambda book: second(book)[4]["metadata"].clear(),
+                               "code cell 2, stored image/png '', found nothing"),
     "a picture less": (lambda book: second(book)[3]["data"].pop("image/png"),
                        "code cell 2, stored image/png '', found nothing"),
     "order": (lambda book: second(book).insert(1, second(book).pop(2)),
@@ -97,6 +104,11 @@ PLANTED = {
 CHANCE = {
     "nothing": lambda book: None,
     "another picture": lambda book: second(book)[3]["data"].update({"image/png": "AAAA"}),
+    "a picture that was removed": lambda book: second(book)[3].update(
+        data={"text/plain": "<Figure size 640x480 with 1 Axes>"}, metadata=removed()),
+    "a picture that was not removed": lambda book: second(book)[4].update(
+        data={"image/png": "AAAA"}, metadata={}),
+    "another hash": lambda book: second(book)[4].update(metadata=removed("cd")),
     "an address": lambda book: book["cells"][4]["outputs"][0]["data"].update(
         {"text/plain": "<X at 0x55ffcc001122>\nend"}),
     "measured times": lambda book: book["cells"][3]["outputs"][0].update(text="7.40 s\n"),
@@ -211,9 +223,9 @@ def test_verify_replaces_what_the_repository_s_patterns_name(ran, capsys):
     (ran / "tests/nbval.cfg").write_text("regex: width [0-9.]+\nreplace: WIDTH\n")
     path = ran / "results/smoke/toy/euler.ipynb"
     text = path.read_text().replace("width 0.5", "width 0.4")
-    path.write_text(text.replace("order: reproduced (smoke)", "order: undecided (smoke)"))
+    path.write_text(text.replace("order: measured (smoke)", "order: guessed (smoke)"))
     assert main(["verify", "--root", str(ran), "toy/euler"]) == 1
     assert [line for line in capsys.readouterr().out.splitlines() if "code cell" in line] == [
-        "toy/euler (smoke), code cell 3, text/plain: stored 'toy.euler.order: undecided (smoke)', "
-        "found 'toy.euler.order: reproduced (smoke)'"
+        "toy/euler (smoke), code cell 3, text/plain: stored 'toy.euler.order: guessed (smoke)', "
+        "found 'toy.euler.order: measured (smoke)'"
     ]

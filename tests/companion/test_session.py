@@ -47,26 +47,49 @@ def shown(monkeypatch):
     return SimpleNamespace(outputs=outputs, shell=shell)
 
 
-def test_display_is_one_stable_line_and_its_numbers_travel_in_metadata(run, shown):
+def test_a_person_sees_the_verdict_at_once(run, shown):
     check("toy.euler.loss", [3.0, 1.0, 2.0], seeds=[0, 1, 2])
-    note("finest", 80)
-    (data, metadata), (empty, noted) = shown.outputs
+    ((data, metadata),) = shown.outputs
     assert data == {
         "text/plain": "toy.euler.loss: undecided (book)",
         "text/html": '<p class="companion-verdict undecided"><span aria-hidden="true">?</span> '
         '<a href="claims.html#claim-toy-euler-loss">toy.euler.loss</a>: undecided (book)</p>',
     }
+    assert set(metadata["companion"]["check"]) == {"claim", "profile", "values", "seeds"}
+
+
+def test_the_runner_stores_one_stable_line_and_numbers_without_a_verdict(run, shown, monkeypatch):
+    monkeypatch.setenv("COMPANION_RUN", "1")
+    checked = check("toy.euler.loss", [3.0, 1.0, 2.0], seeds=[0, 1, 2])
+    note("finest", 80)
+    (data, metadata), (empty, noted) = shown.outputs
+    assert data == {"text/plain": "toy.euler.loss: measured (book)"}
     payload = metadata["companion"]["check"]
-    assert payload == json.loads(json.dumps(payload)) and payload["values"] == [3.0, 1.0, 2.0]
-    assert payload["seeds"] == [0, 1, 2] and payload["interval"][0] < 0 < payload["interval"][1]
+    assert payload == json.loads(json.dumps(payload)) == {
+        "claim": "toy.euler.loss", "profile": "book", "values": [3.0, 1.0, 2.0], "seeds": [0, 1, 2]}
+    assert checked.verdict == "undecided" and checked.interval[0] < 0 < checked.interval[1]
     assert (empty, noted) == ({"text/plain": ""}, {"companion": {"note": {"name": "finest", "value": 80}}})
     notebook = {"cells": [{"outputs": [{"metadata": m} for _, m in shown.outputs]}, {}]}
     checks, values = extract(notebook)
-    assert checks["toy.euler.loss"]["verdict"] == "undecided" and values == {"finest": 80}
+    assert checks == {"toy.euler.loss": {"values": [3.0, 1.0, 2.0], "seeds": [0, 1, 2]}}
+    assert values == {"finest": 80}
     with pytest.raises(
         CompanionError, match="check toy.euler.loss: expected once in a notebook, found twice"
     ):
         extract({"cells": notebook["cells"] * 2})
+
+
+def test_only_what_was_given_is_stored(run, shown, monkeypatch):
+    monkeypatch.setenv("COMPANION_RUN", "1")
+    check("toy.euler.order", 1)
+    check("toy.euler.loss", [3.0, 1.0, 2.0], baseline=(4, 4, 4), seeds=range(3))
+    single, paired = (metadata["companion"]["check"] for _, metadata in shown.outputs)
+    assert single == {"claim": "toy.euler.order", "profile": "book", "value": 1}
+    assert paired["baseline"] == [4, 4, 4] and "value" not in paired
+    monkeypatch.setattr(session, "_run", None)
+    begin("toy/euler", profile="book")
+    check("toy.euler.order", values=[1.0, 1.2])
+    assert shown.outputs[-1][1]["companion"]["check"]["values"] == [1.0, 1.2]
 
 
 def test_a_reader_may_run_a_cell_again_but_a_run_may_not(run, shown, monkeypatch):

@@ -15,6 +15,7 @@ from sphinx_toy import PAGES, PIXEL, build, edit, page_text, write_book, write_r
 
 from companion.sphinxext import site
 from companion.sphinxext.audit import page_problems
+from companion.sphinxext.checks import drawn
 from companion.sphinxext.store import Store
 
 CLAIMS, ORDERS = "book/toy/claims.yml", "book/toy/orders.md"
@@ -126,7 +127,7 @@ def bare_image(root: Path) -> None:
 def tampered_number(root: Path) -> None:
     path = root / "results/book/toy/orders.json"
     record = json.loads(path.read_text("utf-8"))
-    record["checks"]["toy.gap"]["value"] = -0.66
+    record["checks"]["toy.gap"]["values"][0] = -0.66
     path.write_text(json.dumps(record), encoding="utf-8")
 
 
@@ -153,7 +154,8 @@ def row_lost_and_page_unlisted(root: Path) -> None:
 
 def stale_without_alt(root: Path) -> None:
     edit(root / "lib/contdepth/toy.py", "1.0", "2.0")
-    edit(root / CLAIMS, "tolerance: 0.03", "tolerance: 0.02")
+    edit(root / CLAIMS, "tolerance: 0.03", "tolerance: 0.01")
+    edit(root / CLAIMS, "kind: training\n    page: orders", "kind: bound\n    page: orders")
     no_alt(root)
 
 
@@ -180,9 +182,11 @@ AUDITED: dict[str, tuple[Plant, str]] = {
                     f"no stored run results/book/toy/orders.ipynb, so the page shows no outputs; {RERUN}"),
     "missing record": (lambda root: (root / "results/book/toy/orders.json").unlink(), "has no record beside it"),
     "changed library": (lambda root: edit(root / "lib/contdepth/toy.py", "1.0", "2.0"),
-                        "is stale: contdepth.toy changed since the run"),
-    "changed tolerance": (lambda root: edit(root / CLAIMS, "tolerance: 0.03", "tolerance: 0.02"),
-                          "is stale: what its claims expect changed since the run"),
+                        "is stale: contdepth.toy:slope changed since the run"),
+    "changed region": (lambda root: edit(root / CLAIMS, "tolerance: 0.03", "tolerance: 0.01"),
+                       "orders.ipynb is no evidence: toy.order.euler (book): accepted reproduced, found not"),
+    "changed kind": (lambda root: edit(root / CLAIMS, "kind: order", "kind: training"),
+                     "is no evidence: claim toy.order.euler, values: expected a list of numbers, found"),
     "tampered notebook": (tampered_notebook, "bytes are not those its record was written for"),
     "tampered record": (tampered_number, "the record and the notebook differ in toy.gap"),
     "torn record": (lambda root: (root / "results/book/toy/orders.json").write_text('{"schema": 1'),
@@ -226,7 +230,9 @@ BUILT: dict[str, tuple[tuple[Plant, ...], tuple[str, ...]]] = {
         "WARNING: the image book/toy/bare.png has no alt text")),
     "stale record without alt text, roles and tables that name nothing": (
         (stale_without_alt, wrong_names), (
-        "is stale: contdepth.toy changed since the run", "is stale: what its claims expect changed since the run",
+        "is stale: contdepth.toy:slope changed since the run",
+        "toy.order.euler (book): accepted reproduced, found not",
+        "claim toy.gap, seeds: expected it only for a claim of kind training, found kind bound",
         "code cell 2 shows an image without alt text",
         "{claim}: no ledger holds the claim 'toy.gab'; did you mean 'toy.gap'?",
         "{noted}: the record of 'toy/orders' at 'book' notes no 'acuracy'; it notes accuracy",
@@ -264,6 +270,49 @@ def test_no_setting_brings_execution_back(tmp_path: Path) -> None:
     shutil.rmtree(root / "results/book")
     assert build(root).returncode != 0
     assert "1.0\n" not in page_text(root, ORDERS[:-3]) and not list(root.rglob("ran.txt"))
+
+
+def line(verdict: str, claim: str, anchor: str = "") -> str:
+    """Return the line of a check on the page."""
+    sign, name = {"reproduced": "✓", "not reproduced": "✗", "undecided": "?"}[verdict], claim.replace(".", "-")
+    kind = verdict.replace(" ", "-")
+    return (f'<p class="companion-verdict {kind}"{anchor}><span aria-hidden="true">{sign}</span> '
+            f'<a href="claims.html#claim-{name}">{claim}</a>: {verdict} (book)</p>')
+
+
+def test_the_line_of_a_check_is_drawn_once_with_its_anchor(book: Path) -> None:
+    page = page_text(book, ORDERS[:-3])
+    assert line("reproduced", "toy.order.euler", ' id="check-toy-order-euler"') in page
+    assert line("undecided", "toy.gap", ' id="check-toy-gap"') in page and "measured (book)" not in page
+    stored = (book / "results/book/toy/orders.ipynb").read_text("utf-8")
+    assert "measured (book)" in stored and "companion-" not in stored and "undecided" not in stored
+
+
+def test_only_the_first_line_of_a_claim_has_the_anchor(book: Path) -> None:
+    store, named = Store(book), set()
+    cells = nbformat.read(book / "results/book/toy/orders.ipynb", as_version=4).cells
+    check = next(output for cell in cells for output in cell.get("outputs", ())
+                 if "check" in output.metadata.get("companion", {}))
+    first, second = (drawn(check, store, named=named).data for _ in range(2))
+    assert 'id="check-toy-order-euler"' in first["text/html"] and "id=" not in second["text/html"]
+    assert first["text/plain"] == "toy.order.euler: reproduced (book)"
+    assert drawn(check, store, "https://example.org/toy/").data["text/html"].count(
+        'href="https://example.org/toy/claims.html#claim-toy-order-euler"') == 1
+    gone = {**check, "metadata": {"companion": {"check": {"claim": "toy.gone", "profile": "book", "value": 1}}}}
+    assert drawn(gone, store) is gone
+
+
+@pytest.mark.slow
+def test_a_page_follows_its_ledger_without_a_full_build(tmp_path: Path) -> None:
+    root = write_book(tmp_path)
+    text = PAGES[ORDERS].partition("Euler has order")[0].replace("```{provenance}\n```\n", "")
+    (root / ORDERS).write_text(text, encoding="utf-8")      # nothing else that makes the page depend on the ledger
+    assert build(root).returncode == 0
+    edit(root / CLAIMS, "tolerance: 0.03, reason: The next term of the error, accepted: reproduced",
+         "tolerance: 0.01, reason: The next term of the error, accepted: not reproduced")
+    done = build(root, everything=False)
+    assert done.returncode == 0, done.stderr[-3000:]
+    assert line("not reproduced", "toy.order.euler", ' id="check-toy-order-euler"') in page_text(root, ORDERS[:-3])
 
 
 @pytest.mark.slow

@@ -105,7 +105,7 @@ def test_broken_variations_are_one_sentence(tmp_path: Path, old: str, new: str, 
 def test_a_variation_goes_stale_with_the_library(tmp_path: Path) -> None:
     root = with_variation(write_book(tmp_path))
     edit(root / "lib/contdepth/toy.py", "return 1.0", "return 2.0")
-    assert load_variations(root)["finer"].reasons() == ["contdepth.toy changed since the run"]
+    assert load_variations(root)["finer"].reasons() == ["contdepth.toy:slope changed since the run"]
 
 
 def test_a_variation_without_a_run_says_how_to_make_one(tmp_path: Path) -> None:
@@ -136,7 +136,7 @@ def test_notebooks_install_the_commit_they_belong_to(book: Path) -> None:
         len(cell["outputs"]) for cell in stored["cells"] if cell["cell_type"] == "code"]
     shown = json.dumps([cell["outputs"] for cell in code])
     assert 'href=\\"https://contdepth.github.io/companion/book/toy/claims.html#claim-toy-gap' in shown
-    assert 'href=\\"claims.html' not in shown
+    assert 'href=\\"claims.html' not in shown and "toy.gap: undecided (book)" in shown and "measured" not in shown
     page = page_text(book, "book/toy/orders")
     where = f"{commit}?urlpath=lab/tree/results/book/toy/orders.ipynb"
     assert f"mybinder.org/v2/gh/contdepth/companion/{where}" in page

@@ -42,16 +42,16 @@ def test_headline_is_the_most_demanding_stored_check(ran):
     book.mkdir(parents=True)
     text = (ran / "results/smoke/toy/heun.json").read_text()
     data = json.loads(text)
-    data["checks"]["toy.heun.order"]["verdict"] = "undecided"
+    data["checks"]["toy.heun.order"]["value"] = 1.5
     (book / "heun.json").write_text(json.dumps({**data, "profile": "book"}))
     order, loss, heun = claim_rows(ran)
     assert (order.verdict, order.profile, order.verdicts["paper"]) == ("reproduced", "smoke", "not attempted")
-    assert order.check["value"] == 1.0 and not order.stale and loss.record.page_id == "toy/euler"
-    assert (heun.verdict, heun.profile, heun.stale) == ("undecided", "book", True)
+    assert order.check.value == 1.0 and not order.stale and loss.record.page_id == "toy/euler"
+    assert (heun.verdict, heun.profile, heun.stale) == ("not reproduced", "book", True)
     assert counts([order, loss, heun]) == {
         "reproduced": 2,
-        "not reproduced": 0,
-        "undecided": 1,
+        "not reproduced": 1,
+        "undecided": 0,
         "not attempted": 0,
         "quoted": 0,
     }
@@ -76,7 +76,7 @@ def test_status_table_names_reasons(ran):
         "stale",
     ]
     assert "-1.033 [-1.177, -0.8899] nats" in lines[2] and lines[3].endswith("fresh")
-    assert lines[4:] == ["stale  toy/euler (smoke): contdepth.schemes.euler changed since the run"]
+    assert lines[4:] == ["stale  toy/euler (smoke): contdepth.schemes.euler:slope changed since the run"]
 
 
 def test_status_as_json(ran, capsys):
@@ -104,7 +104,7 @@ def test_stale_lists_missing_changed_and_orphaned_runs(ran, capsys):
     assert capsys.readouterr().out.splitlines() == [
         "toy/euler (smoke): no run is stored",
         "toy/euler (book): no run is stored",
-        "toy/heun (smoke): contdepth.helpers changed since the run",
+        "toy/heun (smoke): contdepth.helpers:twice changed since the run",
         "toy/heun (book): no run is stored",
         "toy/euler (smoke): euler.ipynb is stored without its record",
         "toy/old (smoke): old.json is stored, but runs.yml has no such page and profile",

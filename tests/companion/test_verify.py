@@ -38,10 +38,8 @@ def test_green_then_red_in_every_way(ran, capsys):
         "toy.euler.order (smoke): accepted reproduced, found not reproduced (value 1.2, support 1 ± 0.03)",
         "toy.euler.order (smoke): stored reproduced (value 1), found not reproduced (value "
         "1.2, support 1 ± 0.03)",
-        "toy/euler (smoke), code cell 3, text/plain: stored 'toy.euler.order: reproduced (smoke)', found "
-        "'toy.euler.order: not reproduced (smoke)'",
         "toy.heun.order (smoke): accepted not reproduced, found reproduced (value 2, support > 1.5)",
-        "verified 3 claims on 2 pages and the outputs of 7 cells: 4 differences",
+        "verified 3 claims on 2 pages and the outputs of 7 cells: 3 differences",
     ]
     assert {p: p.read_bytes() for p in (ran / "results").rglob("*.*")} == before
 
@@ -68,10 +66,14 @@ def test_compare_tells_missing_and_unexpected_checks(executed):
     assert compare(ledger, "euler", "smoke", extra, None)[0] == (
         "toy.euler.loss (smoke): expected a check on page euler, found none"
     )
-    straddling = {**checks["toy.euler.loss"], "verdict": "undecided", "value": -0.1, "interval": [-0.3, 0.1]}
+    straddling = {"values": [-0.2, -0.1, 0.0], "seeds": [0, 1, 2]}
     assert compare(ledger, "euler", "smoke", record_with(fresh, **{"toy.euler.loss": straddling}), None) == [
-        "toy.euler.loss (smoke): accepted reproduced, found undecided (value -0.1, interval [-0.3, 0.1], "
-        "support < 0 (refuted if > 0.5))"
+        "toy.euler.loss (smoke): accepted reproduced, found undecided (value -0.1, interval [-0.348414, "
+        "0.148414], support < 0 (refuted if > 0.5))"
+    ]
+    single = record_with(fresh, **{"toy.euler.loss": {"value": 1.0}})
+    assert compare(ledger, "euler", "smoke", single, None) == [
+        "claim toy.euler.loss, values: expected a list of numbers, found 1.0"
     ]
 
 
@@ -108,28 +110,22 @@ def tamper(root, old: str, new: str, *, resign: bool) -> list[str]:
     [
         ("width 0.5", "width 0.6", []),
         (
+            'order: measured (smoke)"',
             'order: reproduced (smoke)"',
-            'order: not reproduced (smoke)"',
             [
                 "claim toy.euler.order: expected the line "
-                "'toy.euler.order: reproduced (smoke)', found 'toy.euler.order: not reproduced (smoke)'"
+                "'toy.euler.order: measured (smoke)', found 'toy.euler.order: reproduced (smoke)'"
             ],
         ),
         (
-            "</a>: reproduced",
-            "</a>: undecided",
-            [
-                "claim toy.euler.order: the HTML line does not say 'reproduced'",
-                "claim toy.euler.loss: the HTML line does not say 'reproduced'",
-            ],
+            '"data": {\n      "text/plain": [\n       "toy.euler.order',
+            '"data": {\n      "text/html": "<p>✓</p>",\n      "text/plain": [\n       "toy.euler.order',
+            ["claim toy.euler.order: expected its line as text only, found text/html too"],
         ),
         (
-            '"value": 1.0,',
-            '"value": 1.1,',
-            [
-                "claim toy.euler.order: its numbers give 'not reproduced', found 'reproduced' stored",
-                "checks: the record and the notebook differ in toy.euler.order",
-            ],
+            '"value": 1.0\n',
+            '"value": 1.1\n',
+            ["checks: the record and the notebook differ in toy.euler.order"],
         ),
         ('"value": 8', '"value": 9', ["values: the record and the notebook differ in finest"]),
         ('"execution_count": 3', '"execution_count": null', ["code cell 3 has not been executed"]),
@@ -146,19 +142,17 @@ def test_the_hash_covers_the_rest(ran):
     ]
 
 
-def test_a_stored_verdict_that_was_edited_is_found_by_verify(ran, capsys):
-    """Notebook, record and hash all say undecided; the numbers do not."""
+def test_a_stored_number_that_was_edited_is_found_by_verify(ran, capsys):
+    """Notebook, record and hash all say 1.4; the run does not."""
     path = ran / "results/smoke/toy/heun.ipynb"
     for name in (path, path.with_suffix(".json")):
-        name.write_text(
-            name.read_text().replace('"reproduced"', '"undecided"').replace(": reproduced", ": undecided")
-        )
+        assert '"value": 2.0\n' in name.read_text()
+        name.write_text(name.read_text().replace('"value": 2.0\n', '"value": 1.4\n'))
     data = json.loads(path.with_suffix(".json").read_text())
     path.with_suffix(".json").write_text(json.dumps({**data, "notebook_sha256": sha256(path)}))
     assert main(["verify", "--root", str(ran), "toy/heun"]) == 1
     out = capsys.readouterr().out
-    assert "stored run: claim toy.heun.order: its numbers give 'reproduced', found 'undecided' stored" in out
-    assert "toy.heun.order (smoke): stored undecided (value 2), found reproduced" in out
+    assert "toy.heun.order (smoke): stored not reproduced (value 1.4), found reproduced (value 2" in out
 
 
 def test_nothing_to_verify_is_a_finding(toy, capsys):

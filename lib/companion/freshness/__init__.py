@@ -1,1 +1,1 @@
-"""What makes a stored run fresh, and how an older run goes on being evidence: digests, history, carried runs."""
+"""Does a stored run still speak for the book? What its numbers depend on, and what has changed since."""

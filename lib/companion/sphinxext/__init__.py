@@ -9,7 +9,6 @@ from sphinx.application import Sphinx
 from companion.sphinxext import (
     audit,
     build,
-    check_anchors,
     cite,
     claims_files,
     claims_table,
@@ -42,7 +41,7 @@ def setup(app: Sphinx) -> dict[str, Any]:
     """Register everything; called by Sphinx."""
     app.setup_extension("myst_nb")
     for part in (element, build, domain, audit, prime, roles, provenance, claims_table, explorer,
-                 claims_files, check_anchors, paper_tables, scorecard_table, html, icons, pictures, uses,
+                 claims_files, paper_tables, scorecard_table, html, icons, pictures, uses,
                  reading, notation, glossary, figures, widgets, variation, notebooks, cite, sidebar):
         part.setup(app)
     return {"version": "1", "env_version": 1, "parallel_read_safe": True, "parallel_write_safe": True}

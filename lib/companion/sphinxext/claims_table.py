@@ -114,7 +114,7 @@ class ClaimsTable(ChapterDirective):
         """Return the row of our figure at one profile."""
         value: list[Any] = ["–"]
         if profile in row.records:
-            check = row.records[profile].checks[row.claim.id]
+            check = row.checks[profile].plain()
             value = [self.value(row.claim, figure_words(check))]
             if seeds := seed_words(check):
                 value.append(small(seeds))

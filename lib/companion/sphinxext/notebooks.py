@@ -1,7 +1,7 @@
 """Executed notebooks that run elsewhere: ``notebooks/`` in the built book; the first cell installs this commit.
 
-They are copies for readers, with the outputs of the stored runs; the evidence stays in ``results/``. Published as
-a branch of their own they open in Colab, which reads notebooks from repositories only.
+They are copies for readers, with the outputs of the stored runs and the verdicts on them; the evidence stays in
+``results/``. Published as a branch of their own they open in Colab, which reads notebooks from repositories only.
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ from sphinx.application import Sphinx
 
 from companion.machine import git_state
 from companion.sphinxext.build import repository, store_of
+from companion.sphinxext.checks import drawn
 from companion.sphinxext.plain import Plain
 
 __all__ = ["BRANCH", "colab", "binder", "commit_of", "portable", "setup"]
@@ -50,7 +51,7 @@ def cell(kind: str, name: str, source: str) -> dict[str, Any]:
 
 def portable(notebook: dict[str, Any], plain: Plain, url: str, commit: str) -> dict[str, Any]:
     """Return the notebook with plain Markdown, and two cells in front: where it is from, how to make it run."""
-    folder = url.rpartition("/")[2]
+    folder, there = url.rpartition("/")[2], plain.address.rpartition("/")[0] + "/"
     start = cell("markdown", "companion-start", (
         f"*The executed notebook of [this page]({plain.address}). Its outputs are those of the stored run. "
         "To run it yourself, run the next cell first, on Colab or any machine without a checkout: it fetches and "
@@ -67,19 +68,9 @@ def portable(notebook: dict[str, Any], plain: Plain, url: str, commit: str) -> d
         if one["cell_type"] == "markdown":
             text = plain.text("".join(one["source"]))
             one = {**one, "source": text.splitlines(keepends=True)}
-        cells.append({**one, "outputs": [linked(output, plain) for output in one["outputs"]]}
+        cells.append({**one, "outputs": [drawn(output, plain.store, there) for output in one["outputs"]]}
                      if one["cell_type"] == "code" else one)
     return {**notebook, "cells": [start, install, *cells]}
-
-
-def linked(output: dict[str, Any], plain: Plain) -> dict[str, Any]:
-    """Return an output whose lines of verdicts link to the published book."""
-    html = output.get("data", {}).get("text/html")
-    if html is None:
-        return output
-    there = f'href="{plain.address.rpartition("/")[0]}/claims.html#'
-    return {**output, "data": {**output["data"], "text/html": [
-        line.replace('href="claims.html#', there) for line in ([html] if isinstance(html, str) else html)]}}
 
 
 def write(app: Sphinx, failure: Exception | None) -> None:

@@ -1,5 +1,7 @@
 """Stored runs instead of execution: pages get the outputs of ``results/book``, and no build ever starts a kernel.
 
+A stored check becomes the line that says its verdict.
+
 The book is built with execution switched off. On top of that :func:`setup` replaces the one call by which MyST-NB
 would reach for a kernel, so that no setting can bring execution back.
 """
@@ -17,7 +19,9 @@ from nbformat import NotebookNode
 from sphinx.application import Sphinx
 from sphinx.environment import BuildEnvironment
 
-from companion.sphinxext.build import depends_on_records, store_of
+from companion.sphinxext.build import depends_on_ledger, depends_on_records, store_of
+from companion.sphinxext.checks import drawn
+from companion.sphinxext.store import Store
 
 __all__ = ["code_cells", "setup", "stored_outputs"]
 
@@ -60,16 +64,19 @@ def drifted_cell(cells: Sequence[NotebookNode], path: Path) -> str:
 class StoredRun(NotebookClientBase):
     """A client that fills in stored outputs and cannot execute anything."""
 
-    def __init__(self, notebook: NotebookNode, path: Path | None, *args: Any, stored: Path, **kwargs: Any) -> None:
+    def __init__(self, notebook: NotebookNode, path: Path | None, *args: Any, stored: Path, store: Store,
+                 **kwargs: Any) -> None:
         super().__init__(notebook, path, *args, **kwargs)
-        self._stored = stored
+        self._stored, self._store = stored, store
 
     def start_client(self) -> None:
         """Put the stored outputs into the notebook, or leave it without outputs."""
         cells = code_cells(self.notebook)
         stored = stored_outputs(cells, self._stored)
+        named: set[str] = set()
         for number, (cell, outputs) in enumerate(zip(cells, stored or [], strict=False), start=1):
-            cell.outputs, cell.execution_count = outputs, number
+            cell.outputs = [drawn(output, self._store, named=named) for output in outputs]
+            cell.execution_count = number
 
 
 def page_of(env: BuildEnvironment, docname: str) -> str:
@@ -84,8 +91,10 @@ def setup(app: Sphinx) -> None:
                       read_fmt: dict[str, Any] | None = None) -> StoredRun:
         store, page = store_of(app), page_of(app.env, app.env.docname)
         depends_on_records(app.env, page)
+        if page in store.pages:
+            depends_on_ledger(app.env, store.pages[page].chapter)
         stored = store.notebook_path(page, "book")
         app.env.note_dependency(str(stored))
-        return StoredRun(notebook, Path(source), nb_config, logger, stored=stored)
+        return StoredRun(notebook, Path(source), nb_config, logger, stored=stored, store=store)
 
     myst_nb.sphinx_.create_client = create_client

@@ -69,13 +69,12 @@ def formatted(value: Any, spec: str) -> str:
 
 def our_figure(row: Row, target: Target) -> str:
     """Return our figure for a claim; ``:interval`` adds the interval."""
-    record = row.records.get(target.profile())
-    if record is None:
+    check = row.checks.get(target.profile())
+    if check is None:
         raise Problem(f"no record at the profile {target.profile()!r} holds a check of {target.key!r}")
-    check = record.checks[target.key]
     if target.spec.startswith("interval"):
-        return wording.interval(check["value"], check.get("interval"), target.spec.partition(":")[2])
-    return formatted(check["value"], target.spec)
+        return wording.interval(check.value, check.interval, target.spec.partition(":")[2])
+    return formatted(check.value, target.spec)
 
 
 def papers_figure(row: Row, target: Target) -> tuple[str, bool]:

@@ -9,12 +9,14 @@ from sphinx.application import Sphinx
 from sphinx.util import logging
 from sphinx.util.docutils import SphinxDirective
 
-from companion.errors import CompanionError, nearest
+from companion.errors import CheckError, CompanionError, nearest
+from companion.record import Record
+from companion.rejudging import judged_again
 from companion.root import record_path
 from companion.scorecard import Row
 from companion.sphinxext import wording
 from companion.sphinxext.badge import badge
-from companion.sphinxext.build import depends_on_records, store_of
+from companion.sphinxext.build import depends_on_ledger, depends_on_records, store_of
 from companion.sphinxext.domain import claim_link
 from companion.sphinxext.element import Element, el
 from companion.sphinxext.uses import text_with_math
@@ -45,6 +47,7 @@ class VariationDirective(SphinxDirective):
         path = record_path(results_of(variation), variation.profile, variation.page.chapter, variation.page.name)
         self.env.note_dependency(str(path))
         depends_on_records(self.env, variation.page.id)
+        depends_on_ledger(self.env, variation.page.chapter)
         reasons, record = variation.reasons(), variation.record()
         for reason in reasons:
             self.warn(f"{name}: {reason}; run: .venv/bin/companion vary {name}")
@@ -86,12 +89,16 @@ class VariationDirective(SphinxDirective):
         return el("tr", {"role": "row"}, head, [self.figure(row, run, text) for run, text in zip(
             (own, record), label, strict=True)])
 
-    def figure(self, row: Row, record: Any, label: str) -> Element:
+    def figure(self, row: Row, record: Record | None, label: str) -> Element:
         """Return value and verdict of a claim in one run."""
-        check = record.checks.get(row.claim.id) if record else None
-        unit = f" {row.claim.unit}" if row.claim.unit else ""
-        shown: list[Any] = ["–"] if check is None else [
-            wording.interval(check["value"], check.get("interval")) + unit, " ", badge(check["verdict"])]
+        numbers = record.checks.get(row.claim.id) if record else None
+        unit, shown = f" {row.claim.unit}" if row.claim.unit else "", ["–"]
+        if record is not None and numbers is not None:
+            try:
+                check = judged_again(row.claim, record.profile, numbers)
+                shown = [wording.interval(check.value, check.interval) + unit, " ", badge(check.verdict)]
+            except CheckError as error:
+                self.warn(str(error))
         return el("td", {"role": "cell", "data-label": label}, el("div", {}, shown))
 
 

@@ -8,19 +8,12 @@ from collections.abc import Iterable, Sequence
 from datetime import datetime
 from typing import Any
 
-__all__ = ["SYMBOLS", "date", "duration", "interval", "number", "seeds", "slug", "typeset"]
+from companion.verdict_line import SYMBOLS, slug
 
-SYMBOLS = {"reproduced": "✓", "not reproduced": "✗", "undecided": "?", "not attempted": "–", "quoted": "”",
-           "not run": "○"}
-"""The sign shown before each verdict's word, in the order of the scorecard's columns."""
+__all__ = ["SYMBOLS", "date", "duration", "interval", "number", "seeds", "slug", "typeset"]
 
 PLAIN_EXPONENTS = range(-3, 6)
 SUPERSCRIPTS = str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹")
-
-
-def slug(verdict: str) -> str:
-    """Return the CSS class of a verdict."""
-    return verdict.replace(" ", "-")
 
 
 def number(value: Any, spec: str = "") -> str:

@@ -1,0 +1,235 @@
+"""What differs between two states of the library that a page reaches, statement by statement."""
+
+from __future__ import annotations
+
+import ast
+from collections import Counter
+from collections.abc import Iterable
+from dataclasses import dataclass
+from difflib import SequenceMatcher
+from pathlib import Path
+
+from companion.freshness.canonical import Piece, Symbol, Token, flat
+from companion.freshness.page_symbols import PageSymbols, page_symbols
+from companion.pages import Page
+from companion.text import read_text
+
+__all__ = ["Changes", "Line", "changes"]
+
+_LITERAL = ("i:", "float:", "complex:", "s:", "b:", "c:True", "c:False")
+_LEAVES = (ast.Return, ast.Yield, ast.YieldFrom, ast.Break, ast.Continue)
+
+
+@dataclass(frozen=True)
+class Line:
+    """A statement, without the statements inside it, that one of the two states has and the other has not.
+
+    ``kind`` is ``runs`` (inside a function), ``imports`` (run when its module is imported: assignments, class
+    bodies, heads of functions) or ``raises`` (inside a function, where it can only lead to an exception). ``path``
+    is relative to ``lib/``; ``first`` and ``last`` count lines from 1.
+    """
+
+    symbol: str
+    path: str
+    first: int
+    last: int
+    kind: str
+    text: str
+
+    def __str__(self) -> str:
+        return f"{self.symbol}, {self.path}:{self.first}: {self.text}"
+
+
+@dataclass(frozen=True)
+class Changes:
+    """The changed statements of the old and of the new state.
+
+    ``symbols`` names what changed, is new or is gone; ``values`` has a sentence for each constant that only
+    statements run at import have on one side: a run need not use it, so that no run shows that it makes no
+    difference.
+    """
+
+    symbols: tuple[str, ...] = ()
+    old: tuple[Line, ...] = ()
+    new: tuple[Line, ...] = ()
+    values: tuple[str, ...] = ()
+
+
+def changes(old_root: Path, new_root: Path, old_page: Page, new_page: Page) -> Changes:
+    """Return what differs between the symbols that ``old_page`` reaches below ``old_root`` and those that
+    ``new_page`` reaches below ``new_root``.
+    """
+    sides = _Side(old_root, page_symbols(old_page)), _Side(new_root, page_symbols(new_page))
+    pairs = _pairs(*sides)
+    lines: tuple[list[tuple[Line, Piece]], list[tuple[Line, Piece]]] = ([], [])
+    names: set[str] = set()
+    values: list[str] = []
+    for one, other in pairs:
+        found = _compare(sides, one, other, pairs)
+        for side, symbol, numbers, mine in zip(sides, (one, other), found, lines, strict=True):
+            for number in numbers:
+                mine.append((side.line(symbol, number), side.pieces(symbol)[number]))
+        if any(found):
+            names |= {str(symbol) for symbol in (one, other) if symbol is not None}
+        if "whole" in (getattr(one, "kind", ""), getattr(other, "kind", "")) and _names_differ(sides, one, other):
+            values.append(f"{one or other}: taken as a whole, and what it holds is called otherwise")
+    values += _values(*lines)
+    return Changes(tuple(sorted(names)), *(tuple(line for line, _ in mine) for mine in lines), tuple(values))
+
+
+class _Side:
+    """One state: symbols that the other state has not, and their statements."""
+
+    def __init__(self, root: Path, symbols: PageSymbols) -> None:
+        self.root, self.library = root, symbols.library
+        self.digests = {symbol: self.library.digest(symbol) for symbol in symbols.symbols}
+        self._pieces: dict[Symbol, list[Piece]] = {}
+
+    def pieces(self, symbol: Symbol | None) -> list[Piece]:
+        """Return the statements of a symbol; none for a module as a whole, whose definitions count themselves."""
+        if symbol is None or symbol.kind == "whole":
+            return []
+        if symbol not in self._pieces:
+            emitter = self.library.emitter(symbol)
+            emitter.pieces = []
+            self.library.emit(symbol, emitter)
+            self._pieces[symbol] = emitter.pieces
+        return self._pieces[symbol]
+
+    def line(self, symbol: Symbol, number: int) -> Line:
+        """Return where the statement ``number`` of a symbol stands, and what kind it is."""
+        piece = self.pieces(symbol)[number]
+        module = self.library.modules.get(symbol.module)
+        roots = [one.statement for one in self.pieces(symbol) if one.depth == 0]
+        raises = {id(node) for root in roots for node in _raising(root)}
+        kind = "imports" if piece.depth == 0 else "raises" if id(piece.statement) in raises else "runs"
+        first, last = _span(piece.statement)
+        text = read_text(module.path).splitlines()[first - 1].strip()
+        return Line(str(symbol), module.path.relative_to(self.root / "lib").as_posix(), first, last, kind, text)
+
+
+def _pairs(old: _Side, new: _Side) -> list[tuple[Symbol | None, Symbol | None]]:
+    """Return the symbols that differ: with the one that took their place where there is one, by name and module,
+    else by name.
+    """
+    known = set(old.digests.values()), set(new.digests.values())
+    left = [symbol for symbol, digest in old.digests.items() if digest not in known[1]]
+    right = [symbol for symbol, digest in new.digests.items() if digest not in known[0]]
+    pairs: list[tuple[Symbol | None, Symbol | None]] = [(one, one) for one in left if one in right]
+    left, right = ([one for one in side if (one, one) not in pairs] for side in (left, right))
+    for one in list(left):
+        same = [other for other in right if (other.kind, other.name) == (one.kind, one.name)]
+        if len(same) == 1 and one.kind == "def":
+            pairs.append((one, same[0]))
+            left.remove(one)
+            right.remove(same[0])
+    return [*pairs, *((one, None) for one in left), *((None, other) for other in right)]
+
+
+def _compare(
+    sides: tuple[_Side, _Side],
+    one: Symbol | None,
+    other: Symbol | None,
+    pairs: Iterable[tuple[Symbol | None, Symbol | None]],
+) -> tuple[list[int], list[int]]:
+    """Return the numbers of the statements of ``one`` and ``other`` that have no equal on the other side."""
+    before, after = sides[0].pieces(one), sides[1].pieces(other)
+    matched = set(pairs)
+
+    def same(left: Token, right: Token) -> bool:
+        if isinstance(left, str) or isinstance(right, str):
+            return left == right
+        return (left, right) in matched or sides[0].library.digest(left) == sides[1].library.digest(right)
+
+    texts = [[f"{piece.depth} {flat(piece.tokens)}" for piece in pieces] for pieces in (before, after)]
+    gone, came = [], []
+    for tag, a, b, c, d in SequenceMatcher(None, *texts, autojunk=False).get_opcodes():
+        if tag != "equal":
+            gone += range(a, b)
+            came += range(c, d)
+            continue
+        for left, right in zip(range(a, b), range(c, d), strict=True):
+            if not all(map(same, before[left].tokens, after[right].tokens)):
+                gone.append(left)
+                came.append(right)
+    return gone, came
+
+
+def _names_differ(sides: tuple[_Side, _Side], one: Symbol | None, other: Symbol | None) -> bool:
+    if one is None or other is None:
+        return True
+    texts = [flat(side.library.tokens(symbol)) for side, symbol in zip(sides, (one, other), strict=True)]
+    return texts[0] != texts[1]
+
+
+def _span(node: ast.AST) -> tuple[int, int]:
+    """Return the first and last line of a statement without the statements inside it."""
+    decorators = [item.lineno for item in getattr(node, "decorator_list", ())]
+    pattern = getattr(node, "pattern", None)
+    first = min([getattr(node, "lineno", getattr(pattern, "lineno", 1)), *decorators])
+    inner = [item for field in ("body", "orelse", "finalbody", "handlers", "cases") for item in _list(node, field)]
+    if not inner:
+        return first, getattr(node, "end_lineno", first)
+    head = [
+        part.end_lineno
+        for child in ast.iter_child_nodes(node)
+        if child not in inner
+        for part in ast.walk(child)
+        if getattr(part, "end_lineno", None)
+    ]
+    return first, max([first, getattr(node, "lineno", first), *head])
+
+
+def _list(node: ast.AST, field: str) -> list[ast.AST]:
+    value = getattr(node, field, None)
+    return value if isinstance(value, list) else []
+
+
+def _raising(node: ast.AST, caught: bool = False) -> list[ast.AST]:
+    """Return the statements below ``node`` from which a function can only leave by an exception."""
+    found: list[ast.AST] = []
+    for field in ("body", "orelse", "finalbody", "handlers", "cases"):
+        block = _list(node, field)
+        inside = caught or (isinstance(node, (ast.Try, ast.With)) and field == "body")
+        if isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef)):
+            inside = False
+        if block and isinstance(block[-1], ast.Raise) and not inside and not isinstance(node, ast.ClassDef):
+            if not any(isinstance(part, _LEAVES) for item in block for part in ast.walk(item)):
+                found += [part for item in block for part in ast.walk(item)]
+                continue
+        for item in block:
+            found += _raising(item, inside)
+    return found
+
+
+def _values(old: list[tuple[Line, Piece]], new: list[tuple[Line, Piece]]) -> list[str]:
+    """Return a sentence for each constant in a statement run at import that the other side's changes lack."""
+    found = []
+    for mine, others, word in ((old, new, "no longer there"), (new, old, "new")):
+        left = Counter(value for _, piece in others for value in _constants(piece, every=True))
+        for line, piece in mine:
+            for value in _constants(piece, every=False) if line.kind == "imports" else ():
+                if left[value]:
+                    left[value] -= 1
+                else:
+                    found.append(f"{line}: the value {_plain(value)} is {word}, and a smoke run need not use it")
+    return found
+
+
+def _constants(piece: Piece, *, every: bool) -> list[str]:
+    """Return the literals of a statement; of assignments, and with ``every`` of all, what they name too."""
+    assigns = every or isinstance(piece.statement, (ast.Assign, ast.AnnAssign, ast.AugAssign))
+    found = []
+    for token in piece.tokens:
+        if isinstance(token, Symbol):
+            if assigns:
+                found.append(f"@{token.name or token.kind}")
+        elif token.startswith(_LITERAL) or (assigns and token.startswith("<")):
+            found.append(token)
+    return found
+
+
+def _plain(value: str) -> str:
+    if value.startswith("i:"):
+        return str(int(value[2:], 16))
+    return value.strip("<>@") if value[:1] in "<@" else value.partition(":")[2]

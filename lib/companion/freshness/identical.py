@@ -1,0 +1,132 @@
+"""Two executed notebooks of one page, equal to the bit: values, notes, texts and figures, all but clocks."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Collection, Iterator, Mapping
+from dataclasses import dataclass
+from itertools import zip_longest
+from typing import Any
+
+from companion.outputs import IGNORED, WIDGET, Patterns
+from companion.verify import CLOCK
+
+__all__ = ["Compared", "compare"]
+
+Notebook = Mapping[str, Any]
+Part = tuple[str, str]
+CONTEXT = 40
+"""How many letters a message shows on either side of the first that differs."""
+_OVERWRITTEN = re.compile(r"^.*\r(?=[^\n])", re.MULTILINE)
+
+
+@dataclass(frozen=True)
+class Compared:
+    """How much of two notebooks was compared, and the first difference in words, or None."""
+
+    checks: int
+    notes: int
+    outputs: int
+    figures: int
+    difference: str | None
+
+
+def compare(before: Notebook, now: Notebook, patterns: Patterns = (), clocks: Collection[str] = ()) -> Compared:
+    """Return what two runs of one page have in common, cells paired by position.
+
+    Left out are the claims ``clocks``, notes that begin with ``time_``, outputs of cells tagged as ignored (their
+    checks and notes are compared), and in texts what the sanitising ``patterns`` match.
+    """
+    counts = dict.fromkeys(("check", "note", "output", "figure"), 0)
+    for number, pair in enumerate(zip_longest(_code(before), _code(now)), 1):
+        if None in pair:
+            return _compared(counts, f"code cell {number}: expected it in both runs, found it in one")
+        sides = [list(_parts(cell, patterns, clocks)) for cell in pair]
+        for old, new in zip_longest(*sides):
+            if old != new:
+                return _compared(counts, f"code cell {number}, {_words(old, new)}")
+        for kind, _ in sides[0]:
+            word = kind.partition(" ")[0]
+            counts[word if word in ("check", "note") else "output"] += 1
+            counts["figure"] += kind.startswith(("image/", "picture "))
+    return _compared(counts, None)
+
+
+def _compared(counts: Mapping[str, int], difference: str | None) -> Compared:
+    return Compared(counts["check"], counts["note"], counts["output"], counts["figure"], difference)
+
+
+def _code(notebook: Notebook) -> list[Mapping[str, Any]]:
+    return [cell for cell in notebook["cells"] if cell["cell_type"] == "code"]
+
+
+def _parts(cell: Mapping[str, Any], patterns: Patterns, clocks: Collection[str]) -> Iterator[Part]:
+    """Yield kind and text of everything that ``cell`` shows or stores, in order; a stream is one, where it begins.
+    """
+    ignored = IGNORED in cell["metadata"].get("tags", ())
+    streams: dict[str, str] = {}
+    for output in cell["outputs"]:
+        if output["output_type"] == "stream":
+            streams[output["name"]] = streams.get(output["name"], "") + _text(output["text"])
+    for output in cell["outputs"]:
+        if output["output_type"] == "stream":
+            if not ignored and output["name"] in streams:
+                yield output["name"], _sanitised(_OVERWRITTEN.sub("", streams.pop(output["name"])), patterns)
+        elif output["output_type"] == "error":
+            yield "error", f"{output['ename']}: {output['evalue']}"
+        else:
+            yield from _shown(output, patterns, clocks, ignored)
+
+
+def _shown(
+    output: Mapping[str, Any], patterns: Patterns, clocks: Collection[str], ignored: bool
+) -> Iterator[Part]:
+    metadata = dict(output.get("metadata", {}))
+    payload = dict(metadata.pop("companion", {}))
+    check, note = payload.pop("check", None), payload.pop("note", None)
+    if check is not None and check["claim"] in clocks:
+        yield f"check {check['claim']}", "measured by a clock"
+        return
+    if check is not None:
+        yield f"check {check['claim']}", _exact(check)
+    if note is not None:
+        clocked = note["name"].startswith(CLOCK)
+        yield f"note {note['name']}", "measured by a clock" if clocked else _exact(note)
+    if ignored:
+        return
+    pictures = payload.pop("pictures", {})
+    for name, value in sorted(pictures.items()) if isinstance(pictures, dict) else [("hashes", pictures)]:
+        yield f"picture {name}", _exact(value)
+    for kind, value in sorted(output["data"].items()):
+        if kind != WIDGET:
+            yield kind, _text(value) if kind.startswith("image/") else _sanitised(_text(value), patterns)
+    if rest := {**metadata, **payload}:
+        yield "metadata", _exact(rest)
+
+
+def _exact(value: object) -> str:
+    """Return ``value`` as JSON, in which equal text means floats equal to the bit."""
+    return json.dumps(value, sort_keys=True, ensure_ascii=False)
+
+
+def _text(value: object) -> str:
+    """Return a notebook's text, which is stored as a string or as its lines; other data as JSON."""
+    if isinstance(value, list) and all(isinstance(line, str) for line in value):
+        return "".join(value)
+    return value if isinstance(value, str) else _exact(value)
+
+
+def _sanitised(text: str, patterns: Patterns) -> str:
+    for regex, replacement in patterns:
+        text = re.sub(regex, replacement, text)
+    return text
+
+
+def _words(old: Part | None, new: Part | None) -> str:
+    if old is None or new is None or old[0] != new[0]:
+        return "its own code gives {}, today's {}".format(*(part[0] if part else "nothing" for part in (old, new)))
+    place = next((k for k, pair in enumerate(zip(old[1], new[1], strict=False)) if pair[0] != pair[1]), None)
+    start = max(0, (min(len(old[1]), len(new[1])) if place is None else place) - CONTEXT)
+    cut = [repr(f"{'…' if start else ''}{part[1][start:start + 2 * CONTEXT]}") for part in (old, new)]
+    return f"{old[0]}: its own code gives {cut[0]}, today's {cut[1]}"

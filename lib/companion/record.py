@@ -56,7 +56,7 @@ class Record:
         return f"{self.chapter}/{self.page}"
 
     def matches(self, notebook: Path) -> bool:
-        """Tell whether ``notebook`` is, byte by byte, the one this record was written for."""
+        """Tell whether the text of ``notebook`` is the one this record was written for."""
         return notebook.is_file() and sha256(notebook) == self.notebook_sha256
 
     def json(self) -> str:
@@ -168,8 +168,8 @@ def stored_notebook(root: Path, record: Record, results: Path | None = None) -> 
 
 
 def sha256(path: Path) -> str:
-    """Return the SHA-256 of a file's bytes in hexadecimal."""
-    return hashlib.sha256(path.read_bytes()).hexdigest()
+    """Return the SHA-256 of a text file in hexadecimal: of its bytes, with the line ends that git stores (LF)."""
+    return hashlib.sha256(path.read_bytes().replace(b"\r\n", b"\n")).hexdigest()
 
 
 def extract(notebook: Mapping[str, Any]) -> tuple[dict[str, dict[str, Any]], dict[str, float]]:

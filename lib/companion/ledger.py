@@ -120,7 +120,7 @@ class Expectation:
 
     @property
     def text(self) -> str:
-        """The expectation in words, as records carry it: ``1 ± 0.03``."""
+        """The expectation in words: ``1 ± 0.03``."""
         if self.support is None:
             return self.verdict or ""
         return str(self.support) + (f" (refuted if {self.refute})" if self.refute else "")
@@ -128,7 +128,7 @@ class Expectation:
 
 @dataclass(frozen=True)
 class Claim:
-    """One checkable sentence."""
+    """One checkable sentence; ``clock`` says that its value depends on time or memory measured in the run."""
 
     id: str
     statement: str
@@ -140,6 +140,7 @@ class Claim:
     paper: Reported | None
     independent: Reported | None
     expect: Mapping[str, Expectation]
+    clock: bool = False
 
     @property
     def anchor(self) -> str:
@@ -290,6 +291,7 @@ def _claim(item: dict[str, Any]) -> Claim:
         reported("paper"),
         reported("independent"),
         MappingProxyType(expect),
+        item.get("clock", False),
     )
 
 

@@ -16,6 +16,7 @@ from bs4 import BeautifulSoup, Tag
 
 from companion.errors import CompanionError
 from companion.scorecard import claim_rows, counts
+from companion.text import read_text
 from companion.toc import captions
 from companion.verdict import VERDICTS
 
@@ -152,8 +153,8 @@ class _Printer:
 
 def print_page(root: Path, folder: Path) -> str:
     """Return the book in ``folder`` (built from ``root``) as one page of HTML."""
-    toc = yaml.safe_load((root / "_toc.yml").read_text(encoding="utf-8"))
-    config = yaml.safe_load((root / "_config.yml").read_text(encoding="utf-8"))
+    toc = yaml.safe_load(read_text(root / "_toc.yml"))
+    config = yaml.safe_load(read_text(root / "_config.yml"))
     pages = leaves(toc)
     printer = _Printer(folder, pages)
     articles = [(leaf, *printer.article(leaf)) for leaf in pages]

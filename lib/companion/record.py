@@ -56,7 +56,7 @@ class Record:
         return f"{self.chapter}/{self.page}"
 
     def matches(self, notebook: Path) -> bool:
-        """Tell whether ``notebook`` is, byte by byte, the one this record was written for."""
+        """Tell whether the text of ``notebook`` is the one this record was written for."""
         return notebook.is_file() and sha256(notebook) == self.notebook_sha256
 
     def json(self) -> str:
@@ -99,9 +99,9 @@ def read_record(path: Path) -> Record:
         raise RunError(f"{path.name}: expected a mapping for parts of its fingerprint, found none")
     for id, numbers in data["checks"].items():
         if problem := numbers_problem(numbers):
-            raise RunError(f"{path.name}, check {id}: {problem}")
+            raise RunError(f"{path.name}: {problem} in checks of {id}")
     if problem := _settled_problem(data.get("settled")):
-        raise RunError(f"{path.name}, settled: {problem}")
+        raise RunError(f"{path.name}: {problem}")
     return Record(**data)
 
 
@@ -130,13 +130,13 @@ def _settled_problem(settled: object) -> str | None:
     if settled is None:
         return None
     if not isinstance(settled, dict) or set(settled) != {"commit", "date"}:
-        return f"expected null, or commit and date, found {settled!r:.60}"
+        return f"expected null, or commit and date, for settled, found {settled!r:.60}"
     if not isinstance(settled["commit"], str) or not re.fullmatch(r"[0-9a-f]{7,64}", settled["commit"]):
-        return f"expected a commit in hexadecimal, found {settled['commit']!r:.60}"
+        return f"expected a commit in hexadecimal for settled, found {settled['commit']!r:.60}"
     try:
         datetime.fromisoformat(settled["date"])
     except (TypeError, ValueError):
-        return f"expected a date like 2026-05-04, found {settled['date']!r:.60}"
+        return f"expected a date like 2026-05-04 for settled, found {settled['date']!r:.60}"
     return None
 
 
@@ -168,8 +168,8 @@ def stored_notebook(root: Path, record: Record, results: Path | None = None) -> 
 
 
 def sha256(path: Path) -> str:
-    """Return the SHA-256 of a file's bytes in hexadecimal."""
-    return hashlib.sha256(path.read_bytes()).hexdigest()
+    """Return the SHA-256 of a text file in hexadecimal: of its bytes, with the line ends that git stores (LF)."""
+    return hashlib.sha256(path.read_bytes().replace(b"\r\n", b"\n")).hexdigest()
 
 
 def extract(notebook: Mapping[str, Any]) -> tuple[dict[str, dict[str, Any]], dict[str, float]]:

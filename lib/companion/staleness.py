@@ -10,7 +10,6 @@ from pathlib import Path
 from companion.errors import RunError
 from companion.freshness.sidecar import read_sidecar
 from companion.pages import load_pages
-from companion.record import record_files
 from companion.root import CARRY, record_path
 from companion.scorecard import records_of
 from companion.variations import load_variations
@@ -70,8 +69,8 @@ def _orphans(root: Path, chapter: str | None) -> Iterator[Finding]:
     """
     known = {(page.chapter, page.name, profile) for page in load_pages(root) for profile in page.settings}
     results = root / "results"
-    sidecars = [*results.glob(f"*/*/*{CARRY}"), *results.glob(f"variations/*/*/*/*{CARRY}")]
-    for path in sorted([*record_files(root), *results.glob("*/*/*.ipynb"), *sidecars]):
+    sidecars = results.glob(f"variations/*/*/*/*{CARRY}")
+    for path in sorted([*results.glob("*/*/*.json"), *results.glob("*/*/*.ipynb"), *sidecars]):
         profile, folder = path.parts[-3:-1]
         if chapter not in (None, folder):
             continue

@@ -16,7 +16,7 @@ from companion.freshness.history import is_ancestor, is_shallow
 from companion.freshness.settle import unsettled
 from companion.ledger import load_ledger, load_ledgers
 from companion.pages import Page, load_pages
-from companion.record import load_records, read_record
+from companion.record import load_records
 from companion.rejudging import judged
 from companion.scorecard import records_of
 from companion.staleness import findings
@@ -140,10 +140,10 @@ def test_every_stored_runs_commit_is_in_the_history() -> None:
         pytest.skip(f"no history: {error}")
     if shallow:
         pytest.skip("no history: a shallow clone")
-    paths = sorted([*ROOT.glob("results/*/*/*.json"), *ROOT.glob("results/variations/*/*/*/*.json")])
-    assert paths
-    records = {path.relative_to(ROOT).as_posix(): read_record(path) for path in paths}
+    records = {f"{record.page_id} ({record.profile})": record for record in load_records(ROOT)}
+    records |= {f"variation {item.id}": item.record() for item in load_variations(ROOT).values()}
     commits = {name: (record.settled or {}).get("commit", record.commit) for name, record in records.items()}
+    assert commits
     assert {name: commit for name, commit in commits.items() if not is_ancestor(ROOT, commit)} == {}
 
 

@@ -100,14 +100,14 @@ def test_a_payload_of_another_shape_is_one_sentence_in_notebook_and_record(ran, 
         name.write_text(json.dumps(data))
     with pytest.raises(RunError) as error:
         load_record(ran, "smoke", "toy", "heun")
-    assert str(error.value) == f"heun.json, check toy.heun.order: {sentence}"
+    assert str(error.value) == f"heun.json: {sentence} in checks of toy.heun.order"
     assert f"claim toy.heun.order: {sentence} in its payload" in problems(path, record, ledger)
 
 
 @pytest.mark.parametrize(("settled", "sentence"), [
-    ({"commit": "0123abc"}, "expected null, or commit and date, found {'commit': '0123abc'}"),
-    ({"commit": "HEAD", "date": "2026-05-04"}, "expected a commit in hexadecimal, found 'HEAD'"),
-    ({"commit": "0123abc", "date": "May"}, "expected a date like 2026-05-04, found 'May'"),
+    ({"commit": "0123abc"}, "expected null, or commit and date, for settled, found {'commit': '0123abc'}"),
+    ({"commit": "HEAD", "date": "2026-05-04"}, "expected a commit in hexadecimal for settled, found 'HEAD'"),
+    ({"commit": "0123abc", "date": "May"}, "expected a date like 2026-05-04 for settled, found 'May'"),
     ({"commit": "0123abc", "date": "2026-05-04"}, None),
 ])
 def test_a_record_says_in_which_commit_its_run_is_settled(ran, settled, sentence):
@@ -119,7 +119,7 @@ def test_a_record_says_in_which_commit_its_run_is_settled(ran, settled, sentence
         return
     with pytest.raises(RunError) as error:
         load_record(ran, "smoke", "toy", "euler")
-    assert str(error.value) == f"euler.json, settled: {sentence}"
+    assert str(error.value) == f"euler.json: {sentence}"
 
 
 def test_a_record_may_leave_out_where_it_is_settled_and_a_sidecar_is_no_record(ran):

@@ -52,6 +52,16 @@ def test_a_planned_region_stands_beside_a_verdict(toy):
     assert paper.support.high == 1.1 and not paper.checkable
 
 
+def test_a_claim_measured_by_a_clock_says_so(toy):
+    edit(toy, LEDGER, "kind: order\n    page: euler", "kind: measure\n    clock: true\n    page: euler")
+    assert [claim.clock for claim in load_ledger(toy, "toy").claims] == [True, False, False]
+    edit(toy, LEDGER, "clock: true", "clock: wall")
+    with pytest.raises(DocumentError) as error:
+        load_ledger(toy, "toy")
+    label = FIRST.format(19, "clock")
+    assert error.value.problems == (f"{label}: expected true or false, found 'wall'",)
+
+
 @pytest.mark.parametrize(
     ("old", "new", "sentence"),
     [

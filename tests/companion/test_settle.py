@@ -11,7 +11,7 @@ import pytest
 import toy_book
 
 from companion.cli import main
-from companion.errors import CompanionError, RunError
+from companion.errors import CompanionError
 from companion.fingerprint import fingerprint
 from companion.freshness import history
 from companion.freshness.settle import unsettled
@@ -164,18 +164,6 @@ def test_without_git_there_is_one_sentence(past: Path, tmp_path: Path, capsys, m
     monkeypatch.setenv("PATH", str(tmp_path))
     assert settle(past) == 2
     assert capsys.readouterr().err == "companion: git: expected the command git, found none; install it\n"
-
-
-def test_a_record_without_the_key_is_read_and_a_wrong_one_is_not(past: Path) -> None:
-    data = json.loads(store(past).json())
-    path = past / RECORD
-    assert data.pop("settled") is None
-    path.write_text(json.dumps(data), encoding="utf-8")
-    assert read_record(path).settled is None
-    for wrong in ("c0ffee", {"commit": "c0ffee"}, {"commit": "c0ffee", "date": 3}):
-        path.write_text(json.dumps({**data, "settled": wrong}), encoding="utf-8")
-        with pytest.raises(RunError, match=r"euler\.json: expected null or the texts commit and date for settled"):
-            read_record(path)
 
 
 def test_an_exported_commit_holds_the_very_bytes_that_were_committed(past: Path, tmp_path: Path) -> None:

@@ -156,6 +156,7 @@ def stale_without_alt(root: Path) -> None:
     edit(root / "lib/contdepth/toy.py", "1.0", "2.0")
     edit(root / CLAIMS, "tolerance: 0.03", "tolerance: 0.01")
     edit(root / CLAIMS, "kind: training\n    page: orders", "kind: bound\n    page: orders")
+    edit(root / CLAIMS, "refute: {above: 0.1}, ", "")
     no_alt(root)
 
 
@@ -292,7 +293,7 @@ def test_only_the_first_line_of_a_claim_has_the_anchor(book: Path) -> None:
     store, named = Store(book), set()
     cells = nbformat.read(book / "results/book/toy/orders.ipynb", as_version=4).cells
     check = next(output for cell in cells for output in cell.get("outputs", ())
-                 if "check" in output.metadata.get("companion", {}))
+                 if "check" in output.get("metadata", {}).get("companion", {}))
     first, second = (drawn(check, store, named=named).data for _ in range(2))
     assert 'id="check-toy-order-euler"' in first["text/html"] and "id=" not in second["text/html"]
     assert first["text/plain"] == "toy.order.euler: reproduced (book)"

@@ -149,7 +149,7 @@ def _compared(page: Page, old: Side, new: Side) -> Compared:
     file = page.root / "tests" / "nbval.cfg"
     patterns = read_patterns(file.read_text(encoding="utf-8")) if file.is_file() else []
     claims = load_ledger(page.root, page.chapter).claims
-    clocks = {claim.id for claim in claims if getattr(claim, "clock", False)}
+    clocks = {claim.id for claim in claims if claim.clock}
     compared = compare(old.notebook, new.notebook, patterns, clocks)
     if compared.difference is None and old.record.parameters != new.record.parameters:
         return Compared(0, 0, 0, 0, "the parameters of the page")

@@ -17,7 +17,8 @@ from companion.errors import CompanionError
 from companion.fingerprint import fingerprint
 from companion.freshness.history import WATCHED, commits, date_of, export, is_ancestor, is_shallow
 from companion.pages import find_page
-from companion.record import Record, read_record
+from companion.record import Record, read_record, record_files
+from companion.root import record_path
 from companion.variations import load_variations, results_of
 
 __all__ = ["Settled", "Unsettled", "settle", "unsettled"]
@@ -43,10 +44,11 @@ class Settled:
 
 def unsettled(root: Path) -> list[Unsettled]:
     """Return the stored records that are neither of a committed state nor settled, those of variations too."""
-    results = root / "results"
-    overrides = {results_of(item): item.parameters for item in load_variations(root).values()}
-    paths = [*sorted(results.glob("*/*/*.json")), *sorted(results.glob("variations/*/*/*/*.json"))]
-    found = [Unsettled(path, read_record(path), overrides.get(path.parents[2], {})) for path in paths]
+    found = [Unsettled(path, read_record(path)) for path in record_files(root)]
+    for item in load_variations(root).values():
+        path = record_path(results_of(item), item.profile, item.page.chapter, item.page.name)
+        if path.is_file():
+            found.append(Unsettled(path, read_record(path), item.parameters))
     return [item for item in found if item.record.dirty and item.record.settled is None]
 
 

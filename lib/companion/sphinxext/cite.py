@@ -12,6 +12,7 @@ from companion.documents import read_document
 from companion.ledger import Ledger
 from companion.sphinxext.build import store_of
 from companion.sphinxext.chapter import ChapterDirective
+from companion.text import read_text
 
 __all__ = ["chapter_entry", "entry_text", "setup"]
 
@@ -51,7 +52,7 @@ class CiteChapter(ChapterDirective):
         config, root = self.config, store_of(self.env.app).root
         path = Path(root, "book", "references.bib")
         self.env.note_dependency(str(path))
-        paper = entry_text(path.read_text("utf-8") if path.is_file() else "", ledger.paper.key)
+        paper = entry_text(read_text(path) if path.is_file() else "", ledger.paper.key)
         if paper is None:
             self.warn(f"book/references.bib has no entry {ledger.paper.key}, the paper of {ledger.chapter}")
             return []

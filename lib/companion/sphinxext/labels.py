@@ -8,6 +8,8 @@ from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
 
+from companion.text import read_text
+
 __all__ = ["NAME", "Place", "labelled"]
 
 NAME = r"[A-Za-z][\w-]*"
@@ -33,7 +35,7 @@ def labelled(book: Path) -> dict[str, Place]:
     """Return the places of the labels of all pages below ``book``; one build asks for them on every page."""
     return {name: place for path in sorted(book.rglob("*.md"))
             for name, place in places(path.relative_to(book).with_suffix("").as_posix(),
-                                      path.read_text(encoding="utf-8"))}
+                                      read_text(path))}
 
 
 def places(page: str, text: str) -> Iterator[tuple[str, Place]]:

@@ -1,10 +1,8 @@
 """Carry: what an edit without effect leaves valid, and everything that must not be carried."""
 
 import json
-import os
 import shutil
 import subprocess
-import sys
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -17,12 +15,10 @@ from toy_book import edit
 from companion.cli import main
 from companion.errors import RunError
 from companion.fingerprint import fingerprint
-from companion.freshness import identical
 from companion.freshness.carry import carry
 from companion.freshness.changes import Changes
 from companion.freshness.sidecar import applies, load_sidecar, read_sidecar
 from companion.freshness.stored import Stored
-from companion.freshness.tracing import environment, executed
 from companion.pages import find_page
 from companion.record import load_record, load_records
 from companion.staleness import findings
@@ -244,88 +240,3 @@ def test_sidecars_are_checked_when_read_and_orphans_are_found(book, tmp_path):
     assert said == ["toy/euler (smoke): euler.carry.json is stored without its record",
                     "toy/heun (smoke): heun.carry.json: expected a sidecar of schema 1, found None"]
     assert [record.profile for record in load_records(book)] == ["book", "smoke"]
-
-
-def notebook(*outputs, tags=()) -> dict:
-    return {"cells": [{"cell_type": "code", "metadata": {"tags": list(tags)}, "outputs": list(outputs)}]}
-
-
-def shown(data, **payload) -> dict:
-    return {"output_type": "display_data", "data": data, "metadata": {"companion": payload} if payload else {}}
-
-
-def printed(text) -> dict:
-    return {"output_type": "stream", "name": "stdout", "text": text}
-
-
-def differs(before, now, **options) -> bool:
-    return identical.compare(before, now, **options).difference is not None
-
-
-def test_equality_is_to_the_bit_and_leaves_out_clocks_only():
-    values = (1 / 3, 0.333333333333333)
-    third = [shown({"text/plain": "a"}, check={"claim": "a", "value": value}) for value in values]
-    assert differs(*map(notebook, third)) and not differs(*map(notebook, third), clocks={"a"})
-    assert differs(notebook(third[0]), notebook(), clocks={"a"})
-    zeros = [notebook(shown({"text/plain": ""}, note={"name": "x", "value": value})) for value in (0.0, -0.0)]
-    assert differs(*zeros)
-    times = [notebook(shown({"text/plain": ""}, note={"name": "time_x", "value": value})) for value in (1.0, 2.0)]
-    assert not differs(*times)
-    pictures = [shown({"image/png": text}) for text in ("QUJD", "QUJE")]
-    assert differs(*map(notebook, pictures))
-    assert not differs(*(notebook(one, tags=["nbval-ignore-output"]) for one in pictures))
-    assert not differs(*(notebook(one, tags=["clock"]) for one in pictures))
-    assert not differs(notebook(pictures[0]), notebook(pictures[1], tags=["clock"]))    # as tagged today
-    assert differs(notebook(pictures[0]), notebook(tags=["clock"]))
-    assert differs(*(notebook(printed(text), tags=["clock"]) for text in "ab"))
-    assert differs(*(notebook(one, tags=["nbval-ignore-output"]) for one in third))    # a check counts everywhere
-    hashes = [notebook(shown({"text/plain": "f"}, pictures={"image/png": text})) for text in ("12", "34")]
-    assert differs(*hashes) and identical.compare(hashes[0], hashes[0]).figures == 1
-    assert not differs(notebook(printed("a"), printed("b\n")), notebook(printed("ab\n")))
-    assert not differs(notebook(printed("1 of 2\r2 of 2\n")), notebook(printed("2 of 2\n")))
-    assert differs(notebook(printed("at 0x1\n")), notebook(printed("at 0x2\n")))
-    assert not differs(notebook(printed("at 0x1\n")), notebook(printed("at 0x2\n")), patterns=[("0x[0-9]", "X")])
-    assert identical.compare(notebook(), {"cells": []}).difference == (
-        "code cell 1: expected it in both runs, found it in one"
-    )
-
-
-PROGRAM = '''
-import multiprocessing as mp, os, subprocess, sys, threading, warnings
-from concurrent.futures import ProcessPoolExecutor
-from contdepth import work
-warnings.simplefilter("ignore")
-if __name__ == "__main__":
-    for name in ("fork", "spawn"):
-        with ProcessPoolExecutor(1, mp.get_context(name)) as pool:
-            list(pool.map(getattr(work, name), [1]))
-    thread = threading.Thread(target=work.thread, args=(1,))
-    thread.start(), thread.join()
-    if (child := os.fork()) == 0:
-        work.bare(1)
-        os._exit(0)
-    os.waitpid(child, 0)
-    subprocess.run([sys.executable, "-c", "from contdepth.work import other; other(1)"], check=True)
-    work.compiled(1.0)
-'''
-WORK = "from numba import njit\n" + "".join(
-    f"{'@njit' if name == 'compiled' else ''}\ndef {name}(x):\n    return x + 1\n"
-    for name in ("fork", "spawn", "thread", "bare", "other", "never", "compiled")
-)
-
-
-def test_lines_of_every_kind_of_process_count_and_compiled_ones_do_not(tmp_path):
-    pytest.importorskip("numba")
-    library, lines = tmp_path / "lib/contdepth", tmp_path / "lines"
-    library.mkdir(parents=True)
-    (library / "__init__.py").write_text("")
-    (library / "work.py").write_text(WORK)
-    (tmp_path / "program.py").write_text(PROGRAM)
-    settings = {"PYTHONPATH": str(tmp_path / "lib"), **environment(lines, library)}
-    with pytest.raises(RunError, match="found none"):
-        executed(lines, library)
-    subprocess.run([sys.executable, tmp_path / "program.py"], env={**os.environ, **settings}, check=True)
-    found = executed(lines, library)["contdepth/work.py"]
-    text = WORK.splitlines()
-    ran = {text[number - 2] for number in found if text[number - 1].startswith("    return")}
-    assert ran == {f"def {name}(x):" for name in ("fork", "spawn", "thread", "bare", "other")}

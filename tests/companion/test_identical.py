@@ -28,12 +28,18 @@ def test_equality_is_to_the_bit_and_leaves_out_clocks_only():
     assert differs(*zeros)
     times = [notebook(shown({"text/plain": ""}, note={"name": "time_x", "value": value})) for value in (1.0, 2.0)]
     assert not differs(*times)
+    for name, same in (("seconds_x", True), ("x_seconds", True), ("x_ms", True), ("times", False), ("x_msd", False)):
+        pair = [notebook(shown({"text/plain": ""}, note={"name": name, "value": value})) for value in (1.0, 2.0)]
+        assert differs(*pair) != same
     pictures = [shown({"image/png": text}) for text in ("QUJD", "QUJE")]
     assert differs(*map(notebook, pictures))
     assert not differs(*(notebook(one, tags=["nbval-ignore-output"]) for one in pictures))
     assert not differs(*(notebook(one, tags=["clock"]) for one in pictures))
     assert not differs(notebook(pictures[0]), notebook(pictures[1], tags=["clock"]))    # as tagged today
     assert differs(notebook(pictures[0]), notebook(tags=["clock"]))
+    ratios = [shown({"text/plain": ""}, note={"name": "ratio", "value": value}) for value in (1.0, 2.0)]
+    assert differs(*map(notebook, ratios)) and not differs(*(notebook(one, tags=["clock"]) for one in ratios))
+    assert differs(*(notebook(one, tags=["clock"]) for one in third))
     assert differs(*(notebook(printed(text), tags=["clock"]) for text in "ab"))
     assert differs(*(notebook(one, tags=["nbval-ignore-output"]) for one in third))    # a check counts everywhere
     hashes = [notebook(shown({"text/plain": "f"}, pictures={"image/png": text})) for text in ("12", "34")]

@@ -17,11 +17,15 @@ __all__ = ["Compared", "compare"]
 Notebook = Mapping[str, Any]
 Part = tuple[str, str]
 CLOCKED = "clock"
-"""Tag of the cells whose pictures show measured times."""
+"""Tag of the cells whose pictures or notes are measured times."""
+MEASURED = "measured by a clock"
+"""What stands for such a value, on both sides."""
 PICTURES = ("image/", "picture ")
 """How the kinds of pictures begin: their bytes, or the hash that stands for them."""
 CONTEXT = 40
 """How many letters a message shows on either side of the first that differs."""
+_TIMES = re.compile(rf"note ({CLOCK}|seconds_|.*_(seconds|ms)$)")
+"""Kinds of the notes that a clock measured: their names begin or end with the unit."""
 _OVERWRITTEN = re.compile(r"^.*\r(?=[^\n])", re.MULTILINE)
 
 
@@ -39,9 +43,9 @@ class Compared:
 def compare(before: Notebook, now: Notebook, patterns: Patterns = (), clocks: Collection[str] = ()) -> Compared:
     """Return what two runs of one page have in common, cells paired by position.
 
-    Left out are the claims ``clocks``, notes that begin with ``time_``, outputs of cells tagged as ignored (their
-    checks and notes are compared), pictures of cells tagged ``clock``, and in texts what the ``patterns``
-    match. The tags of ``now`` count.
+    Left out are the claims ``clocks``, notes whose name says that they are times, outputs of cells tagged as
+    ignored (their checks and notes are compared), pictures and notes of cells tagged ``clock``, and in texts what
+    the ``patterns`` match. The tags of ``now`` count.
     """
     counts = dict.fromkeys(("check", "note", "output", "figure"), 0)
     for number, pair in enumerate(zip_longest(_code(before), _code(now)), 1):
@@ -85,8 +89,8 @@ def _parts(
             yield "error", f"{output['ename']}: {output['evalue']}"
         else:
             for kind, text in _shown(output, patterns, clocks, ignored):
-                clocked = CLOCKED in tags and kind.startswith(PICTURES)
-                yield kind, "measured by a clock" if clocked else text
+                timed = _TIMES.match(kind) or (CLOCKED in tags and kind.startswith((*PICTURES, "note ")))
+                yield kind, MEASURED if timed else text
 
 
 def _shown(
@@ -96,13 +100,12 @@ def _shown(
     payload = dict(metadata.pop("companion", {}))
     check, note = payload.pop("check", None), payload.pop("note", None)
     if check is not None and check["claim"] in clocks:
-        yield f"check {check['claim']}", "measured by a clock"
+        yield f"check {check['claim']}", MEASURED
         return
     if check is not None:
         yield f"check {check['claim']}", _exact(check)
     if note is not None:
-        clocked = note["name"].startswith(CLOCK)
-        yield f"note {note['name']}", "measured by a clock" if clocked else _exact(note)
+        yield f"note {note['name']}", _exact(note)
     if ignored:
         return
     pictures = payload.pop("pictures", {})

@@ -248,7 +248,7 @@ def test_runs_that_cannot_be_carried(book):
     change_record(book, "smoke", dirty=True)
     assert "found one with local changes that no commit is known to have" in refused(book)
     change_record(book, "smoke", dirty=False, commit="0" * 40)
-    assert "commit 000000000000: expected it in this clone" in refused(book)
+    assert "expected commit 000000000000 in the history, found none" in refused(book)
     change_record(book, "smoke", commit=record.commit, fingerprint={**record.fingerprint, "digest": "0" * 64})
     assert "expected the fingerprint of its record from the code of" in refused(book)
     change_record(book, "smoke", fingerprint=dict(record.fingerprint))

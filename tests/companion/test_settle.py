@@ -69,7 +69,7 @@ def settle(root: Path) -> int:
 def test_a_run_whose_code_is_committed_later_settles_at_that_commit(past: Path, capsys) -> None:
     toy_book.edit(past, EULER, *CHANGED)
     before = store(past)
-    assert before.dirty
+    assert before.dirty and before.code_at == (before.commit, True)
     toy_book.edit(past, "lib/contdepth/helpers.py", "2 * x", "x + x")  # another page's
     commit(past, "not yet")  # holds both changes: the first with the code that ran
     code = git(past, "rev-parse", "HEAD")
@@ -82,6 +82,7 @@ def test_a_run_whose_code_is_committed_later_settles_at_that_commit(past: Path, 
     assert f"{RECORD}: settled at {code[:12]}" in capsys.readouterr().out
     after = read_record(past / RECORD)
     assert after.settled == {"commit": code, "date": git(past, "show", "-s", "--format=%cI", code)}
+    assert after.code_at == (code, False)
     written, stored = json.loads(after.json()), json.loads(before.json())
     assert {**written, "settled": None} == stored, "nothing else may change"
     assert sorted(path.name for path in (past / RECORD).parent.iterdir()) == ["euler.ipynb", "euler.json"]

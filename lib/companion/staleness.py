@@ -69,7 +69,8 @@ def _orphans(root: Path, chapter: str | None) -> Iterator[Finding]:
     """
     known = {(page.chapter, page.name, profile) for page in load_pages(root) for profile in page.settings}
     results = root / "results"
-    for path in sorted([*results.glob("*/*/*.json"), *results.glob("*/*/*.ipynb")]):
+    sidecars = results.glob(f"variations/*/*/*/*{CARRY}")
+    for path in sorted([*results.glob("*/*/*.json"), *results.glob("*/*/*.ipynb"), *sidecars]):
         profile, folder = path.parts[-3:-1]
         if chapter not in (None, folder):
             continue

@@ -1,16 +1,12 @@
 """Carry: what an edit without effect leaves valid, and everything that must not be carried."""
 
-import importlib.util
 import json
-import os
 import shutil
 import subprocess
-import sys
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
-from difflib import SequenceMatcher
 from pathlib import Path
-from types import ModuleType, SimpleNamespace
+from types import SimpleNamespace
 
 import pytest
 import toy_book
@@ -19,11 +15,10 @@ from toy_book import edit
 from companion.cli import main
 from companion.errors import RunError
 from companion.fingerprint import fingerprint
-from companion.freshness import identical
 from companion.freshness.carry import carry
+from companion.freshness.changes import Changes
 from companion.freshness.sidecar import applies, load_sidecar, read_sidecar
 from companion.freshness.stored import Stored
-from companion.freshness.tracing import environment, executed
 from companion.pages import find_page
 from companion.record import load_record, load_records
 from companion.staleness import findings
@@ -102,40 +97,9 @@ def committed(tmp_path_factory) -> Path:
     return root
 
 
-@dataclass(frozen=True)
-class Line:
-    """A changed line, as :mod:`companion.freshness.changes` tells of it."""
-
-    symbol: str
-    path: str
-    first: int
-    last: int
-    kind: str
-    text: str
-
-
-def changed_lines(old_root, new_root, old_page, new_page):
-    """Compare files line by line: what the real one says of edits within functions."""
-    sides = ([], [])
-    for path in sorted((old_root / "lib/contdepth").rglob("*.py")):
-        name = path.relative_to(old_root / "lib").as_posix()
-        texts = [(root / "lib" / name).read_text().splitlines() for root in (old_root, new_root)]
-        for tag, *spans in SequenceMatcher(None, *texts, autojunk=False).get_opcodes():
-            for side, text, span in zip(sides, texts, (spans[:2], spans[2:]), strict=True):
-                for number in range(*span) if tag != "equal" else ():
-                    line = text[number].strip()
-                    kind = "raises" if line.startswith("raise ") else "runs"
-                    side.append(Line(name, name, number + 1, number + 1, kind, line))
-    return SimpleNamespace(symbols=("helpers",), old=tuple(sides[0]), new=tuple(sides[1]), values=())
-
-
 @pytest.fixture
-def book(committed, tmp_path, monkeypatch) -> Path:
+def book(committed, tmp_path) -> Path:
     """A copy of the committed repository that a test may change."""
-    if importlib.util.find_spec("companion.freshness.changes") is None:
-        module = ModuleType("companion.freshness.changes")
-        module.changes = changed_lines
-        monkeypatch.setitem(sys.modules, module.__name__, module)
     return Path(shutil.copytree(committed, tmp_path / "repository"))
 
 
@@ -225,12 +189,9 @@ def test_every_changed_line_that_is_not_executed_is_named(book, capsys):
 
 def test_values_that_a_smoke_run_need_not_use_are_refused_before_anything_runs(book, monkeypatch, capsys):
     library(book, "return 2 * x", "return x + x")
-    found = SimpleNamespace(symbols=("a",), old=(), new=(), values=("RATE: 1 is no longer there",))
-    module = ModuleType("companion.freshness.changes")
-    module.changes = lambda *_: found
-    monkeypatch.setitem(sys.modules, module.__name__, module)
-    assert refused(book) == "toy/heun: RATE: 1 is no longer there"
-    found.values = ()
+    monkeypatch.setattr("companion.freshness.carry.changes", lambda *_: Changes(values=("1 is no longer there",)))
+    assert refused(book) == "toy/heun: 1 is no longer there"
+    monkeypatch.setattr("companion.freshness.carry.changes", lambda *_: Changes())
     assert "expected changed lines of the library, found none" in refused(book)
     assert "start" not in capsys.readouterr().out
 
@@ -279,88 +240,3 @@ def test_sidecars_are_checked_when_read_and_orphans_are_found(book, tmp_path):
     assert said == ["toy/euler (smoke): euler.carry.json is stored without its record",
                     "toy/heun (smoke): heun.carry.json: expected a sidecar of schema 1, found None"]
     assert [record.profile for record in load_records(book)] == ["book", "smoke"]
-
-
-def notebook(*outputs, tags=()) -> dict:
-    return {"cells": [{"cell_type": "code", "metadata": {"tags": list(tags)}, "outputs": list(outputs)}]}
-
-
-def shown(data, **payload) -> dict:
-    return {"output_type": "display_data", "data": data, "metadata": {"companion": payload} if payload else {}}
-
-
-def printed(text) -> dict:
-    return {"output_type": "stream", "name": "stdout", "text": text}
-
-
-def differs(before, now, **options) -> bool:
-    return identical.compare(before, now, **options).difference is not None
-
-
-def test_equality_is_to_the_bit_and_leaves_out_clocks_only():
-    values = (1 / 3, 0.333333333333333)
-    third = [shown({"text/plain": "a"}, check={"claim": "a", "value": value}) for value in values]
-    assert differs(*map(notebook, third)) and not differs(*map(notebook, third), clocks={"a"})
-    assert differs(notebook(third[0]), notebook(), clocks={"a"})
-    zeros = [notebook(shown({"text/plain": ""}, note={"name": "x", "value": value})) for value in (0.0, -0.0)]
-    assert differs(*zeros)
-    times = [notebook(shown({"text/plain": ""}, note={"name": "time_x", "value": value})) for value in (1.0, 2.0)]
-    assert not differs(*times)
-    pictures = [shown({"image/png": text}) for text in ("QUJD", "QUJE")]
-    assert differs(*map(notebook, pictures))
-    assert not differs(*(notebook(one, tags=["nbval-ignore-output"]) for one in pictures))
-    assert not differs(*(notebook(one, tags=["clock"]) for one in pictures))
-    assert not differs(notebook(pictures[0]), notebook(pictures[1], tags=["clock"]))    # as tagged today
-    assert differs(notebook(pictures[0]), notebook(tags=["clock"]))
-    assert differs(*(notebook(printed(text), tags=["clock"]) for text in "ab"))
-    assert differs(*(notebook(one, tags=["nbval-ignore-output"]) for one in third))    # a check counts everywhere
-    hashes = [notebook(shown({"text/plain": "f"}, pictures={"image/png": text})) for text in ("12", "34")]
-    assert differs(*hashes) and identical.compare(hashes[0], hashes[0]).figures == 1
-    assert not differs(notebook(printed("a"), printed("b\n")), notebook(printed("ab\n")))
-    assert not differs(notebook(printed("1 of 2\r2 of 2\n")), notebook(printed("2 of 2\n")))
-    assert differs(notebook(printed("at 0x1\n")), notebook(printed("at 0x2\n")))
-    assert not differs(notebook(printed("at 0x1\n")), notebook(printed("at 0x2\n")), patterns=[("0x[0-9]", "X")])
-    assert identical.compare(notebook(), {"cells": []}).difference == (
-        "code cell 1: expected it in both runs, found it in one"
-    )
-
-
-PROGRAM = '''
-import multiprocessing as mp, os, subprocess, sys, threading, warnings
-from concurrent.futures import ProcessPoolExecutor
-from contdepth import work
-warnings.simplefilter("ignore")
-if __name__ == "__main__":
-    for name in ("fork", "spawn"):
-        with ProcessPoolExecutor(1, mp.get_context(name)) as pool:
-            list(pool.map(getattr(work, name), [1]))
-    thread = threading.Thread(target=work.thread, args=(1,))
-    thread.start(), thread.join()
-    if (child := os.fork()) == 0:
-        work.bare(1)
-        os._exit(0)
-    os.waitpid(child, 0)
-    subprocess.run([sys.executable, "-c", "from contdepth.work import other; other(1)"], check=True)
-    work.compiled(1.0)
-'''
-WORK = "from numba import njit\n" + "".join(
-    f"{'@njit' if name == 'compiled' else ''}\ndef {name}(x):\n    return x + 1\n"
-    for name in ("fork", "spawn", "thread", "bare", "other", "never", "compiled")
-)
-
-
-def test_lines_of_every_kind_of_process_count_and_compiled_ones_do_not(tmp_path):
-    pytest.importorskip("numba")
-    library, lines = tmp_path / "lib/contdepth", tmp_path / "lines"
-    library.mkdir(parents=True)
-    (library / "__init__.py").write_text("")
-    (library / "work.py").write_text(WORK)
-    (tmp_path / "program.py").write_text(PROGRAM)
-    settings = {"PYTHONPATH": str(tmp_path / "lib"), **environment(lines, library)}
-    with pytest.raises(RunError, match="found none"):
-        executed(lines, library)
-    subprocess.run([sys.executable, tmp_path / "program.py"], env={**os.environ, **settings}, check=True)
-    found = executed(lines, library)["contdepth/work.py"]
-    text = WORK.splitlines()
-    ran = {text[number - 2] for number in found if text[number - 1].startswith("    return")}
-    assert ran == {f"def {name}(x):" for name in ("fork", "spawn", "thread", "bare", "other")}

@@ -11,11 +11,11 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from companion.errors import CompanionError
 from companion.fingerprint import fingerprint
 from companion.freshness.bench import PROFILE, Bench, Side
+from companion.freshness.changes import Changes, Line, changes
 from companion.freshness.identical import Compared, compare
 from companion.freshness.sidecar import Sidecar, record_hash, write_sidecar
 from companion.freshness.stored import Stored, obstacle, own_digest, stored_runs
@@ -26,9 +26,6 @@ from companion.outputs import read_patterns
 from companion.pages import Page
 from companion.progress import Progress
 from companion.record import load_record
-
-if TYPE_CHECKING:
-    from companion.freshness.changes import Changes, Line
 
 __all__ = ["Report", "carry"]
 
@@ -97,8 +94,6 @@ def _carried(bench: Bench, group: list[Stored], today: datetime) -> tuple[list[s
     """Compare the code of ``group`` with today's and write the sidecars; return a line for each, or what was found
     against it.
     """
-    from companion.freshness.changes import changes
-
     page, commit = bench.page, group[0].commit
     pages = bench.state(commit), bench.state(TODAY)
     changed = changes(pages[0].root, pages[1].root, *pages)
@@ -154,7 +149,7 @@ def _compared(page: Page, old: Side, new: Side) -> Compared:
     file = page.root / "tests" / "nbval.cfg"
     patterns = read_patterns(file.read_text(encoding="utf-8")) if file.is_file() else []
     claims = load_ledger(page.root, page.chapter).claims
-    clocks = {claim.id for claim in claims if getattr(claim, "clock", False)}
+    clocks = {claim.id for claim in claims if claim.clock}
     compared = compare(old.notebook, new.notebook, patterns, clocks)
     if compared.difference is None and old.record.parameters != new.record.parameters:
         return Compared(0, 0, 0, 0, "the parameters of the page")

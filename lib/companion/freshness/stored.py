@@ -17,7 +17,7 @@ from companion.record import Record, load_record, stored_notebook
 from companion.root import carry_path
 from companion.variations import load_variations, results_of
 
-__all__ = ["MAX_AGE_DAYS", "Stored", "obstacle", "own_digest", "settled", "stored_runs"]
+__all__ = ["MAX_AGE_DAYS", "Stored", "obstacle", "own_digest", "stored_runs"]
 
 MAX_AGE_DAYS = 60
 """A run older than this is made again rather than carried."""
@@ -48,9 +48,8 @@ class Stored:
     @property
     def commit(self) -> str | None:
         """The commit that has the run's own code, or None where no commit is known to."""
-        named = settled(self.record)
-        if named is not None:
-            return named
+        if self.record.settled:
+            return self.record.settled["commit"]
         return None if self.record.dirty or self.record.commit == "unknown" else self.record.commit
 
     @property
@@ -60,12 +59,6 @@ class Stored:
             return True
         sidecar = load_sidecar(self.results, self.record)
         return sidecar is not None and applies(sidecar, self.record, self.now["digest"])
-
-
-def settled(record: Record) -> str | None:
-    """Return the commit whose fingerprint was found equal to that of a run with local changes, or None."""
-    entry = getattr(record, "settled", None)
-    return entry.get("commit") if entry else None
 
 
 def stored_runs(page: Page) -> list[Stored]:

@@ -226,7 +226,7 @@ def test_a_page_shows_its_stored_run_when_only_import_lines_and_words_changed(tm
     assert audited(root) == ""
     store = Store(root)
     code = [cell for cell in executed(store, store.pages["toy/orders"])["cells"] if cell["cell_type"] == "code"]
-    assert [len(cell["outputs"]) for cell in code] == [0, 1, 0, 3]
+    assert [len(cell["outputs"]) for cell in code] == [0, 2, 0, 3]
     assert "moved" in "".join(code[2]["source"]) and code[3]["outputs"][0]["text"] == ["1.0\n"]
     edit(root / ORDERS, "print(moved.slope(", "print(2 * moved.slope(")
     assert "its code is not the code of the stored run (code cell 2 differs)" in audited(root)

@@ -49,20 +49,18 @@ def stored_outputs(cells: Sequence[NotebookNode], path: Path, *,
             that say something are paired in order.
 
     Returns:
-        One list of outputs per cell, without notes; ``None`` where there is no run or its code differs.
+        One list of outputs per cell; ``None`` where there is no run or its code differs.
     """
     try:
         stored = code_cells(nbformat.read(path, as_version=4))
     except (OSError, ValueError, nbformat.reader.NotJSONError):
         return None
     if [cell.source.strip() for cell in stored] == [cell.source.strip() for cell in cells]:
-        found = [cell.outputs for cell in stored]
-    elif same_code:
+        return [cell.outputs for cell in stored]
+    if same_code:
         speaking = iter([cell.outputs for cell in stored if speaks(cell.source)])
-        found = [next(speaking, []) if speaks(cell.source) else [] for cell in cells]
-    else:
-        return None
-    return [[output for output in outputs if not is_note(output)] for outputs in found]
+        return [next(speaking, []) if speaks(cell.source) else [] for cell in cells]
+    return None
 
 
 def drifted_cell(cells: Sequence[NotebookNode], path: Path) -> str:
@@ -88,7 +86,7 @@ class StoredRun(NotebookClientBase):
         stored = stored_outputs(cells, self._stored, same_code=self._same_code)
         named: set[str] = set()
         for number, (cell, outputs) in enumerate(zip(cells, stored or [], strict=False), start=1):
-            cell.outputs = [drawn(output, self._store, named=named) for output in outputs]
+            cell.outputs = [drawn(output, self._store, named=named) for output in outputs if not is_note(output)]
             cell.execution_count = number
 
 

@@ -55,6 +55,11 @@ class Record:
         """The page's name in commands: ``chapter/page``."""
         return f"{self.chapter}/{self.page}"
 
+    @property
+    def code_at(self) -> tuple[str, bool]:
+        """The commit to check out for the code that ran, and whether local changes are missing in it."""
+        return (self.settled["commit"], False) if self.settled else (self.commit, self.dirty)
+
     def matches(self, notebook: Path) -> bool:
         """Tell whether the text of ``notebook`` is the one this record was written for."""
         return notebook.is_file() and sha256(notebook) == self.notebook_sha256

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from companion.evidence import difference, flaws, measured
+from companion.fingerprint import same_code
 from companion.ledger import Ledger, load_ledger
 from companion.outputs import compare_outputs, read_patterns
 from companion.pages import Page
@@ -116,7 +117,9 @@ def _output_findings(page: Page, profile: str, folder: Path) -> tuple[int, list[
         return 0, []    # the other findings tell of it
     file = page.root / "tests" / "nbval.cfg"
     patterns = read_patterns(file.read_text(encoding="utf-8")) if file.is_file() else []
-    count, found = compare_outputs(stored, fresh, patterns)
+    record = load_record(page.root, profile, page.chapter, page.name)
+    same = record is not None and same_code(record, page)
+    count, found = compare_outputs(stored, fresh, patterns, same_code=same)
     return count, [f"{page.id} ({profile}), {line}" for line in found]
 
 

@@ -14,7 +14,7 @@ import pytest
 
 from companion.ledger import load_ledger
 from companion.pages import Page, load_pages
-from companion.sourcecode import without_magics
+from companion.sourcecode import parse_cell
 
 ROOT = Path(__file__).resolve().parents[2]
 TIMERS = {
@@ -110,7 +110,7 @@ def checks(sources: list[str]) -> list[tuple[str, bool]]:
     """Return pattern of the claim's id and whether a clock gave its number, for every check in the code."""
     clocks = Clocks()
     for source in sources:
-        clocks.visit(ast.parse(without_magics(source)))
+        clocks.visit(parse_cell(source))
     return clocks.checks
 
 

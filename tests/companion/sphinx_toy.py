@@ -63,7 +63,7 @@ mystnb:
 from pathlib import Path
 
 from contdepth.toy import slope
-Path(__file__ if "__file__" in globals() else "ran.txt").with_name("ran.txt").write_text("a kernel ran")
+Path("ran.txt").write_text("a kernel ran")
 ```
 
 ```{code-cell} ipython3

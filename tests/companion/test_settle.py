@@ -14,7 +14,7 @@ from companion.cli import main
 from companion.errors import CompanionError
 from companion.fingerprint import fingerprint
 from companion.freshness import history
-from companion.freshness.settle import unsettled
+from companion.freshness.settle import unfounded, unsettled
 from companion.pages import find_page
 from companion.record import Record, read_record
 
@@ -69,7 +69,7 @@ def settle(root: Path) -> int:
 def test_a_run_whose_code_is_committed_later_settles_at_that_commit(past: Path, capsys) -> None:
     toy_book.edit(past, EULER, *CHANGED)
     before = store(past)
-    assert before.dirty
+    assert before.dirty and before.code_at == (before.commit, True)
     toy_book.edit(past, "lib/contdepth/helpers.py", "2 * x", "x + x")  # another page's
     commit(past, "not yet")  # holds both changes: the first with the code that ran
     code = git(past, "rev-parse", "HEAD")
@@ -82,6 +82,7 @@ def test_a_run_whose_code_is_committed_later_settles_at_that_commit(past: Path, 
     assert f"{RECORD}: settled at {code[:12]}" in capsys.readouterr().out
     after = read_record(past / RECORD)
     assert after.settled == {"commit": code, "date": git(past, "show", "-s", "--format=%cI", code)}
+    assert after.code_at == (code, False)
     written, stored = json.loads(after.json()), json.loads(before.json())
     assert {**written, "settled": None} == stored, "nothing else may change"
     assert sorted(path.name for path in (past / RECORD).parent.iterdir()) == ["euler.ipynb", "euler.json"]
@@ -141,6 +142,18 @@ def test_what_is_committed_or_settled_is_left_alone(past: Path, capsys) -> None:
     assert settle(past) == 0
     assert capsys.readouterr().out == "every stored record is of a commit or settled\n"
     assert (past / RECORD).read_bytes() == stored
+
+
+def test_a_record_whose_commit_lacks_its_code_is_found(past: Path) -> None:
+    first = git(past, "rev-parse", "HEAD")
+    record = store(past)
+    assert unfounded(past) == []
+    toy_book.edit(past, EULER, *CHANGED)
+    second = commit(past, "other code")
+    path = past / RECORD
+    for other in (second, "c0ffee" + first[6:]):
+        path.write_text(record.json().replace(first, other), encoding="utf-8")
+        assert unfounded(past) == [path]
 
 
 def test_a_shallow_clone_says_so(past: Path, tmp_path: Path, capsys) -> None:

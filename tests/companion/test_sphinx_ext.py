@@ -16,6 +16,7 @@ from sphinx_toy import PAGES, PIXEL, build, edit, page_text, write_book, write_r
 from companion.sphinxext import site
 from companion.sphinxext.audit import page_problems
 from companion.sphinxext.checks import drawn
+from companion.sphinxext.notebooks import executed
 from companion.sphinxext.store import Store
 
 CLAIMS, ORDERS = "book/toy/claims.yml", "book/toy/orders.md"
@@ -212,6 +213,23 @@ def audited(root: Path) -> str:
 
 def test_the_audit_has_nothing_to_say_of_a_clean_book(book: Path) -> None:
     assert audited(book) == ""
+
+
+def test_a_page_shows_its_stored_run_when_only_import_lines_and_words_changed(tmp_path: Path) -> None:
+    """A module moves, the page imports it in a cell of its own: the run's notebook still has the old lines."""
+    root = write_book(tmp_path)
+    (root / "lib/contdepth/toy.py").rename(root / "lib/contdepth/moved.py")
+    edit(root / ORDERS, "\nfrom contdepth.toy import slope\n", "\n")
+    edit(root / ORDERS, "```{code-cell} ipython3\nprint(slope(steps))",
+         "```{code-cell} ipython3\nfrom contdepth import moved  # here now\n```\n\n```{code-cell} ipython3\n"
+         "print(moved.slope(\n    steps\n))")
+    assert audited(root) == ""
+    store = Store(root)
+    code = [cell for cell in executed(store, store.pages["toy/orders"])["cells"] if cell["cell_type"] == "code"]
+    assert [len(cell["outputs"]) for cell in code] == [0, 2, 0, 3]
+    assert "moved" in "".join(code[2]["source"]) and code[3]["outputs"][0]["text"] == ["1.0\n"]
+    edit(root / ORDERS, "print(moved.slope(", "print(2 * moved.slope(")
+    assert "its code is not the code of the stored run (code cell 2 differs)" in audited(root)
 
 
 @pytest.mark.parametrize("fault", AUDITED)

@@ -21,12 +21,12 @@ from companion.record import Record, read_record, record_files
 from companion.root import record_path
 from companion.variations import load_variations, results_of
 
-__all__ = ["Settled", "Unsettled", "settle", "unsettled"]
+__all__ = ["Kept", "Settled", "settle", "unfounded", "unsettled"]
 
 
 @dataclass(frozen=True)
-class Unsettled:
-    """A stored record that names no commit with the code it ran."""
+class Kept:
+    """A stored record, and the parameters in which its run was to differ from the profile's."""
 
     path: Path
     record: Record
@@ -42,14 +42,28 @@ class Settled:
     date: str | None = None
 
 
-def unsettled(root: Path) -> list[Unsettled]:
+def unsettled(root: Path) -> list[Kept]:
     """Return the stored records that are neither of a committed state nor settled, those of variations too."""
-    found = [Unsettled(path, read_record(path)) for path in record_files(root)]
+    return [item for item in _kept(root) if item.record.dirty and item.record.settled is None]
+
+
+def unfounded(root: Path) -> list[Path]:
+    """Return the stored records whose commit is not in the history, or does not hold the code that they say ran.
+
+    Raises :class:`CompanionError` without git, and where the clone is too shallow to tell.
+    """
+    with tempfile.TemporaryDirectory() as folder:
+        past = _Past(root, Path(folder))
+        return [item.path for item in _kept(root) if not past.founded(item)]
+
+
+def _kept(root: Path) -> list[Kept]:
+    found = [Kept(path, read_record(path)) for path in record_files(root)]
     for item in load_variations(root).values():
         path = record_path(results_of(item), item.profile, item.page.chapter, item.page.name)
         if path.is_file():
-            found.append(Unsettled(path, read_record(path), item.parameters))
-    return [item for item in found if item.record.dirty and item.record.settled is None]
+            found.append(Kept(path, read_record(path), item.parameters))
+    return found
 
 
 def settle(root: Path) -> Iterator[Settled]:
@@ -76,7 +90,7 @@ class _Past:
     def __init__(self, root: Path, folder: Path) -> None:
         self.root, self.folder = root, folder
 
-    def first(self, item: Unsettled) -> str | None:
+    def first(self, item: Kept) -> str | None:
         """Return the first commit, from the record's own on, at which the fingerprint is the record's."""
         own, digest = item.record.commit, item.record.fingerprint.get("digest")
         if is_ancestor(self.root, own):
@@ -85,7 +99,15 @@ class _Past:
             candidates = commits(self.root, own if is_shallow(self.root) else None)
         return next((commit for commit in candidates if self.digest(commit, item) == digest), None)
 
-    def digest(self, commit: str, item: Unsettled) -> str | None:
+    def founded(self, item: Kept) -> bool:
+        """Tell whether the commit that the record names is in the history and has the record's fingerprint."""
+        commit = (item.record.settled or {}).get("commit", item.record.commit)
+        if is_shallow(self.root):
+            date_of(self.root, commit)
+        in_history = is_ancestor(self.root, commit)
+        return in_history and self.digest(commit, item) == item.record.fingerprint.get("digest")
+
+    def digest(self, commit: str, item: Kept) -> str | None:
         """Return the page's fingerprint at ``commit``, or None where it cannot be read there."""
         tree = self.folder / commit
         if not tree.is_dir():

@@ -43,7 +43,7 @@ def page_problems(store: Store, page: Page) -> Iterator[str]:
     """Yield one sentence for each reason why the page cannot be shown as it is."""
     path = store.notebook_path(page.id, "book")
     cells = code_cells(page.notebook())
-    outputs = stored_outputs(cells, path)
+    outputs = stored_outputs(cells, path, same_code=store.same_code(page.id, "book"))
     if not path.is_file():
         yield f"no stored run results/book/{page.id}.ipynb, so the page shows no outputs; {again(page)}"
     elif outputs is None:

@@ -147,7 +147,7 @@ class ClaimsTable(ChapterDirective):
         if profile in row.records:
             record = row.records[profile]
             shown += [", ", stored_file(self.env, page, profile, "json", "record"), ", ",
-                      commit_link(self.env, record.commit, dirty=record.dirty)]
+                      commit_link(self.env, record)]
             if row.reasons[profile]:
                 shown.append(el("span", {"class": "small companion-warn"}, "stale: inputs changed since the run"))
         return cell("Evidence", *shown)

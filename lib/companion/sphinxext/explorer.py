@@ -149,9 +149,10 @@ def runs_html(app: Sphinx, written: Mapping[str, str], href: Callable[[str], str
                 why = "; ".join(filter(None, (setting.not_attempted, setting.cost))) or "no run is stored"
                 shown = f"not run: {inline_html(written, why)}"
             else:
-                commit = f'<a href="{repo}/commit/{escape(record.commit)}">{escape(record.commit[:9])}</a>'
+                held, dirty = record.code_at
+                commit = f'<a href="{repo}/commit/{escape(held)}">{escape(held[:9])}</a>'
                 shown = (f"{wording.date(record.started)}, {wording.duration(record.duration_s)}, "
-                         f"{escape(record.device)}; commit {commit}{' with local changes' * record.dirty}; "
+                         f"{escape(record.device)}; commit {commit}{' with local changes' * dirty}; "
                          + ", ".join(written[f"{page.id}@{profile}.{kind}"] for kind in KINDS))
             lines.append(f'<tr id="{run_id(page.id, profile)}"><th scope="row">{name}, {profile}</th>'
                          f"<td>{shown}</td><td><code>{command(page, profile)}</code></td></tr>\n")

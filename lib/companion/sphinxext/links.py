@@ -9,6 +9,7 @@ from sphinx.addnodes import download_reference, pending_xref
 from sphinx.environment import BuildEnvironment
 
 from companion.ledger import Source
+from companion.record import Record
 from companion.sphinxext.build import repository, store_of
 from companion.sphinxext.element import Element, el
 
@@ -35,9 +36,12 @@ def stored_file(env: BuildEnvironment, page: str, profile: str, kind: str, text:
     return download_reference("", text, refdoc=env.docname, reftarget=target, reftype="download", refexplicit=True)
 
 
-def commit_link(env: BuildEnvironment, commit: str, *, dirty: bool = False) -> Element:
-    """Return the short commit, linked to the repository, and whether files differed from it."""
+def commit_link(env: BuildEnvironment, record: Record) -> Element:
+    """Return the commit that holds the code of a run, short and linked to the repository, and whether part of that
+    code is in none.
+    """
     url, _ = repository(env.app)
+    commit, dirty = record.code_at
     short = nodes.literal("", commit[:9])
     link = nodes.reference("", "", short, refuri=f"{url}/commit/{commit}", internal=False)
     return el("span", {}, link, " with local changes") if dirty else el("span", {}, link)

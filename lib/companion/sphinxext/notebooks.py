@@ -10,12 +10,17 @@ import json
 from pathlib import Path
 from typing import Any
 
+import nbformat
 from sphinx.application import Sphinx
 
 from companion.machine import git_state
+from companion.pages import Page
 from companion.sphinxext.build import repository, store_of
 from companion.sphinxext.checks import drawn
 from companion.sphinxext.plain import Plain
+from companion.sphinxext.prime import code_cells, stored_outputs
+from companion.sphinxext.store import Store
+from companion.tidy import tidy
 
 __all__ = ["BRANCH", "colab", "binder", "commit_of", "portable", "setup"]
 
@@ -73,6 +78,22 @@ def portable(notebook: dict[str, Any], plain: Plain, url: str, commit: str) -> d
     return {**notebook, "cells": [start, install, *cells]}
 
 
+def executed(store: Store, page: Page) -> dict[str, Any]:
+    """Return the page as it is now with the outputs of its stored ``book`` run, which may be of earlier words and
+    import lines; where its code is another, the stored notebook.
+    """
+    path = store.notebook_path(page.id, "book")
+    stored, notebook = json.loads(path.read_text("utf-8")), page.notebook()
+    cells = code_cells(notebook)
+    outputs = stored_outputs(cells, path, same_code=store.same_code(page.id, "book"))
+    if outputs is None:
+        return stored
+    for number, (one, shown) in enumerate(zip(cells, outputs, strict=True), 1):
+        one.outputs, one.execution_count = shown, number
+    tidy(notebook, page.name, page.source.relative_to(page.root).as_posix(), "book")
+    return {**json.loads(nbformat.writes(notebook)), "metadata": stored["metadata"]}
+
+
 def write(app: Sphinx, failure: Exception | None) -> None:
     """Write the notebooks of all pages that have a stored run."""
     if failure is not None or app.builder.name != "html":
@@ -80,9 +101,8 @@ def write(app: Sphinx, failure: Exception | None) -> None:
     store, url = store_of(app), repository(app)[0]
     site = app.config.html_baseurl.rstrip("/") or url
     for page in store.pages:
-        stored = store.notebook_path(page, "book")
-        if stored.is_file():
-            made = portable(json.loads(stored.read_text("utf-8")), Plain(store, page, site), url, commit_of(app))
+        if store.notebook_path(page, "book").is_file():
+            made = portable(executed(store, store.pages[page]), Plain(store, page, site), url, commit_of(app))
             target = Path(app.outdir, "notebooks", f"{page}.ipynb")
             target.parent.mkdir(parents=True, exist_ok=True)
             target.write_text(json.dumps(made, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")

@@ -19,6 +19,7 @@ from nbformat import NotebookNode
 from sphinx.application import Sphinx
 from sphinx.environment import BuildEnvironment
 
+from companion.freshness.page_symbols import speaks
 from companion.sphinxext.build import depends_on_ledger, depends_on_records, store_of
 from companion.sphinxext.checks import drawn
 from companion.sphinxext.store import Store
@@ -37,19 +38,29 @@ def is_note(output: NotebookNode) -> bool:
     return "note" in output.get("metadata", {}).get("companion", {})
 
 
-def stored_outputs(cells: Sequence[NotebookNode], path: Path) -> list[list[NotebookNode]] | None:
+def stored_outputs(cells: Sequence[NotebookNode], path: Path, *,
+                   same_code: bool = False) -> list[list[NotebookNode]] | None:
     """Return the outputs stored at ``path`` for each of ``cells``.
 
+    Args:
+        cells: the page's code cells.
+        path: the executed notebook.
+        same_code: the stored run's cells are known to say the same, import lines and formatting aside; then those
+            that say something are paired in order.
+
     Returns:
-        One list of outputs per cell, without notes; ``None`` where there is no run or its code differs.
+        One list of outputs per cell; ``None`` where there is no run or its code differs.
     """
     try:
         stored = code_cells(nbformat.read(path, as_version=4))
     except (OSError, ValueError, nbformat.reader.NotJSONError):
         return None
-    if [cell.source.strip() for cell in stored] != [cell.source.strip() for cell in cells]:
-        return None
-    return [[output for output in cell.outputs if not is_note(output)] for cell in stored]
+    if [cell.source.strip() for cell in stored] == [cell.source.strip() for cell in cells]:
+        return [cell.outputs for cell in stored]
+    if same_code:
+        speaking = iter([cell.outputs for cell in stored if speaks(cell.source)])
+        return [next(speaking, []) if speaks(cell.source) else [] for cell in cells]
+    return None
 
 
 def drifted_cell(cells: Sequence[NotebookNode], path: Path) -> str:
@@ -65,17 +76,17 @@ class StoredRun(NotebookClientBase):
     """A client that fills in stored outputs and cannot execute anything."""
 
     def __init__(self, notebook: NotebookNode, path: Path | None, *args: Any, stored: Path, store: Store,
-                 **kwargs: Any) -> None:
+                 same_code: bool, **kwargs: Any) -> None:
         super().__init__(notebook, path, *args, **kwargs)
-        self._stored, self._store = stored, store
+        self._stored, self._store, self._same_code = stored, store, same_code
 
     def start_client(self) -> None:
         """Put the stored outputs into the notebook, or leave it without outputs."""
         cells = code_cells(self.notebook)
-        stored = stored_outputs(cells, self._stored)
+        stored = stored_outputs(cells, self._stored, same_code=self._same_code)
         named: set[str] = set()
         for number, (cell, outputs) in enumerate(zip(cells, stored or [], strict=False), start=1):
-            cell.outputs = [drawn(output, self._store, named=named) for output in outputs]
+            cell.outputs = [drawn(output, self._store, named=named) for output in outputs if not is_note(output)]
             cell.execution_count = number
 
 
@@ -95,6 +106,7 @@ def setup(app: Sphinx) -> None:
             depends_on_ledger(app.env, store.pages[page].chapter)
         stored = store.notebook_path(page, "book")
         app.env.note_dependency(str(stored))
-        return StoredRun(notebook, Path(source), nb_config, logger, stored=stored, store=store)
+        return StoredRun(notebook, Path(source), nb_config, logger, stored=stored, store=store,
+                         same_code=store.same_code(page, "book"))
 
     myst_nb.sphinx_.create_client = create_client

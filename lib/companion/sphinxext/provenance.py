@@ -52,7 +52,7 @@ class Provenance(SphinxDirective):
             return [item("No run of this page is stored yet, so it shows no outputs.", kind="companion-warn")]
         seeds = wording.seeds(record.seeds)
         shown = [item("Outputs: ", el("strong", {}, "book"), " profile"), item(wording.date(record.started)),
-                 item(record.device), item("commit ", commit_link(self.env, record.commit, dirty=record.dirty)),
+                 item(record.device), item("commit ", commit_link(self.env, record)),
                  item(f"contdepth {record.versions.get('contdepth', '?')}")]
         return spaced([*shown, item(f"seed{'s' * (len(record.seeds) > 1)} {seeds}")] if seeds else shown)
 

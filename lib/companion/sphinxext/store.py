@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TypeVar
 
 from companion.errors import CompanionError
+from companion.fingerprint import same_code
 from companion.ledger import Claim, Ledger, load_ledger
 from companion.pages import Page, load_runs
 from companion.record import Record
@@ -69,6 +70,11 @@ class Store:
     def record(self, page: str, profile: str) -> Record | None:
         """Return the record of a page at a profile, or ``None``."""
         return self.records.get(page, {}).get(profile, (None, []))[0]
+
+    def same_code(self, page: str, profile: str) -> bool:
+        """Tell whether the stored run of a page has cells that say what the page's present ones say."""
+        record = self.record(page, profile)
+        return record is not None and same_code(record, self.pages[page])
 
     def notebook_path(self, page: str, profile: str) -> Path:
         """Return where the executed notebook of ``schemes/orders`` lies, present or not."""

@@ -95,7 +95,8 @@ def moves(clone: Clone, build: bool) -> None:
     clone.expect("and everything formatted (ruff format .): stale", not found and not done.returncode,
                  f"{len(found)}, {changed} files changed")
     if build:
-        done = clone.run(sys.executable, "-m", "jupyter_book.cli.main", "build", ".", "--all", "-W", "-n", "--keep-going")
+        options = ("build", ".", "--all", "-W", "-n", "--keep-going")
+        done = clone.run(sys.executable, "-m", "jupyter_book.cli.main", *options)
         clone.expect("the strict build of the moved book", done.returncode == 0, done.returncode)
     clone.restore()
 

@@ -2,8 +2,8 @@
 
 ``python tests/companion/mutants.py [PAGE …]`` runs the pages (default: all) at smoke, notes which lines of the
 library each executes inside of functions, changes one constant, operator or condition at a time and asks for the
-page's fingerprint. Lines that importing the library executes already are left out: a constant that no page uses may
-be made by them.
+page's fingerprint. Lines that importing the library executes already are left out: a constant that no page uses
+may be made by them.
 """
 
 from __future__ import annotations

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterator, Mapping, Sequence
-from itertools import zip_longest
+from itertools import compress, zip_longest
 from typing import Any
 
 from companion.freshness.page_symbols import speaks
@@ -35,11 +35,16 @@ def compare_outputs(
     """Return how many code cells had their outputs compared, and one line for each that differs.
 
     Cells are paired by position; the first whose code is not the stored one ends the comparison. Where the caller
-    knows that both say the same (``same_code``), cells that hold only imports are left out and the words of the
-    others may differ.
+    knows that both say the same (``same_code``), the words of cells may differ, and those that hold only imports are
+    left out unless they stand in the same places.
     """
     count, found = 0, []
-    for number, (before, now) in enumerate(zip_longest(*(_code(book, same_code) for book in (stored, fresh))), 1):
+    sides = _code(stored), _code(fresh)
+    if same_code:
+        speaking = [[speaks(_text(cell["source"])) for cell in cells] for cells in sides]
+        if speaking[0] != speaking[1]:
+            sides = tuple(list(compress(*pair)) for pair in zip(sides, speaking, strict=True))
+    for number, (before, now) in enumerate(zip_longest(*sides), 1):
         place = f"code cell {number}"
         if before is None or now is None:
             return count, [*found, f"{place}: stored {_presence(before)}, found {_presence(now)}"]
@@ -53,9 +58,8 @@ def compare_outputs(
     return count, found
 
 
-def _code(notebook: Notebook, speaking: bool) -> list[Mapping[str, Any]]:
-    cells = [cell for cell in notebook["cells"] if cell["cell_type"] == "code"]
-    return [cell for cell in cells if speaks(_text(cell["source"]))] if speaking else cells
+def _code(notebook: Notebook) -> list[Mapping[str, Any]]:
+    return [cell for cell in notebook["cells"] if cell["cell_type"] == "code"]
 
 
 def _presence(cell: Mapping[str, Any] | None) -> str:

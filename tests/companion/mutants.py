@@ -1,9 +1,9 @@
 """Does every change of code that a page runs make its stored run stale? Mutants of executed lines say.
 
 ``python tests/companion/mutants.py [PAGE …]`` runs the pages (default: all) at smoke, notes which lines of the
-library each executes inside of functions, changes one constant or operator at a time and asks for the page's
-fingerprint. Lines that importing the library executes already are left out: a constant that no page uses may be
-made by them.
+library each executes inside of functions, changes one constant, operator or condition at a time and asks for the
+page's fingerprint. Lines that importing the library executes already are left out: a constant that no page uses
+may be made by them.
 """
 
 from __future__ import annotations
@@ -97,6 +97,11 @@ def _changes(node: ast.AST, source: str) -> Iterator[tuple[int, int, int, str]]:
             new = repr(value + ("x" if isinstance(value, str) else 1))
         if new and new != repr(value):
             yield node.lineno, node.col_offset, node.end_col_offset, new
+    for part, form in ((getattr(node, "test", None), "not ({})"), (_returned(node), "({}, None)[0:1]")):
+        if isinstance(part, ast.expr) and part.lineno == part.end_lineno:
+            row = source.split("\n")[part.lineno - 1].encode()
+            inside = row[part.col_offset : part.end_col_offset].decode()
+            yield part.lineno, part.col_offset, part.end_col_offset, form.format(inside)
     pairs = []
     if isinstance(node, ast.BinOp):
         pairs = [(node.left, node.op, node.right)]
@@ -108,6 +113,10 @@ def _changes(node: ast.AST, source: str) -> Iterator[tuple[int, int, int, str]]:
             between = row[left.end_col_offset : right.col_offset].decode()
             if not set(between) & set("()#\\"):
                 yield right.lineno, left.end_col_offset, right.col_offset, f" {SWAPPED[type(operator)]} "
+
+
+def _returned(node: ast.AST) -> ast.expr | None:
+    return node.value if isinstance(node, ast.Return) else None
 
 
 @dataclass(frozen=True)

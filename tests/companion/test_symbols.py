@@ -250,6 +250,7 @@ def test_what_a_name_leads_to_counts(tmp_path, old_new):
         "import importlib\ndef use(x):\n    return importlib.import_module('contdepth.s.two')\n",
         "from importlib import import_module as go\ndef use(x):\n    return getattr(go('contdepth.s.two'), x)\n",
         "def use(x):\n    return __import__('contdepth.s.two')\n",
+        "class Base: ...\ndef use(x):\n    return Base.__subclasses__()\n",
         "import contdepth\ndef use(x):\n    return contdepth\n",
     ],
 )

@@ -12,6 +12,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
+from companion.freshness.modules import PACKAGE
 from companion.freshness.scopes import COMPREHENSIONS, Scope, Target, is_type_checking, scope_of
 
 __all__ = ["Emitter", "Outside", "Package", "Piece", "Resolver", "Symbol", "Token", "flat", "silent"]
@@ -199,6 +200,7 @@ class Emitter:
             self.out.append("(Attribute")
             self.emit(node.value)
             self.out += [f"a:{node.attr}", ")"]
+            self._subclasses([node.attr])
             return
         item, names = found[0], chain[::-1]
         while names and isinstance(item, Package):
@@ -217,6 +219,12 @@ class Emitter:
             if item == Outside("sys.modules"):
                 self.out.append(self.resolver.everything())
         self.out += [f"a:{name}" for name in names]
+        self._subclasses(chain)
+
+    def _subclasses(self, chain: Sequence[str]) -> None:
+        """A class asked for those that derive from it may find any of the library's."""
+        if "__subclasses__" in chain:
+            self.out.append(Symbol("whole", PACKAGE))
 
     def _Call(self, node: ast.Call) -> None:
         self._generic(node)

@@ -6,7 +6,6 @@ fingerprint is that of a commit, which is then written into the record; all else
 
 from __future__ import annotations
 
-import os
 import tempfile
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
@@ -19,6 +18,7 @@ from companion.freshness.history import WATCHED, commits, date_of, export, is_an
 from companion.pages import find_page
 from companion.record import Record, read_record, record_files
 from companion.root import record_path
+from companion.text import write_text
 from companion.variations import load_variations, results_of
 
 __all__ = ["Kept", "Settled", "settle", "unfounded", "unsettled"]
@@ -80,7 +80,7 @@ def settle(root: Path) -> Iterator[Settled]:
                 yield Settled(item.path)
                 continue
             date = date_of(root, commit)
-            _write(item.path, replace(item.record, settled={"commit": commit, "date": date}))
+            write_text(item.path, replace(item.record, settled={"commit": commit, "date": date}).json())
             yield Settled(item.path, commit, date)
 
 
@@ -118,12 +118,3 @@ class _Past:
             return fingerprint(page, item.record.profile, item.overrides)["digest"]
         except (CompanionError, OSError):
             return None
-
-
-def _write(path: Path, record: Record) -> None:
-    part = path.with_name(f"{path.name}.{os.getpid()}.part")
-    try:
-        part.write_text(record.json(), encoding="utf-8", newline="\n")
-        os.replace(part, path)
-    finally:
-        part.unlink(missing_ok=True)

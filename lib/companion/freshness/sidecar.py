@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
 from collections.abc import Mapping
 from dataclasses import dataclass, fields
 from datetime import datetime
@@ -14,6 +13,7 @@ from typing import Any
 from companion.errors import RunError
 from companion.record import Record
 from companion.root import carry_path
+from companion.text import write_text
 
 __all__ = ["SCHEMA", "Sidecar", "applies", "load_sidecar", "read_sidecar", "record_hash", "write_sidecar"]
 
@@ -108,12 +108,7 @@ def load_sidecar(results: Path, record: Record) -> Sidecar | None:
 
 def write_sidecar(path: Path, sidecar: Sidecar) -> None:
     """Write ``sidecar`` at ``path``, as a whole or not at all."""
-    part = path.with_name(f"{path.name}.{os.getpid()}.part")
-    try:
-        part.write_text(sidecar.json(), encoding="utf-8", newline="\n")
-        os.replace(part, path)
-    finally:
-        part.unlink(missing_ok=True)
+    write_text(path, sidecar.json())
 
 
 def record_hash(record: Record) -> str:

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn
 
 from companion.errors import CompanionError, DocumentError
-from companion.root import PROFILES, find_root, is_root
+from companion.root import CARRY, PROFILES, find_root, is_root
 
 if TYPE_CHECKING:
     from companion.pages import Page
@@ -75,7 +75,9 @@ def _parser() -> _Parser:
         metavar="N",
         help="pages at a time; the processors are shared among them (default: 1)",
     )
-    run.add_argument("--resume", action="store_true", help="leave out pages whose stored run is fresh")
+    run.add_argument(
+        "--resume", action="store_true", help="leave out pages whose stored run is fresh or carried"
+    )
     run.add_argument(
         "-p",
         dest="parameters",
@@ -301,7 +303,7 @@ def _stale(root: Path, options: argparse.Namespace) -> int:
     print(
         f"{len(found)} findings: companion run --resume runs what is missing or stale"
         if found
-        else "every stored run is fresh"
+        else f"every stored run is fresh{' or carried' if any((root / 'results').rglob(f'*{CARRY}')) else ''}"
     )
     return 1 if found else 0
 

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from companion.errors import CompanionError
+from companion.freshness.state import carried
 from companion.ledger import Claim, Ledger, Reported, load_ledger
 from companion.machine import git_state
 from companion.pages import Page, load_runs
@@ -26,7 +27,7 @@ SCHEMA = 1
 """Version of the layout of ``claims.json``."""
 FILES = ("claims.json", "claims.csv", "claims.schema.json")
 """What is written, in this order."""
-SAME = ("id", "chapter", "statement", "where", "origin", "kind", "page", "unit", "address")
+SAME = ("id", "chapter", "statement", "where", "origin", "kind", "clock", "page", "unit", "address")
 """Fields of a claim that each of its rows repeats."""
 REGION_ENDS = ("low", "high", "low_open", "high_open")
 
@@ -116,6 +117,7 @@ def csv_rows(data: Mapping[str, Any]) -> Iterator[dict[str, str]]:
                     found = claim[whose]["sources"] if claim[whose] else ()
                     row[f"{whose}_sources"] = "; ".join(source["text"] for source in found)
                 del row["independent_verified"]          # nobody compares a third party's figure
+                row |= _spread("carried", row.pop("carried"), ("date", "from", "to"))
                 for name in ("support", "refute"):
                     row |= _spread(name, row.pop(name), REGION_ENDS)
                 low, high = row.pop("interval") or (None, None)
@@ -156,7 +158,7 @@ def _claim(ledger: Ledger, row: Row, pages: Mapping[str, Page]) -> dict[str, Any
     page = pages.get(f"{row.chapter}/{claim.page}")
     return {
         "id": claim.id, "chapter": row.chapter, "statement": claim.statement, "where": claim.where,
-        "origin": claim.origin, "kind": claim.kind, "page": claim.page, "unit": claim.unit,
+        "origin": claim.origin, "kind": claim.kind, "clock": claim.clock, "page": claim.page, "unit": claim.unit,
         "address": f"book/{row.chapter}/claims.html#{claim.anchor}",
         "paper": _reported(ledger, claim.paper), "independent": _reported(ledger, claim.independent),
         "verdict": row.verdict, "profile": row.profile,
@@ -187,18 +189,20 @@ def _outcome(row: Row, claim: Claim, profile: str, page: Page | None) -> dict[st
         "refute": _region(entry.refute) if entry else None,
         "reason": (entry.reason or None) if entry else None,
         **{key: check.get(key) for key in ("value", "interval", "seeds", "values", "baseline")},
-        **dict.fromkeys(("record", "notebook", "cell", "commit", "dirty", "started", "duration_s", "device",
-                         "stale")),
+        **dict.fromkeys(("record", "notebook", "cell", "commit", "dirty", "settled", "started", "duration_s",
+                         "device", "state", "carried", "stale")),
         "why": entry.why if entry and not record else None,
         "cost": entry.cost if entry and not record else None,
         "command": command(page, profile) if page and profile in page.settings else None,
     }
     if record:
-        results = Path("results")
+        results, state = Path("results"), row.states[profile]
         cell = f"book/{record.page_id}.html#{check_anchor(claim.id)}" if profile == "book" else None
         found |= {
             "record": record_path(results, profile, record.chapter, record.page).as_posix(),
             "notebook": notebook_path(results, profile, record.chapter, record.page).as_posix(), "cell": cell,
-            "commit": record.commit, "dirty": record.dirty, "started": record.started,
-            "duration_s": record.duration_s, "device": record.device, "stale": list(row.reasons[profile])}
+            "commit": record.commit, "dirty": record.dirty,
+            "settled": record.settled["commit"] if record.settled else None, "started": record.started,
+            "duration_s": record.duration_s, "device": record.device, "state": state.word,
+            "carried": carried(state.sidecar) if state.sidecar else None, "stale": list(state.reasons)}
     return found

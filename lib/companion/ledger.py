@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Container, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from types import MappingProxyType
@@ -184,6 +184,10 @@ class Ledger:
         raise KeyError(
             f"{id!r} is no claim of chapter {self.chapter}{nearest(id, [c.id for c in self.claims])}"
         )
+
+    def of(self, ids: Container[str]) -> tuple[Claim, ...]:
+        """Return the claims whose id is among ``ids``."""
+        return tuple(claim for claim in self.claims if claim.id in ids)
 
     def expected(self, page: str, profile: str) -> tuple[Claim, ...]:
         """Return the claims that a run of ``page`` at ``profile`` must check."""

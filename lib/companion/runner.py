@@ -17,7 +17,8 @@ from pathlib import Path
 from typing import Any
 
 from companion.errors import RunError
-from companion.fingerprint import stale
+from companion.freshness.state import CARRIED, lacking, state_of
+from companion.ledger import load_ledger
 from companion.machine import cores
 from companion.pages import Page
 from companion.progress import Progress
@@ -70,7 +71,8 @@ def plan(
     runs.
 
     ``overrides`` (parameters other than the profile's) need a folder ``out``: ``<root>/results`` holds the
-    profiles' own runs only. ``resume`` leaves out pages whose stored run is fresh. Pages that lack the
+    profiles' own runs only. ``resume`` leaves out pages whose stored run speaks for them: it is
+    fresh, or carried and without claims by a clock. Pages that lack the
     profile, or do not attempt it, are left out unless they were ``named``. ``environment``: further variables.
     """
     jobs = []
@@ -90,9 +92,10 @@ def plan(
             )
         if resume and not changed:
             record = load_record(page.root, profile, page.chapter, page.name, out)
-            if record is not None and not (stale(record, page) if out is None else _changed(record, page)):
+            word = _speaking(record, page, out) if record is not None else None
+            if word:
                 if progress:
-                    progress.line(f"fresh  {page.id} ({profile})")
+                    progress.line(f"{word:5}  {page.id} ({profile})")
                 continue
         jobs.append(
             Job(
@@ -107,10 +110,11 @@ def plan(
     return jobs
 
 
-def _changed(record: Record, page: Page) -> bool:
-    from companion.fingerprint import fingerprint
-
-    return fingerprint(page, record.profile)["digest"] != record.fingerprint.get("digest")
+def _speaking(record: Record, page: Page, results: Path | None) -> str | None:
+    """Return the word of a stored run's state, or None where the page must be run again."""
+    state = state_of(record, page, results=results)
+    checked = load_ledger(page.root, page.chapter).of(record.checks) if state.word == CARRIED else ()
+    return None if lacking(state, checked) else state.word
 
 
 def run(jobs: Sequence[Job], workers: int = 1, progress: Progress | None = None) -> list[Outcome]:

@@ -1,4 +1,4 @@
-"""The scorecard as plain data: one row for each claim of the book, with its verdicts, records and staleness.
+"""The scorecard as plain data: one row for each claim of the book, with its verdicts, records and their states.
 """
 
 from __future__ import annotations
@@ -9,7 +9,7 @@ from pathlib import Path
 
 from companion.errors import CheckError, CompanionError
 from companion.evidence import difference
-from companion.fingerprint import stale
+from companion.freshness.state import CARRIED, STALE, WORDS, State, state_of
 from companion.judging import Checked
 from companion.ledger import Claim, load_ledger
 from companion.pages import Page, load_runs
@@ -28,8 +28,7 @@ NOT_RUN = "not run"
 
 @dataclass(frozen=True)
 class Row:
-    """One claim: per profile its verdict, record and staleness, and the headline that the scorecard counts.
-    """
+    """One claim: per profile its verdict, record and state, and the headline that the scorecard counts."""
 
     chapter: str
     claim: Claim
@@ -43,8 +42,8 @@ class Row:
     """Profile -> those numbers, judged by today's ledger, for the same profiles."""
     refusals: Mapping[str, str]
     """Profile -> why the numbers stored there cannot be judged any more."""
-    reasons: Mapping[str, list[str]]
-    """Profile -> why that record is stale (empty when fresh), for the same profiles."""
+    states: Mapping[str, State]
+    """Profile -> whether what was found there is fresh, carried or stale, for the same profiles."""
     profile: str | None
     """The profile of the headline: the most demanding one with a stored check; None if there is none."""
     verdict: str
@@ -67,25 +66,40 @@ class Row:
         return [*(line for line in lines if line), *self.refusals.values()]
 
     @property
+    def reasons(self) -> dict[str, list[str]]:
+        """Profile -> why what was found there is stale; empty when it is not."""
+        return {profile: state.reasons for profile, state in self.states.items()}
+
+    @property
+    def state(self) -> str | None:
+        """The worst state of this claim at any profile, in a word; None where nothing is stored."""
+        return max((state.word for state in self.states.values()), key=WORDS.index, default=None)
+
+    @property
     def stale(self) -> bool:
-        """Whether any stored record of this claim is stale."""
-        return any(self.reasons.values())
+        """Whether this claim is stale at any profile."""
+        return self.state == STALE
+
+    @property
+    def carried(self) -> bool:
+        """Whether this claim rests on a carried run at some profile, and is stale at none."""
+        return self.state == CARRIED
 
 
-def records_of(page: Page) -> dict[str, tuple[Record, list[str]]]:
-    """Return profile -> (record, reasons why it is stale) for the stored runs of a page."""
+def records_of(page: Page) -> dict[str, tuple[Record, State]]:
+    """Return profile -> (record, its state) for the stored runs of a page."""
     found = {}
     for profile in PROFILES:
         record = load_record(page.root, profile, page.chapter, page.name)
         if record is not None:
-            found[profile] = (record, stale(record, page))
+            found[profile] = (record, state_of(record, page))
     return found
 
 
 def claim_rows(
     root: Path,
     chapter: str | None = None,
-    records: Callable[[Page], Mapping[str, tuple[Record, list[str]]]] = records_of,
+    records: Callable[[Page], Mapping[str, tuple[Record, State]]] = records_of,
 ) -> list[Row]:
     """Return one row for each claim, in the order of the book and of its ledgers; ``records`` finds the stored
     runs of a page.
@@ -102,7 +116,7 @@ def claim_rows(
     return rows
 
 
-def _row(chapter: str, claim: Claim, stored: Mapping[str, tuple[Record, list[str]]]) -> Row:
+def _row(chapter: str, claim: Claim, stored: Mapping[str, tuple[Record, State]]) -> Row:
     checks, refusals = {}, {}
     for profile, (record, _) in stored.items():
         if claim.id in record.checks:
@@ -131,7 +145,7 @@ def _row(chapter: str, claim: Claim, stored: Mapping[str, tuple[Record, list[str
         {p: pair[0] for p, pair in own.items()},
         checks,
         refusals,
-        {p: pair[1] for p, pair in own.items()},
+        {p: pair[1].of(claim) for p, pair in own.items()},
         demanding[0] if demanding else None,
         headline,
     )
@@ -156,10 +170,10 @@ def summary(root: Path) -> str:
     for head, *cells in lines:
         numbers = [cell.rjust(width) for cell, width in zip(cells, widths[1:], strict=True)]
         text.append("  ".join([head.ljust(widths[0]), *numbers]))
-    old = sum(row.stale for row in rows)
-    return "\n".join(
-        [*text, *([f"claims that rest on a stale run: {old} (companion stale says why)"] if old else [])]
-    )
+    carried, old = sum(row.carried for row in rows), sum(row.stale for row in rows)
+    rest = [f"on a carried run: {carried}"] if carried else []
+    rest += [f"on a stale run: {old} (companion stale says why)"] if old else []
+    return "\n".join([*text, *([f"claims that rest {'; '.join(rest)}"] if rest else [])])
 
 
 def markdown(root: Path) -> str:

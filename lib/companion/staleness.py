@@ -5,10 +5,13 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 
 from companion.errors import RunError
 from companion.freshness.sidecar import read_sidecar
+from companion.freshness.state import CARRIED, lacking
+from companion.ledger import load_ledger
 from companion.pages import load_pages
 from companion.root import CARRY, record_path
 from companion.scorecard import records_of
@@ -32,20 +35,26 @@ class Finding:
 def findings(
     root: Path, chapter: str | None = None, profiles: tuple[str, ...] | None = None
 ) -> list[Finding]:
-    """Return every reason why the stored runs do not speak for the present book; empty when all are fresh."""
-    return [
+    """Return every reason why the stored runs do not speak for the present book; empty when all are fresh, or
+    carried and without claims by a clock.
+    """
+    found = [
         finding
         for finding in [*_of_pages(root, chapter), *_orphans(root, chapter), *_of_variations(root, chapter)]
         if profiles is None or finding.profile in profiles
     ]
+    return list(dict.fromkeys(found))
 
 
 def _of_pages(root: Path, chapter: str | None) -> Iterator[Finding]:
+    ledger = cache(load_ledger)
     for page in load_pages(root, chapter):
         stored = records_of(page)
         for profile, setting in page.settings.items():
             if profile in stored:
-                yield from (Finding(page.id, profile, reason) for reason in stored[profile][1])
+                record, state = stored[profile]
+                checked = ledger(root, page.chapter).of(record.checks) if state.word == CARRIED else ()
+                yield from (Finding(page.id, profile, reason) for reason in lacking(state, checked))
             elif not setting.not_attempted:
                 yield Finding(page.id, profile, "no run is stored")
 

@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
+from companion.freshness.state import CARRIED, CLOCK, FRESH, STALE, carried, carried_words
 from companion.root import PROFILES
 from companion.scorecard import NOT_RUN, Row
 
 __all__ = ["age", "as_json", "value_text", "write_table"]
 
+RUN_STYLES = {FRESH: FRESH, CARRIED: f"[cyan]{CARRIED}[/]", STALE: f"[bold red]{STALE}[/]", None: ""}
 STYLES = {"reproduced": "green", "not reproduced": "red", "undecided": "yellow", NOT_RUN: "bold red"}
 
 
@@ -37,8 +39,8 @@ def value_text(row: Row) -> str:
 
 
 def write_table(rows: Sequence[Row], console: Any = None) -> None:
-    """Write the claims as a table to ``console`` (a ``rich`` console; default: the terminal), stale reasons
-    and verdicts that are not the accepted ones below.
+    """Write the claims as a table to ``console`` (a ``rich`` console; default: the terminal), carries, stale
+    reasons and verdicts that are not the accepted ones below.
     """
     from rich.console import Console
     from rich.markup import escape
@@ -54,30 +56,33 @@ def write_table(rows: Sequence[Row], console: Any = None) -> None:
     for row in rows:
         words = [row.verdicts.get(profile, "") for profile in PROFILES]
         cells = [f"[{STYLES[word]}]{word}[/]" if word in STYLES else word for word in words]
-        run = "" if row.record is None else "[bold red]stale[/]" if row.stale else "fresh"
         table.add_row(
             escape(row.claim.id),
             *cells,
             escape(value_text(row)),
             age(row.record.started) if row.record else "",
-            run,
+            RUN_STYLES[row.state],
         )
     console.print(table)
-    lines = [
-        f"{record.page_id} ({profile}): {reason}"
-        for row in rows
-        for profile, record in row.records.items()
-        for reason in row.reasons[profile]
-    ]
-    for line in dict.fromkeys(lines):
-        console.print(f"stale  {escape(line)}", highlight=False, soft_wrap=True)
+    for line in dict.fromkeys(line for row in rows for line in _state_lines(row)):
+        console.print(escape(line), highlight=False, soft_wrap=True)
     for line in [line for row in rows for line in row.differences]:
         console.print(f"differs  {escape(line)}", highlight=False, soft_wrap=True)
 
 
+def _state_lines(row: Row) -> Iterator[str]:
+    """Yield why what was found is stale, and from where to where a run was carried."""
+    for profile, record in row.records.items():
+        state = row.states[profile]
+        if state.sidecar:
+            yield f"carried  {record.page_id} ({profile}): {carried_words(record, state.sidecar)}"
+        for reason in state.reasons:
+            yield f"stale  {row.claim.id if reason == CLOCK else record.page_id} ({profile}): {reason}"
+
+
 def as_json(rows: Sequence[Row]) -> str:
-    """Return the claims as a JSON list: id, verdicts by profile, headline, value, interval, started, stale
-    reasons, differences from the accepted verdicts.
+    """Return the claims as a JSON list: id, verdicts by profile, headline, value, interval, started, states
+    and carries by profile, stale reasons, differences from the accepted verdicts.
     """
     return json.dumps(
         [
@@ -90,7 +95,11 @@ def as_json(rows: Sequence[Row]) -> str:
                 "value": row.check.value if row.check else None,
                 "interval": row.check.interval if row.check else None,
                 "started": row.record.started if row.record else None,
-                "stale": dict(row.reasons),
+                "state": {profile: state.word for profile, state in row.states.items()},
+                "carried": {
+                    profile: carried(state.sidecar) for profile, state in row.states.items() if state.sidecar
+                },
+                "stale": row.reasons,
                 "differences": row.differences,
             }
             for row in rows

@@ -14,7 +14,7 @@ from typing import Any
 
 from companion.documents import read_document, schema_problems
 from companion.errors import CompanionError, DocumentError, nearest
-from companion.fingerprint import stale
+from companion.freshness.state import CARRIED, State, lacking, state_of
 from companion.ledger import load_ledger
 from companion.pages import Page, find_page
 from companion.record import Record, load_record
@@ -44,12 +44,21 @@ class Variation:
         """Return the stored run's record, or None."""
         return load_record(self.page.root, self.profile, self.page.chapter, self.page.name, results_of(self))
 
-    def reasons(self) -> list[str]:
-        """Return why the stored run no longer speaks for the variation, in plain words; empty when it does."""
+    def state(self) -> State:
+        """Return whether the stored run is fresh, carried or stale; stale too where there is none."""
         record = self.record()
         if record is None:
-            return ["no run of it is stored"]
-        return stale(record, self.page, overrides=self.parameters, results=results_of(self))
+            return State(["no run of it is stored"])
+        return state_of(record, self.page, overrides=self.parameters, results=results_of(self))
+
+    def reasons(self, state: State | None = None) -> list[str]:
+        """Return why the stored run does not speak for the variation, in plain words; empty when it does.
+
+        In a carried run claims by a clock are stale, where the variation shows them. ``state``, if it is known.
+        """
+        state = state or self.state()
+        shown = load_ledger(self.page.root, self.page.chapter).of(self.watch) if state.word == CARRIED else ()
+        return lacking(state, shown)
 
 
 def variations_path(root: Path) -> Path:

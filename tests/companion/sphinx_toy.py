@@ -11,10 +11,12 @@ import nbformat
 from nbformat import NotebookNode, v4
 
 from companion.fingerprint import fingerprint
+from companion.freshness.sidecar import Sidecar, record_hash, write_sidecar
 from companion.judging import assess
 from companion.ledger import Claim, load_ledger
 from companion.pages import find_page
-from companion.record import Record, extract, seeds_of, sha256
+from companion.record import Record, extract, load_record, seeds_of, sha256
+from companion.root import carry_path
 from companion.verdict_line import MEASURED, plain_line
 
 REPOSITORY = Path(__file__).resolve().parents[2]
@@ -239,6 +241,23 @@ def write_run(root: Path, profile: str, accuracy: float = 97.25, *, order: float
         commit="0123456789abcdef0123456789abcdef01234567", dirty=False, notebook_sha256=sha256(path),
         fingerprint=fingerprint(page, profile, overrides), checks=checks, values=values)
     path.with_suffix(".json").write_text(record.json(), encoding="utf-8")
+
+
+def carry_run(root: Path, profile: str, *, overrides: dict[str, object] | None = None,
+              results: Path | None = None) -> Path:
+    """Write the sidecar that carries a stored run to the present library, as a carry does; return its path."""
+    page, results = find_page(root, "toy/orders"), results or root / "results"
+    record = load_record(root, profile, "toy", "orders", results)
+    digest = fingerprint(page, profile, overrides)["digest"]
+    path = carry_path(results, profile, "toy", "orders")
+    write_sidecar(path, Sidecar(
+        page=page.id, profile=profile, record_sha256=record_hash(record), notebook_sha256=record.notebook_sha256,
+        before={"digest": record.fingerprint["digest"], "commit": record.commit},
+        after={"digest": digest, "commit": "fedcba9876" * 4, "dirty": True},
+        symbols=["contdepth.toy:slope"], exempt=[], smoke={"from": "0" * 64, "to": "1" * 64},
+        compared={"checks": 1, "notes": 1, "outputs": 3, "figures": 2, "lines": 1}, machine=record.device,
+        versions=dict(record.versions), date="2026-12-24T08:00:00+00:00"))
+    return path
 
 
 def edit(path: Path, old: str, new: str) -> None:

@@ -21,6 +21,7 @@ from companion.freshness.sidecar import applies, load_sidecar, read_sidecar
 from companion.freshness.stored import Stored
 from companion.pages import find_page
 from companion.record import load_record, load_records
+from companion.scorecard import claim_rows
 from companion.staleness import findings
 from companion.variations import load_variations, results_of
 
@@ -146,6 +147,8 @@ def test_an_equivalent_edit_is_carried_and_a_new_run_drops_the_sidecar(book, cap
         assert not applies(sidecar, replace(record, values={"slope": 4.0}), digest)
         assert not applies(sidecar, replace(record, fingerprint={**record.fingerprint, "digest": "0"}), digest)
     assert "found that every stored run is fresh" in carry(page).refused[0]    # carried already
+    heun = claim_rows(book)[-1]
+    assert (heun.claim.id, heun.state, heun.reasons) == ("toy.heun.order", "carried", {"smoke": [], "book": []})
     git(book, "commit", "-q", "-a", "-m", "An edit")
     assert main(["run", "--root", str(book), "toy/heun", "--profile", "smoke"]) == 0
     assert sidecars(book) == ["book/toy/heun.carry.json"]

@@ -11,7 +11,7 @@ from typing import Any
 
 from companion.errors import CompanionError
 from companion.fingerprint import fingerprint
-from companion.freshness.sidecar import applies, load_sidecar
+from companion.freshness.state import STALE, state_of
 from companion.pages import Page
 from companion.record import Record, load_record, stored_notebook
 from companion.root import carry_path
@@ -55,10 +55,7 @@ class Stored:
     @property
     def speaks(self) -> bool:
         """Whether the run speaks for the page as it is: fresh, or carried already."""
-        if self.record.fingerprint.get("digest") == self.now["digest"]:
-            return True
-        sidecar = load_sidecar(self.results, self.record)
-        return sidecar is not None and applies(sidecar, self.record, self.now["digest"])
+        return state_of(self.record, self.page, self.overrides, self.results).word != STALE
 
 
 def stored_runs(page: Page) -> list[Stored]:

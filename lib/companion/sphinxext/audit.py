@@ -51,8 +51,8 @@ def page_problems(store: Store, page: Page) -> Iterator[str]:
         yield f"its code is not the code of the stored run ({where}), so it shows no outputs; {again(page)}"
     elif "book" not in store.records.get(page.id, {}):
         yield f"the stored run results/book/{page.id}.ipynb has no record beside it; {again(page)}"
-    for profile, (record, reasons) in store.records.get(page.id, {}).items():
-        for reason in reasons:
+    for profile, (record, _) in store.records.get(page.id, {}).items():
+        for reason in store.lacking(page.id, profile):
             yield f"the record results/{profile}/{page.id}.json is stale: {reason}; {again(page, profile)}"
         ledger = store.ledgers.get(page.chapter)
         for problem in evidence.problems(store.notebook_path(page.id, profile), record, ledger):

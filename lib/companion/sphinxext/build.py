@@ -31,10 +31,13 @@ def depends_on_ledger(env: BuildEnvironment, chapter: str) -> None:
 
 
 def depends_on_records(env: BuildEnvironment, page: str | None) -> None:
-    """Read the present page again when a record of ``page`` (``schemes/orders``) changes, at whatever profile."""
+    """Read the present page again when a record of ``page`` (``schemes/orders``) or its sidecar changes, at
+    whatever profile.
+    """
     if page:
         for profile in PROFILES:
-            env.note_dependency(str(store_of(env.app).record_path(page, profile)))
+            for path in (store_of(env.app).record_path, store_of(env.app).carry_path):
+                env.note_dependency(str(path(page, profile)))
 
 
 def repository(app: Sphinx) -> tuple[str, str]:

@@ -9,6 +9,7 @@ from docutils import nodes
 from docutils.parsers.rst import directives
 from sphinx.application import Sphinx
 
+from companion.freshness.state import CLOCK, STALE
 from companion.ledger import Claim, Ledger, Reported
 from companion.scorecard import Row
 from companion.sphinxext import wording
@@ -17,13 +18,16 @@ from companion.sphinxext.build import depends_on_records, store_of
 from companion.sphinxext.chapter import ChapterDirective
 from companion.sphinxext.domain import anchor
 from companion.sphinxext.element import Element, el
-from companion.sphinxext.links import commit_link, page_link, source_links, stored_file
+from companion.sphinxext.links import commit_at, commit_link, page_link, source_links, stored_file
 from companion.sphinxext.store import page_of
 
-__all__ = ["INTERVALS", "WHOSE", "figure_words", "seed_words", "setup"]
+__all__ = ["CLOCK_TITLE", "CLOCK_WORDS", "INTERVALS", "WHOSE", "figure_words", "seed_words", "setup"]
 
 INTERVALS = "Intervals: 95 % Student-t over seeds."
 COLUMNS = ("Figure", "Value", "Expected", "Verdict", "Evidence")
+CLOCK_WORDS = "measured by a clock"
+CLOCK_TITLE = ("Its value depends on time or memory measured in the run: it turns stale when the library changes, "
+               "even if the run is carried")
 WHOSE = {"paper": "claim of the paper", "ours": "claim of this book", "independent": "claim of a third party"}
 
 
@@ -88,7 +92,8 @@ class ClaimsTable(ChapterDirective):
             "th", {"scope": "rowgroup", "role": "rowheader", "colspan": str(len(COLUMNS))},
             el("div", {"class": "head"}, el("code", {}, claim.id), badge(row.verdict), permalink),
             el("div", {"class": "statement"}, self.inline(claim.statement)),
-            el("div", {"class": "where"}, self.inline(claim.where), f" · {WHOSE[claim.origin]} · {claim.kind}")))
+            el("div", {"class": "where"}, self.inline(claim.where), f" · {WHOSE[claim.origin]} · {claim.kind}",
+               [" · ", el("abbr", {"title": CLOCK_TITLE}, CLOCK_WORDS)] if claim.clock else [])))
         rows = [self.reported(ledger, claim, label, figure)
                 for label, figure in (("Paper", claim.paper), ("Independent", claim.independent)) if figure]
         rows += [self.ours(row, profile) for profile in row.verdicts]
@@ -148,8 +153,14 @@ class ClaimsTable(ChapterDirective):
             record = row.records[profile]
             shown += [", ", stored_file(self.env, page, profile, "json", "record"), ", ",
                       commit_link(self.env, record)]
-            if row.reasons[profile]:
-                shown.append(el("span", {"class": "small companion-warn"}, "stale: inputs changed since the run"))
+            state = row.states[profile]
+            if state.word == STALE:
+                changed = CLOCK if state.reasons == [CLOCK] else "inputs changed since the run"
+                shown.append(el("span", {"class": "small companion-warn"}, f"stale: {changed}"))
+            elif state.sidecar:
+                after, day = state.sidecar.after, wording.date(state.sidecar.date)
+                shown.append(small(f"run of {wording.date(record.started)}, carried on {day} to ",
+                                   commit_at(self.env, after["commit"], after["dirty"])))
         return cell("Evidence", *shown)
 
 

@@ -9,7 +9,6 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping
 from functools import cache, partial
 from html import escape
-from itertools import product
 from typing import Any, ClassVar
 
 from docutils import nodes
@@ -17,6 +16,7 @@ from docutils.utils.smartquotes import smartyPants
 from sphinx.application import Sphinx
 
 from companion.export import FILES, command, document
+from companion.freshness.state import State
 from companion.sphinxext import wording
 from companion.sphinxext.build import depends_on_ledger, depends_on_records, repository, store_of
 from companion.sphinxext.chapter import ChapterDirective
@@ -28,7 +28,7 @@ from companion.sphinxext.uses import chapter_title
 __all__ = ["claims_data", "setup"]
 
 PARTS = ("claims", "runs", "sources", "files")
-KINDS = {"json": "record", "ipynb": "notebook"}
+KINDS, CARRY = {"json": "record", "ipynb": "notebook"}, {"carry.json": "carry"}
 FILE_WORDS = {"claims.json": "everything, nested by chapter and claim",
               "claims.csv": "the same as a table, one row for each claim and profile",
               "claims.schema.json": "JSON Schema of both"}
@@ -82,10 +82,16 @@ class ClaimsExplorer(ChapterDirective):
                     parts[text] = el("span", {}, self.inline(text))
         elif part == "runs":
             for page, found in store.records.items():
-                for profile, (kind, word) in product(found, KINDS.items()):
-                    file = stored_file(self.env, page, profile, kind, word)
-                    parts[f"{page}@{profile}.{kind}"] = el("span", {}, file)
+                for profile, (_, state) in found.items():
+                    for kind, word in stored_kinds(state).items():
+                        file = stored_file(self.env, page, profile, kind, word)
+                        parts[f"{page}@{profile}.{kind}"] = el("span", {}, file)
         return [Explorer("", *parts.values(), part=part, keys=list(parts))]
+
+
+def stored_kinds(state: State) -> dict[str, str]:
+    """Return the files of a stored run: how their names end, and what they are called."""
+    return KINDS | CARRY if state.sidecar else KINDS
 
 
 def visit_html(self: Any, node: Explorer) -> None:
@@ -129,7 +135,6 @@ def part_html(builder: Any, part: str, written: Mapping[str, str]) -> str:
 
 
 
-
 def inline_html(written: Mapping[str, str], text: str) -> str:
     """Return a text of the ledger as HTML."""
     return written.get(text) or smartyPants(escape(text, quote=False), "qDe", "en")
@@ -151,14 +156,26 @@ def runs_html(app: Sphinx, written: Mapping[str, str], href: Callable[[str], str
             else:
                 held, dirty = record.code_at
                 commit = f'<a href="{repo}/commit/{escape(held)}">{escape(held[:9])}</a>'
+                state = store.state(page.id, profile)
+                files = [written[f"{page.id}@{profile}.{kind}"] for kind in stored_kinds(state)]
                 shown = (f"{wording.date(record.started)}, {wording.duration(record.duration_s)}, "
                          f"{escape(record.device)}; commit {commit}{' with local changes' * dirty}; "
-                         + ", ".join(written[f"{page.id}@{profile}.{kind}"] for kind in KINDS))
+                         f"{carried_html(repo, state)}{', '.join(files)}")
             lines.append(f'<tr id="{run_id(page.id, profile)}"><th scope="row">{name}, {profile}</th>'
                          f"<td>{shown}</td><td><code>{command(page, profile)}</code></td></tr>\n")
     heads = "".join(f'<th scope="col">{head}</th>' for head in ("Page, profile", "Run", "Again"))
     return (f'<table class="explorer-runs"><caption>One line for each page and profile.</caption>'
             f"<thead><tr>{heads}</tr></thead><tbody>{''.join(lines)}</tbody></table>")
+
+
+def carried_html(repo: str, state: State) -> str:
+    """Return when and to which commit a run was carried; nothing where it was not."""
+    if state.sidecar is None:
+        return ""
+    commit = escape(state.sidecar.after["commit"])
+    more = " with local changes" * state.sidecar.after["dirty"]
+    return (f'carried on {wording.date(state.sidecar.date)} to <a href="{repo}/commit/{commit}">{commit[:9]}</a>'
+            f"{more}; ")
 
 
 def visit_latex(self: Any, node: Explorer) -> None:

@@ -10,13 +10,21 @@ from typing import Any
 from companion.root import PROFILES
 from companion.sphinxext import wording
 from companion.sphinxext.badge import DAGGER_LEGEND
-from companion.sphinxext.claims_table import INTERVALS, WHOSE, figure_words, seed_words
+from companion.sphinxext.claims_table import (
+    CLOCK_TITLE,
+    CLOCK_WORDS,
+    INTERVALS,
+    WHOSE,
+    figure_words,
+    seed_words,
+)
 
 __all__ = ["Sheet", "attributes", "filters", "row_id", "run_id"]
 
 KINDS = ("order", "identity", "bound", "count", "measure", "training")
 HEADS = ("Claim", "Chapter", "Verdict", "Ours", "Paper")
 DAGGER = "<i>†</i>"
+CLOCK = f', <abbr title="{CLOCK_TITLE}">{CLOCK_WORDS}</abbr>'
 
 
 def row_id(claim: str) -> str:
@@ -75,7 +83,7 @@ class Sheet:
         unit = f" <small>{escape(claim['unit'])}</small>" if claim["unit"] else ""
         return (f'<tbody {given}><tr><th scope="row"><details><summary><code>{claim["id"]}</code> '
                 f"{self.inline(claim['statement'])}</summary></details></th>"
-                f"<td>{self.chapter(claim['chapter'])} <small>{claim['kind']}</small></td>"
+                f"<td>{self.chapter(claim['chapter'])} <small>{claim['kind']}{CLOCK * claim['clock']}</small></td>"
                 f"<td>{badge(claim['verdict'])}</td><td><span>{ours}</span>{unit}</td><td>{theirs}</td></tr>\n"
                 f'<tr><td colspan="{len(HEADS)}"><dl>{"".join(self.lines(claim))}</dl></td></tr></tbody>\n')
 
@@ -110,6 +118,9 @@ class Sheet:
             parts.append(f"expected {escape(wording.typeset(outcome['expected']))}{why}")
         parts += [self.inline(outcome[key]) for key in ("why", "cost") if outcome[key]]
         parts += [f'<span class="companion-warn">stale: {escape(why)}</span>' for why in outcome["stale"] or ()]
+        if carried := outcome["carried"]:
+            parts.append(f"run of {wording.date(outcome['started'])} at {carried['from'][:9]}, carried on "
+                         f"{wording.date(carried['date'])} to {carried['to'][:9]}")
         return f"{badge(outcome['verdict'])} {'; '.join([*parts, *self.evidence(claim, profile, outcome)])}"
 
     def evidence(self, claim: Mapping[str, Any], profile: str, outcome: Mapping[str, Any]) -> Iterator[str]:

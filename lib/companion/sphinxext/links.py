@@ -13,7 +13,7 @@ from companion.record import Record
 from companion.sphinxext.build import repository, store_of
 from companion.sphinxext.element import Element, el
 
-__all__ = ["commit_link", "outside", "page_link", "source_links", "stored_file"]
+__all__ = ["commit_at", "commit_link", "outside", "page_link", "source_links", "stored_file"]
 
 
 def outside(uri: str, text: str) -> nodes.reference:
@@ -30,7 +30,9 @@ def page_link(env: BuildEnvironment, page: str, text: str = "") -> pending_xref:
 
 
 def stored_file(env: BuildEnvironment, page: str, profile: str, kind: str, text: str) -> download_reference:
-    """Return a link to the record (``json``) or executed notebook (``ipynb``), carried inside the book."""
+    """Return a link to the record (``json``), its sidecar (``carry.json``) or the executed notebook (``ipynb``),
+    carried inside the book.
+    """
     path = store_of(env.app).record_path(page, profile).with_suffix(f".{kind}")
     target = "/" + path.relative_to(store_of(env.app).root).as_posix()
     return download_reference("", text, refdoc=env.docname, reftarget=target, reftype="download", refexplicit=True)
@@ -40,8 +42,12 @@ def commit_link(env: BuildEnvironment, record: Record) -> Element:
     """Return the commit that holds the code of a run, short and linked to the repository, and whether part of that
     code is in none.
     """
+    return commit_at(env, *record.code_at)
+
+
+def commit_at(env: BuildEnvironment, commit: str, dirty: bool) -> Element:
+    """Return a commit, short and linked to the repository, and whether there were changes that it lacks."""
     url, _ = repository(env.app)
-    commit, dirty = record.code_at
     short = nodes.literal("", commit[:9])
     link = nodes.reference("", "", short, refuri=f"{url}/commit/{commit}", internal=False)
     return el("span", {}, link, " with local changes") if dirty else el("span", {}, link)

@@ -9,12 +9,14 @@ from sphinx.application import Sphinx
 from sphinx.util import logging
 from sphinx.util.docutils import SphinxDirective
 
+from companion.freshness.sidecar import Sidecar
+from companion.freshness.state import State
 from companion.pages import Page
 from companion.record import Record
 from companion.sphinxext import wording
 from companion.sphinxext.build import depends_on_ledger, depends_on_records, repository, store_of
 from companion.sphinxext.element import Element, el
-from companion.sphinxext.links import commit_link, outside, stored_file
+from companion.sphinxext.links import commit_at, commit_link, outside, stored_file
 from companion.sphinxext.notebooks import binder, colab
 
 __all__ = ["setup"]
@@ -40,8 +42,11 @@ class Provenance(SphinxDirective):
             return []
         depends_on_ledger(self.env, page.chapter)
         depends_on_records(self.env, page.id)
-        record, reasons = store.records[name].get("book", (None, []))
+        record, sidecar = store.record(name, "book"), store.state(name, "book").sidecar
         lines = [el("p", {}, items) for items in (self.shown(record), self.times(page), self.links(page, record))]
+        if record is not None and sidecar is not None:
+            lines.append(el("p", {}, self.carried(page, record, sidecar)))
+        reasons = store.lacking(name, "book")
         lines += [el("p", {"class": "companion-warn"}, f"Stale: {reason}.") for reason in reasons]
         return [el("aside", {"class": "companion-provenance", "aria-label": "How this page was made"}, lines,
                    self.details(page))]
@@ -55,6 +60,17 @@ class Provenance(SphinxDirective):
                  item(record.device), item("commit ", commit_link(self.env, record)),
                  item(f"contdepth {record.versions.get('contdepth', '?')}")]
         return spaced([*shown, item(f"seed{'s' * (len(record.seeds) > 1)} {seeds}")] if seeds else shown)
+
+    def carried(self, page: Page, record: Record, sidecar: Sidecar) -> list[Any]:
+        """Return when, from where and to where the run was carried, and what was compared for that."""
+        equal = sidecar.compared
+        much = ", ".join(f"{equal[name]} {name.removesuffix('s') if equal[name] == 1 else name}"
+                         for name in ("checks", "figures"))
+        text = [f"Carried on {wording.date(sidecar.date)} from commit ",
+                commit_at(self.env, sidecar.before["commit"], False), f" (run of {wording.date(record.started)}) "
+                "to commit ", commit_at(self.env, sidecar.after["commit"], sidecar.after["dirty"]),
+                f": {much} equal to the bit at smoke"]
+        return spaced([item(text), item(stored_file(self.env, page.id, "book", "carry.json", "Carry"))])
 
     def times(self, page: Page) -> list[Any]:
         """Return the measured time of each profile, or that it was not attempted."""
@@ -85,7 +101,7 @@ class Provenance(SphinxDirective):
             record = store_of(self.env.app).record(page.id, profile)
             if record is not None:
                 cells = [wording.duration(record.duration_s), f"{record.peak_memory_mb:.0f} MB", record.device,
-                         wording.date(record.started)]
+                         wording.date(record.started) + carried_on(store_of(self.env.app).state(page.id, profile))]
             else:
                 why = setting.not_attempted or "no run is stored"
                 cells = ["–", "–", f"{why}{'; ' + setting.cost if setting.cost else ''}", "–"]
@@ -98,6 +114,11 @@ class Provenance(SphinxDirective):
                   el("div", {"class": "companion-scroll", "tabindex": "0", "role": "region",
                              "aria-label": "Time and hardware of each profile"},
                      el("table", {}, head, el("tbody", {}, rows))), again)
+
+
+def carried_on(state: State) -> str:
+    """Return behind the date of a run the day on which it was carried; nothing where it was not."""
+    return f", carried on {wording.date(state.sidecar.date)}" if state.sidecar else ""
 
 
 def spaced(items: list[Any]) -> list[Any]:

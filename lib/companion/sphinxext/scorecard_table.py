@@ -6,6 +6,7 @@ from docutils import nodes
 from sphinx.application import Sphinx
 from sphinx.util.docutils import SphinxDirective
 
+from companion.freshness.state import CARRIED, STALE
 from companion.scorecard import NOT_RUN, Row, counts
 from companion.sphinxext import wording
 from companion.sphinxext.badge import badge
@@ -76,12 +77,13 @@ class Scorecard(SphinxDirective):
         return page_link(self.env, f"{chapter}/claims", name) if claims else name
 
     def newest(self, rows: list[Row]) -> str:
-        """Return when the newest run was made, and how many claims rest on stale runs."""
+        """Return when the newest run was made, and how many claims rest on carried and on stale runs."""
         started = [record.started for row in rows for record in row.records.values()]
         text = f"Newest run: {wording.date(max(started))}." if started else "No run is stored yet."
-        stale = sum(row.stale for row in rows)
         waiting = sum(row.verdict == NOT_RUN for row in rows)
-        text += f" {stale} claim{'s rest' if stale > 1 else ' rests'} on stale runs." if stale else ""
+        for word in (CARRIED, STALE):
+            number = sum(row.state == word for row in rows)
+            text += f" {number} claim{'s rest' if number > 1 else ' rests'} on {word} runs." if number else ""
         return text + (f" {waiting} wait for their first run." if waiting else "")
 
 

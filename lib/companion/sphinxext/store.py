@@ -9,10 +9,11 @@ from typing import TypeVar
 
 from companion.errors import CompanionError
 from companion.fingerprint import same_code
+from companion.freshness.state import CARRIED, State, lacking
 from companion.ledger import Claim, Ledger, load_ledger
 from companion.pages import Page, load_runs
 from companion.record import Record
-from companion.root import PROFILES, chapters, claims_path, notebook_path, record_path, runs_path
+from companion.root import PROFILES, carry_path, chapters, claims_path, notebook_path, record_path, runs_path
 from companion.scorecard import Row, claim_rows, records_of
 
 __all__ = ["PROFILES", "Store", "page_of"]
@@ -36,7 +37,7 @@ class Store:
         self.results = root / "results"
         self.problems: list[str] = []
         self.broken: set[str] = set()
-        self._found: dict[str, dict[str, tuple[Record, list[str]]]] = {}
+        self._found: dict[str, dict[str, tuple[Record, State]]] = {}
 
     def load(self) -> None:
         """Read everything now, so that ``problems`` is complete."""
@@ -63,13 +64,23 @@ class Store:
         return {row.claim.id: row for rows in found for row in rows or ()}
 
     @cached_property
-    def records(self) -> dict[str, dict[str, tuple[Record, list[str]]]]:
-        """``schemes/orders`` to profile to the stored record and the reasons why it is stale."""
+    def records(self) -> dict[str, dict[str, tuple[Record, State]]]:
+        """``schemes/orders`` to profile to the stored record and the state of its run."""
         return {name: self._try(self._records_of, page) or {} for name, page in self.pages.items()}
 
     def record(self, page: str, profile: str) -> Record | None:
         """Return the record of a page at a profile, or ``None``."""
-        return self.records.get(page, {}).get(profile, (None, []))[0]
+        return self.records.get(page, {}).get(profile, (None, None))[0]
+
+    def state(self, page: str, profile: str) -> State:
+        """Return the state of a page's stored run at a profile."""
+        return self.records.get(page, {}).get(profile, (None, State()))[1]
+
+    def lacking(self, page: str, profile: str) -> list[str]:
+        """Return in what a page's stored run at a profile does not speak for the present book."""
+        record, state = self.records.get(page, {}).get(profile, (None, State()))
+        ledger = self.ledgers.get(page.partition("/")[0]) if state.word == CARRIED else None
+        return lacking(state, ledger.of(record.checks) if ledger and record else ())
 
     def same_code(self, page: str, profile: str) -> bool:
         """Tell whether the stored run of a page has cells that say what the page's present ones say."""
@@ -86,12 +97,17 @@ class Store:
         chapter, _, name = page.partition("/")
         return record_path(self.results, profile, chapter, name)
 
+    def carry_path(self, page: str, profile: str) -> Path:
+        """Return where the sidecar of the record of ``schemes/orders`` lies, present or not."""
+        chapter, _, name = page.partition("/")
+        return carry_path(self.results, profile, chapter, name)
+
     def sources(self, chapter: str) -> list[Path]:
         """Return the files that say what the chapter claims and runs."""
         return [claims_path(self.root, chapter), runs_path(self.root, chapter)]
 
-    def _records_of(self, page: Page) -> dict[str, tuple[Record, list[str]]]:
-        """Return the stored runs of a page, looked at once: telling whether they are stale takes a walk."""
+    def _records_of(self, page: Page) -> dict[str, tuple[Record, State]]:
+        """Return the stored runs of a page, looked at once: telling their states takes a walk."""
         if page.id not in self._found:
             self._found[page.id] = records_of(page)
         return self._found[page.id]

@@ -12,7 +12,7 @@ from sphinx.util.docutils import SphinxDirective
 from companion.errors import CheckError, CompanionError, nearest
 from companion.record import Record
 from companion.rejudging import judged_again
-from companion.root import record_path
+from companion.root import carry_path, record_path
 from companion.scorecard import Row
 from companion.sphinxext import wording
 from companion.sphinxext.badge import badge
@@ -44,18 +44,22 @@ class VariationDirective(SphinxDirective):
         if name not in known:
             return self.warn(f"expected a variation of book/variations.yml, found {name!r}{nearest(name, known)}")
         variation = known[name]
-        path = record_path(results_of(variation), variation.profile, variation.page.chapter, variation.page.name)
-        self.env.note_dependency(str(path))
+        for path in (record_path, carry_path):
+            place = path(results_of(variation), variation.profile, variation.page.chapter, variation.page.name)
+            self.env.note_dependency(str(place))
         depends_on_records(self.env, variation.page.id)
         depends_on_ledger(self.env, variation.page.chapter)
-        reasons, record = variation.reasons(), variation.record()
+        state, record = variation.state(), variation.record()
+        reasons = variation.reasons(state)
         for reason in reasons:
             self.warn(f"{name}: {reason}; run: .venv/bin/companion vary {name}")
         if reasons or record is None:
             return []
         command = nodes.literal_block(variation.command, variation.command, language="bash")
-        return [command, el("p", {"class": "companion-took"}, f"Took {wording.duration(record.duration_s)} on "
-                            f"{record.device}, {wording.date(record.started)}."), self.table(variation, record)]
+        carried = f", carried on {wording.date(state.sidecar.date)}" if state.sidecar else ""
+        took = (f"Took {wording.duration(record.duration_s)} on {record.device}, {wording.date(record.started)}"
+                f"{carried}.")
+        return [command, el("p", {"class": "companion-took"}, took), self.table(variation, record)]
 
     def warn(self, sentence: str) -> list[nodes.Node]:
         """Log a warning at the directive's place."""

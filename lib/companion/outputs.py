@@ -35,8 +35,8 @@ def compare_outputs(
     """Return how many code cells had their outputs compared, and one line for each that differs.
 
     Cells are paired by position; the first whose code is not the stored one ends the comparison. Where the caller
-    knows that both say the same (``same_code``), the words of cells may differ, and those that hold only imports are
-    left out unless they stand in the same places.
+    knows that both say the same (``same_code``), the words of cells may differ, and those that hold only imports
+    are left out unless they stand in the same places.
     """
     count, found = 0, []
     sides = _code(stored), _code(fresh)

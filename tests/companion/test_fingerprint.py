@@ -168,6 +168,17 @@ def test_a_re_exported_name_that_comes_from_elsewhere_counts(ran):
     assert before["digest"] != after["digest"]
 
 
+def test_which_of_two_functions_of_one_name_a_cell_calls_counts(ran):
+    """Both are called ``slope`` where they are defined, both are used before and after, in the same order."""
+    cell = 'check("toy.euler.order", euler_slope(steps))'
+    edit(ran, "book/toy/euler.md", "import euler_slope", "import euler_slope, heun_slope")
+    edit(ran, "book/toy/euler.md", cell, f"{cell}\nheun_slope(steps)\nx = euler_slope(steps)")
+    page = find_page(ran, "toy/euler")
+    before = fingerprint(page, "smoke")
+    edit(ran, "book/toy/euler.md", "x = euler_slope", "x = heun_slope")
+    assert fingerprint(page, "smoke")["digest"] != before["digest"]
+
+
 def test_only_the_symbol_that_changed_is_named(ran):
     edit(ran, "lib/contdepth/helpers.py", "2 * x", "x + x + zero()")
     path = ran / "lib/contdepth/helpers.py"

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from companion.freshness.canonical import Symbol
 from companion.freshness.modules import Module
 
-__all__ = ["SETTERS", "at_import", "is_subclass_hook", "writes"]
+__all__ = ["SETTERS", "at_import", "hooks", "writes"]
 
 MUTATORS = {
     "append",
@@ -25,18 +25,20 @@ MUTATORS = {
     "appendleft",
 }
 """Methods that change the object they are called on."""
-SETTERS = ("set", "register", "use", "filter", "simplefilter", "seed", "manual_seed", "update", "append", "add")
+SETTERS = ("set", "register", "use", "filterwarnings", "simplefilter", "seed", "manual_seed")
 """How the names of functions of other libraries begin that change a state of theirs."""
 _LATER = (ast.FunctionDef, ast.AsyncFunctionDef, ast.Lambda)
 
 
-def at_import(statement: ast.stmt) -> Iterator[ast.expr]:
-    """Yield what a definition calls when its module is imported: decorators, bases, calls in values."""
+def at_import(statement: ast.stmt) -> Iterator[tuple[ast.expr, bool]]:
+    """Yield what a definition makes use of when its module is imported, and whether it is called: decorators and
+    calls in values are, the bases of classes are not.
+    """
     if isinstance(statement, (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef)):
-        yield from statement.decorator_list
+        yield from ((part, True) for part in statement.decorator_list)
     if isinstance(statement, ast.ClassDef):
-        yield from statement.bases
-        yield from (keyword.value for keyword in statement.keywords)
+        yield from ((part, False) for part in statement.bases)
+        yield from ((keyword.value, True) for keyword in statement.keywords)
         for inner in statement.body:
             yield from at_import(inner)
         return
@@ -44,7 +46,7 @@ def at_import(statement: ast.stmt) -> Iterator[ast.expr]:
     while pending:
         node = pending.pop()
         if isinstance(node, ast.Call):
-            yield node.func
+            yield node.func, True
         pending += [child for child in ast.iter_child_nodes(node) if not isinstance(child, _LATER)]
 
 
@@ -56,21 +58,27 @@ def writes(module: Module, symbol: Symbol) -> bool:
     names = {*module.definitions, *module.scope.imports, *module.rest_names}
     for statement in module.definitions.get(symbol.name, ()):
         for node in ast.walk(statement):
-            if isinstance(node, ast.Global) or is_subclass_hook(node):
+            if isinstance(node, ast.Global):
                 return True
             if isinstance(node, (ast.Attribute, ast.Subscript)) and not isinstance(node.ctx, ast.Load):
                 if _root(node) in names:
                     return True
-            if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute) and node.func.attr in MUTATORS:
-                if _root(node.func) in names:
+            if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute):
+                root, called = _root(node.func), node.func.attr
+                if (called in MUTATORS and root in names) or (
+                    called.startswith(SETTERS) and root in module.scope.imports
+                ):
                     return True
     return False
 
 
-def is_subclass_hook(node: ast.AST) -> bool:
-    """Tell whether a node makes classes that derive from its own change something."""
-    return (isinstance(node, ast.FunctionDef) and node.name == "__init_subclass__") or (
-        isinstance(node, ast.ClassDef) and any(keyword.arg == "metaclass" for keyword in node.keywords)
+def hooks(module: Module, symbol: Symbol) -> bool:
+    """Tell whether deriving from a class runs code of its own: ``__init_subclass__`` or a metaclass."""
+    return any(
+        (isinstance(node, ast.FunctionDef) and node.name == "__init_subclass__")
+        or (isinstance(node, ast.ClassDef) and any(keyword.arg == "metaclass" for keyword in node.keywords))
+        for statement in module.definitions.get(symbol.name, ())
+        for node in ast.walk(statement)
     )
 
 

@@ -14,11 +14,13 @@ from companion import evidence
 from companion.errors import CompanionError
 from companion.freshness.history import is_shallow
 from companion.freshness.settle import unfounded, unsettled
+from companion.freshness.sidecar import read_sidecar
 from companion.freshness.state import CARRIED, FRESH
 from companion.ledger import load_ledger, load_ledgers
 from companion.pages import Page, load_pages
 from companion.record import load_records
 from companion.rejudging import judged
+from companion.root import CARRY
 from companion.scorecard import records_of
 from companion.staleness import findings
 from companion.variations import Variation, load_variations, results_of
@@ -133,6 +135,11 @@ def test_every_stored_run_is_of_a_commit() -> None:
     """A run made with local changes cannot be checked out until a commit is found that holds its code."""
     unknown = [item.path.relative_to(ROOT).as_posix() for item in unsettled(ROOT)]
     assert unknown == [], "commit the code that ran, then: .venv/bin/companion settle"
+
+
+def test_every_carry_is_to_a_commit() -> None:
+    dirty = [path.name for path in (ROOT / "results").rglob(f"*{CARRY}") if read_sidecar(path).after["dirty"]]
+    assert not dirty, f"expected carries of committed code, found local changes in {dirty}; commit, then carry again"
 
 
 def test_every_stored_runs_code_can_be_checked_out() -> None:

@@ -139,7 +139,7 @@ def test_every_stored_run_is_of_a_commit() -> None:
 
 def test_every_carry_is_to_a_commit() -> None:
     dirty = [path.name for path in (ROOT / "results").rglob(f"*{CARRY}") if read_sidecar(path).after["dirty"]]
-    assert not dirty, f"expected carries of committed code, found local changes in {dirty}; commit, then carry again"
+    assert not dirty, f"expected carries of committed code, found local changes in {dirty}; commit and carry again"
 
 
 def test_every_stored_runs_code_can_be_checked_out() -> None:

@@ -314,7 +314,7 @@ TABLE = """
 import json, sys
 from pathlib import Path
 sys.path.insert(0, sys.argv[1])
-from companion.freshness.canonical import Symbol
+from companion.freshness.tokens import Symbol
 from companion.freshness.symbols import Library
 lib = Path(sys.argv[2])
 library = Library(lib)

@@ -9,8 +9,8 @@ from dataclasses import dataclass
 from difflib import SequenceMatcher
 from pathlib import Path
 
-from companion.freshness.canonical import Piece, Symbol, Token, flat
 from companion.freshness.page_symbols import PageSymbols, page_symbols
+from companion.freshness.tokens import Piece, Symbol, Token, flat
 from companion.pages import Page
 from companion.text import read_text
 

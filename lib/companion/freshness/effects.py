@@ -5,8 +5,8 @@ from __future__ import annotations
 import ast
 from collections.abc import Iterator
 
-from companion.freshness.canonical import Symbol
 from companion.freshness.modules import Module
+from companion.freshness.tokens import Symbol
 
 __all__ = ["SETTERS", "at_import", "hooks", "writes"]
 

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 
-from companion.freshness.canonical import Meaning, Outside, Package, Symbol
 from companion.freshness.modules import PACKAGE, Modules
 from companion.freshness.scopes import Scope, Target
+from companion.freshness.tokens import Meaning, Outside, Package, Symbol
 
 __all__ = ["ModuleNames", "PageNames"]
 

@@ -6,11 +6,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from companion.errors import PageError
-from companion.freshness.canonical import Emitter, Symbol, Token, flat, silent
+from companion.freshness.canonical import Emitter
 from companion.freshness.modules import imports_of
 from companion.freshness.names import PageNames
 from companion.freshness.scopes import scope_of
 from companion.freshness.symbols import Library, digest_of, library_at
+from companion.freshness.tokens import Symbol, Token, flat
+from companion.freshness.writer import silent
 from companion.pages import Page
 from companion.sourcecode import parse_cell
 

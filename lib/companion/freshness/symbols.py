@@ -12,12 +12,13 @@ from collections.abc import Callable, Iterable, Sequence
 from functools import lru_cache
 from pathlib import Path
 
-from companion.freshness.canonical import Emitter, Outside, Symbol, Token
+from companion.freshness.canonical import Emitter
 from companion.freshness.components import components
 from companion.freshness.effects import SETTERS, at_import, hooks, writes
 from companion.freshness.modules import PACKAGE, Module, Modules, imports_of
 from companion.freshness.names import ModuleNames
 from companion.freshness.scopes import Target
+from companion.freshness.tokens import Outside, Symbol, Token
 
 __all__ = ["Library", "digest_of", "library_at"]
 

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import ast
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
-from companion.freshness.modules import Module
+from companion.freshness.canonical import Emitter
+from companion.freshness.modules import Module, Modules
+from companion.freshness.names import ModuleNames
 from companion.freshness.tokens import Symbol
 
-__all__ = ["SETTERS", "at_import", "hooks", "writes"]
+__all__ = ["Effects"]
 
 MUTATORS = {
     "append",
@@ -28,6 +30,52 @@ MUTATORS = {
 SETTERS = ("set", "register", "use", "filterwarnings", "simplefilter", "seed", "manual_seed")
 """How the names of functions of other libraries begin that change a state of theirs."""
 _LATER = (ast.FunctionDef, ast.AsyncFunctionDef, ast.Lambda)
+
+
+class Effects:
+    """Follows what definitions call when their modules are imported."""
+
+    def __init__(self, modules: Modules, references: Callable[[Symbol], list[Symbol]]) -> None:
+        self.modules, self.references = modules, references
+        self._registers: dict[str, bool] = {}
+        self._traits: dict[tuple[Symbol, object], bool] = {}
+
+    def registers(self, module: Module) -> bool:
+        """Tell whether a definition of ``module`` may change something elsewhere when the module is imported."""
+        if module.name not in self._registers:
+            self._registers[module.name] = any(
+                self._effective(module, *part)
+                for statements in module.definitions.values()
+                for statement in statements
+                for part in at_import(statement)
+            )
+        return self._registers[module.name]
+
+    def _effective(self, module: Module, part: ast.expr, called: bool) -> bool:
+        emitter = Emitter(ModuleNames(self.modules, module.name))
+        emitter.emit(part)
+        for token in emitter.out:
+            if isinstance(token, Symbol):
+                if self._leads_to(token, writes if called else hooks):
+                    return True
+            elif token[:1] == "<" and "." in token and token.strip("<>").rpartition(".")[2].startswith(SETTERS):
+                return True
+        return False
+
+    def _leads_to(self, start: Symbol, trait: Callable[[Module, Symbol], bool]) -> bool:
+        """Tell whether a symbol, or one that it refers to directly or through others, has a trait."""
+        key = (start, trait)
+        if key not in self._traits:
+            pending, seen = [start], {start}
+            self._traits[key] = False
+            while pending and not self._traits[key]:
+                symbol = pending.pop()
+                module = self.modules.get(symbol.module)
+                self._traits[key] = module is not None and trait(module, symbol)
+                fresh = [other for other in self.references(symbol) if other not in seen]
+                seen.update(fresh)
+                pending += fresh
+        return self._traits[key]
 
 
 def at_import(statement: ast.stmt) -> Iterator[tuple[ast.expr, bool]]:

@@ -6,16 +6,15 @@ imported. Definitions that refer to each other in a circle get theirs together.
 
 from __future__ import annotations
 
-import ast
 import hashlib
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from functools import lru_cache
 from pathlib import Path
 
 from companion.freshness.canonical import Emitter
 from companion.freshness.components import components
-from companion.freshness.effects import SETTERS, at_import, hooks, writes
-from companion.freshness.modules import PACKAGE, Module, Modules, imports_of
+from companion.freshness.effects import Effects
+from companion.freshness.modules import PACKAGE, Modules, imports_of
 from companion.freshness.names import ModuleNames
 from companion.freshness.scopes import Target
 from companion.freshness.tokens import Outside, Symbol, Token
@@ -34,8 +33,7 @@ class Library:
         self._references: dict[Symbol, list[Symbol]] = {}
         self._loads: dict[Symbol, list[Target]] = {}
         self._digests: dict[Symbol, str] = {}
-        self._registers: dict[str, bool] = {}
-        self._traits: dict[tuple[Symbol, object], bool] = {}
+        self._effects = Effects(self.modules, self.references)
 
     def tokens(self, symbol: Symbol) -> list[Token]:
         """Return what a symbol says, with what it refers to in the places where it does."""
@@ -147,7 +145,7 @@ class Library:
                 module = self.modules.get(name)
                 if module is None:
                     continue
-                if self.registers(module):
+                if self._effects.registers(module):
                     found.append(Symbol("whole", name))
                 elif module.rest:
                     found.append(Symbol("rest", name))
@@ -166,43 +164,6 @@ class Library:
         if target.name is not None and target.name != "*":
             names.append(f"{full}.{target.name}")
         return [name for name in names if self.modules.get(name) is not None]
-
-    def registers(self, module: Module) -> bool:
-        """Tell whether a definition of ``module`` may change something elsewhere when the module is imported."""
-        if module.name not in self._registers:
-            self._registers[module.name] = any(
-                self._effective(module, *part)
-                for statements in module.definitions.values()
-                for statement in statements
-                for part in at_import(statement)
-            )
-        return self._registers[module.name]
-
-    def _effective(self, module: Module, part: ast.expr, called: bool) -> bool:
-        emitter = Emitter(ModuleNames(self.modules, module.name))
-        emitter.emit(part)
-        for token in emitter.out:
-            if isinstance(token, Symbol):
-                if self._leads_to(token, writes if called else hooks):
-                    return True
-            elif token[:1] == "<" and "." in token and token.strip("<>").rpartition(".")[2].startswith(SETTERS):
-                return True
-        return False
-
-    def _leads_to(self, start: Symbol, trait: Callable[[Module, Symbol], bool]) -> bool:
-        """Tell whether a symbol, or one that it refers to directly or through others, has a trait."""
-        key = (start, trait)
-        if key not in self._traits:
-            pending, seen = [start], {start}
-            self._traits[key] = False
-            while pending and not self._traits[key]:
-                symbol = pending.pop()
-                module = self.modules.get(symbol.module)
-                self._traits[key] = module is not None and trait(module, symbol)
-                fresh = [other for other in self.references(symbol) if other not in seen]
-                seen.update(fresh)
-                pending += fresh
-        return self._traits[key]
 
     def _settle(self, group: Sequence[Symbol]) -> None:
         """Give the symbols of one component, all of whose outer references have digests, theirs."""

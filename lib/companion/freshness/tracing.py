@@ -48,7 +48,7 @@ def environment(folder: Path, source: Path) -> dict[str, str]:
     file.write_text(CONFIGURATION.format(folder=folder, source=source), encoding="utf-8")
     return {
         "COVERAGE_PROCESS_START": str(file),
-        "NUMBA_JIT_COVERAGE": "0",    # its default, which an environment may have changed: compiled is not executed
+        "NUMBA_JIT_COVERAGE": "0",    # the default, which an environment may change: compiled is not executed
     }
 
 

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from companion.errors import CompanionError, DocumentError
+from companion.errors import CompanionError, DocumentError, counted
 from companion.root import CARRY
 
 if TYPE_CHECKING:
@@ -240,8 +240,7 @@ def check_ledger_command(root: Path, options: argparse.Namespace) -> int:
     if problems:
         raise DocumentError(list(dict.fromkeys(problems)))
     claims = sum(len(ledger.claims) for ledger in ledgers)
-    counted = ((len(ledgers), "ledger"), (claims, "claim"), (len(pages), "page"))
-    words = [f"{number} {word}{'' if number == 1 else 's'}" for number, word in counted]
+    words = [counted(*pair) for pair in ((len(ledgers), "ledger"), (claims, "claim"), (len(pages), "page"))]
     print(f"{', '.join(words)}: no problems")
     return 0
 

@@ -7,7 +7,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from difflib import get_close_matches
 
-__all__ = ["CheckError", "CompanionError", "DocumentError", "PageError", "RunError", "nearest"]
+__all__ = ["CheckError", "CompanionError", "DocumentError", "PageError", "RunError", "counted", "nearest"]
 
 
 class CompanionError(Exception):
@@ -41,3 +41,8 @@ def nearest(word: str, options: Iterable[str]) -> str:
     """Return ``"; did you mean 'x'?"`` for the option closest to ``word``, or an empty string."""
     found = get_close_matches(word, list(options), n=1, cutoff=0.5)
     return f"; did you mean {found[0]!r}?" if found else ""
+
+
+def counted(number: int, word: str) -> str:
+    """Return ``1 run``, ``2 runs``."""
+    return f"{number} {word}{'' if number == 1 else 's'}"

@@ -5,7 +5,6 @@ from __future__ import annotations
 import csv
 import io
 import json
-import os
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from functools import cache
 from pathlib import Path
@@ -18,6 +17,7 @@ from companion.machine import git_state
 from companion.pages import Page, load_runs
 from companion.root import chapters, claims_path, notebook_path, record_path, runs_path
 from companion.scorecard import Row, claim_rows
+from companion.text import write_text
 from companion.verdict import Region
 
 __all__ = ["FILES", "SCHEMA", "as_csv", "as_json", "check_anchor", "command", "csv_rows", "document", "export",
@@ -55,12 +55,7 @@ def write(data: Mapping[str, Any], folder: Path) -> list[Path]:
     try:
         folder.mkdir(parents=True, exist_ok=True)
         for path, text in zip(paths, texts, strict=True):
-            part = path.with_name(f"{path.name}.{os.getpid()}.part")
-            try:
-                part.write_text(text, encoding="utf-8", newline="")
-                os.replace(part, path)
-            finally:
-                part.unlink(missing_ok=True)
+            write_text(path, text)
     except OSError as error:
         said = error.strerror or error
         raise CompanionError(f"expected a folder to write into, found {folder}: {said}; name another") from None

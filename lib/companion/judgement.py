@@ -5,11 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
-from companion.errors import RunError
+from companion.errors import RunError, counted
 from companion.evidence import differences
 from companion.ledger import load_ledger
 from companion.record import read_record, record_files
-from companion.rejudging import judged, refusals
+from companion.rejudging import refusals
 from companion.root import chapters, claims_path
 
 __all__ = ["Judgement", "judge_records"]
@@ -28,9 +28,9 @@ class Judgement:
     def summary(self) -> str:
         """The last line: counts and outcome."""
         differ = "is not the accepted one" if len(self.differing) == 1 else "are not the accepted ones"
-        text = (f"{_count(self.numbers, 'stored number')} of {_count(self.runs, 'run')} judged; "
-                f"{_count(len(self.differing), 'verdict')} {differ}")
-        return f"{text}; {_count(len(self.problems), 'problem')}" if self.problems else text
+        text = (f"{counted(self.numbers, 'stored number')} of {counted(self.runs, 'run')} judged; "
+                f"{counted(len(self.differing), 'verdict')} {differ}")
+        return f"{text}; {counted(len(self.problems), 'problem')}" if self.problems else text
 
 
 def judge_records(root: Path, chapter: str | None = None) -> Judgement:
@@ -55,10 +55,7 @@ def judge_records(root: Path, chapter: str | None = None) -> Judgement:
             problems.append(f"{path.relative_to(root).parent.as_posix()}/{error}")
             continue
         differing += differences(ledger, record)
-        problems += [f"{record.page_id} ({record.profile}): {line}" for line in refusals(ledger, record).values()]
-        numbers, runs = numbers + len(judged(ledger, record)), runs + 1
+        refused = refusals(ledger, record)
+        problems += [f"{record.page_id} ({record.profile}): {line}" for line in refused.values()]
+        numbers, runs = numbers + len(record.checks) - len(refused), runs + 1
     return Judgement(tuple(differing), tuple(problems), numbers, runs)
-
-
-def _count(number: int, word: str) -> str:
-    return f"{number} {word}{'' if number == 1 else 's'}"

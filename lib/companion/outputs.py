@@ -10,7 +10,7 @@ from typing import Any
 
 from companion.freshness.page_symbols import speaks
 
-__all__ = ["compare_outputs", "read_patterns"]
+__all__ = ["OVERWRITTEN", "code_cells", "compare_outputs", "read_patterns", "sanitised", "text_of"]
 
 IGNORED = "nbval-ignore-output"
 """Tag of the cells whose outputs are not compared: they show measured times."""
@@ -18,7 +18,8 @@ PICTURE = "image/"
 """How the types of pictures begin; one that was removed is named in its output's metadata and counts alike."""
 WIDGET = "application/vnd.jupyter.widget-view+json"
 WIDTH = 120
-_OVERWRITTEN = re.compile(r"^.*\r(?=[^\n])", re.MULTILINE)
+OVERWRITTEN = re.compile(r"^.*\r(?=[^\n])", re.MULTILINE)
+"""What a carriage return lets the rest of a line replace."""
 
 Patterns = Sequence[tuple[str, str]]
 Notebook = Mapping[str, Any]
@@ -39,16 +40,16 @@ def compare_outputs(
     are left out unless they stand in the same places.
     """
     count, found = 0, []
-    sides = _code(stored), _code(fresh)
+    sides = code_cells(stored), code_cells(fresh)
     if same_code:
-        speaking = [[speaks(_text(cell["source"])) for cell in cells] for cells in sides]
+        speaking = [[speaks(text_of(cell["source"])) for cell in cells] for cells in sides]
         if speaking[0] != speaking[1]:
             sides = tuple(list(compress(*pair)) for pair in zip(sides, speaking, strict=True))
     for number, (before, now) in enumerate(zip_longest(*sides), 1):
         place = f"code cell {number}"
         if before is None or now is None:
             return count, [*found, f"{place}: stored {_presence(before)}, found {_presence(now)}"]
-        if not same_code and (codes := [_text(cell["source"]) for cell in (before, now)])[0] != codes[1]:
+        if not same_code and (codes := [text_of(cell["source"]) for cell in (before, now)])[0] != codes[1]:
             return count, [*found, f"{place}, code: {_first_difference(*codes)}"]
         if IGNORED in before["metadata"].get("tags", ()):
             continue
@@ -58,12 +59,13 @@ def compare_outputs(
     return count, found
 
 
-def _code(notebook: Notebook) -> list[Mapping[str, Any]]:
+def code_cells(notebook: Notebook) -> list[Mapping[str, Any]]:
+    """Return the code cells in order."""
     return [cell for cell in notebook["cells"] if cell["cell_type"] == "code"]
 
 
 def _presence(cell: Mapping[str, Any] | None) -> str:
-    return "none" if cell is None else _quoted(_text(cell["source"]).partition("\n")[0], 0)
+    return "none" if cell is None else _quoted(text_of(cell["source"]).partition("\n")[0], 0)
 
 
 def _shown(cell: Mapping[str, Any], patterns: Patterns) -> list[tuple[str, str]]:
@@ -78,13 +80,13 @@ def _shown(cell: Mapping[str, Any], patterns: Patterns) -> list[tuple[str, str]]
             streams[kind] = len(shown)
         shown.append((kind, text))
     for kind, place in streams.items():
-        shown[place] = kind, _OVERWRITTEN.sub("", shown[place][1])
-    return [(kind, _sanitised(text, patterns)) for kind, text in shown]
+        shown[place] = kind, OVERWRITTEN.sub("", shown[place][1])
+    return [(kind, sanitised(text, patterns)) for kind, text in shown]
 
 
 def _parts(output: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
     if output["output_type"] == "stream":
-        yield output["name"], _text(output["text"])
+        yield output["name"], text_of(output["text"])
     elif output["output_type"] == "error":
         yield "error", f"{output['ename']}: {output['evalue']}"
     else:
@@ -92,17 +94,18 @@ def _parts(output: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
         shown = {**dict.fromkeys(removed), **output["data"]}
         for kind, value in sorted(shown.items(), key=lambda item: (item[0] != "text/plain", item[0])):
             if kind != WIDGET:
-                yield kind, "" if kind.startswith(PICTURE) else _text(value)
+                yield kind, "" if kind.startswith(PICTURE) else text_of(value)
 
 
-def _text(value: object) -> str:
+def text_of(value: object) -> str:
     """Return a notebook's text, which is stored as a string or as its lines; other data as JSON."""
     if isinstance(value, list) and all(isinstance(line, str) for line in value):
         return "".join(value)
     return value if isinstance(value, str) else json.dumps(value, sort_keys=True)
 
 
-def _sanitised(text: str, patterns: Patterns) -> str:
+def sanitised(text: str, patterns: Patterns) -> str:
+    """Return ``text`` with what the patterns match replaced."""
     for regex, replacement in patterns:
         text = re.sub(regex, replacement, text)
     return text

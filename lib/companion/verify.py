@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from companion.errors import counted
 from companion.evidence import difference, flaws, measured
 from companion.fingerprint import same_code
 from companion.ledger import Ledger, load_ledger
@@ -45,13 +46,13 @@ class Report:
     @property
     def summary(self) -> str:
         """The last line: counts and outcome."""
-        what = f"{_count(self.claims, 'claim')} on {_count(self.pages, 'page')}"
+        what = f"{counted(self.claims, 'claim')} on {counted(self.pages, 'page')}"
         if self.cells:
-            what += f" and the outputs of {_count(self.cells, 'cell')}"
+            what += f" and the outputs of {counted(self.cells, 'cell')}"
         if not self.findings:
             outputs = ", every output as stored" if self.cells else ""
             return f"verified {what}: every verdict is as accepted and as stored{outputs}"
-        return f"verified {what}: {_count(len(self.findings), 'difference')}"
+        return f"verified {what}: {counted(len(self.findings), 'difference')}"
 
 
 def verify(
@@ -180,7 +181,3 @@ def _note_findings(page: str, fresh: Record, stored: Record) -> list[str]:
         elif not math.isclose(fresh.values[name], stored.values[name], rel_tol=NOTE_TOLERANCE, abs_tol=1e-12):
             found.append(f"{label}: stored {stored.values[name]:.6g}, found {fresh.values[name]:.6g}")
     return found
-
-
-def _count(number: int, word: str) -> str:
-    return f"{number} {word}{'' if number == 1 else 's'}"

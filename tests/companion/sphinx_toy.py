@@ -77,6 +77,14 @@ The gap is {ours}`toy.gap:interval`, at smoke {ours}`toy.order.euler@smoke:.2f`;
 We noted {noted}`toy/orders#accuracy:.1f` % and {noted}`accuracy`.
 """
 
+VARIATIONS = """\
+variations:
+  - id: finer
+    page: toy/orders
+    parameters: {steps: [80, 160]}
+    watch: [toy.order.euler]
+"""
+
 PAGES = {
     "book/index.md": """\
 # A toy companion

@@ -6,7 +6,6 @@ import subprocess
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from types import SimpleNamespace
 
 import pytest
 import toy_book
@@ -223,9 +222,10 @@ def test_runs_that_cannot_be_carried(book):
     assert refused(book).endswith("expected the notebook that its record was written for, found another")
 
 
-def test_a_settled_run_has_the_commit_it_was_settled_with():
+def test_a_settled_run_has_the_commit_it_was_settled_with(committed):
+    stored = load_record(committed, "smoke", "toy", "heun")
     for dirty, settled, commit in ((False, None, "a"), (True, None, None), (True, {"commit": "b"}, "b")):
-        record = SimpleNamespace(dirty=dirty, commit="a", settled=settled)
+        record = replace(stored, dirty=dirty, commit="a", settled=settled)
         assert Stored(None, record, Path(), {}, "").commit == commit
 
 

@@ -12,7 +12,7 @@ import pytest
 from jsonschema import Draft202012Validator, FormatChecker
 from sphinx_toy import edit, write_book
 
-from companion import export
+from companion import export, text
 from companion.cli import main
 from companion.ledger import load_ledgers
 from companion.scorecard import counts
@@ -131,7 +131,7 @@ def test_a_folder_that_cannot_be_written_is_one_sentence(root: Path, tmp_path: P
 def test_a_failed_write_leaves_what_was_there(root: Path, exported: Path, tmp_path: Path, monkeypatch) -> None:
     export.export(root, tmp_path)
     before = (tmp_path / "claims.csv").read_bytes()
-    monkeypatch.setattr(export.os, "replace", lambda *_: (_ for _ in ()).throw(OSError("full")))
+    monkeypatch.setattr(text.os, "replace", lambda *_: (_ for _ in ()).throw(OSError("full")))
     with pytest.raises(export.CompanionError, match="full"):
         export.export(root, tmp_path)
     assert sorted(path.name for path in tmp_path.iterdir()) == sorted(export.FILES)

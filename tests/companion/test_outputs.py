@@ -184,11 +184,11 @@ def shortest(one, two):
 
 
 BROKEN = {
-    "text is not read": ("_text", lambda value: "", {"stdout", "text", "markup", "formula", "code"}),
+    "text is not read": ("text_of", lambda value: "", {"stdout", "text", "markup", "formula", "code"}),
     "kinds are not read": ("_parts", lambda _: iter(()), {"an error", "stderr", "no outputs", "a picture less"}),
     "the first difference is overlooked": ("_difference", lambda stored, fresh: None, {"order", "a kind less"}),
     "cells are not paired to the end": ("zip_longest", shortest, {"a last cell less", "a cell more", "an error"}),
-    "all is replaced": ("_sanitised", lambda text, patterns: "", {"stdout", "another class at an address"}),
+    "all is replaced": ("sanitised", lambda text, patterns: "", {"stdout", "another class at an address"}),
     "order does not count": (
         "_shown", lambda cell, patterns, real=outputs._shown: sorted(real(cell, patterns)),
         {"order of unlike kinds"}),

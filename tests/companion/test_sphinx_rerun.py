@@ -8,7 +8,7 @@ import subprocess
 from pathlib import Path
 
 import pytest
-from sphinx_toy import build, edit, page_text, write_book, write_run
+from sphinx_toy import VARIATIONS, build, edit, page_text, write_book, write_run
 
 from companion.errors import DocumentError
 from companion.sphinxext.cite import chapter_entry, entry_text
@@ -17,13 +17,6 @@ from companion.sphinxext.store import Store
 from companion.variations import load_variations, results_of
 
 SITE = "https://example.org/toy"
-VARIATIONS = """\
-variations:
-  - id: finer
-    page: toy/orders
-    parameters: {steps: [80, 160]}
-    watch: [toy.order.euler]
-"""
 PAGE = """\
 # Change one thing
 

@@ -7,7 +7,7 @@ import json
 from pathlib import Path
 
 import pytest
-from sphinx_toy import carry_run, edit, write_book, write_run
+from sphinx_toy import VARIATIONS, carry_run, edit, write_book, write_run
 
 from companion.cli import main
 from companion.freshness.state import CLOCK, state_of
@@ -22,13 +22,6 @@ from companion.sphinxext.store import Store
 from companion.status import write_table
 from companion.variations import load_variations
 
-VARIATIONS = """\
-variations:
-  - id: finer
-    page: toy/orders
-    parameters: {steps: [80, 160]}
-    watch: [toy.order.euler]
-"""
 GAP_BY_CLOCK = ("id: toy.gap\n", "id: toy.gap\n    clock: true\n")
 CHANGED = "contdepth.toy:slope changed since the run"
 

@@ -15,7 +15,7 @@ from pathlib import Path
 from companion.errors import CompanionError
 from companion.fingerprint import fingerprint
 from companion.freshness.bench import PROFILE, Bench, Side
-from companion.freshness.changes import Changes, Line, changes
+from companion.freshness.changes import Changes, changes
 from companion.freshness.identical import Compared, compare
 from companion.freshness.sidecar import Sidecar, record_hash, write_sidecar
 from companion.freshness.stored import Stored, obstacle, own_digest, stored_runs
@@ -134,15 +134,11 @@ def _unexecuted(changed: Changes, sides: Sequence[Side]) -> tuple[list[str], lis
             if seen(side.lines, line.path, line.first, line.last):
                 continue
             if line.kind == "raises":
-                exempt.append(f"{_place(line)} ({whose})")
+                exempt.append(f"{line} ({whose})")
             else:
                 missing.append(f"expected every changed line to be executed at {PROFILE}, found that {whose} "
-                               f"leaves out {_place(line)}")
+                               f"leaves out {line}")
     return missing, exempt
-
-
-def _place(line: Line) -> str:
-    return f"{line.symbol}, {line.path}:{line.first}: {line.text}"
 
 
 def _compared(page: Page, old: Side, new: Side) -> Compared:

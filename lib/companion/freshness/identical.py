@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from itertools import zip_longest
 from typing import Any
 
-from companion.outputs import IGNORED, WIDGET, Patterns
+from companion.outputs import IGNORED, OVERWRITTEN, WIDGET, Patterns, code_cells, sanitised, text_of
 from companion.verify import CLOCK
 
 __all__ = ["Compared", "compare"]
@@ -26,7 +26,6 @@ CONTEXT = 40
 """How many letters a message shows on either side of the first that differs."""
 _TIMES = re.compile(rf"note ({CLOCK}|seconds_|.*_(seconds|ms)$)")
 """Kinds of the notes that a clock measured: their names begin or end with the unit."""
-_OVERWRITTEN = re.compile(r"^.*\r(?=[^\n])", re.MULTILINE)
 
 
 @dataclass(frozen=True)
@@ -48,7 +47,7 @@ def compare(before: Notebook, now: Notebook, patterns: Patterns = (), clocks: Co
     the ``patterns`` match. The tags of ``now`` count.
     """
     counts = dict.fromkeys(("check", "note", "output", "figure"), 0)
-    for number, pair in enumerate(zip_longest(_code(before), _code(now)), 1):
+    for number, pair in enumerate(zip_longest(code_cells(before), code_cells(now)), 1):
         if None in pair:
             return _compared(counts, f"code cell {number}: expected it in both runs, found it in one")
         tags = pair[1]["metadata"].get("tags", ())
@@ -67,10 +66,6 @@ def _compared(counts: Mapping[str, int], difference: str | None) -> Compared:
     return Compared(counts["check"], counts["note"], counts["output"], counts["figure"], difference)
 
 
-def _code(notebook: Notebook) -> list[Mapping[str, Any]]:
-    return [cell for cell in notebook["cells"] if cell["cell_type"] == "code"]
-
-
 def _parts(
     cell: Mapping[str, Any], tags: Collection[str], patterns: Patterns, clocks: Collection[str]
 ) -> Iterator[Part]:
@@ -80,11 +75,11 @@ def _parts(
     streams: dict[str, str] = {}
     for output in cell["outputs"]:
         if output["output_type"] == "stream":
-            streams[output["name"]] = streams.get(output["name"], "") + _text(output["text"])
+            streams[output["name"]] = streams.get(output["name"], "") + text_of(output["text"])
     for output in cell["outputs"]:
         if output["output_type"] == "stream":
             if not ignored and output["name"] in streams:
-                yield output["name"], _sanitised(_OVERWRITTEN.sub("", streams.pop(output["name"])), patterns)
+                yield output["name"], sanitised(OVERWRITTEN.sub("", streams.pop(output["name"])), patterns)
         elif output["output_type"] == "error":
             yield "error", f"{output['ename']}: {output['evalue']}"
         else:
@@ -113,7 +108,7 @@ def _shown(
         yield f"picture {name}", _exact(value)
     for kind, value in sorted(output["data"].items()):
         if kind != WIDGET:
-            yield kind, _text(value) if kind.startswith("image/") else _sanitised(_text(value), patterns)
+            yield kind, text_of(value) if kind.startswith("image/") else sanitised(text_of(value), patterns)
     if rest := {**metadata, **payload}:
         yield "metadata", _exact(rest)
 
@@ -121,19 +116,6 @@ def _shown(
 def _exact(value: object) -> str:
     """Return ``value`` as JSON, in which equal text means floats equal to the bit."""
     return json.dumps(value, sort_keys=True, ensure_ascii=False)
-
-
-def _text(value: object) -> str:
-    """Return a notebook's text, which is stored as a string or as its lines; other data as JSON."""
-    if isinstance(value, list) and all(isinstance(line, str) for line in value):
-        return "".join(value)
-    return value if isinstance(value, str) else _exact(value)
-
-
-def _sanitised(text: str, patterns: Patterns) -> str:
-    for regex, replacement in patterns:
-        text = re.sub(regex, replacement, text)
-    return text
 
 
 def _words(old: Part | None, new: Part | None) -> str:

@@ -101,7 +101,7 @@ class _Past:
 
     def founded(self, item: Kept) -> bool:
         """Tell whether the commit that the record names is in the history and has the record's fingerprint."""
-        commit = (item.record.settled or {}).get("commit", item.record.commit)
+        commit, _ = item.record.code_at
         if is_shallow(self.root):
             date_of(self.root, commit)
         in_history = is_ancestor(self.root, commit)

@@ -48,9 +48,8 @@ class Stored:
     @property
     def commit(self) -> str | None:
         """The commit that has the run's own code, or None where no commit is known to."""
-        if self.record.settled:
-            return self.record.settled["commit"]
-        return None if self.record.dirty or self.record.commit == "unknown" else self.record.commit
+        commit, dirty = self.record.code_at
+        return None if dirty or commit == "unknown" else commit
 
     @property
     def speaks(self) -> bool:

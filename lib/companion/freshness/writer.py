@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import ast
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 
 from companion.freshness.scopes import Scope, is_type_checking
 from companion.freshness.tokens import Piece, Resolver, Token, literal
@@ -58,11 +58,11 @@ class Writer:
         else:
             self.out.append("-" if node is None else literal(node))
 
-    def _generic(self, node: ast.AST, skip: Sequence[str] = ()) -> None:
+    def _generic(self, node: ast.AST) -> None:
         self.out.append(f"({type(node).__name__}")
         for field in node._fields:
             value = getattr(node, field, None)
-            if value is None or value == [] or field in SKIPPED or field in skip:
+            if value is None or value == [] or field in SKIPPED:
                 continue
             self.out.append(field)
             if field in STATEMENTS and isinstance(value, list):

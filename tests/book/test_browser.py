@@ -33,6 +33,11 @@ UNFOLDED = 390
 """The width at which structure is asked again, of what unfolding brings to light."""
 
 
+FOCUSABLE = """() => [...document.querySelectorAll("pre")].every(
+    e => e.tabIndex === 0 || e.scrollWidth <= e.clientWidth)"""
+"""Whether the theme is done; where it never is, axe says so all the same."""
+
+
 class Reader:
     """One window that notes what pages do wrong."""
 
@@ -71,7 +76,10 @@ class Reader:
         for width, themes in FIRST_THEMES.items():
             if width != 1300:
                 self.page.set_viewport_size({"width": width, "height": HEIGHT})
-                self.page.wait_for_timeout(350)     # the theme makes what scrolls focusable 300 ms after
+                for wait in (350, *[250] * 10):     # the theme makes what scrolls focusable 300 ms after
+                    self.page.wait_for_timeout(wait)
+                    if self.page.evaluate(FOCUSABLE):
+                        break
             self.page.evaluate("name => gate.theme(name)", themes[0])
             self.scrolls(width, "")
             self.judged(self.page.evaluate("gate.structure()"), f"{width} px")

@@ -16,7 +16,7 @@ export PYTHONUNBUFFERED := 1
 export MPLBACKEND := agg
 
 .NOTPARALLEL:
-.PHONY: help env book test reproduce serve bench clean lint unit verify nbval nbval-book html html-tests scorecard pdf
+.PHONY: help env book test reproduce serve bench clean lint unit verify html html-tests scorecard pdf
 
 help:
 	@echo "make book                             build the book from the stored runs, print the scorecard and where to open it"
@@ -54,22 +54,13 @@ unit: env
 	@$(STEP) --summary 1 "Unit tests" $(BIN)/python -m pytest tests/contdepth tests/companion -q -n $(JOBS) --dist worksteal
 
 verify: env
-	@$(STEP) --stream "Smoke re-run, verdicts and outputs" $(BIN)/companion verify --jobs $(JOBS)
-
-# COMPANION_RUN: nbval compares what a run stores, the line without a verdict that the runner's kernel displays.
-nbval: env
-	@env -u MPLBACKEND COMPANION_RUN=1 $(STEP) --summary 1 "Stored smoke runs (nbval)" $(BIN)/python -m pytest results/smoke -q -n $(JOBS) --dist loadfile \
-	  --nbval --nbval-sanitize-with tests/nbval.cfg --nbval-current-env --nbval-cell-timeout=300 --runxfail
+	@$(STEP) --stream "Smoke re-run (nbval): verdicts, numbers, outputs" $(BIN)/companion verify --jobs $(JOBS)
 
 html-tests: html
 	@$(STEP) --summary 2 "Results and built pages" $(BIN)/python -m pytest tests/book -q -n $(JOBS) --dist worksteal
 
 reproduce: env
 	@$(BIN)/companion run --profile $(PROFILE) $(if $(PAGE),$(CHAPTER)/$(PAGE),$(if $(CHAPTER),--chapter $(CHAPTER))) --resume --jobs $(JOBS)
-
-nbval-book: env
-	@env -u MPLBACKEND COMPANION_RUN=1 $(STEP) --summary 1 "Stored book runs (nbval)" $(BIN)/python -m pytest results/book -q \
-	  --nbval-lax --nbval-sanitize-with tests/nbval.cfg --nbval-current-env --nbval-cell-timeout=900 --runxfail
 
 serve: html
 	@echo "http://localhost:$(PORT)/index.html   (Ctrl-C stops)"

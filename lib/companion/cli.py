@@ -102,8 +102,9 @@ def _parser() -> _Parser:
     verify = command(
         "verify",
         commands.verify_command,
-        "Run pages afresh into a temporary folder and compare every verdict with the one "
-        "accepted in the ledger and the one stored, and at smoke what every cell prints and shows.",
+        "Run pages again beside their stored runs (by nbval) and compare verdicts, numbers, notes, figures and "
+        "what every cell prints: to the bit where processor and versions are those of the record, else as stated "
+        "in machines.yml.",
     )
     verify.add_argument("pages", nargs="*", metavar="PAGE", help=pages)
     verify.add_argument("--profile", choices=PROFILES, default="smoke", help="default: smoke")
@@ -111,7 +112,7 @@ def _parser() -> _Parser:
     verify.add_argument(
         "--verdicts-only",
         action="store_true",
-        help="leave out the outputs: with other versions of the libraries last digits may differ",
+        help="leave out numbers and outputs: with other versions of the libraries they may differ",
     )
     command(
         "judge",

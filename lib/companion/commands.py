@@ -122,16 +122,9 @@ def carry_command(root: Path, options: argparse.Namespace) -> int:
 
 def verify_command(root: Path, options: argparse.Namespace) -> int:
     """Run pages afresh and compare."""
-    from companion.progress import Progress
-    from companion.tidy import plain_text
     from companion.verify import verify
 
-    outputs = not options.verdicts_only
-    report = verify(_pages(root, options), options.profile, options.jobs, Progress(), outputs=outputs)
-    for line in report.findings:
-        print(line if sys.stdout.isatty() else plain_text(line))
-    print(report.summary)
-    return 1 if report.findings else 0
+    return verify(_pages(root, options), options.profile, options.jobs, verdicts_only=options.verdicts_only)
 
 
 def judge_command(root: Path, options: argparse.Namespace) -> int:
@@ -145,11 +138,12 @@ def judge_command(root: Path, options: argparse.Namespace) -> int:
 
 def status_command(root: Path, options: argparse.Namespace) -> int:
     """Show every claim."""
+    from companion.pins import pinned
     from companion.scorecard import claim_rows
     from companion.status import as_json, write_table
 
-    rows = claim_rows(root, _chapter(root, options))
-    print(as_json(rows)) if options.json else write_table(rows)
+    rows, pins = claim_rows(root, _chapter(root, options)), pinned(root)
+    print(as_json(rows, pins)) if options.json else write_table(rows, pins=pins)
     return 0
 
 
@@ -213,6 +207,7 @@ def settle_command(root: Path, options: argparse.Namespace) -> int:
 
 def check_ledger_command(root: Path, options: argparse.Namespace) -> int:
     """Check ledgers, run plans and cells."""
+    from companion.escapes import escapes
     from companion.evidence import semicolons
     from companion.fingerprint import fingerprint
     from companion.ledger import load_ledger, load_ledgers
@@ -233,6 +228,7 @@ def check_ledger_command(root: Path, options: argparse.Namespace) -> int:
             try:
                 sources = [cell.source for cell in page.cells()]
                 problems += [f"page {page.id}: {said}" for said in semicolons(sources)]
+                problems += escapes(page)
                 for profile in page.settings:
                     fingerprint(page, profile)
             except CompanionError as error:

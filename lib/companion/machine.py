@@ -4,13 +4,22 @@ from __future__ import annotations
 
 import os
 import platform
+import re
 import subprocess
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
-__all__ = ["cores", "device_line", "git_state", "threads", "versions"]
+__all__ = ["THREADS", "cores", "device_line", "git_state", "threads", "threads_of",
+           "versions"]
 
-PACKAGES = ("torch", "numpy", "scipy", "torchdiffeq", "matplotlib", "contdepth")
+THREADS = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS")
+"""Variables that tell numerical libraries how many threads to use."""
+INSTRUCTIONS = {"amx_bf16": "AMX", "avx512_bf16": "AVX-512 BF16", "avx512f": "AVX-512", "avx2": "AVX2",
+                "avx": "AVX"}
+"""Flags of a processor to their names, the widest first."""
+PACKAGES = ("torch", "numpy", "scipy", "torchdiffeq", "matplotlib", "contdepth", "numba", "sympy", "scikit-learn",
+            "scikit-image", "PyWavelets", "pysindy", "bm3d")
+"""Packages whose versions a record names: those that numbers or figures come from."""
 
 
 def cores() -> int:
@@ -24,14 +33,32 @@ def threads() -> int:
     return int(named) if named.isdigit() and int(named) else cores()
 
 
-def device_line(device: str = "cpu") -> str:
-    """Return the device in words: ``cpu, 2 threads, <model>``, or ``cuda, <model>`` where ``device`` says
-    cuda.
+def device_line(device: str = "cpu", count: int | None = None) -> str:
+    """Return the device in words: ``cpu, 2 threads, <model>, <instructions>``, or ``cuda, <model>`` where
+    ``device`` says cuda; ``count`` is the number of threads if not :func:`threads`.
     """
     if device.startswith("cuda"):
         return f"cuda, {_gpu_model()}"
-    count = threads()
-    return f"cpu, {count} thread{'s' if count > 1 else ''}, {_cpu_model()}"
+    count = count or threads()
+    instructions = _instructions()
+    return f"cpu, {count} thread{'s' if count > 1 else ''}, {_cpu_model()}" + (
+        f", {instructions}" if instructions else "")
+
+
+def threads_of(line: str) -> int | None:
+    """Return how many threads a device line names; None for a GPU."""
+    found = re.match(r"cpu, (\d+) thread", line)
+    return int(found[1]) if found else None
+
+
+def _instructions() -> str:
+    """Return the widest vector instructions of the processor that numerical libraries choose their code by: models
+    of one name may differ in them.
+    """
+    info = Path("/proc/cpuinfo")
+    text = info.read_text(encoding="utf-8", errors="replace") if info.is_file() else ""
+    flags = next((line.partition(":")[2].split() for line in text.splitlines() if line.startswith("flags")), [])
+    return next((words for flag, words in INSTRUCTIONS.items() if flag in flags), "")
 
 
 def _cpu_model() -> str:

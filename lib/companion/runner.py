@@ -19,7 +19,7 @@ from typing import Any
 from companion.errors import RunError
 from companion.freshness.state import CARRIED, lacking, state_of
 from companion.ledger import load_ledger
-from companion.machine import cores
+from companion.machine import THREADS, cores
 from companion.pages import Page
 from companion.progress import Progress
 from companion.record import Record, load_record
@@ -169,9 +169,7 @@ class _Child:
         environment = {
             **os.environ,
             "PYTHONPATH": path,
-            "OMP_NUM_THREADS": count,
-            "MKL_NUM_THREADS": count,
-            "OPENBLAS_NUM_THREADS": count,
+            **dict.fromkeys(THREADS, count),
             **job.environment,
         }
         self.errors = tempfile.TemporaryFile(mode="w+", encoding="utf-8", errors="replace")

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
 from companion.freshness.state import CARRIED, CLOCK, FRESH, STALE, carried, carried_words
+from companion.pins import other_versions, versions_line
 from companion.root import PROFILES
 from companion.scorecard import NOT_RUN, Row
 
@@ -38,9 +39,10 @@ def value_text(row: Row) -> str:
     return text + (f" {row.claim.unit}" if row.claim.unit else "")
 
 
-def write_table(rows: Sequence[Row], console: Any = None) -> None:
+def write_table(rows: Sequence[Row], console: Any = None, pins: Mapping[str, str] | None = None) -> None:
     """Write the claims as a table to ``console`` (a ``rich`` console; default: the terminal), carries, stale
-    reasons and verdicts that are not the accepted ones below.
+    reasons and verdicts that are not the accepted ones below, and with ``pins`` how many of the runs were made
+    with other versions.
     """
     from rich.console import Console
     from rich.markup import escape
@@ -68,6 +70,9 @@ def write_table(rows: Sequence[Row], console: Any = None) -> None:
         console.print(escape(line), highlight=False, soft_wrap=True)
     for line in [line for row in rows for line in row.differences]:
         console.print(f"differs  {escape(line)}", highlight=False, soft_wrap=True)
+    if pins is not None:
+        records = {(one.page_id, one.profile): one for row in rows for one in row.records.values()}
+        console.print(escape(versions_line(records.values(), pins)), highlight=False, soft_wrap=True)
 
 
 def _state_lines(row: Row) -> Iterator[str]:
@@ -80,9 +85,10 @@ def _state_lines(row: Row) -> Iterator[str]:
             yield f"stale  {row.claim.id if reason == CLOCK else record.page_id} ({profile}): {reason}"
 
 
-def as_json(rows: Sequence[Row]) -> str:
+def as_json(rows: Sequence[Row], pins: Mapping[str, str] | None = None) -> str:
     """Return the claims as a JSON list: id, verdicts by profile, headline, value, interval, started, states
-    and carries by profile, stale reasons, differences from the accepted verdicts.
+    and carries by profile, stale reasons, differences from the accepted verdicts, and by profile the packages
+    whose recorded version is not that of ``pins``, with both.
     """
     return json.dumps(
         [
@@ -101,6 +107,11 @@ def as_json(rows: Sequence[Row]) -> str:
                 },
                 "stale": row.reasons,
                 "differences": row.differences,
+                "other_versions": {
+                    profile: found
+                    for profile, record in row.records.items()
+                    if (found := other_versions(record, pins or {}))
+                },
             }
             for row in rows
         ],

@@ -13,8 +13,6 @@ WITHOUT_PICTURES = ("smoke",)
 """Profiles whose own runs store no picture, only its hash: no page shows them."""
 CELL_METADATA = ("papermill", "execution")
 NOTEBOOK_METADATA = ("papermill", "language_info", "widgets", "jupytext")
-COMPARED = "nbval-check-output"
-"""Tag of the cells that nbval compares where it is lax: those that hold a check."""
 _ANSI = re.compile(r"\x1b\[[0-9;]*[A-Za-z]")
 
 
@@ -24,16 +22,12 @@ def tidy(notebook: Any, page: str, source: str, profile: str, *, pictures: bool 
     Without ``pictures`` only their hashes stay.
 
     Ids count the cells of ``source`` (the injected cell is ``injected``), so that a cell has the same id at
-    every profile. Cells that hold a check are tagged for nbval. The notebook's metadata gains
-    ``companion: {source, profile}``.
+    every profile. The notebook's metadata gains ``companion: {source, profile}``.
     """
     index = 0
     for cell in notebook.cells:
         for key in CELL_METADATA:
             cell.metadata.pop(key, None)
-        payloads = [output.get("metadata", {}).get("companion", {}) for output in cell.get("outputs", ())]
-        if any("check" in payload for payload in payloads):
-            cell.metadata["tags"] = [*cell.metadata.get("tags", ()), COMPARED]
         if "injected-parameters" in cell.metadata.get("tags", ()):
             cell.id = "injected"
             continue

@@ -23,6 +23,7 @@ from typing import Any
 from companion.errors import CompanionError, RunError
 from companion.evidence import notebook_problems, semicolons
 from companion.fingerprint import fingerprint
+from companion.kernel_environment import kernel_environment, own_interpreter, prepared
 from companion.ledger import load_ledger
 from companion.machine import device_line, git_state, versions
 from companion.pages import Page, find_page
@@ -88,7 +89,8 @@ def run_page(
     checkpoints = checkpoints_path(home, profile, page.chapter, page.name, mark["digest"])
     started, clock = datetime.now(UTC), time.monotonic()
     with tempfile.TemporaryDirectory(prefix="companion-") as scratch:
-        _prepare_environment(page, Path(scratch), checkpoints)
+        prepared(kernel_environment(page.root, Path(scratch), checkpoints))
+        own_interpreter()
         with _PeakMemory() as memory:
             notebook = _execute(page, injected, page.setting(profile).timeout, report)
     duration = time.monotonic() - clock
@@ -128,30 +130,6 @@ def run_page(
     shutil.rmtree(checkpoints, ignore_errors=True)
     report("done", seconds=round(duration, 1), checks=len(checks), memory=stored.peak_memory_mb)
     return stored
-
-
-def _prepare_environment(page: Page, scratch: Path, checkpoints: Path) -> None:
-    """Make the kernel this very interpreter, free of the user's own kernels and start-up files."""
-    folder = scratch / "kernels" / "python3"
-    folder.mkdir(parents=True)
-    argv = [sys.executable, "-m", "ipykernel_launcher", "-f", "{connection_file}"]
-    (folder / "kernel.json").write_text(
-        json.dumps({"argv": argv, "display_name": "Python 3", "language": "python"})
-    )
-    inherited = os.environ.get("JUPYTER_PATH")
-    os.environ.update(
-        JUPYTER_PATH=os.pathsep.join([str(scratch), *([inherited] if inherited else [])]),
-        IPYTHONDIR=str(scratch / "ipython"),
-        COMPANION_ROOT=str(page.root),
-        COMPANION_RUN="1",
-        COMPANION_CHECKPOINTS=str(checkpoints),
-    )
-    os.environ.pop("MPLBACKEND", None)  # else figures would not reach the notebook
-    from jupyter_client.kernelspec import KernelSpecManager
-
-    chosen = KernelSpecManager().get_kernel_spec("python3").argv[0]
-    if chosen != sys.executable:
-        raise RunError(f"kernel python3: expected the interpreter {sys.executable}, found {chosen}")
 
 
 def _execute(page: Page, injected: dict[str, Any], timeout: float | None, report: Report) -> Any:

@@ -51,13 +51,6 @@ def test_the_workflow_runs_what_ci_runs():
     assert "exec make test" in (ROOT / ".ci/run").read_text()
 
 
-def test_smoke_runs_are_executed_once_in_make_test():
-    """``companion verify`` compares verdicts and outputs; nbval, which executes all again, is for whoever asks."""
-    makefile = (ROOT / "Makefile").read_text(encoding="utf-8")
-    assert "\ntest: lint unit verify html-tests scorecard\n" in makefile and "\nnbval: env\n" in makefile
-    assert "$(BIN)/companion verify --jobs $(JOBS)\n" in makefile
-
-
 def step(tmp_path, *arguments):
     command = [sys.executable, str(ROOT / ".ci/step.py"), *arguments]
     return subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, timeout=60)

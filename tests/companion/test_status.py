@@ -2,6 +2,7 @@
 
 import io
 import json
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -10,6 +11,7 @@ from toy_book import edit
 
 from companion.cli import main
 from companion.errors import CompanionError
+from companion.record import load_record
 from companion.scorecard import MARKS, claim_rows, counts, markdown, write_markdown
 from companion.status import age, write_table
 
@@ -161,3 +163,29 @@ def test_readme_carries_the_present_scorecard():
 def test_age(ago, text):
     now = datetime(2026, 1, 1, tzinfo=UTC)
     assert age((now - timedelta(seconds=ago)).isoformat(), now) == text
+
+
+def test_runs_made_with_other_versions_than_are_pinned_are_counted_and_come_first(ran, capsys):
+    from companion.pins import pinned
+    from companion.verify import _order
+
+    record = load_record(ran, "smoke", "toy", "euler")
+    numpy = record.versions["numpy"]
+    pins = f"# pins\nnumpy=={numpy}\nSciPy==0.1\ntorch==2.0 ; python_version > '3'\n"
+    (ran / "constraints.txt").write_text(pins)
+    assert main(["status", "--root", str(ran)]) == 0
+    found = capsys.readouterr().out.splitlines()[-1]
+    assert found.startswith("versions  2 of 2 stored runs were made with other versions than constraints.txt pins")
+    assert found.endswith("pinned 2.0: 2); companion verify --profile book runs them first")
+    assert main(["status", "--root", str(ran), "--json"]) == 0
+    first = json.loads(capsys.readouterr().out)[0]["other_versions"]["smoke"]
+    assert first == {"scipy": [record.versions["scipy"], "0.1"], "torch": [record.versions["torch"], "2.0"]}
+    old, new = (replace(record, profile="book", started=started) for started in ("2020-01-01", "2026-01-01"))
+    changed = replace(new, versions={**new.versions, "numpy": "0.1"})
+    plain = {"numpy": numpy}
+    assert sorted([new, old, changed], key=lambda one: _order(one, plain)) == [changed, old, new]
+    (ran / "constraints.txt").write_text(f"numpy=={numpy}\ntorch=={record.versions['torch'].partition('+')[0]}\n")
+    assert pinned(ran)["numpy"] == numpy
+    assert main(["status", "--root", str(ran)]) == 0
+    assert capsys.readouterr().out.splitlines()[-1] == (
+        "versions  all 2 stored runs were made with the versions that constraints.txt pins")

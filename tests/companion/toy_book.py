@@ -139,11 +139,24 @@ pages:
       book: {}
 """
 
+MACHINES = """chapter: toy
+tolerances:
+  - relative: 1e-9
+    reason: one operation in double precision
+    numbers:
+      smoke: [toy.euler.order, toy.heun.order, "euler#finest"]
+      book: [toy.euler.order, toy.heun.order, "euler#finest"]
+  - spread: 1
+    reason: another machine is no more than another seed
+    numbers: {smoke: [toy.euler.loss], book: [toy.euler.loss]}
+"""
+
 FILES = {
     "book/toy/euler.md": PAGE,
     "book/toy/heun.md": OTHER,
     "book/toy/claims.yml": CLAIMS,
     "book/toy/runs.yml": RUNS,
+    "book/toy/machines.yml": MACHINES,
     "lib/contdepth/__init__.py": '"""Toys."""\n\n__version__ = "1"\n',
     "lib/contdepth/schemes/__init__.py": '"""Schemes."""\n\n'
     'from contdepth.schemes.euler import slope as euler_slope\n'

@@ -22,7 +22,7 @@ from companion.freshness.stored import Stored, obstacle, own_digest, stored_runs
 from companion.freshness.tracing import seen
 from companion.ledger import load_ledger
 from companion.machine import git_state
-from companion.outputs import read_patterns
+from companion.notebook_text import patterns_of
 from companion.pages import Page
 from companion.progress import Progress
 from companion.record import load_record
@@ -142,11 +142,9 @@ def _unexecuted(changed: Changes, sides: Sequence[Side]) -> tuple[list[str], lis
 
 
 def _compared(page: Page, old: Side, new: Side) -> Compared:
-    file = page.root / "tests" / "nbval.cfg"
-    patterns = read_patterns(file.read_text(encoding="utf-8")) if file.is_file() else []
     claims = load_ledger(page.root, page.chapter).claims
     clocks = {claim.id for claim in claims if claim.clock}
-    compared = compare(old.notebook, new.notebook, patterns, clocks)
+    compared = compare(old.notebook, new.notebook, patterns_of(page.root), clocks)
     if compared.difference is None and old.record.parameters != new.record.parameters:
         return Compared(0, 0, 0, 0, "the parameters of the page")
     return compared

@@ -3,29 +3,33 @@
 from __future__ import annotations
 
 import json
-import re
 from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
 from itertools import zip_longest
 from typing import Any
 
-from companion.outputs import IGNORED, OVERWRITTEN, WIDGET, Patterns, code_cells, sanitised, text_of
-from companion.verify import CLOCK
+from companion.clocks import CLOCK_TAG, clock_note
+from companion.notebook_text import (
+    OVERWRITTEN,
+    PICTURE,
+    WIDGET,
+    Notebook,
+    Patterns,
+    code_cells,
+    sanitised,
+    text_of,
+)
+from companion.rerun.printed import skeleton
 
 __all__ = ["Compared", "compare"]
 
-Notebook = Mapping[str, Any]
 Part = tuple[str, str]
-CLOCKED = "clock"
-"""Tag of the cells whose pictures or notes are measured times."""
 MEASURED = "measured by a clock"
 """What stands for such a value, on both sides."""
-PICTURES = ("image/", "picture ")
+PICTURES = (PICTURE, "picture ")
 """How the kinds of pictures begin: their bytes, or the hash that stands for them."""
 CONTEXT = 40
 """How many letters a message shows on either side of the first that differs."""
-_TIMES = re.compile(rf"note ({CLOCK}|seconds_|.*_(seconds|ms)$)")
-"""Kinds of the notes that a clock measured: their names begin or end with the unit."""
 
 
 @dataclass(frozen=True)
@@ -42,9 +46,8 @@ class Compared:
 def compare(before: Notebook, now: Notebook, patterns: Patterns = (), clocks: Collection[str] = ()) -> Compared:
     """Return what two runs of one page have in common, cells paired by position.
 
-    Left out are the claims ``clocks``, notes whose name says that they are times, outputs of cells tagged as
-    ignored (their checks and notes are compared), pictures and notes of cells tagged ``clock``, and in texts what
-    the ``patterns`` match. The tags of ``now`` count.
+    Left out are the claims ``clocks``, notes whose name says that they are times, pictures, notes and printed
+    numbers of cells tagged ``clock``, and in texts what the ``patterns`` match. The tags of ``now`` count.
     """
     counts = dict.fromkeys(("check", "note", "output", "figure"), 0)
     for number, pair in enumerate(zip_longest(code_cells(before), code_cells(now)), 1):
@@ -71,26 +74,31 @@ def _parts(
 ) -> Iterator[Part]:
     """Yield kind and text of everything that ``cell`` shows or stores, in order; a stream is one, where it begins.
     """
-    ignored = IGNORED in tags
+    clocked = CLOCK_TAG in tags
     streams: dict[str, str] = {}
     for output in cell["outputs"]:
         if output["output_type"] == "stream":
             streams[output["name"]] = streams.get(output["name"], "") + text_of(output["text"])
     for output in cell["outputs"]:
         if output["output_type"] == "stream":
-            if not ignored and output["name"] in streams:
-                yield output["name"], sanitised(OVERWRITTEN.sub("", streams.pop(output["name"])), patterns)
+            if output["name"] in streams:
+                text = sanitised(OVERWRITTEN.sub("", streams.pop(output["name"])), patterns)
+                yield output["name"], skeleton(text) if clocked else text
         elif output["output_type"] == "error":
             yield "error", f"{output['ename']}: {output['evalue']}"
         else:
-            for kind, text in _shown(output, patterns, clocks, ignored):
-                timed = _TIMES.match(kind) or (CLOCKED in tags and kind.startswith((*PICTURES, "note ")))
-                yield kind, MEASURED if timed else text
+            for kind, text in _shown(output, patterns, clocks):
+                yield kind, _timed(kind, text) if clocked else text
 
 
-def _shown(
-    output: Mapping[str, Any], patterns: Patterns, clocks: Collection[str], ignored: bool
-) -> Iterator[Part]:
+def _timed(kind: str, text: str) -> str:
+    """Return what is left of an output of a cell that shows times."""
+    if kind.startswith((*PICTURES, "note ")):
+        return MEASURED
+    return text if kind.startswith("check ") else skeleton(text)
+
+
+def _shown(output: Mapping[str, Any], patterns: Patterns, clocks: Collection[str]) -> Iterator[Part]:
     metadata = dict(output.get("metadata", {}))
     payload = dict(metadata.pop("companion", {}))
     check, note = payload.pop("check", None), payload.pop("note", None)
@@ -100,15 +108,13 @@ def _shown(
     if check is not None:
         yield f"check {check['claim']}", _exact(check)
     if note is not None:
-        yield f"note {note['name']}", _exact(note)
-    if ignored:
-        return
+        yield f"note {note['name']}", MEASURED if clock_note(note["name"]) else _exact(note)
     pictures = payload.pop("pictures", {})
     for name, value in sorted(pictures.items()) if isinstance(pictures, dict) else [("hashes", pictures)]:
         yield f"picture {name}", _exact(value)
     for kind, value in sorted(output["data"].items()):
         if kind != WIDGET:
-            yield kind, text_of(value) if kind.startswith("image/") else sanitised(text_of(value), patterns)
+            yield kind, text_of(value) if kind.startswith(PICTURE) else sanitised(text_of(value), patterns)
     if rest := {**metadata, **payload}:
         yield "metadata", _exact(rest)
 

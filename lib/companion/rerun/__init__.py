@@ -1,0 +1,1 @@
+"""The pages run again by nbval: their present cells beside the stored outputs, numbers and verdicts."""

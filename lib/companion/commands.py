@@ -212,6 +212,7 @@ def check_ledger_command(root: Path, options: argparse.Namespace) -> int:
     from companion.fingerprint import fingerprint
     from companion.ledger import load_ledger, load_ledgers
     from companion.pages import load_pages
+    from companion.rerun.machines import unstated
 
     chapter = _chapter(root, options)
     pages, problems, ledgers = [], [], []
@@ -233,6 +234,8 @@ def check_ledger_command(root: Path, options: argparse.Namespace) -> int:
                     fingerprint(page, profile)
             except CompanionError as error:
                 problems += getattr(error, "problems", [str(error)])
+        for ledger in ledgers:
+            problems += unstated(root, ledger)
     if problems:
         raise DocumentError(list(dict.fromkeys(problems)))
     claims = sum(len(ledger.claims) for ledger in ledgers)

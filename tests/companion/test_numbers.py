@@ -6,6 +6,7 @@ from dataclasses import replace
 import pytest
 from toy_book import edit
 
+from companion.cli import main
 from companion.errors import DocumentError
 from companion.evidence import problems
 from companion.ledger import load_ledger
@@ -139,6 +140,18 @@ def test_a_tolerance_is_stated_once_and_with_a_reason(toy):
     edit(toy, "book/toy/machines.yml", "    reason: one operation in double precision\n", "")
     with pytest.raises(DocumentError, match=r"reason: expected text that is not empty"):
         load_allowances(toy, "toy")
+
+
+def test_every_number_of_a_stored_run_has_its_tolerance_and_no_other(ran, capsys):
+    assert main(["check-ledger", "--root", str(ran)]) == 0, capsys.readouterr().err
+    edit(ran, "book/toy/machines.yml", 'smoke: [toy.euler.order, toy.heun.order, "euler#finest"]',
+         'smoke: [toy.euler.order, toy.heun.order, "euler#coarsest", toy.gone]')
+    assert main(["check-ledger", "--root", str(ran)]) == 2
+    assert capsys.readouterr().err.splitlines()[-3:] == [
+        "book/toy/machines.yml: expected what euler#finest (smoke) may differ by on another machine, found nothing",
+        "book/toy/machines.yml: expected numbers of stored runs, found euler#coarsest (smoke), which none has",
+        "book/toy/machines.yml: expected numbers of stored runs, found toy.gone (smoke), which none has",
+    ]
 
 
 def tamper(root, old: str, new: str, *, resign: bool) -> list[str]:

@@ -5,19 +5,24 @@ Where processor and versions are those of the record, nothing may differ; then t
 
 from __future__ import annotations
 
+import json
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from companion.clocks import CLOCK_TAG, clock_note
 from companion.documents import read_document, schema_problems
 from companion.errors import DocumentError
 from companion.judging import Checked
+from companion.ledger import Ledger
 from companion.machine import device_line, threads_of, versions
-from companion.record import Record
+from companion.notebook_text import code_cells
+from companion.pages import load_pages
+from companion.record import Record, load_record, stored_notebook
 
-__all__ = ["Allowance", "Allowances", "load_allowances", "machines_path", "same_machine"]
+__all__ = ["Allowance", "Allowances", "compared", "load_allowances", "machines_path", "same_machine", "unstated"]
 
 
 @dataclass(frozen=True)
@@ -110,3 +115,39 @@ def same_machine(record: Record, environment: Mapping[str, Any] | None = None) -
     installed: Mapping[str, str] = now["versions"]
     return now["device"] == record.device and all(
         installed.get(name) == version for name, version in record.versions.items() if name != "contdepth")
+
+
+def compared(ledger: Ledger, record: Record) -> list[str]:
+    """Return the numbers of a stored run for which a tolerance has to be stated: claims by their id, notes as
+    ``page#name``, all but those that a clock measured.
+    """
+    clocks = {claim.id for claim in ledger.claims if claim.clock}
+    path = stored_notebook(ledger.path.parents[2], record)
+    outputs = [output for cell in code_cells(json.loads(path.read_text(encoding="utf-8")))
+               if CLOCK_TAG in cell["metadata"].get("tags", ()) for output in cell["outputs"]]
+    noted = [output.get("metadata", {}).get("companion", {}).get("note") for output in outputs]
+    timed = {note["name"] for note in noted if note}
+    return [*(id for id in record.checks if id not in clocks),
+            *(f"{record.page}#{name}" for name in record.values if not clock_note(name) and name not in timed)]
+
+
+def unstated(root: Path, ledger: Ledger) -> list[str]:
+    """Return a sentence for each number of the chapter's stored runs that no group of its file holds, and for each
+    name in the file that no stored run has.
+    """
+    try:
+        allowances = load_allowances(root, ledger.chapter)
+    except DocumentError as error:
+        return error.problems
+    records = [record for page in load_pages(root, ledger.chapter) for profile in page.settings
+               if (record := load_record(root, profile, page.chapter, page.name))]
+    names = {(record.profile, name) for record in records for name in compared(ledger, record)}
+    run = {(record.profile, record.page) for record in records}
+    pages = {claim.id: claim.page for claim in ledger.claims}
+    idle = [(profile, name) for profile, name in sorted(set(allowances.entries) - names)
+            if name not in pages and "#" not in name or (profile, pages.get(name, name.partition("#")[0])) in run]
+    sentence = "{}: expected what {} ({}) may differ by on another machine, found nothing"
+    return [sentence.format(allowances.label, name, profile)
+            for profile, name in sorted(names - set(allowances.entries))] + [
+        f"{allowances.label}: expected numbers of stored runs, found {name} ({profile}), which none has"
+        for profile, name in idle]

@@ -148,7 +148,8 @@ def test_every_number_of_a_stored_run_has_its_tolerance_and_no_other(ran, capsys
          'smoke: [toy.euler.order, toy.heun.order, "euler#coarsest", toy.gone]')
     assert main(["check-ledger", "--root", str(ran)]) == 2
     assert capsys.readouterr().err.splitlines()[-3:] == [
-        "book/toy/machines.yml: expected what euler#finest (smoke) may differ by on another machine, found nothing",
+        "book/toy/machines.yml: expected what euler#finest (smoke) may differ by on another machine, found "
+        "nothing",
         "book/toy/machines.yml: expected numbers of stored runs, found euler#coarsest (smoke), which none has",
         "book/toy/machines.yml: expected numbers of stored runs, found toy.gone (smoke), which none has",
     ]

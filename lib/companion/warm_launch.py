@@ -16,7 +16,7 @@ HANDED_ON = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGQUIT, signa
 
 
 def main(address: str, arguments: list[str]) -> int:
-    """Stand for the kernel until it has ended, and return its exit status; a signal that ended it ends this too."""
+    """Stand for the kernel until it has ended, and return its exit status; end by the signal that ended it."""
     parent, pid, early = int(os.environ.get("JPY_PARENT_PID") or os.getppid()), 0, []
 
     def hand_on(number: int, _frame: object = None) -> None:

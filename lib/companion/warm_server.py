@@ -23,7 +23,7 @@ import socket
 import sys
 import time
 import warnings
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 
 READ_LATE = ("PYTHONPATH", "MPLBACKEND", "PWD", "OLDPWD", "SHLVL", "_", "JPY_", "JUPYTER_", "IPYTHON", "PYTEST_",
              "COMPANION_", "CONTDEPTH_")
@@ -33,7 +33,7 @@ INLINE = "module://matplotlib_inline.backend_inline"
 PR_SET_PDEATHSIG = 1
 
 
-def preload(modules: Iterable[str]) -> str:
+def preload(modules: Sequence[str]) -> str:
     """Import those of ``modules`` that there are; return why nothing can be forked then, or an empty string."""
     shown: list[object] = []
     show, warnings.showwarning = warnings.showwarning, lambda *parts, **_: shown.append(parts[0])

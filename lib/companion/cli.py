@@ -114,6 +114,11 @@ def _parser() -> _Parser:
         action="store_true",
         help="leave out numbers and outputs: with other versions of the libraries they may differ",
     )
+    verify.add_argument(
+        "--cold",
+        action="store_true",
+        help="start every kernel afresh, not from one that has imported its packages already",
+    )
     command(
         "judge",
         commands.judge_command,

@@ -22,12 +22,13 @@ __all__ = ["verify"]
 NEEDED = ("pytest", "nbval", "xdist")
 
 
-def verify(pages: Sequence[Page], profile: str = "smoke", workers: int = 1, *, verdicts_only: bool = False) -> int:
+def verify(pages: Sequence[Page], profile: str = "smoke", workers: int = 1, *, verdicts_only: bool = False,
+           cold: bool = False) -> int:
     """Run the stored runs of ``pages`` at ``profile`` again, report what differs, and return the exit status.
 
     Pages that lack the profile, or do not attempt it, are left out. The longest runs come first at ``smoke``; at
     the other profiles those made with other versions than are pinned, then the oldest. Raises :class:`RunError`
-    where nbval is not installed.
+    where nbval is not installed. ``cold``: no kernel is forked from one that has imported its packages.
     """
     if absent := [name for name in NEEDED if importlib.util.find_spec(name) is None]:
         raise RunError(f"verify: expected pytest, nbval and pytest-xdist, found no {', '.join(absent)}; "
@@ -48,7 +49,8 @@ def verify(pages: Sequence[Page], profile: str = "smoke", workers: int = 1, *, v
         missing.append(f"expected a claim to be checked at {profile}, found none")
     status = 0
     if stored:
-        status = _pytest(pages[0].root, [path for _, path in sorted(stored)], workers, verdicts_only)
+        status = _pytest(pages[0].root, [path for _, path in sorted(stored)], workers,
+                         [*(["--verdicts-only"] if verdicts_only else []), *(["--cold"] if cold else [])])
     for line in missing:
         print(line, flush=True)
     return 1 if status or missing else 0
@@ -61,13 +63,13 @@ def _order(record: Record, pins: Mapping[str, str]) -> tuple[bool, float, str]:
     return not other_versions(record, pins), started, record.page_id
 
 
-def _pytest(root: Path, notebooks: Sequence[Path], workers: int, verdicts_only: bool) -> int:
+def _pytest(root: Path, notebooks: Sequence[Path], workers: int, options: Sequence[str]) -> int:
     path = os.pathsep.join([str(root / "lib"), *filter(None, [os.environ.get("PYTHONPATH")])])
     command = [
         sys.executable, "-P", "-m", "pytest", "--nbval", "-p", "companion.rerun.plugin", "-p", "no:cacheprovider",
         "-c", os.devnull, "--rootdir", str(root), "-q", "--no-header", "-rN", "--tb=short",
         f"--color={'yes' if sys.stdout.isatty() else 'no'}",
-        *(["--verdicts-only"] if verdicts_only else []),
+        *options,
         *(["-n", str(workers), "--dist", "loadfile", "--no-loadscope-reorder"] if workers > 1 else []),
         *map(str, notebooks),
     ]

@@ -25,6 +25,7 @@ from companion.rerun.cells import Pair, Stored, pair_cells
 from companion.rerun.machines import same_machine
 from companion.rerun.page_item import PageItem
 from companion.rerun.printed import apart, skeleton
+from companion.rerun.warmth import warm_kernel
 
 __all__ = ["PageFile", "RunCell", "place_of"]
 
@@ -80,10 +81,11 @@ class PageFile(IPyNbFile):
         page, threads = self.stored.page, threads_of(self.stored.record.device)
         counts = dict.fromkeys(THREADS, str(threads)) if threads else {}
         self.before = prepared({**kernel_environment(page.root, folder, folder / "checkpoints"), **counts})
+        warm = warm_kernel(self.config)
         self.started = time.monotonic()
         limit = page.setting(self.stored.record.profile).timeout
         self.deadline = self.started + limit if limit else None
-        self.kernel = RunningKernel(self.config.option.nbval_kernel_name or CURRENT_ENV_KERNEL_NAME,
+        self.kernel = RunningKernel(self.config.option.nbval_kernel_name or warm or CURRENT_ENV_KERNEL_NAME,
                                     cwd=str(page.source.parent),
                                     startup_timeout=self.config.option.nbval_kernel_startup_timeout)
         self.setup_sanitize_files()

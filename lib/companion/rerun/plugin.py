@@ -15,6 +15,7 @@ from nbval.plugin import IPyNbFile
 from companion.errors import counted
 from companion.rerun.items import PageFile, place_of
 from companion.rerun.page_item import MARK
+from companion.rerun.warmth import cool_down
 
 __all__ = ["Reporter"]
 
@@ -24,6 +25,8 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     group = parser.getgroup("companion", "stored runs of the book")
     group.addoption("--verdicts-only", action="store_true",
                     help="compare verdicts only: for other versions of packages than those of the stored runs")
+    group.addoption("--cold", action="store_true",
+                    help="start every kernel afresh: shows what a kernel with its packages imported cannot")
 
 
 @pytest.hookimpl(wrapper=True)
@@ -93,3 +96,7 @@ def pytest_configure(config: pytest.Config) -> None:
     if not hasattr(config, "workerinput"):
         config.pluginmanager.register(Reporter(config), "companion-reporter")
 
+
+def pytest_unconfigure(config: pytest.Config) -> None:
+    """End what keeps kernels warm."""
+    cool_down(config)

@@ -212,11 +212,12 @@ def settle_command(root: Path, options: argparse.Namespace) -> int:
 
 
 def check_ledger_command(root: Path, options: argparse.Namespace) -> int:
-    """Check ledgers, run plans and cells."""
+    """Check ledgers, run plans, cells, and that no number is typed into prose."""
     from companion.evidence import semicolons
     from companion.fingerprint import fingerprint
     from companion.ledger import load_ledger, load_ledgers
     from companion.pages import load_pages
+    from companion.typed_numbers import survey
 
     chapter = _chapter(root, options)
     pages, problems, ledgers = [], [], []
@@ -237,11 +238,14 @@ def check_ledger_command(root: Path, options: argparse.Namespace) -> int:
                     fingerprint(page, profile)
             except CompanionError as error:
                 problems += getattr(error, "problems", [str(error)])
+    prose = survey(root, chapter)
+    problems += prose.problems
     if problems:
         raise DocumentError(list(dict.fromkeys(problems)))
     claims = sum(len(ledger.claims) for ledger in ledgers)
-    words = [counted(*pair) for pair in ((len(ledgers), "ledger"), (claims, "claim"), (len(pages), "page"))]
-    print(f"{', '.join(words)}: no problems")
+    words = [counted(*pair) for pair in ((len(ledgers), "ledger"), (claims, "claim"), (len(pages), "page"),
+                                         (prose.total, "given number"))]
+    print(f"{', '.join(words)} in prose: no problems")
     return 0
 
 

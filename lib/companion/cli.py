@@ -151,7 +151,12 @@ def _parser() -> _Parser:
         "Write into every stored record of a run with local changes the first commit that holds the code it ran.",
         chapter=False,
     )
-    command("check-ledger", commands.check_ledger_command, "Check claims.yml and runs.yml of every chapter.")
+    command(
+        "check-ledger",
+        commands.check_ledger_command,
+        "Check claims.yml and runs.yml of every chapter, and that every number in the prose of pages stands in a "
+        "role.",
+    )
     return parser
 
 

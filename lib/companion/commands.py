@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from companion.errors import CompanionError, DocumentError, counted
+from companion.errors import CompanionError, DocumentError
 from companion.root import CARRY
 
 if TYPE_CHECKING:
@@ -207,41 +207,13 @@ def settle_command(root: Path, options: argparse.Namespace) -> int:
 
 
 def check_ledger_command(root: Path, options: argparse.Namespace) -> int:
-    """Check ledgers, run plans and cells."""
-    from companion.escapes import escapes
-    from companion.evidence import semicolons
-    from companion.fingerprint import fingerprint
-    from companion.ledger import load_ledger, load_ledgers
-    from companion.pages import load_pages
-    from companion.rerun.machines import unstated
+    """Check all that can be checked without running anything."""
+    from companion.book_check import check_book
 
-    chapter = _chapter(root, options)
-    pages, problems, ledgers = [], [], []
-    for load in (
-        lambda: pages.extend(load_pages(root, chapter)),
-        lambda: ledgers.extend([load_ledger(root, chapter)] if chapter else load_ledgers(root)),
-    ):
-        try:
-            load()
-        except DocumentError as error:
-            problems += error.problems
-    if not problems:
-        for page in pages:  # cells and parameters too, so that nothing is left for a kernel to find
-            try:
-                sources = [cell.source for cell in page.cells()]
-                problems += [f"page {page.id}: {said}" for said in semicolons(sources)]
-                problems += escapes(page)
-                for profile in page.settings:
-                    fingerprint(page, profile)
-            except CompanionError as error:
-                problems += getattr(error, "problems", [str(error)])
-        for ledger in ledgers:
-            problems += unstated(root, ledger)
-    if problems:
-        raise DocumentError(list(dict.fromkeys(problems)))
-    claims = sum(len(ledger.claims) for ledger in ledgers)
-    words = [counted(*pair) for pair in ((len(ledgers), "ledger"), (claims, "claim"), (len(pages), "page"))]
-    print(f"{', '.join(words)}: no problems")
+    found = check_book(root, _chapter(root, options))
+    if found.problems:
+        raise DocumentError(found.problems)
+    print(*found.remarks, found.summary, sep="\n")
     return 0
 
 

@@ -101,6 +101,9 @@ Networks are schemes {cite:p}`doe2020`, and a step is
 
 $$ u_{n+1} = u_n + h f(u_n). $$
 
+In "{given}`2018`" some {given}`1,000` blocks ({given}`2 × 2`) made {given}`95 %`; {counted}`given` numbers are
+given.
+
 ```{paper-table} A-1
 :chapter: toy
 ```

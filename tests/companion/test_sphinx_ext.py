@@ -11,11 +11,14 @@ from pathlib import Path
 
 import nbformat
 import pytest
+from docutils import nodes
+from docutils.utils import new_document
 from sphinx_toy import PAGES, PIXEL, build, edit, page_text, write_book, write_run
 
 from companion.sphinxext import site
 from companion.sphinxext.audit import page_problems
 from companion.sphinxext.checks import drawn
+from companion.sphinxext.given import JoinTexts
 from companion.sphinxext.notebooks import executed
 from companion.sphinxext.store import Store
 
@@ -53,6 +56,20 @@ def test_numbers_in_prose_come_from_records_and_ledger(book: Path) -> None:
     assert "Euler has order 1.012, the paper says 1† (unverified)." in text
     assert "The gap is −0.23 [−0.99, 0.53], at smoke 1.01; see toy.gap" in text
     assert "We noted 97.2 % and 97.25." in text
+
+
+def test_given_numbers_stand_as_they_would_if_typed_and_are_counted(book: Path) -> None:
+    page = page_text(book, "book/toy/concept")
+    assert "<p>In “2018” some 1,000 blocks (2 × 2) made 95 %; 4 numbers are\ngiven.</p>" in page
+
+
+def test_texts_that_a_given_number_parts_are_joined() -> None:
+    document = new_document("page")
+    document += nodes.paragraph("", "", nodes.Text("some "), nodes.Text("30"), nodes.Text(" ("),
+                                nodes.math("k", "k"), nodes.Text(") of "), nodes.strong("", "", nodes.Text("all")),
+                                nodes.Text(" 40"))
+    JoinTexts(document).apply()
+    assert [child.astext() for child in document[0]] == ["some 30 (", "k", ") of ", "all", " 40"]
 
 
 def test_provenance_says_run_time_hardware_and_links(book: Path) -> None:
@@ -144,7 +161,9 @@ def wrong_names(root: Path) -> None:
                      ("euler@smoke", "euler@gpu"), ("accuracy:.1f", "accuracy:.1q"),
                      ("{paper-says}`toy.order.euler`", "{paper-says}`toy.imagenet`")):
         edit(root / ORDERS, old, new)
-    edit(root / "book/toy/concept.md", "{paper-table} A-1", "{paper-table} A-9")
+    for old, new in (("{paper-table} A-1", "{paper-table} A-9"), ("{given}`95 %`", "{given}`most`"),
+                     ("{counted}`given`", "{counted}`typed`")):
+        edit(root / "book/toy/concept.md", old, new)
 
 
 def row_lost_and_page_unlisted(root: Path) -> None:
@@ -258,6 +277,8 @@ BUILT: dict[str, tuple[tuple[Plant, ...], tuple[str, ...]]] = {
         "{ours}: expected one of the profiles smoke, book, paper behind @, found 'gpu'",
         "{noted}: the format '.1q' does not fit",
         "{paper-says}: the ledger gives no paper figure for 'toy.imagenet'",
+        "{given}: expected a number with its signs and without letters, found 'most'; leave words",
+        "{counted}: expected given, found 'typed'",
         "{paper-table}: the ledger of toy has no table 'A-9'; it has A-1")),
     "two claims tables, torn smoke record": ((two_tables_and_torn_record,), (
         "already has its row on", "orders.json: expected a record")),

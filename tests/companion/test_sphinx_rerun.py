@@ -148,6 +148,7 @@ def test_plain_text_of_roles_and_directives(book: Path) -> None:
         f"[concept]({SITE}/book/toy/concept.html) [the start]({SITE}/book/index.html) "
         f"[claims]({SITE}/book/toy/claims.html)")
     assert plain.text("{cite:t}`doe2020`, {term}`orders <order>`") == "Doe (2020), orders"
+    assert plain.text("At {given}`95 %` and\n{given}`2\n`; {counted}`given`.") == "At 95 % and\n2; 4."
     assert plain.text("{ours}`toy.nothing:.2f`, {noted}`nothing`, {cite:t}`roe2020`") == (
         "toy.nothing:.2f, nothing, roe2020"), "what cannot be resolved keeps its text"
     theorem = "(thm)=\n:::{prf:theorem} Rate\n:label: rate\n\nFor $p$, see {claim}`toy.gap`.\n:::\nAfter."

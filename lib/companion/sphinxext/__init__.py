@@ -16,6 +16,7 @@ from companion.sphinxext import (
     element,
     explorer,
     figures,
+    given,
     glossary,
     html,
     icons,
@@ -40,7 +41,7 @@ __all__ = ["setup"]
 def setup(app: Sphinx) -> dict[str, Any]:
     """Register everything; called by Sphinx."""
     app.setup_extension("myst_nb")
-    for part in (element, build, domain, audit, prime, roles, provenance, claims_table, explorer,
+    for part in (element, build, domain, audit, prime, roles, given, provenance, claims_table, explorer,
                  claims_files, paper_tables, scorecard_table, html, icons, pictures, uses,
                  reading, notation, glossary, figures, widgets, variation, notebooks, cite, sidebar):
         part.setup(app)

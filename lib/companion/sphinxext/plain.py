@@ -12,6 +12,8 @@ from pybtex.database import BibliographyData, parse_file
 from companion.sphinxext.labels import NAME, Place, labelled
 from companion.sphinxext.roles import Problem, Target, noted_number, our_figure, papers_figure, row_of
 from companion.sphinxext.store import Store
+from companion.sphinxext.wording import number
+from companion.typed_numbers import survey
 
 __all__ = ["Plain"]
 
@@ -50,7 +52,7 @@ class Plain:
         self.site = site
         self.roles: dict[str, Callable[[str], str]] = {
             "claim": self.claim, "ours": self.ours, "noted": self.noted, "paper-says": self.paper_says,
-            "doc": self.doc, "cite:p": self.cite, "cite:t": self.cite}
+            "given": str.strip, "counted": self.counted, "doc": self.doc, "cite:p": self.cite, "cite:t": self.cite}
 
     def text(self, source: str) -> str:
         """Return Markdown without roles and directives."""
@@ -132,6 +134,9 @@ class Plain:
         target = Target.parse(text)
         shown, marked = papers_figure(row_of(self.store, target.key), target)
         return shown + ("†" if marked else "")
+
+    def counted(self, text: str) -> str:
+        return number(survey(self.store.root).total)
 
     def doc(self, text: str) -> str:
         explicit = EXPLICIT.fullmatch(text)

@@ -19,7 +19,7 @@ from companion.sphinxext.domain import claim_link
 from companion.sphinxext.element import el
 from companion.sphinxext.store import PROFILES, Store, page_of
 
-__all__ = ["Problem", "Target", "noted_number", "our_figure", "papers_figure", "row_of", "setup"]
+__all__ = ["CompanionRole", "Problem", "Target", "noted_number", "our_figure", "papers_figure", "row_of", "setup"]
 
 TARGET = re.compile(r"(?P<key>[^@:\s]+)(@(?P<profile>[a-z]+))?(:(?P<spec>\S+))?")
 
@@ -106,10 +106,14 @@ class CompanionRole(SphinxRole):
 
     def run(self) -> tuple[list[nodes.Node], list[nodes.system_message]]:
         try:
-            return [self.resolve(Target.parse(self.text))], []
+            return [self.found()], []
         except Problem as problem:
             message = self.inliner.reporter.warning(f"{{{self.name}}}: {problem}", line=self.lineno)
             return [self.inliner.problematic(self.rawtext, self.rawtext, message)], [message]
+
+    def found(self) -> nodes.Node:
+        """Return the node that the role's text stands for."""
+        return self.resolve(Target.parse(self.text))
 
     def resolve(self, target: Target) -> nodes.Node:
         """Return the node that the role stands for."""

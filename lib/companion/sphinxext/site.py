@@ -32,7 +32,7 @@ SCRIPT_ADDRESS = re.compile(r"""["'](?:https?:)?//(?!www\.w3\.org)[a-z0-9.-]+\.[
 SCRIPT_LOAD = re.compile(r"""\b(?:import|fetch|importScripts)\s*\(\s*["'`]((?:https?:)?//[^"'`]+)["'`]""")
 FOREIGN = ("scripts", "styles", "mathjax", "vendor", "locales", "sphinx_proof")
 """Folders of ``_static`` that hold the theme's own files and the mathematics script."""
-LEFTOVERS = ("No alt", "Traceback (most recent call last)", "system-message", "{ours}", "{noted}")
+LEFTOVERS = ("No alt", "Traceback (most recent call last)", "system-message", "{ours}", "{noted}", "{given}")
 
 
 @dataclass

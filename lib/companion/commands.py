@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from companion.errors import CompanionError, DocumentError, counted
-from companion.root import CARRY
+from companion.root import CARRY, register_path
 
 if TYPE_CHECKING:
     from companion.pages import Page
@@ -19,6 +19,7 @@ __all__ = [
     "check_ledger_command",
     "export_command",
     "judge_command",
+    "register_command",
     "run_command",
     "scorecard_command",
     "settle_command",
@@ -211,12 +212,34 @@ def settle_command(root: Path, options: argparse.Namespace) -> int:
     return 1 if failed else 0
 
 
+def register_command(root: Path, options: argparse.Namespace) -> int:
+    """Put on record what is new, changed or gone in the ledgers."""
+    from companion.ledger import load_ledgers
+    from companion.pages import load_pages
+    from companion.register import LABEL, append, pending, read
+    from companion.register_entries import entries
+
+    lines, problems = read(root)
+    if problems and register_path(root).is_file():
+        raise DocumentError(problems)
+    added = pending(lines, entries(load_ledgers(root), load_pages(root)), options.reason, options.ids)
+    if added:
+        append(root, added)
+    for line in added:
+        print(f"{line.event:<8} {line.what} {line.id}")
+    print(f"{LABEL}: {counted(len(added), 'line')} added" if added else f"{LABEL} is up to date: nothing to do")
+    return 0
+
+
 def check_ledger_command(root: Path, options: argparse.Namespace) -> int:
-    """Check ledgers, run plans and cells."""
+    """Check ledgers, run plans, cells and the register."""
+    from companion.cell_rules import breaches
     from companion.evidence import semicolons
     from companion.fingerprint import fingerprint
     from companion.ledger import load_ledger, load_ledgers
     from companion.pages import load_pages
+    from companion.register_entries import entries
+    from companion.register_history import findings
 
     chapter = _chapter(root, options)
     pages, problems, ledgers = [], [], []
@@ -235,11 +258,17 @@ def check_ledger_command(root: Path, options: argparse.Namespace) -> int:
                 problems += [f"page {page.id}: {said}" for said in semicolons(sources)]
                 for profile in page.settings:
                     fingerprint(page, profile)
+                problems += breaches(page)
             except CompanionError as error:
                 problems += getattr(error, "problems", [str(error)])
+    unknown = None
+    if not problems:
+        problems, unknown = findings(root, entries(ledgers, pages), chapter)
     if problems:
         raise DocumentError(list(dict.fromkeys(problems)))
     claims = sum(len(ledger.claims) for ledger in ledgers)
+    if unknown:
+        print(unknown)
     words = [counted(*pair) for pair in ((len(ledgers), "ledger"), (claims, "claim"), (len(pages), "page"))]
     print(f"{', '.join(words)}: no problems")
     return 0

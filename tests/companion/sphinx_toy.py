@@ -237,6 +237,7 @@ def write_run(root: Path, profile: str, accuracy: float = 97.25, *, order: float
             f'profile = "{profile}"', id="injected", metadata={"tags": ["injected-parameters"]}))
     for number, cell in enumerate((c for c in notebook.cells if c.cell_type == "code"), start=1):
         cell.execution_count = number
+    notebook.metadata["companion"] = {"source": "book/toy/orders.md", "profile": profile}
     path = (results or root / "results") / profile / "toy" / "orders.ipynb"
     path.parent.mkdir(parents=True, exist_ok=True)
     nbformat.write(notebook, path)

@@ -108,6 +108,9 @@ $$ u_{n+1} = u_n + h f(u_n). $$
 ```{departures}
 ```
 
+```{register-changes}
+```
+
 ```{bibliography}
 ```
 """,
@@ -133,6 +136,13 @@ parts:
 """,
     "book/references.bib": """\
 @article{doe2020, title={A toy}, author={Doe, Jane}, journal={Toys}, year={2020}}
+""",
+    "book/register.tsv": """\
+date\tevent\twhat\tid\thash\treason
+2026-05-04\tadded\tclaim\ttoy.gap\t0123456789abcdef\t-
+2026-05-05\tadded\tclaim\ttoy.gone\t0123456789abcdef\t-
+2026-05-06\trevised\tclaim\ttoy.gap\tfedcba9876543210\tThe region was wider than its reason
+2026-05-07\tretired\tclaim\ttoy.gone\t0123456789abcdef\tNo run can decide it
 """,
     "book/toy/runs.yml": """\
 chapter: toy

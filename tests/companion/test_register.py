@@ -165,10 +165,10 @@ def test_a_revision_and_a_retirement_need_a_reason_and_are_shown(book, capsys):
     assert problems == [] and register_path(book).read_text().startswith(before)
     assert [(line.event, line.id, line.reason) for line in lines[-2:]] == [
         ("revised", "toy.euler.order", "noise of the clock"), ("retired", "toy.large", "the data are gone")]
-    assert length(lines).endswith(": 1 revision, 1 retirement.")
+    assert length(lines).endswith(" additions, 1 revision, 1 retirement.")
     shown = table([line for line in lines if line.event != "added"]).astext()
     assert "toy.euler.order" in shown and "the data are gone" in shown
-    assert length(lines[:-2]).endswith("none has been revised or retired yet.")
+    assert length(lines[:-2]).endswith("; no entry has been revised or retired yet.")
 
 
 def test_what_is_retired_cannot_come_back_unsaid(book, capsys):

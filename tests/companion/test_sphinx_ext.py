@@ -55,6 +55,13 @@ def test_numbers_in_prose_come_from_records_and_ledger(book: Path) -> None:
     assert "We noted 97.2 % and 97.25." in text
 
 
+def test_what_the_ledgers_no_longer_say_is_listed_with_its_reason(book: Path) -> None:
+    text = words(page_text(book, "book/toy/concept"))
+    assert "The register has 4 lines: 2 additions, 1 revision, 1 retirement." in text
+    assert ("claim toy.gone retired 7 May 2026 No run can decide it "
+            "claim toy.gap revised 6 May 2026 The region was wider than its reason") in text
+
+
 def test_provenance_says_run_time_hardware_and_links(book: Path) -> None:
     page = page_text(book, ORDERS[:-3])
     text = words(page)

@@ -39,13 +39,12 @@ def length(lines: Sequence[Line]) -> str:
     """Return what the register holds, in words."""
     if not lines:
         return "The register has no line yet."
-    last = {line.key: line.event for line in lines}
-    present = sum(event != RETIRED for event in last.values())
-    text = f"The register has {counted(len(lines), 'line')} about {present} entries of today"
-    events = [line.event for line in lines]
+    text, events = f"The register has {counted(len(lines), 'line')}", [line.event for line in lines]
     if set(events) == {ADDED}:
-        return f"{text}; none has been revised or retired yet."
-    return f"{text}: {counted(events.count(REVISED), 'revision')}, {counted(events.count(RETIRED), 'retirement')}."
+        return f"{text}; no entry has been revised or retired yet."
+    numbers = [counted(events.count(event), word) for event, word in (
+        (ADDED, "addition"), (REVISED, "revision"), (RETIRED, "retirement"))]
+    return f"{text}: {', '.join(numbers)}."
 
 
 def table(changes: Sequence[Line]) -> Element:

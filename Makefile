@@ -49,7 +49,7 @@ test: lint unit verify html-tests scorecard
 
 lint: env
 	@$(STEP) "Lint" $(BIN)/ruff check .
-	@$(STEP) --summary 1 "Ledgers, pages and prose" $(BIN)/companion check-ledger
+	@$(STEP) --summary 2 "Ledgers, cells, register and prose" $(BIN)/companion check-ledger
 
 unit: env
 	@$(STEP) --summary 1 "Unit tests" $(BIN)/python -m pytest tests/contdepth tests/companion -q -n $(JOBS) --dist worksteal

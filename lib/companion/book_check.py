@@ -6,12 +6,15 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+from companion.cell_rules import breaches
 from companion.errors import CompanionError, DocumentError, counted
 from companion.escapes import escapes
 from companion.evidence import semicolons
 from companion.fingerprint import fingerprint
 from companion.ledger import load_ledger, load_ledgers
 from companion.pages import Page, load_pages
+from companion.register_entries import entries
+from companion.register_history import findings
 from companion.rerun.machines import unstated
 from companion.typed_numbers import survey
 
@@ -41,19 +44,24 @@ def check_book(root: Path, chapter: str | None = None) -> Checked:
     if not problems:
         problems += [line for page in pages for line in _of_page(page)]
         problems += [line for ledger in ledgers for line in unstated(root, ledger)]
+    unknown = None
+    if not problems:
+        problems, unknown = findings(root, entries(ledgers, pages), chapter)
     prose = survey(root, chapter)
     problems += prose.problems
     words = [counted(*pair) for pair in (
         (len(ledgers), "ledger"), (sum(len(ledger.claims) for ledger in ledgers), "claim"), (len(pages), "page"),
         (prose.total, "given number"))]
-    return Checked(list(dict.fromkeys(problems)), (), f"{', '.join(words)} in prose: no problems")
+    remarks = (unknown,) if unknown else ()
+    return Checked(list(dict.fromkeys(problems)), remarks, f"{', '.join(words)} in prose: no problems")
 
 
 def _of_page(page: Page) -> Iterator[str]:
-    """Yield what is wrong with the cells and parameters of a page, so that nothing is left for a kernel to find."""
+    """Yield what is wrong with cells and parameters of a page, so that nothing is left for a kernel to find."""
     try:
         yield from (f"page {page.id}: {said}" for said in semicolons([cell.source for cell in page.cells()]))
         yield from escapes(page)
+        yield from breaches(page)
         for profile in page.settings:
             fingerprint(page, profile)
     except CompanionError as error:

@@ -1,5 +1,5 @@
 """The command line: ``companion run | vary | carry | settle | verify | judge | status | scorecard | export |
-stale | check-ledger``.
+stale | register | check-ledger``.
 """
 
 from __future__ import annotations
@@ -151,11 +151,19 @@ def _parser() -> _Parser:
         "Write into every stored record of a run with local changes the first commit that holds the code it ran.",
         chapter=False,
     )
+    register = command(
+        "register",
+        commands.register_command,
+        "Add to book/register.tsv what the ledgers have that is new, changed or gone since its last lines.",
+        chapter=False,
+    )
+    register.add_argument("ids", nargs="*", metavar="ID", help="an entry of the ledgers (default: all)")
+    register.add_argument("--reason", default="", help="why entries were revised or retired, one sentence")
     command(
         "check-ledger",
         commands.check_ledger_command,
-        "Check claims.yml and runs.yml of every chapter, and that every number in the prose of pages stands in a "
-        "role.",
+        "Check claims.yml and runs.yml of every chapter, the cells of its pages, the register of what the ledgers "
+        "say with its history, and that every number in prose stands in a role.",
     )
     return parser
 

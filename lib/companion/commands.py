@@ -8,8 +8,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from companion.errors import CompanionError, DocumentError
-from companion.root import CARRY
+from companion.errors import CompanionError, DocumentError, counted
+from companion.root import CARRY, register_path
 
 if TYPE_CHECKING:
     from companion.pages import Page
@@ -19,6 +19,7 @@ __all__ = [
     "check_ledger_command",
     "export_command",
     "judge_command",
+    "register_command",
     "run_command",
     "scorecard_command",
     "settle_command",
@@ -204,6 +205,25 @@ def settle_command(root: Path, options: argparse.Namespace) -> int:
         else "every stored record is of a commit or settled"
     )
     return 1 if failed else 0
+
+
+def register_command(root: Path, options: argparse.Namespace) -> int:
+    """Put on record what is new, changed or gone in the ledgers."""
+    from companion.ledger import load_ledgers
+    from companion.pages import load_pages
+    from companion.register import LABEL, append, pending, read
+    from companion.register_entries import entries
+
+    lines, problems = read(root)
+    if problems and register_path(root).is_file():
+        raise DocumentError(problems)
+    added = pending(lines, entries(load_ledgers(root), load_pages(root)), options.reason, options.ids)
+    if added:
+        append(root, added)
+    for line in added:
+        print(f"{line.event:<8} {line.what} {line.id}")
+    print(f"{LABEL}: {counted(len(added), 'line')} added" if added else f"{LABEL} is up to date: nothing to do")
+    return 0
 
 
 def check_ledger_command(root: Path, options: argparse.Namespace) -> int:

@@ -80,6 +80,7 @@ def flaws(
         return [*found, f"expected a notebook, found this: {error}"]
     if not isinstance(cells, dict) or not isinstance(cells.get("cells"), list):
         return [*found, "expected a notebook, found JSON without cells"]
+    found += _place_problems(cells, record)
     found += notebook_problems(cells, record.page, record.profile, ledger, coverage=coverage)
     try:
         checks, values = extract(cells)
@@ -95,6 +96,16 @@ def flaws(
             f"seeds: expected {seeds}, as parameters and checks have them, found {record.seeds} in the record"
         )
     return found
+
+
+def _place_problems(notebook: Mapping[str, Any], record: Record) -> list[str]:
+    """Return how the page and the profile that an executed notebook names differ from the record's."""
+    named = notebook.get("metadata", {}).get("companion", {})
+    wanted = {"source": f"book/{record.page_id}.md", "profile": record.profile}
+    if named == wanted:
+        return []
+    said = f"one of {named.get('source')} at {named.get('profile')}" if named else "one that names neither"
+    return [f"expected a notebook of {wanted['source']} at {wanted['profile']}, found {said}"]
 
 
 def semicolons(sources: list[str]) -> list[str]:

@@ -84,7 +84,9 @@ _KINDS = {
 
 
 def read_record(path: Path) -> Record:
-    """Return the record stored at ``path``; raise :class:`RunError` where it is no record of this layout."""
+    """Return the record stored at ``path``; raise :class:`RunError` where it is no record of this layout, or one
+    of another page or profile than the place is for.
+    """
     try:
         data = json.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:
@@ -105,9 +107,19 @@ def read_record(path: Path) -> Record:
     for id, numbers in data["checks"].items():
         if problem := numbers_problem(numbers):
             raise RunError(f"{path.name}: {problem} in checks of {id}")
-    if problem := _settled_problem(data.get("settled")):
+    if problem := _settled_problem(data.get("settled")) or _place_problem(data, path):
         raise RunError(f"{path.name}: {problem}")
     return Record(**data)
+
+
+def _place_problem(data: Mapping[str, Any], path: Path) -> str | None:
+    """Return how a record's page and profile differ from those of the place it is stored at, or None."""
+    folder = path.resolve().parent
+    profile, chapter = folder.parent.name, folder.name
+    if (data["profile"], data["chapter"], data["page"]) == (profile, chapter, path.stem):
+        return None
+    return (f"expected the record of {chapter}/{path.stem} at {profile}, where it is stored, found that of "
+            f"{data['chapter']}/{data['page']} at {data['profile']}")
 
 
 def numbers_problem(numbers: object) -> str | None:

@@ -36,6 +36,9 @@ def _each(ledger: Ledger, record: Record) -> Iterator[tuple[str, Checked | str]]
         if id not in claims:
             yield id, f"claim {id}: expected a claim of book/{ledger.chapter}/claims.yml, found only numbers"
             continue
+        if claims[id].page != record.page:
+            yield id, f"claim {id}: expected a claim of page {record.page}, found one of page {claims[id].page}"
+            continue
         try:
             yield id, judged_again(claims[id], record.profile, numbers)
         except CheckError as error:

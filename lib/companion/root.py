@@ -20,6 +20,7 @@ __all__ = [
     "is_root",
     "notebook_path",
     "record_path",
+    "register_path",
     "registry_path",
     "runs_path",
     "source_path",
@@ -119,3 +120,8 @@ def checkpoints_path(home: Path, profile: str, chapter: str, page: str, digest: 
 def registry_path(root: Path) -> Path:
     """Return the registry of data sets."""
     return root / "lib" / "contdepth" / "data" / "registry.json"
+
+
+def register_path(root: Path) -> Path:
+    """Return the append-only register of what the ledgers say, ``book/register.tsv``."""
+    return root / "book" / "register.tsv"

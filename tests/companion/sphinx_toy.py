@@ -111,6 +111,9 @@ given.
 ```{departures}
 ```
 
+```{register-changes}
+```
+
 ```{bibliography}
 ```
 """,
@@ -136,6 +139,13 @@ parts:
 """,
     "book/references.bib": """\
 @article{doe2020, title={A toy}, author={Doe, Jane}, journal={Toys}, year={2020}}
+""",
+    "book/register.tsv": """\
+date\tevent\twhat\tid\thash\treason
+2026-05-04\tadded\tclaim\ttoy.gap\t0123456789abcdef\t-
+2026-05-05\tadded\tclaim\ttoy.gone\t0123456789abcdef\t-
+2026-05-06\trevised\tclaim\ttoy.gap\tfedcba9876543210\tThe region was wider than its reason
+2026-05-07\tretired\tclaim\ttoy.gone\t0123456789abcdef\tNo run can decide it
 """,
     "book/toy/runs.yml": """\
 chapter: toy
@@ -240,6 +250,7 @@ def write_run(root: Path, profile: str, accuracy: float = 97.25, *, order: float
             f'profile = "{profile}"', id="injected", metadata={"tags": ["injected-parameters"]}))
     for number, cell in enumerate((c for c in notebook.cells if c.cell_type == "code"), start=1):
         cell.execution_count = number
+    notebook.metadata["companion"] = {"source": "book/toy/orders.md", "profile": profile}
     path = (results or root / "results") / profile / "toy" / "orders.ipynb"
     path.parent.mkdir(parents=True, exist_ok=True)
     nbformat.write(notebook, path)

@@ -72,6 +72,13 @@ def test_texts_that_a_given_number_parts_are_joined() -> None:
     assert [child.astext() for child in document[0]] == ["some 30 (", "k", ") of ", "all", " 40"]
 
 
+def test_what_the_ledgers_no_longer_say_is_listed_with_its_reason(book: Path) -> None:
+    text = words(page_text(book, "book/toy/concept"))
+    assert "The register has 4 lines: 2 additions, 1 revision, 1 retirement." in text
+    assert ("claim toy.gone retired 7 May 2026 No run can decide it "
+            "claim toy.gap revised 6 May 2026 The region was wider than its reason") in text
+
+
 def test_provenance_says_run_time_hardware_and_links(book: Path) -> None:
     page = page_text(book, ORDERS[:-3])
     text = words(page)

@@ -6,6 +6,11 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from companion.ledger import load_ledger
+from companion.pages import load_pages
+from companion.register import append, pending, read
+from companion.register_entries import entries
+
 HEADER = """---
 jupytext:
   text_representation: {extension: .md, format_name: myst, format_version: 0.13}
@@ -173,7 +178,14 @@ def build(folder: Path) -> Path:
         path = folder / name
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(text, encoding="utf-8")
+    register(folder)
     return folder
+
+
+def register(root: Path, reason: str = "") -> None:
+    """Put on record what the ledger has that is new, changed or gone."""
+    lines, _ = read(root)
+    append(root, pending(lines, entries([load_ledger(root, "toy")], load_pages(root)), reason))
 
 
 def edit(root: Path, name: str, old: str, new: str) -> None:

@@ -41,18 +41,17 @@ def check_book(root: Path, chapter: str | None = None) -> Checked:
             load()
         except DocumentError as error:
             problems += error.problems
+    remarks: tuple[str, ...] = ()
     if not problems:
         problems += [line for page in pages for line in _of_page(page)]
-        problems += [line for ledger in ledgers for line in unstated(root, ledger)]
-    unknown = None
-    if not problems:
-        problems, unknown = findings(root, entries(ledgers, pages), chapter)
+        unregistered, unknown = findings(root, entries(ledgers, pages), chapter)
+        problems += unregistered + [line for ledger in ledgers for line in unstated(root, ledger)]
+        remarks = (unknown,) if unknown else ()
     prose = survey(root, chapter)
     problems += prose.problems
     words = [counted(*pair) for pair in (
         (len(ledgers), "ledger"), (sum(len(ledger.claims) for ledger in ledgers), "claim"), (len(pages), "page"),
         (prose.total, "given number"))]
-    remarks = (unknown,) if unknown else ()
     return Checked(list(dict.fromkeys(problems)), remarks, f"{', '.join(words)} in prose: no problems")
 
 

@@ -12,6 +12,7 @@ from pathlib import Path
 
 import pytest
 
+from companion.clocks import CLOCK_TAG
 from companion.ledger import load_ledger
 from companion.pages import Page, load_pages
 from companion.sourcecode import parse_cell
@@ -136,6 +137,17 @@ def test_claims_measured_by_a_clock_are_marked(page: Page) -> None:
         timed = own or {timed for pattern, timed in found if pattern == ANY}
         assert timed in ({claim.clock}, set()), f"{claim.id}: expected clock: {str(not claim.clock).lower()}"
         assert timed or not claim.clock, f"{claim.id} is marked, and no check of {page.id} can be its"
+
+
+@pytest.mark.parametrize("page", load_pages(ROOT), ids=lambda page: page.id)
+def test_only_cells_that_read_a_clock_are_tagged_so(page: Page) -> None:
+    """In a tagged cell figures, notes and printed numbers are not compared."""
+    clocks = Clocks()
+    for cell in [cell for cell in page.notebook().cells if cell.cell_type == "code"]:
+        tree = parse_cell(cell.source)
+        clocks.visit(tree)
+        if CLOCK_TAG in cell.metadata.get("tags", ()):
+            assert clocks.timed(tree), f"{page.id}: expected a time in the cell tagged {CLOCK_TAG}, found none"
 
 
 def test_every_timer_of_the_library_is_known_here() -> None:

@@ -35,6 +35,15 @@ print("addresses", hex(2**40))
 display({{"image/png": "{HALVES[0]}", "text/plain": "a dot"}}, raw=True)
 ```
 """
+PATCHES = """
+```{code-cell} python
+import gc
+import contdepth.schemes.heun as scheme
+one, = (found for found in gc.get_objects() if type(found) is dict and found.get("__name__") == scheme.__name__)
+one["slope"] = lambda n: 2.5
+```
+"""
+"""Behind the back of the rules for cells."""
 
 
 @pytest.fixture(scope="module")
@@ -138,6 +147,18 @@ def test_a_page_that_fails_and_a_run_that_is_missing(root, capfd):
     assert lines[-1] == "toy/heun (smoke): expected a stored run, found none"
     status, lines = verify(root, capfd, "toy/euler", "--verdicts-only")
     assert status == 1 and lines[-2] == "verified 1 claim on 1 page: 2 items with differences"
+
+
+def test_a_page_that_replaces_the_library_while_it_runs_is_told(root, capfd):
+    """Notebook and record are those of the page that does it, so that every number is as stored."""
+    page = root / "book/toy/heun.md"
+    page.write_text(page.read_text() + PATCHES)
+    assert main(["run", "--root", str(root), "toy/heun", "--profile", "smoke"]) == 0
+    status, lines = verify(root, capfd, "toy/heun")
+    assert status == 1
+    assert [line for line in lines if line.startswith("toy/")] == [
+        "toy/heun (smoke): after the last cell contdepth.schemes.heun_slope is not what its file imports",
+        "toy/heun (smoke): after the last cell contdepth.schemes.heun.slope is not the function of its file"]
 
 
 def test_at_book_figures_are_there_and_a_replaced_one_is_told(root, capfd):

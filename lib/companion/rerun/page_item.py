@@ -15,6 +15,7 @@ from companion.clocks import clock_note
 from companion.errors import DocumentError, RunError
 from companion.evidence import flaws, notebook_problems
 from companion.record import extract
+from companion.rerun.audit import replaced
 from companion.rerun.figures import figure_difference
 from companion.rerun.machines import load_allowances
 from companion.rerun.numbers import number_findings, verdict_findings
@@ -49,6 +50,9 @@ class PageItem(pytest.Item):
                 figures, unlike = _figures(file)
                 done["figures"] = figures
                 findings += unlike
+            if file.kernel is not None and file.kernel.is_alive():
+                findings += [f"after the last cell {line}"
+                             for line in replaced(file.kernel.kc, file.stored.page.root / "lib")]
             numbers, unlike = _numbers(file, verdicts_only=self.config.getoption("verdicts_only"))
             done.update(numbers)
             findings += unlike

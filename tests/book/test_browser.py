@@ -7,6 +7,8 @@ in the console, no request to another host, all mathematics typeset. ``gate.js``
 from __future__ import annotations
 
 import importlib.resources
+import json
+import os
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -38,15 +40,48 @@ FOCUSABLE = """() => [...document.querySelectorAll("pre")].every(
 """Whether the theme is done; where it never is, axe says so all the same."""
 
 
+class Passed:
+    """The ways of painting text that axe has passed, by theme; test processes tell each other through a file."""
+
+    def __init__(self, path: Path | None = None) -> None:
+        self.path, self.read = path, 0
+        self.ways: dict[str, set[str]] = {"light": set(), "dark": set()}
+
+    def known(self, theme: str) -> list[str]:
+        """Return the ways passed so far in a theme, here or in another process."""
+        if self.path is not None and self.path.is_file():
+            with self.path.open("rb") as file:
+                file.seek(self.read)
+                lines = file.read().splitlines(keepends=True)
+            for line in lines:
+                if line.endswith(b"\n"):      # else another process is still writing it
+                    self.read += len(line)
+                    name, ways = json.loads(line)
+                    self.ways[name].update(ways)
+        return list(self.ways[theme])
+
+    def add(self, theme: str, ways: list[str]) -> None:
+        """Note ways that passed."""
+        self.ways[theme].update(ways)
+        if self.path is not None and ways:
+            line = f"{json.dumps([theme, ways])}\n".encode()
+            file = os.open(self.path, os.O_WRONLY | os.O_APPEND | os.O_CREAT)
+            try:
+                os.write(file, line)           # whole, since the file is only appended to
+            finally:
+                os.close(file)
+
+
 class Reader:
     """One window that notes what pages do wrong."""
 
-    def __init__(self, browser: Any, host: str) -> None:
+    def __init__(self, browser: Any, host: str, passed: Passed | None = None) -> None:
         self.host = host
         self.context = browser.new_context(reduced_motion="reduce", viewport={"width": 1300, "height": HEIGHT})
+        self.context.add_init_script(f"{AXE};\n{GATE}")
         self.page = self.context.new_page()
         self.faults: list[str] = []
-        self.passed: dict[str, set[str]] = {"light": set(), "dark": set()}
+        self.passed = passed or Passed()
         self.page.on("console", lambda said: said.type == "error" and self.note(f"console: {said.text} "
                                                                                 f"({said.location.get('url')})"))
         self.page.on("pageerror", lambda error: self.note(f"a script fails: {error}"))
@@ -66,11 +101,10 @@ class Reader:
     def look(self, url: str) -> list[str]:
         """Open a page and return its faults in all four combinations."""
         self.faults = []
+        self.page.goto("about:blank")       # else the page before would be laid out once more
         self.page.set_viewport_size({"width": 1300, "height": HEIGHT})
         self.page.goto(url, wait_until="load")
         self.page.add_style_tag(content=STILL)
-        self.page.evaluate(f"{AXE};0")
-        self.page.evaluate(f"{GATE};0")
         for fault in self.page.evaluate("gate.mathematics()"):
             self.note(fault)
         for width, themes in FIRST_THEMES.items():
@@ -89,9 +123,9 @@ class Reader:
                 self.judged(self.page.evaluate("gate.unfolded()"), f"{width} px, unfolded")
             for theme in themes:
                 self.page.evaluate("name => gate.theme(name)", theme)
-                found = self.page.evaluate("known => gate.colours(known)", list(self.passed[theme]))
+                found = self.page.evaluate("known => gate.colours(known)", self.passed.known(theme))
                 self.judged(found["faults"], f"{theme}, {width} px")
-                self.passed[theme].update(found["fresh"])
+                self.passed.add(theme, found["fresh"])
             self.page.evaluate("gate.unfold(false)")
         return self.faults
 
@@ -108,9 +142,11 @@ class Reader:
 
 
 @pytest.fixture(scope="module")
-def reader(browser: Any, book: Site) -> Iterator[Reader]:
+def reader(browser: Any, book: Site, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Reader]:
+    session = tmp_path_factory.getbasetemp()
+    folder = session.parent if "PYTEST_XDIST_WORKER" in os.environ else session
     with served(book.folder) as host:
-        found = Reader(browser, host)
+        found = Reader(browser, host, Passed(folder / "passed.jsonl"))
         yield found
         found.context.close()
 

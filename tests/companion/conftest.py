@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 import toy_book
+from once import made_once
 
 
 @pytest.fixture
@@ -20,9 +21,11 @@ def executed(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A throw-away repository whose two pages were really run at smoke; not to be changed."""
     from companion.cli import main
 
-    root = toy_book.build(tmp_path_factory.mktemp("executed") / "repository")
-    assert main(["run", "--root", str(root), "--profile", "smoke", "--jobs", "2"]) == 0
-    return root
+    def make(root: Path) -> None:
+        toy_book.build(root)
+        assert main(["run", "--root", str(root), "--profile", "smoke", "--jobs", "2"]) == 0
+
+    return made_once(tmp_path_factory, "executed", make)
 
 
 @pytest.fixture

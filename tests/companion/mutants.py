@@ -153,7 +153,7 @@ def try_mutants(page: Page, lines: Mapping[str, frozenset[int]], count: int, fol
 
     def noticed(mutant: Mutant) -> bool:
         file = folder / "lib" / mutant.path
-        source = file.read_text(encoding="utf-8")
+        source, times = file.read_text(encoding="utf-8"), file.stat()
         changed = mutant.applied(source)
         ast.parse(changed)
         try:
@@ -161,6 +161,7 @@ def try_mutants(page: Page, lines: Mapping[str, frozenset[int]], count: int, fol
             return fingerprint(copy, "smoke")["digest"] != before
         finally:
             file.write_text(source, encoding="utf-8")
+            os.utime(file, ns=(times.st_atime_ns, times.st_mtime_ns))    # the file that was read before: not anew
 
     return Outcome(tuple(one for one in on_lines if not noticed(one)), len(on_lines),
                    tuple(one for one in outside if noticed(one)), len(outside))

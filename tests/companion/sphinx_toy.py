@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 import subprocess
 import sys
 from pathlib import Path
 
 import nbformat
+import sphinx_forks
 from nbformat import NotebookNode, v4
 
 from companion.fingerprint import fingerprint
@@ -291,8 +293,10 @@ def edit(path: Path, old: str, new: str) -> None:
 
 def build(root: Path, *, everything: bool = True) -> subprocess.CompletedProcess[str]:
     """Build the book strictly, as published builds are, and return what was said."""
-    more = ["--all"] if everything else []
-    command = [sys.executable, "-c", JUPYTER_BOOK, "build", str(root), *STRICT, *more]
+    arguments = ["build", str(root), *STRICT, *(["--all"] if everything else [])]
+    if hasattr(os, "fork"):
+        return sphinx_forks.build(arguments)
+    command = [sys.executable, "-c", JUPYTER_BOOK, *arguments]
     return subprocess.run(command, capture_output=True, text=True, check=False)
 
 

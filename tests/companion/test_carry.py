@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 import toy_book
+from once import made_once
 from toy_book import edit
 
 from companion.cli import main
@@ -74,12 +75,8 @@ def git(root: Path, *arguments: str) -> str:
     return subprocess.run(command, capture_output=True, text=True, check=True).stdout
 
 
-@pytest.fixture(scope="session")
-def committed(tmp_path_factory) -> Path:
-    """A repository whose page heun was run at smoke from its first commit and at book from its second; not to be
-    changed.
-    """
-    root = toy_book.build(tmp_path_factory.mktemp("committed") / "repository")
+def make_committed(root: Path) -> None:
+    toy_book.build(root)
     (root / "lib/contdepth/helpers.py").write_text(HELPERS)
     with (root / "book/toy/heun.md").open("a") as page:
         page.write(CELL)
@@ -94,7 +91,14 @@ def committed(tmp_path_factory) -> Path:
     assert main(["run", "--root", str(root), "toy/heun"]) == 0
     git(root, "add", "-A")
     git(root, "commit", "-q", "-m", "Another run")
-    return root
+
+
+@pytest.fixture(scope="session")
+def committed(tmp_path_factory) -> Path:
+    """A repository whose page heun was run at smoke from its first commit and at book from its second; not to be
+    changed.
+    """
+    return made_once(tmp_path_factory, "committed", make_committed)
 
 
 @pytest.fixture

@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
+from functools import lru_cache
 
 __all__ = [
     "COMPREHENSIONS",
@@ -67,8 +68,9 @@ def targets(node: ast.Import | ast.ImportFrom) -> Iterator[tuple[str, Target]]:
             yield item.asname or item.name, Target(node.module or "", item.name, node.level)
 
 
+@lru_cache(maxsize=32768)
 def scope_of(node: ast.AST) -> Scope:
-    """Return the scope that a module, class, function, lambda or comprehension opens."""
+    """Return the scope that a module, class, function, lambda or comprehension opens; not to be changed."""
     if isinstance(node, COMPREHENSIONS):
         scope = Scope("comprehension")
         for part in node.generators:

@@ -6,6 +6,7 @@ imported. Definitions that refer to each other in a circle get theirs together.
 
 from __future__ import annotations
 
+import ast
 import hashlib
 from collections.abc import Iterable, Sequence
 from functools import lru_cache
@@ -96,7 +97,7 @@ class Library:
                 *(
                     self.modules.absolute(target, symbol.module)
                     for statement in statements
-                    for target in imports_of(statement)
+                    for target in _imports(statement)
                 ),
             ]
         return self._loads[symbol]
@@ -192,6 +193,12 @@ class Library:
         together = digest_of(sorted(second.values()))
         for symbol in group:
             self._digests[symbol] = digest_of([together, second[symbol]])
+
+
+@lru_cache(maxsize=8192)
+def _imports(statement: ast.stmt) -> tuple[Target, ...]:
+    """Return what a statement of a module imports when it runs; a module is read once, so its statements last."""
+    return tuple(imports_of(statement))
 
 
 def digest_of(parts: Iterable[str]) -> str:

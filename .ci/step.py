@@ -1,6 +1,7 @@
 """Run one command as one step: a line when it starts, a heartbeat, its elapsed time at the end.
 
-``step.py LABEL COMMAND…`` keeps the whole output in ``_build/logs/<label>.log``; a failure prints its tail.
+``step.py LABEL COMMAND…`` keeps the whole output in ``_build/logs/<label>.log``; a failure prints its tail. CPU
+seconds are those of the command and of all processes that it waited for (a browser's are not among them).
 With ``--summary N`` the last N lines of the output are shown after success (a test runner's tally); with
 ``--stream`` lines are shown as they come. Standard library only: it also runs before the environment exists.
 """
@@ -9,6 +10,7 @@ from __future__ import annotations
 
 import argparse
 import re
+import resource
 import subprocess
 import sys
 import threading
@@ -54,7 +56,8 @@ def main() -> int:
             process.wait()
             code = 130
     done.set()
-    elapsed = time.monotonic() - start
+    elapsed, used = time.monotonic() - start, resource.getrusage(resource.RUSAGE_CHILDREN)
+    cpu = used.ru_utime + used.ru_stime
     if code:
         if not args.stream:
             print("\n".join(lines[-60:]))
@@ -62,7 +65,7 @@ def main() -> int:
         return code
     if args.summary:
         print("\n".join(line for line in lines[-args.summary:] if line.strip()))
-    print(f"{args.label}: done in {elapsed:.0f} s", flush=True)
+    print(f"{args.label}: done in {elapsed:.0f} s ({cpu:.0f} CPU s)", flush=True)
     return 0
 
 

@@ -61,7 +61,7 @@ def test_a_step_shows_its_summary_and_keeps_its_log(tmp_path):
     assert done.returncode == 0
     lines = done.stdout.splitlines()
     assert lines[:2] == ["Some step …", "last"]
-    assert re.fullmatch(r"Some step: done in \d+ s", lines[2])
+    assert re.fullmatch(r"Some step: done in \d+ s \(\d+ CPU s\)", lines[2])
     assert (tmp_path / "_build/logs/some-step.log").read_text() == "first\nlast\n"
 
 

@@ -41,26 +41,30 @@ MACHINES = {
 STEPS = (1e-12, 1e-9, 1e-6, 1e-4, 1e-2)
 """Relative tolerances: a number gets the first that is ``ROOM`` times what was measured, or more."""
 ROOM = 100
-LONGER = 10
-"""How much more is allowed at book than at smoke, whose runs are shorter."""
+FEW = 3
+"""The same for numbers that move by more than the last step allows: absolutely, rounded up to 1, 2 or 5."""
+LONGER, TWICE = 10, 2
+"""How much more is allowed at book, whose runs are longer: relatively, to the last step at most, and absolutely."""
 SPREAD = 1.0
 """A mean over seeds whose training multiplies rounding may move by so many half-widths of its interval."""
-EXACT = "a count or a yes: the same on both trial machines"
 REASONS = {
-    "relative": "on the trial machines (AVX2; SSE4.2 with two threads) these numbers moved by at most {most} of "
-                "themselves; a hundred times that, to the next step, at smoke, and ten times more at book",
-    "absolute": "near zero, sums of cancelling terms, or trained: on the trial machines (AVX2; SSE4.2 with two "
-                "threads) they moved by at most {most}; ten times that, to the next power of ten, at smoke, and "
-                "ten times more at book",
-    "spread": "training multiplies rounding: on the trial machines (AVX2; SSE4.2 with two threads) the means "
-              "moved by at most {most} half-widths of their intervals; another machine is no more than another "
-              "seed",
-    "spread at book": "found only at book, not tried on the trial machines: another machine is no more than "
-                      "another seed",
-    "relative at book": "found only at book, not tried on the trial machines: the places that pages show",
+    "exact": "a count or a yes, the same on both trial machines",
+    "relative": "on the trial machines these moved by at most {most} of themselves",
+    "absolute": "near zero, sums of cancelling terms, or trained; on the trial machines these moved by at "
+                "most {most}",
+    "spread": "training multiplies rounding; on the trial machines these means moved by at most {most} half-widths "
+              "of their intervals, and another machine is no more than another seed",
+    "spread at book": "not tried on the trial machines; another machine is no more than another seed",
+    "relative at book": "not tried on the trial machines; the places that pages show",
 }
-
-Numbers = dict[str, list[float]]
+HEAD = """\
+# What the numbers of this chapter may differ by on another machine, stated per claim and note; where processor,
+# threads and versions are those of the record, they must be equal to the bit. Written by
+# tests/companion/other_machines.py, which ran all pages at smoke with instruction sets of two older processors
+# ({machines}). Its rules: relatively, a hundred times what was measured, to the next step,
+# and ten times that at book, to 0.01 at most; where that is too little, means over seeds by one half-width of their
+# interval; what remains, absolutely, three times what was measured, and twice that at book.
+"""
 
 
 def main() -> None:
@@ -68,11 +72,14 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("pages", nargs="*", metavar="PAGE")
     parser.add_argument("--jobs", type=int, default=2)
-    parser.add_argument("--out", metavar="FILE")
+    parser.add_argument("--out", metavar="FILE", help="write the differences there")
+    parser.add_argument("--given", metavar="FILE", help="take the differences from there; nothing runs")
     options = parser.parse_args()
     pages = [page for page in load_pages(ROOT) if not options.pages or page.id in options.pages]
     moved: dict[str, dict[str, dict[str, float]]] = defaultdict(dict)
-    for name, environment in MACHINES.items():
+    if options.given:
+        moved.update(json.loads(Path(options.given).read_text(encoding="utf-8")))
+    for name, environment in () if options.given else MACHINES.items():
         with tempfile.TemporaryDirectory() as folder:
             jobs = plan(pages, "smoke", out=Path(folder), strict=False,
                         environment={**environment, **dict.fromkeys(("MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS"),
@@ -99,7 +106,10 @@ def differences(page: Page, fresh: Record) -> Iterator[tuple[str, dict[str, floa
         how = _apart(pairs)
         if old.interval is not None:
             half = (old.interval[1] - old.interval[0]) / 2
-            how["spread"] = abs(old.value - now[id].value) / half if half else math.inf
+            by = abs(old.value - now[id].value)
+            how["spread"] = by / half if half else math.inf if by else 0.0
+        if old.verdict != now[id].verdict:
+            print(f"verdict  {id}: stored {old.verdict}, found {now[id].verdict}", flush=True)
         yield id, how
     for name, value in stored.values.items():
         yield f"{page.name}#{name}", _apart([(value, fresh.values[name])])
@@ -124,9 +134,17 @@ def rule(moves: list[dict[str, float]]) -> tuple[str, float]:
     step = next((step for step in STEPS if ROOM * relative <= step), None)
     if step is not None:
         return "relative", step
-    if all("spread" in move for move in moves):
+    if max(move.get("spread", math.inf) for move in moves) <= SPREAD:
         return "spread", SPREAD
-    return "absolute", 10.0 ** math.ceil(math.log10(10 * absolute) - 1e-9)
+    power = 10.0 ** math.floor(math.log10(FEW * absolute))
+    return "absolute", next(step * power for step in (1, 2, 5, 10) if FEW * absolute <= step * power)
+
+
+def at_book(kind: str, size: float) -> float:
+    """Return the size of the same tolerance at book."""
+    if kind == "relative":
+        return min(LONGER * size, STEPS[-1])
+    return TWICE * size if kind == "absolute" else size
 
 
 def write(chapter: str, moved: Mapping[str, Mapping[str, dict[str, float]]]) -> None:
@@ -138,23 +156,18 @@ def write(chapter: str, moved: Mapping[str, Mapping[str, dict[str, float]]]) -> 
         moves = list(moved[number].values()) if number in moved else []
         if moves:
             kind, size = rule(moves)
-            key = (kind, size, size * LONGER if kind in ("relative", "absolute") else size)
+            key = (kind, size, at_book(kind, size))
         else:
             key = ("spread at book", SPREAD, SPREAD) if seeds else ("relative at book", STEPS[-1], STEPS[-1])
         groups.setdefault(key, {}).setdefault(profile, []).append(number)
         largest[key] = max([largest[key], *(move.get(key[0], 0.0) for move in moves)])
-    lines = [
-        "# What the numbers of this chapter may differ by on another machine, stated per claim and note; where",
-        "# processor and versions are those of the record, they must be equal to the bit.",
-        "# Written by tests/companion/other_machines.py.",
-        f"chapter: {chapter}", "tolerances:"]
+    lines = [HEAD.format(machines="; ".join(MACHINES)) + f"chapter: {chapter}", "tolerances:"]
     for (kind, size, later), profiles in sorted(groups.items(), key=lambda item: (item[0][0] != "exact", item[0])):
         for profile, numbers in profiles.items():
             value = size if profile == "smoke" else later
-            reason = EXACT if kind == "exact" else REASONS[kind].format(most=f"{largest[kind, size, later]:.1g}")
-            measure = kind.partition(" ")[0]
+            reason = json.dumps(REASONS[kind].format(most=f"{largest[kind, size, later]:.1g}"))
             lines += [f"  - reason: {reason}"] if kind == "exact" else [
-                f"  - {measure}: {value:g}", f"    reason: {json.dumps(reason)}"]
+                f"  - {kind.partition(' ')[0]}: {value:g}", f"    reason: {reason}"]
             lines += [f"    numbers:\n      {profile}:"] + [f"        - {json.dumps(one)}" for one in numbers]
     machines_path(ROOT, chapter).write_text("\n".join(lines) + "\n", encoding="utf-8")
 

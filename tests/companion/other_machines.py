@@ -44,7 +44,7 @@ ROOM = 100
 FEW = 3
 """The same for numbers that move by more than the last step allows: absolutely, rounded up to 1, 2 or 5."""
 LONGER, TWICE = 10, 2
-"""How much more is allowed at book, whose runs are longer: relatively, to the last step at most, and absolutely."""
+"""How much more is allowed at book, whose runs are longer: relatively (the last step at most), absolutely."""
 SPREAD = 1.0
 """A mean over seeds whose training multiplies rounding may move by so many half-widths of its interval."""
 REASONS = {
@@ -52,8 +52,8 @@ REASONS = {
     "relative": "on the trial machines these moved by at most {most} of themselves",
     "absolute": "near zero, sums of cancelling terms, or trained; on the trial machines these moved by at "
                 "most {most}",
-    "spread": "training multiplies rounding; on the trial machines these means moved by at most {most} half-widths "
-              "of their intervals, and another machine is no more than another seed",
+    "spread": "training multiplies rounding; on the trial machines these means moved by at most {most} "
+              "half-widths of their intervals, and another machine is no more than another seed",
     "spread at book": "not tried on the trial machines; another machine is no more than another seed",
     "relative at book": "not tried on the trial machines; the places that pages show",
 }
@@ -61,9 +61,9 @@ HEAD = """\
 # What the numbers of this chapter may differ by on another machine, stated per claim and note; where processor,
 # threads and versions are those of the record, they must be equal to the bit. Written by
 # tests/companion/other_machines.py, which ran all pages at smoke with instruction sets of two older processors
-# ({machines}). Its rules: relatively, a hundred times what was measured, to the next step,
-# and ten times that at book, to 0.01 at most; where that is too little, means over seeds by one half-width of their
-# interval; what remains, absolutely, three times what was measured, and twice that at book.
+# ({machines}). Its rules: relatively, a hundred times what was measured, to the
+# next step, and ten times that at book, to 0.01 at most; where that is too little, means over seeds by one
+# half-width of their interval; what remains, absolutely, three times what was measured, and twice that at book.
 """
 
 

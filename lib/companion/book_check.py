@@ -59,9 +59,9 @@ def _of_page(page: Page) -> Iterator[str]:
     """Yield what is wrong with cells and parameters of a page, so that nothing is left for a kernel to find."""
     try:
         yield from (f"page {page.id}: {said}" for said in semicolons([cell.source for cell in page.cells()]))
-        yield from escapes(page)
-        yield from breaches(page)
         for profile in page.settings:
             fingerprint(page, profile)
+        yield from escapes(page)
+        yield from breaches(page)
     except CompanionError as error:
         yield from getattr(error, "problems", [str(error)])

@@ -64,9 +64,9 @@ def root(drawn: Path, tmp_path: Path) -> Path:
 
 
 def verify(root: Path, capfd, *arguments: str) -> tuple[int, list[str]]:
-    """Return status and lines of ``companion verify``."""
+    """Return status and lines of ``companion verify``; a kernel of the toy book has little to import."""
     capfd.readouterr()
-    status = main(["verify", "--root", str(root), *arguments])
+    status = main(["verify", "--root", str(root), *arguments, *([] if "--jobs" in arguments else ["--cold"])])
     return status, capfd.readouterr().out.splitlines()
 
 
@@ -82,7 +82,7 @@ def restamp(path: Path, old: str, new: str) -> None:
 
 def test_green_as_stored(root, capfd):
     before = {p: p.read_bytes() for p in (root / "results").rglob("*.*")}
-    status, lines = verify(root, capfd)
+    status, lines = verify(root, capfd, "--jobs", "1")
     assert status == 0, lines
     assert [line.split()[:2] for line in lines[:2]] == [["done", "toy/euler"], ["done", "toy/heun"]]
     assert lines[-2] == (

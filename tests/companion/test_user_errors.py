@@ -55,10 +55,10 @@ def test_torn_notebook(ran, text):
     assert found[-1].startswith("expected a notebook, found")
 
 
-def test_torn_notebook_in_verify(ran, capsys):
+def test_torn_notebook_in_verify(ran, capfd):
     (ran / "results/smoke/toy/heun.ipynb").write_text('{"cells": [')
     assert main(["verify", "--root", str(ran), "toy/heun"]) == 1
-    assert "toy/heun (smoke), stored run: expected a notebook, found" in capsys.readouterr().out
+    assert "toy/heun (smoke): expected a notebook, found this: Notebook does not" in capfd.readouterr().out
 
 
 @pytest.mark.parametrize(

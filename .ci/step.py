@@ -61,7 +61,8 @@ def main() -> int:
     if code:
         if not args.stream:
             print("\n".join(lines[-60:]))
-        print(f"{args.label}: FAILED after {elapsed:.0f} s, {cpu:.0f} CPU s (exit {code}); whole log in {log}", flush=True)
+        print(f"{args.label}: FAILED after {elapsed:.0f} s, {cpu:.0f} CPU s (exit {code}); whole log in {log}",
+              flush=True)
         return code
     if args.summary:
         print("\n".join(line for line in lines[-args.summary:] if line.strip()))

@@ -9,10 +9,11 @@ from toy_book import edit
 from companion.cli import main
 from companion.errors import DocumentError
 from companion.evidence import problems
+from companion.judging import assess
 from companion.ledger import load_ledger
 from companion.record import Record, load_record, sha256
 from companion.rerun.machines import Allowance, Allowances, load_allowances, same_machine
-from companion.rerun.numbers import number_findings, verdict_findings
+from companion.rerun.numbers import number_findings, turned, verdict_findings
 
 
 def record_with(record: Record, **checks) -> Record:
@@ -99,6 +100,27 @@ def test_a_verdict_that_another_machine_turns_is_told_however_near(executed):
     sides = [record_with(stored, **{"toy.heun.order": {"value": value}}) for value in (1.5, 1.5 + 1e-12)]
     found, = number_findings(ledger, "heun", sides[0], sides[1], load_allowances(executed, "toy"))
     assert found.startswith("toy.heun.order (smoke): stored reproduced (value 1.5), found not reproduced")
+
+
+def test_what_rounding_turns_at_the_border_is_told_and_no_error_on_another_machine(executed):
+    ledger, record = load_ledger(executed, "toy"), load_record(executed, "smoke", "toy", "euler")
+    allowances = load_allowances(executed, "toy")
+    stored, fresh, far = (
+        record_with(record, **{"toy.euler.loss": {**LOSS, "values": [value + shift for value in LOSS["values"]]}})
+        for shift in (0.87, 0.95, 1.8))
+    verdicts = [assess(ledger.claim("toy.euler.loss"), "smoke", **one.checks["toy.euler.loss"]).verdict
+                for one in (stored, fresh, far)]
+    assert verdicts == ["reproduced", "undecided", "not reproduced"]
+    found = turned(ledger, fresh, stored, allowances)
+    assert list(found) == ["toy.euler.loss"] and "stored reproduced" in found["toy.euler.loss"]
+    assert verdict_findings(ledger, "euler", fresh, found) == []
+    assert number_findings(ledger, "euler", fresh, stored, allowances) == []
+    assert len(verdict_findings(ledger, "euler", fresh)) == 1
+    assert turned(ledger, fresh, stored, None) == {}              # one machine
+    assert turned(ledger, far, stored, allowances) == {}          # turned round, not undecided
+    assert turned(ledger, stored, fresh, allowances) == {}        # the stored verdict is not the accepted one
+    tight = Allowances("machines.yml", {("smoke", "toy.euler.loss"): Allowance(absolute=1e-3)})
+    assert turned(ledger, fresh, stored, tight) == {}             # further than is stated
 
 
 def test_notes_are_compared_like_claims_and_clocks_only_counted(executed):

@@ -14,12 +14,34 @@ from companion.record import Record
 from companion.rejudging import judged, refusals
 from companion.rerun.machines import Allowances
 
-__all__ = ["number_findings", "verdict_findings"]
+__all__ = ["number_findings", "turned", "verdict_findings"]
 
 
-def verdict_findings(ledger: Ledger, page: str, fresh: Record) -> list[str]:
+def turned(ledger: Ledger, fresh: Record, stored: Record, allowances: Allowances | None) -> dict[str, str]:
+    """Return, by claim, in a line what another machine decides that the record's did not, or the other way round.
+
+    The stored verdict is the accepted one, one of the two is *undecided*, and the numbers lie as near to each
+    other as is stated: such a claim stands at the border of its region, and rounding says on which side. Nothing
+    where the numbers have to be equal to the bit.
+    """
+    if allowances is None:
+        return {}
+    now, before = judged(ledger, fresh), judged(ledger, stored)
+    found = {}
+    for id in before.keys() & now.keys():
+        claim, allowed = ledger.claim(id), allowances.of(fresh.profile, id)
+        sides = {before[id].verdict, now[id].verdict}
+        if (len(sides) == 2 and "undecided" in sides and not claim.clock and allowed is not None
+                and before[id].verdict == claim.expect[fresh.profile].accepted
+                and allowed.admits_checks(before[id], now[id])):
+            words = [_words(ledger, side[id], fresh.profile) for side in (before, now)]
+            found[id] = f"{id} ({fresh.profile}): stored {words[0]}, found {words[1]}"
+    return found
+
+
+def verdict_findings(ledger: Ledger, page: str, fresh: Record, leave: Collection[str] = ()) -> list[str]:
     """Return one line for each claim whose fresh verdict is not the accepted one, or that is missing, unknown or
-    cannot be judged.
+    cannot be judged; the verdicts of the claims ``leave`` may be other ones.
     """
     found = []
     verdicts, refused = judged(ledger, fresh), refusals(ledger, fresh)
@@ -33,7 +55,7 @@ def verdict_findings(ledger: Ledger, page: str, fresh: Record) -> list[str]:
             found.append(f"{label}: expected an entry in the ledger for the check on page {page}, found none")
         elif id in refused:
             found.append(refused[id])
-        elif line := difference(ledger.claim(id), fresh.profile, verdicts[id]):
+        elif id not in leave and (line := difference(ledger.claim(id), fresh.profile, verdicts[id])):
             found.append(line)
     return found
 
@@ -57,7 +79,8 @@ def number_findings(
 
 def _checks(ledger: Ledger, fresh: Record, stored: Record, allowances: Allowances | None) -> Iterator[str]:
     now, before = judged(ledger, fresh), judged(ledger, stored)
-    for id in sorted({*stored.checks, *fresh.checks}):
+    borderline = turned(ledger, fresh, stored, allowances)
+    for id in sorted({*stored.checks, *fresh.checks} - {*borderline}):
         label = f"{id} ({fresh.profile})"
         if id not in fresh.checks or id not in stored.checks:
             side, other = ("stored", "fresh") if id in stored.checks else ("fresh", "stored")

@@ -18,7 +18,7 @@ from companion.record import extract
 from companion.rerun.audit import replaced
 from companion.rerun.figures import figure_difference
 from companion.rerun.machines import load_allowances
-from companion.rerun.numbers import number_findings, verdict_findings
+from companion.rerun.numbers import number_findings, turned, verdict_findings
 from companion.tidy import tidy
 
 __all__ = ["MARK", "PageItem"]
@@ -77,8 +77,8 @@ def _figures(file: Any) -> tuple[int, list[str]]:
     return count, found
 
 
-def _numbers(file: Any, *, verdicts_only: bool) -> tuple[Mapping[str, int], list[str]]:
-    """Return how many claims and numbers were compared, and a line for each finding."""
+def _numbers(file: Any, *, verdicts_only: bool) -> tuple[Mapping[str, Any], list[str]]:
+    """Return how many claims and numbers were compared, which turned, and a line for each finding."""
     stored, record = file.stored, file.stored.record
     page, profile = stored.page.name, record.profile
     found = [f"stored run: {line}" for line in flaws(file.path, record, stored.ledger)]
@@ -92,17 +92,20 @@ def _numbers(file: Any, *, verdicts_only: bool) -> tuple[Mapping[str, int], list
     except RunError:
         return {}, found    # already among the notebook's problems
     now = replace(record, checks=checks, values=values)
-    found += verdict_findings(stored.ledger, page, now)
+    done: dict[str, Any] = {"claims": len(checks)}
+    try:
+        allowances = None if stored.exact else load_allowances(stored.page.root, stored.page.chapter)
+    except DocumentError as error:
+        return done, [*found, *verdict_findings(stored.ledger, page, now), *error.problems]
+    borderline = turned(stored.ledger, now, record, allowances)
+    done["turned"] = list(borderline.values())
+    found += verdict_findings(stored.ledger, page, now, borderline)
     if not verdicts_only:
         clocked = _noted([cell for cell in file.cells if cell.pair.clock])
-        try:
-            allowances = None if stored.exact else load_allowances(stored.page.root, stored.page.chapter)
-            found += number_findings(stored.ledger, page, now, record, allowances, clocked)
-        except DocumentError as error:
-            found += error.problems
+        found += number_findings(stored.ledger, page, now, record, allowances, clocked)
         clocked |= {name for name in values if clock_note(name)}
-        return {"claims": len(checks), "numbers": len(checks) + len({*values} - clocked)}, found
-    return {"claims": len(checks)}, found
+        done["numbers"] = len(checks) + len({*values} - clocked)
+    return done, found
 
 
 def _fresh(file: Any) -> Any:

@@ -67,6 +67,8 @@ class Reporter:
 
     def pytest_terminal_summary(self, terminalreporter: Any) -> None:
         """Write what was compared, and by which rule."""
+        for line in [line for page in self.pages for line in page.get("turned", ())]:
+            terminalreporter.write_line(f"at the border, and rounding turns it on this machine: {line}")
         if self.pages:
             terminalreporter.write_line(self.summary)
 

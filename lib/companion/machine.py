@@ -55,18 +55,19 @@ def _instructions() -> str:
     """Return the widest vector instructions of the processor that numerical libraries choose their code by: models
     of one name may differ in them.
     """
-    info = Path("/proc/cpuinfo")
-    text = info.read_text(encoding="utf-8", errors="replace") if info.is_file() else ""
-    flags = next((line.partition(":")[2].split() for line in text.splitlines() if line.startswith("flags")), [])
+    flags = _cpuinfo("flags").split()
     return next((words for flag, words in INSTRUCTIONS.items() if flag in flags), "")
 
 
-def _cpu_model() -> str:
+def _cpuinfo(key: str) -> str:
+    """Return what Linux says of the first processor under ``key``; an empty string where it says nothing."""
     info = Path("/proc/cpuinfo")
-    for line in info.read_text(encoding="utf-8", errors="replace").splitlines() if info.is_file() else ():
-        if line.startswith("model name"):
-            return line.partition(":")[2].strip()
-    return platform.processor() or platform.machine() or "unknown model"
+    text = info.read_text(encoding="utf-8", errors="replace") if info.is_file() else ""
+    return next((line.partition(":")[2].strip() for line in text.splitlines() if line.startswith(key)), "")
+
+
+def _cpu_model() -> str:
+    return _cpuinfo("model name") or platform.processor() or platform.machine() or "unknown model"
 
 
 def _gpu_model() -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass
 from datetime import datetime
 from pathlib import Path
@@ -14,7 +14,7 @@ from typing import Any
 from companion.errors import RunError
 from companion.root import CARRY, notebook_path, record_path
 
-__all__ = ["SCHEMA", "Record", "extract", "load_record", "load_records", "numbers_problem", "read_record",
+__all__ = ["SCHEMA", "Record", "extract", "load_record", "load_records", "noted", "numbers_problem", "read_record",
            "record_files", "seeds_of", "sha256", "stored_notebook"]
 
 SCHEMA = 2
@@ -209,6 +209,12 @@ def extract(notebook: Mapping[str, Any]) -> tuple[dict[str, dict[str, Any]], dic
                 item.pop("profile", None)
                 store[name] = item["value"] if kind == "note" else item
     return checks, values
+
+
+def noted(outputs: Iterable[Mapping[str, Any]]) -> set[str]:
+    """Return the names of what these outputs note."""
+    payloads = [output.get("metadata", {}).get("companion", {}) for output in outputs]
+    return {payload["note"]["name"] for payload in payloads if "note" in payload}
 
 
 def seeds_of(parameters: Mapping[str, Any], checks: Mapping[str, Mapping[str, Any]]) -> list[int]:

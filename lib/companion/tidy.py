@@ -7,7 +7,7 @@ import hashlib
 import re
 from typing import Any
 
-__all__ = ["WITHOUT_PICTURES", "plain_text", "remove_pictures", "tidy"]
+__all__ = ["WITHOUT_PICTURES", "picture_bytes", "plain_text", "remove_pictures", "tidy"]
 
 WITHOUT_PICTURES = ("smoke",)
 """Profiles whose own runs store no picture, only its hash: no page shows them."""
@@ -46,12 +46,13 @@ def remove_pictures(notebook: Any) -> Any:
     for output in [output for cell in notebook.cells for output in cell.get("outputs", ())]:
         kinds = sorted(kind for kind in output.get("data", ()) if kind.startswith("image/"))
         if kinds:
-            hashes = {kind: hashlib.sha256(_bytes(kind, output.data.pop(kind))).hexdigest() for kind in kinds}
+            pictures = {kind: picture_bytes(kind, output.data.pop(kind)) for kind in kinds}
+            hashes = {kind: hashlib.sha256(content).hexdigest() for kind, content in pictures.items()}
             output.metadata["companion"] = {**output.metadata.get("companion", {}), "pictures": hashes}
     return notebook
 
 
-def _bytes(kind: str, content: str) -> bytes:
+def picture_bytes(kind: str, content: str) -> bytes:
     """Return the bytes of a picture as a notebook holds it: SVG as text, all others in base 64."""
     return content.encode() if kind == "image/svg+xml" else base64.b64decode(content)
 

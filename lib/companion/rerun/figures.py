@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import base64
 import hashlib
 import io
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from companion.notebook_text import PICTURE, text_of
+from companion.tidy import picture_bytes
 
 __all__ = ["BRIGHTNESS", "SIZE", "figure_difference"]
 
@@ -50,15 +50,11 @@ def _figures(outputs: Sequence[Mapping[str, Any]]) -> Iterator[tuple[str, str, b
     """Yield type, hash and bytes of each picture; a picture that was removed has no bytes."""
     for output in outputs:
         removed = output.get("metadata", {}).get("companion", {}).get("pictures", {})
-        held = {kind: _bytes(kind, text_of(value)) for kind, value in output.get("data", {}).items()
+        held = {kind: picture_bytes(kind, text_of(value)) for kind, value in output.get("data", {}).items()
                 if kind.startswith(PICTURE)}
         for kind in sorted({*removed, *held}):
             content = held.get(kind)
             yield kind, removed[kind] if content is None else hashlib.sha256(content).hexdigest(), content
-
-
-def _bytes(kind: str, content: str) -> bytes:
-    return content.encode() if kind == "image/svg+xml" else base64.b64decode(content)
 
 
 def _looks(stored: bytes, fresh: bytes) -> str | None:

@@ -10,7 +10,6 @@ import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from companion.clocks import CLOCK_TAG, clock_note
 from companion.documents import read_document, schema_problems
@@ -20,7 +19,7 @@ from companion.ledger import Ledger
 from companion.machine import device_line, threads_of, versions
 from companion.notebook_text import code_cells
 from companion.pages import load_pages
-from companion.record import Record, load_record, stored_notebook
+from companion.record import Record, load_record, noted, stored_notebook
 
 __all__ = ["Allowance", "Allowances", "compared", "load_allowances", "machines_path", "same_machine", "unstated"]
 
@@ -77,6 +76,10 @@ class Allowances:
         """Return what ``name`` may differ by at ``profile``; None where nothing is stated."""
         return self.entries.get((profile, name))
 
+    def unstated(self, profile: str, name: str) -> str:
+        """Return the sentence for a number for which nothing is stated."""
+        return f"{self.label}: expected what {name} ({profile}) may differ by on another machine, found nothing"
+
 
 def machines_path(root: Path, chapter: str) -> Path:
     """Return the chapter's file."""
@@ -106,14 +109,13 @@ def load_allowances(root: Path, chapter: str) -> Allowances:
     return Allowances(label, entries)
 
 
-def same_machine(record: Record, environment: Mapping[str, Any] | None = None) -> bool:
+def same_machine(record: Record) -> bool:
     """Tell whether processor and versions of today are those of a record, whose number of threads the kernel is
-    given (``environment`` holds other values of ``device`` and ``versions``, for tests).
+    given.
     """
     device = device_line(str(record.parameters.get("device", "cpu")), threads_of(record.device))
-    now = {"device": device, "versions": versions(), **(environment or {})}
-    installed: Mapping[str, str] = now["versions"]
-    return now["device"] == record.device and all(
+    installed = versions()
+    return device == record.device and all(
         installed.get(name) == version for name, version in record.versions.items() if name != "contdepth")
 
 
@@ -125,8 +127,7 @@ def compared(ledger: Ledger, record: Record) -> list[str]:
     path = stored_notebook(ledger.path.parents[2], record)
     outputs = [output for cell in code_cells(json.loads(path.read_text(encoding="utf-8")))
                if CLOCK_TAG in cell["metadata"].get("tags", ()) for output in cell["outputs"]]
-    noted = [output.get("metadata", {}).get("companion", {}).get("note") for output in outputs]
-    timed = {note["name"] for note in noted if note}
+    timed = noted(outputs)
     return [*(id for id in record.checks if id not in clocks),
             *(f"{record.page}#{name}" for name in record.values if not clock_note(name) and name not in timed)]
 
@@ -146,8 +147,6 @@ def unstated(root: Path, ledger: Ledger) -> list[str]:
     pages = {claim.id: claim.page for claim in ledger.claims}
     idle = [(profile, name) for profile, name in sorted(set(allowances.entries) - names)
             if name not in pages and "#" not in name or (profile, pages.get(name, name.partition("#")[0])) in run]
-    sentence = "{}: expected what {} ({}) may differ by on another machine, found nothing"
-    return [sentence.format(allowances.label, name, profile)
-            for profile, name in sorted(names - set(allowances.entries))] + [
+    return [allowances.unstated(profile, name) for profile, name in sorted(names - set(allowances.entries))] + [
         f"{allowances.label}: expected numbers of stored runs, found {name} ({profile}), which none has"
         for profile, name in idle]

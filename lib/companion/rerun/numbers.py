@@ -62,7 +62,7 @@ def verdict_findings(ledger: Ledger, page: str, fresh: Record, leave: Collection
 
 def number_findings(
     ledger: Ledger, page: str, fresh: Record, stored: Record, allowances: Allowances | None,
-    clocked: Collection[str] = (),
+    clocked: Collection[str] = (), leave: Collection[str] = (),
 ) -> list[str]:
     """Return one line for each number that is not the stored one.
 
@@ -73,14 +73,15 @@ def number_findings(
         stored: what its record says.
         allowances: what numbers may differ by; None where they have to be equal to the bit.
         clocked: names of notes from cells tagged ``clock``: they have to be there on both sides.
+        leave: claims that :func:`turned` tells of.
     """
-    return [*_checks(ledger, fresh, stored, allowances), *_notes(page, fresh, stored, allowances, clocked)]
+    return [*_checks(ledger, fresh, stored, allowances, leave), *_notes(page, fresh, stored, allowances, clocked)]
 
 
-def _checks(ledger: Ledger, fresh: Record, stored: Record, allowances: Allowances | None) -> Iterator[str]:
+def _checks(ledger: Ledger, fresh: Record, stored: Record, allowances: Allowances | None, leave: Collection[str]
+            ) -> Iterator[str]:
     now, before = judged(ledger, fresh), judged(ledger, stored)
-    borderline = turned(ledger, fresh, stored, allowances)
-    for id in sorted({*stored.checks, *fresh.checks} - {*borderline}):
+    for id in sorted({*stored.checks, *fresh.checks} - {*leave}):
         label = f"{id} ({fresh.profile})"
         if id not in fresh.checks or id not in stored.checks:
             side, other = ("stored", "fresh") if id in stored.checks else ("fresh", "stored")
@@ -100,7 +101,7 @@ def _checks(ledger: Ledger, fresh: Record, stored: Record, allowances: Allowance
             continue
         allowed = allowances.of(fresh.profile, id)
         if allowed is None:
-            yield f"{allowances.label}: expected what {label} may differ by on another machine, found nothing"
+            yield allowances.unstated(fresh.profile, id)
         elif now[id].verdict != before[id].verdict or not allowed.admits_checks(before[id], now[id]):
             yield f"{label}: {shown}; on another machine it may differ by {allowed}"
 
@@ -129,7 +130,6 @@ def _notes(page: str, fresh: Record, stored: Record, allowances: Allowances | No
             continue
         allowed = allowances.of(fresh.profile, f"{page}#{name}")
         if allowed is None:
-            yield f"{allowances.label}: expected what {page}#{name} ({fresh.profile}) may differ by on another " \
-                  "machine, found nothing"
+            yield allowances.unstated(fresh.profile, f"{page}#{name}")
         elif not allowed.admits(before, now):
             yield f"{shown}; on another machine it may differ by {allowed}"

@@ -14,7 +14,7 @@ import pytest
 from companion.clocks import clock_note
 from companion.errors import DocumentError, RunError
 from companion.evidence import flaws, notebook_problems
-from companion.record import extract
+from companion.record import extract, noted
 from companion.rerun.audit import replaced
 from companion.rerun.figures import figure_difference
 from companion.rerun.machines import load_allowances
@@ -58,7 +58,6 @@ class PageItem(pytest.Item):
             findings += unlike
         if hasattr(file, "started"):
             done["seconds"] = round(time.monotonic() - file.started, 1)
-        done["findings"] = len(findings)
         self.user_properties.append((MARK, done))
         if findings:
             raise RunError("\n".join(f"{file.label}: {line}" for line in findings))
@@ -101,8 +100,9 @@ def _numbers(file: Any, *, verdicts_only: bool) -> tuple[Mapping[str, Any], list
     done["turned"] = list(borderline.values())
     found += verdict_findings(stored.ledger, page, now, borderline)
     if not verdicts_only:
-        clocked = _noted([cell for cell in file.cells if cell.pair.clock])
-        found += number_findings(stored.ledger, page, now, record, allowances, clocked)
+        clocked = noted([output for cell in file.cells if cell.pair.clock
+                         for output in [*cell.pair.outputs, *(cell.test_outputs or [])]])
+        found += number_findings(stored.ledger, page, now, record, allowances, clocked, borderline)
         clocked |= {name for name in values if clock_note(name)}
         done["numbers"] = len(checks) + len({*values} - clocked)
     return done, found
@@ -115,10 +115,3 @@ def _fresh(file: Any) -> Any:
     page = file.stored.page
     source = page.source.relative_to(page.root).as_posix()
     return tidy(nbformat.v4.new_notebook(cells=cells), page.name, source, file.stored.record.profile)
-
-
-def _noted(cells: list[Any]) -> set[str]:
-    """Return the names of what these cells note, stored or now."""
-    outputs = [output for cell in cells for output in [*cell.pair.outputs, *(cell.test_outputs or [])]]
-    payloads = [output.get("metadata", {}).get("companion", {}) for output in outputs]
-    return {payload["note"]["name"] for payload in payloads if "note" in payload}

@@ -15,8 +15,8 @@ from pathlib import Path
 
 import torch
 
-from contdepth.meanfield.cost import training_cost
 from contdepth.meanfield.task import small_net, waves
+from contdepth.studies.meanfield.cost import training_cost
 
 SHAPES = (([1, 2, 4, 8, 16, 32, 64], 20), ([1, 2, 4, 8, 16, 32, 64], 5), ([16, 64], 20), ([256], 20), ([256], 1))
 

@@ -18,7 +18,7 @@ from pathlib import Path
 
 import torch
 
-from contdepth.pde.cost import closures, disagreement, measure, scaling
+from contdepth.studies.pdenet2.cost import closures, disagreement, measure, scaling
 
 
 def main() -> None:

@@ -16,13 +16,13 @@ from pathlib import Path
 import torch
 
 from contdepth.restoration import classical
-from contdepth.restoration.contest import unit_by_noise_level
-from contdepth.restoration.curves import noisy_copies
 from contdepth.restoration.degrade import to_tensor
 from contdepth.restoration.metrics import psnr
+from contdepth.restoration.models.stored import load_model
 from contdepth.restoration.photos import centre_crop, photo
-from contdepth.restoration.stored import load_model
-from contdepth.robust.cost import cpu_seconds
+from contdepth.studies.durr.contest import unit_by_noise_level
+from contdepth.studies.durr.curves import noisy_copies
+from contdepth.timing import cpu_seconds
 
 LEVELS = (25, 55)
 STEPS = 10

@@ -3,7 +3,7 @@
 Run: python benchmarks/yopo_step.py [--rounds N] [--out FILE]
 
 SmallCNN, batch 256, one thread; methods interleaved in one process; median process time, reported as ratios. The
-plain version is the algorithm as the paper writes it (``contdepth.robust.reference``); both give the same
+plain version is the algorithm as the paper writes it (``contdepth.studies.yopo.reference``); both give the same
 perturbation, printed for one pass (over five, float32 rounding grows; in float64 all five agree). PreActResNet18,
 batch 32, against PGD-10: its first layer is affine.
 """
@@ -19,11 +19,11 @@ import torch
 from contdepth.nets.preact_resnet18 import PreActResNet18
 from contdepth.nets.small_cnn import SmallCNN
 from contdepth.robust import YOPO, Natural, PGDTraining, Threat
-from contdepth.robust.cost import cpu_seconds
-from contdepth.robust.fused import inner_steps_fused
 from contdepth.robust.inner import inner_steps_plain
-from contdepth.robust.reference import reference_gradients
+from contdepth.robust.yopo.fused import inner_steps_fused
 from contdepth.seeds import generator
+from contdepth.studies.yopo.reference import reference_gradients
+from contdepth.timing import cpu_seconds
 
 
 def tasks(model, x, y, threat, *, first, cut, inner, pgd_steps, sigma):

@@ -1,6 +1,12 @@
 """Continuous-depth deep learning: schemes, networks, training and data behind the executable companion.
 
-The rooms are imported by name (``from contdepth.schemes import ForwardEuler``); nothing heavy happens here.
+The rooms are loaded when they are first used (``import contdepth; contdepth.schemes``, or
+``from contdepth.schemes import ForwardEuler``); importing the package itself loads no other library.
 """
 
+from contdepth.faces import face, find_moved
+
 __version__ = "0.1.0"
+
+find_moved()
+__getattr__, __dir__, __all__ = face(__name__, __file__)

@@ -5,14 +5,16 @@ from __future__ import annotations
 import multiprocessing
 import os
 import pickle
+import threading
+import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from typing import Any
 
+import torch
 from tqdm import tqdm
 
 from contdepth import checks
-from contdepth.training.compare import prepare_worker
 
 __all__ = ["run_all"]
 
@@ -54,3 +56,15 @@ def packed(job: bytes) -> bytes:
     """One job in another process; bytes both ways, so that no tensor needs shared memory."""
     function, arguments = pickle.loads(job)
     return pickle.dumps(function(**arguments))
+
+
+def prepare_worker(parent: int) -> None:
+    """One thread for each worker process, which ends by itself when its parent is gone."""
+    torch.set_num_threads(1)
+
+    def watch() -> None:
+        while os.getppid() == parent:
+            time.sleep(1)
+        os._exit(1)
+
+    threading.Thread(target=watch, daemon=True).start()

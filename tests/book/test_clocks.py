@@ -19,11 +19,11 @@ from companion.sourcecode import parse_cell
 
 ROOT = Path(__file__).resolve().parents[2]
 TIMERS = {
-    "contdepth.meanfield.cost": {"training_cost"},
-    "contdepth.pde.cost": {"measure", "scaling"},
-    "contdepth.robust.contest": {"steps_within"},
-    "contdepth.robust.cost": {"cpu_seconds", "gpu_seconds"},
-    "contdepth.robust.paper_scale": {"cifar_runs"},
+    "contdepth.studies.meanfield.cost": {"training_cost"},
+    "contdepth.studies.pdenet2.cost": {"measure", "scaling"},
+    "contdepth.studies.yopo.contest": {"steps_within"},
+    "contdepth.robust.yopo.cost": {"cpu_seconds", "gpu_seconds"},
+    "contdepth.studies.yopo.paper_scale": {"cifar_runs"},
 }
 """Functions of the library that return times, or what depends on them."""
 SECONDS = "seconds"
@@ -123,8 +123,8 @@ def checks(sources: list[str]) -> list[tuple[str, bool]]:
     ("t = cpu_seconds(tasks)\nt = count(tasks)\ncheck('a', t)", False),
     ("t = cpu_seconds(tasks)\nnote('t', t)\ncheck('a', count_forwards(net))", False)])
 def test_what_comes_from_a_timer_is_recognised(source: str, timed: bool) -> None:
-    imports = "from contdepth.robust.cost import count_forwards, cpu_seconds, gpu_seconds\n" \
-              "from contdepth.robust.contest import contest, steps_within as steps_for\n"
+    imports = "from contdepth.robust.yopo.cost import count_forwards, cpu_seconds, gpu_seconds\n" \
+              "from contdepth.studies.yopo.contest import contest, steps_within as steps_for\n"
     assert checks([imports, source]) == [("a", timed)]
 
 

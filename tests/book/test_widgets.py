@@ -77,7 +77,7 @@ def test_the_border_is_where_a_root_reaches_the_unit_circle(evaluate: Evaluate) 
 def test_filters_and_moments_are_those_of_the_library(evaluate: Evaluate, size: int) -> None:
     import torch
 
-    from contdepth.pde.moments import filter_from_moments, moment_matrix
+    from contdepth.pde.filters.moments import filter_from_moments, moment_matrix
 
     given = 3 * torch.rand(200, size, dtype=torch.float64, generator=torch.Generator().manual_seed(size)) - 1.5
     found = evaluate("filter-moments.js", "data.map(contdepthMoments.filter)", given.tolist())
@@ -91,7 +91,7 @@ def test_accuracy_orders_are_those_of_the_library(evaluate: Evaluate) -> None:
 
     import torch
 
-    from contdepth.pde.moments import accuracy_order, filter_from_moments, finite_difference
+    from contdepth.pde.filters.moments import accuracy_order, filter_from_moments, finite_difference
 
     cases = []
     for size, a, spoilt, by in itertools.product((5, 7), (1, 2, 3), range(5), (0.0, 0.05, -1.0)):

@@ -18,7 +18,7 @@ from pathlib import Path
 
 ROOT = Path(__file__).parents[2]
 STOCHASTIC, ORDER = "lib/contdepth/schemes/stochastic.py", "lib/contdepth/schemes/order.py"
-MOMENTS, FUNCTION = "lib/contdepth/pde/moments.py", "_inverse_powers"
+MOMENTS, FUNCTION = "lib/contdepth/pde/filters/moments.py", "_inverse_powers"
 COEFFICIENT = "(s - j * c) / (k - j) for s, c", "(s - 2 * j * c) / (k - j) for s, c"
 
 
@@ -115,7 +115,7 @@ def coefficient(clone: Clone) -> None:
         record = json.loads(path.read_text(encoding="utf-8"))
         if "fingerprint" in record:
             symbols = record["fingerprint"]["parts"]["library"]["symbols"]
-            if FUNCTION in symbols.get("contdepth.pde.moments", {}):
+            if FUNCTION in symbols.get("contdepth.pde.filters.moments", {}):
                 named.add(f"{record['chapter']}/{record['page']} ({record['profile']})")
     found = {one for one in clone.stale() if "variation" not in one}
     pages = sorted({one.partition(" ")[0] for one in found})

@@ -11,15 +11,7 @@ import pytest
 import torch
 from torch.nn.functional import cross_entropy
 
-from contdepth.meanfield.conv_probes import (
-    depth_order,
-    drops,
-    neighbour_swaps,
-    order_probes,
-    probe_run,
-    shuffle,
-    with_order,
-)
+from contdepth.data import standardise
 from contdepth.meanfield.convnet import (
     OrderedResNet,
     fold,
@@ -29,7 +21,17 @@ from contdepth.meanfield.convnet import (
     stage_particles,
 )
 from contdepth.nets import lm_resnet, resnet
-from contdepth.training import Recipe, compare, evaluate, fit, standardise
+from contdepth.studies.common import matched as compare
+from contdepth.studies.meanfield.conv_probes import (
+    depth_order,
+    drops,
+    neighbour_swaps,
+    order_probes,
+    probe_run,
+    shuffle,
+    with_order,
+)
+from contdepth.training import Recipe, evaluate, fit
 
 SHORT = Recipe("short", epochs=2, batch=16, lr=0.1, schedule="one-cycle", pad=1, flip=True)
 

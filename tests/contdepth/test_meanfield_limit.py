@@ -6,12 +6,12 @@ import torch
 
 from contdepth.meanfield.block import Block
 from contdepth.meanfield.density import GaussianDensity
-from contdepth.meanfield.depth_scaling import LAWS, Batch, law, sampled, scaling
 from contdepth.meanfield.limit import MeanFieldODE, time_derivative
 from contdepth.meanfield.network import MeanFieldNet
 from contdepth.meanfield.particles import Particles
 from contdepth.meanfield.task import small_net, waves
 from contdepth.seeds import generator
+from contdepth.studies.meanfield.depth_scaling import LAWS, Batch, law, sampled, scaling
 
 NET = small_net()
 X, Y = waves(6)

@@ -6,13 +6,13 @@ import pytest
 import torch
 from torch import Tensor
 
-from contdepth.meanfield.cost import training_cost
 from contdepth.meanfield.ensemble import Ensemble, outputs
 from contdepth.meanfield.network import MeanFieldNet
 from contdepth.meanfield.particles import WEIGHTINGS, Particles, reflect
 from contdepth.meanfield.task import small_net, waves
 from contdepth.meanfield.training import train
 from contdepth.seeds import generator
+from contdepth.studies.meanfield.cost import training_cost
 from contdepth.training.loop import DivergenceError
 
 DEPTHS, SEEDS = (3, 9, 5), (4, 0)

@@ -6,12 +6,11 @@ import numpy as np
 import pytest
 import torch
 
-from contdepth.pde.contest import CEILING, Entry, contest, prediction_errors, thinned
-from contdepth.pde.fields import Trajectories
+from contdepth.pde.fields.trajectories import Trajectories
 from contdepth.pde.peers.known import KnownEquation
 from contdepth.pde.simulate.catalogue import burgers1d, kdv
 from contdepth.pde.simulate.spectral import SpectralRHS
-from contdepth.pde.solver_study import (
+from contdepth.studies.pdenet.solvers import (
     cole_hopf,
     etdrk4_errors,
     heun_errors,
@@ -19,6 +18,7 @@ from contdepth.pde.solver_study import (
     soliton,
     upwind_errors,
 )
+from contdepth.studies.pdenet2.contest import CEILING, Entry, contest, prediction_errors, thinned
 
 HEAT = {"u": {"u_xx": 0.1}}
 

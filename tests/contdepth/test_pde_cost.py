@@ -3,7 +3,8 @@
 import numpy as np
 import pytest
 
-from contdepth.pde import cost, pdenet2
+from contdepth.pde.pdenet2 import pdenet2
+from contdepth.studies.pdenet2 import cost
 
 
 @pytest.mark.parametrize("scheme, upwind", [("euler", True), ("midpoint", True), ("euler", False)])

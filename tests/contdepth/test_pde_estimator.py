@@ -12,12 +12,12 @@ import torch
 from scipy import stats
 
 from contdepth.pde import estimator as estimator_module
-from contdepth.pde.comparison import compare, draw_terms
 from contdepth.pde.ensembles import Ensemble
 from contdepth.pde.estimator import Estimator, NotFittedError
-from contdepth.pde.fields import Trajectories, require_grid, trajectories, windows
-from contdepth.pde.grids import checked_names
-from contdepth.pde.terms import (
+from contdepth.pde.fields.grids import checked_names
+from contdepth.pde.fields.trajectories import Trajectories, require_grid, trajectories, windows
+from contdepth.pde.symbolic.comparison import compare
+from contdepth.pde.symbolic.terms import (
     by_field,
     collect,
     format_equation,
@@ -27,6 +27,7 @@ from contdepth.pde.terms import (
     symbols,
 )
 from contdepth.seeds import derive
+from contdepth.studies.pdenet2.drawing import draw_terms
 
 RNG = np.random.default_rng(0)
 NX, NY, NT = 6, 5, 7

@@ -9,11 +9,11 @@ import sympy
 import torch
 from matplotlib.figure import Figure
 
-from contdepth.pde.filter_order import draw_free_moments, filter_errors, measured_orders, smooth_rows
-from contdepth.pde.filter_picture import draw_entries
-from contdepth.pde.filter_training import FilterTask, ProjectedMoments, minimise_flat, train_filters
-from contdepth.pde.filters import MomentFilters
-from contdepth.pde.moments import finite_difference, fixed_moments, moment_matrix
+from contdepth.pde.filters.constrained import MomentFilters
+from contdepth.pde.filters.moments import finite_difference, fixed_moments, moment_matrix
+from contdepth.studies.pdenet.filter_order import draw_free_moments, filter_errors, measured_orders, smooth_rows
+from contdepth.studies.pdenet.filter_picture import draw_entries
+from contdepth.studies.pdenet.filter_training import FilterTask, ProjectedMoments, minimise_flat, train_filters
 
 
 def test_rows_are_the_derivatives():

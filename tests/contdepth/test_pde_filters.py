@@ -11,9 +11,9 @@ import scipy.ndimage
 import sympy
 import torch
 
-from contdepth.pde import filters as filters_module
-from contdepth.pde.filters import MomentFilters, correlate, pad
-from contdepth.pde.moments import (
+from contdepth.pde.filters import constrained as filters_module
+from contdepth.pde.filters.constrained import MomentFilters, correlate, pad
+from contdepth.pde.filters.moments import (
     accuracy_order,
     best_accuracy,
     derivatives,

@@ -6,8 +6,10 @@ import numpy as np
 import pytest
 import torch
 
-from contdepth.pde import linear_study
-from contdepth.pde.linear_study import (
+from contdepth.pde.simulate.catalogue import convection_diffusion2d
+from contdepth.pde.simulate.solution import solve
+from contdepth.studies.pdenet import linear as linear_study
+from contdepth.studies.pdenet.linear import (
     by_hand,
     fit_linear,
     follow,
@@ -16,8 +18,6 @@ from contdepth.pde.linear_study import (
     training_pairs,
     true_coefficients,
 )
-from contdepth.pde.simulate.catalogue import convection_diffusion2d
-from contdepth.pde.simulate.solve import solve
 
 WAVES = (2, 3)
 

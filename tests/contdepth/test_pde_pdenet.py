@@ -12,13 +12,13 @@ from scipy.integrate import solve_ivp
 from scipy.interpolate import BarycentricInterpolator
 from scipy.linalg import expm
 
-from contdepth.pde import stencil as stencil_module
-from contdepth.pde.fields import Trajectories
-from contdepth.pde.interpolation import PiecewisePolynomial, _Evaluate
-from contdepth.pde.pdenet import PDENet
-from contdepth.pde.pdenet_block import PDENetBlock
-from contdepth.pde.pdenet_training import last_block_loss, pairs, train_stage
-from contdepth.pde.stencil import apply_stencil, plan, steps
+from contdepth.pde.fields.trajectories import Trajectories
+from contdepth.pde.filters import stencil as stencil_module
+from contdepth.pde.filters.stencil import apply_stencil, plan, steps
+from contdepth.pde.pdenet1.block import PDENetBlock
+from contdepth.pde.pdenet1.interpolation import PiecewisePolynomial, _Evaluate
+from contdepth.pde.pdenet1.pdenet import PDENet
+from contdepth.pde.pdenet1.training import last_block_loss, pairs, train_stage
 from contdepth.training.loop import DivergenceError
 
 

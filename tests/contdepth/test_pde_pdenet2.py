@@ -5,13 +5,13 @@ import math
 import pytest
 import torch
 
-from contdepth.pde import pdenet2_block
-from contdepth.pde.fields import Trajectories
-from contdepth.pde.optimise import minimise
-from contdepth.pde.pdenet2 import PDENet2, objective
-from contdepth.pde.pdenet2_block import PDENet2Block
-from contdepth.pde.reference import flat_function, plain_objective, plain_rhs
+from contdepth.pde.fields.trajectories import Trajectories
+from contdepth.pde.pdenet2 import block as pdenet2_block
+from contdepth.pde.pdenet2.block import PDENet2Block
+from contdepth.pde.pdenet2.optimise import minimise
+from contdepth.pde.pdenet2.pdenet2 import PDENet2, objective
 from contdepth.pde.simulate.initial import random_fourier
+from contdepth.studies.pdenet2.reference import flat_function, plain_objective, plain_rhs
 from contdepth.training.loop import DivergenceError
 
 

@@ -10,14 +10,14 @@ import sympy
 import torch
 from scipy.integrate import solve_ivp
 
-from contdepth.pde.comparison import compare
 from contdepth.pde.ensembles import Ensemble
-from contdepth.pde.fields import Trajectories, windows
+from contdepth.pde.fields.trajectories import Trajectories, windows
 from contdepth.pde.peers import PDEFIND, KnownEquation, PlainCNN, WeakSINDy
 from contdepth.pde.peers import sindy as sindy_module
 from contdepth.pde.simulate.catalogue import burgers1d
 from contdepth.pde.simulate.noise import add_noise
-from contdepth.pde.simulate.solve import solve
+from contdepth.pde.simulate.solution import solve
+from contdepth.pde.symbolic.comparison import compare
 
 pysindy = pytest.importorskip("pysindy")
 TAU = 2 * np.pi

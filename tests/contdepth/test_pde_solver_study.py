@@ -9,7 +9,7 @@ import pytest
 import torch
 
 from contdepth.pde.simulate import integrate, upwind
-from contdepth.pde.solver_study import (
+from contdepth.studies.pdenet.solvers import (
     cole_hopf,
     distance,
     etdrk4_errors,

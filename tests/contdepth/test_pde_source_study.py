@@ -7,9 +7,9 @@ import pytest
 import torch
 from scipy.integrate import solve_ivp
 
-from contdepth.pde import source_study
-from contdepth.pde.parallel import run_all
-from contdepth.pde.source_study import (
+from contdepth.parallel import run_all
+from contdepth.studies.pdenet import source as source_study
+from contdepth.studies.pdenet.source import (
     amplification,
     diffusion_error,
     other_terms,

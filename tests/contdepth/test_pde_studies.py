@@ -5,10 +5,11 @@ import math
 import pytest
 import torch
 
-from contdepth.pde.parallel import run_all
+from contdepth.parallel import run_all
+from contdepth.pde.fields.errors import prediction_error
 from contdepth.pde.simulate.datasets import heat_data
 from contdepth.pde.simulate.initial import random_fourier
-from contdepth.pde.studies import BURGERS, burgers_by_hand, errors, prediction_error, train
+from contdepth.studies.pdenet2.experiments import BURGERS, burgers_by_hand, errors, train
 
 DX = 2 * math.pi / 16
 

@@ -4,9 +4,9 @@ import pytest
 import sympy
 import torch
 
-from contdepth.pde import symnet as module
-from contdepth.pde.reference import plain_symnet
-from contdepth.pde.symnet import SymNet, evaluate
+from contdepth.pde.symbolic import symnet as module
+from contdepth.pde.symbolic.symnet import SymNet, evaluate
+from contdepth.studies.pdenet2.reference import plain_symnet
 
 NAMES = ["u", "u_x", "u_xx", "v"]
 

@@ -6,7 +6,7 @@ import matplotlib.pyplot as plt
 import numpy as np
 import pytest
 
-from contdepth import plots
+from contdepth.studies.common import plots
 
 
 @pytest.fixture(autouse=True)

@@ -5,15 +5,15 @@ from __future__ import annotations
 import pytest
 import torch
 
-from contdepth.restoration.blocks import deblock, learn, stop_lazily
 from contdepth.restoration.degrade import jpeg
-from contdepth.restoration.dqn import DQNPlan
 from contdepth.restoration.metrics import psnr, ssim
-from contdepth.restoration.policy import Policy, continuation_values, make_policy
-from contdepth.restoration.rollouts import roll_out
-from contdepth.restoration.stopping import greedy
-from contdepth.restoration.unit import RestorationUnit, trajectory
+from contdepth.restoration.models.unit import RestorationUnit, trajectory
+from contdepth.restoration.stopping.dqn import DQNPlan
+from contdepth.restoration.stopping.policy import Policy, continuation_values, make_policy
+from contdepth.restoration.stopping.rollouts import roll_out
+from contdepth.restoration.stopping.rules import greedy
 from contdepth.seeds import generator
+from contdepth.studies.durr.blocks import deblock, learn, stop_lazily
 
 QUALITIES, STEPS = [10, 30, 60], 4
 

@@ -3,7 +3,14 @@
 import pytest
 import torch
 
-from contdepth.restoration.contenders import (
+from contdepth.restoration.metrics import psnr
+from contdepth.restoration.models.unit import UnitShape, make_unit, trajectory
+from contdepth.restoration.stopping.maps import stopping_map
+from contdepth.restoration.stopping.policy import Policy, make_policy
+from contdepth.restoration.stopping.rollouts import Rollouts
+from contdepth.restoration.stopping.rules import NOISE_LINE, Line, first_stop, oracle
+from contdepth.seeds import generator
+from contdepth.studies.durr.contenders import (
     load_bank,
     middle,
     noise_map,
@@ -15,13 +22,6 @@ from contdepth.restoration.contenders import (
     train_contender,
     whole,
 )
-from contdepth.restoration.maps import stopping_map
-from contdepth.restoration.metrics import psnr
-from contdepth.restoration.policy import Policy, make_policy
-from contdepth.restoration.rollouts import Rollouts
-from contdepth.restoration.stopping import NOISE_LINE, Line, first_stop, oracle
-from contdepth.restoration.unit import UnitShape, make_unit, trajectory
-from contdepth.seeds import generator
 
 STEPS = 5
 

@@ -9,15 +9,15 @@ import torch
 from torch import Tensor, nn
 
 from contdepth.restoration import classical
-from contdepth.restoration.contest import CLASSICS, Contest, contest, unit_by_noise_level
-from contdepth.restoration.curves import noisy_copies
 from contdepth.restoration.degrade import to_tensor
 from contdepth.restoration.metrics import psnr
+from contdepth.restoration.models.stored import StoredModel
+from contdepth.restoration.models.tnrd import TNRDShape, make_tnrd
+from contdepth.restoration.models.unit import RestorationUnit, UnitShape, make_unit, trajectory
 from contdepth.restoration.photos import centre_crop, photo
-from contdepth.restoration.plan import TrainingPlan
-from contdepth.restoration.stored import StoredModel
-from contdepth.restoration.tnrd import TNRDShape, make_tnrd
-from contdepth.restoration.unit import RestorationUnit, UnitShape, make_unit, trajectory
+from contdepth.restoration.training.plan import TrainingPlan
+from contdepth.studies.durr.contest import CLASSICS, Contest, contest, unit_by_noise_level
+from contdepth.studies.durr.curves import noisy_copies
 
 LEVELS = (25, 45, 65)
 

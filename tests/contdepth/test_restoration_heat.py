@@ -14,8 +14,8 @@ from torch import Tensor
 from torchdiffeq import odeint
 
 from contdepth.restoration import photos
-from contdepth.restoration.heat import best_time, cross_derivative, eigenvalues, flow, measured_risk, risk
 from contdepth.seeds import generator
+from contdepth.studies.durr.heat import best_time, cross_derivative, eigenvalues, flow, measured_risk, risk
 
 LEVELS = (15, 25, 35, 45, 55, 65, 75)
 TABLE = {

@@ -19,9 +19,9 @@ from contdepth.data import pictures
 from contdepth.restoration import classical, photos
 from contdepth.restoration.degrade import blind, gaussian, jpeg, luma, to_tensor
 from contdepth.restoration.metrics import psnr, ssim
+from contdepth.restoration.models.unit import UnitShape, make_unit
 from contdepth.restoration.picture import read_picture
 from contdepth.restoration.tiling import tiled
-from contdepth.restoration.unit import UnitShape, make_unit
 from contdepth.seeds import generator
 
 LEVELS = (25, 35, 45, 55, 65, 75)

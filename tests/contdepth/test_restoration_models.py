@@ -10,21 +10,21 @@ import numpy as np
 import pytest
 import torch
 
-from contdepth.restoration import stored as store
-from contdepth.restoration.bank import BankPlan
-from contdepth.restoration.catalogue import LOOPS, PAPER, PLANS, POLICIES, main
-from contdepth.restoration.dncnn import DnCNNShape, make_dncnn
-from contdepth.restoration.dqn import DQNPlan
-from contdepth.restoration.patches import Patches
-from contdepth.restoration.plan import TrainingPlan, make_model
-from contdepth.restoration.schedule import LoopSchedule, unroll
-from contdepth.restoration.stored import StoredModelError, load_file, load_model, save_model, stored_models
-from contdepth.restoration.stored_policy import PolicyPlan, load_policy, save_policy, train_policy
-from contdepth.restoration.tnrd import TNRD, TNRDShape, dct_filters, make_tnrd, mirror
-from contdepth.restoration.train import learning_rate, level_loss, train
-from contdepth.restoration.unit import UnitShape, make_unit, trajectory
+from contdepth.restoration.models import stored as store
+from contdepth.restoration.models.dncnn import DnCNNShape, make_dncnn
+from contdepth.restoration.models.stored import StoredModelError, load_file, load_model, save_model, stored_models
+from contdepth.restoration.models.tnrd import TNRD, TNRDShape, dct_filters, make_tnrd, mirror
+from contdepth.restoration.models.unit import UnitShape, make_unit, trajectory
+from contdepth.restoration.stopping.bank import BankPlan
+from contdepth.restoration.stopping.dqn import DQNPlan
+from contdepth.restoration.stopping.stored_policy import PolicyPlan, load_policy, save_policy, train_policy
+from contdepth.restoration.training.patches import Patches
+from contdepth.restoration.training.plan import TrainingPlan, make_model
+from contdepth.restoration.training.schedule import LoopSchedule, unroll
+from contdepth.restoration.training.train import learning_rate, level_loss, train
 from contdepth.restoration.weights.checksums import SHA256
 from contdepth.schemes import ForwardEuler, integrate
+from contdepth.studies.durr.catalogue import LOOPS, PAPER, PLANS, POLICIES, main
 from contdepth.training.checkpoint import CheckpointError
 
 SMALL = TrainingPlan(

@@ -12,14 +12,14 @@ from PIL import Image
 
 from contdepth.restoration import restorer as room
 from contdepth.restoration.__main__ import main
-from contdepth.restoration.bank import BankPlan, make_bank, random_crops
-from contdepth.restoration.curves import best_step, best_stop_gain, noisy_copies, step_curves
-from contdepth.restoration.explorer import explorer
 from contdepth.restoration.metrics import psnr
-from contdepth.restoration.policy import Policy
+from contdepth.restoration.models.unit import RestorationUnit, UnitShape, make_unit, trajectory
 from contdepth.restoration.restorer import DURR
-from contdepth.restoration.unit import RestorationUnit, UnitShape, make_unit, trajectory
+from contdepth.restoration.stopping.bank import BankPlan, make_bank, random_crops
+from contdepth.restoration.stopping.policy import Policy
 from contdepth.schemes import ForwardEuler
+from contdepth.studies.durr.curves import best_step, best_stop_gain, noisy_copies, step_curves
+from contdepth.studies.durr.explorer import explorer
 
 
 class Brighter(RestorationUnit):

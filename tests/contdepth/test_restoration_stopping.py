@@ -10,8 +10,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import nn
 
-from contdepth.restoration.dqn import DeepQ, DQNPlan, train_dqn
-from contdepth.restoration.learning_to_stop import (
+from contdepth.restoration.models.unit import RestorationUnit, UnitShape, make_unit
+from contdepth.restoration.stopping.dqn import DeepQ, DQNPlan, train_dqn
+from contdepth.restoration.stopping.learning_to_stop import (
     StopPlan,
     forward_kl,
     log_oracle_posterior,
@@ -20,10 +21,10 @@ from contdepth.restoration.learning_to_stop import (
     train_stopping,
     variational,
 )
-from contdepth.restoration.maps import StoppingMap, blending, compose, stopping_map
-from contdepth.restoration.policy import Encoded, Policy, continuation_values, make_policy
-from contdepth.restoration.rollouts import Rollouts, roll_out
-from contdepth.restoration.stopping import (
+from contdepth.restoration.stopping.maps import StoppingMap, blending, compose, stopping_map
+from contdepth.restoration.stopping.policy import Encoded, Policy, continuation_values, make_policy
+from contdepth.restoration.stopping.rollouts import Rollouts, roll_out
+from contdepth.restoration.stopping.rules import (
     NOISE_LINE,
     Line,
     best_fixed,
@@ -36,7 +37,6 @@ from contdepth.restoration.stopping import (
     oracle,
     regret,
 )
-from contdepth.restoration.unit import RestorationUnit, UnitShape, make_unit
 from contdepth.seeds import generator
 from contdepth.training.loop import DivergenceError
 

@@ -8,10 +8,10 @@ import pytest
 import torch
 from torch import nn
 
-from contdepth.robust.apgd import APGD, APGDTargeted, checkpoints, dlr, must_halve, targeted
-from contdepth.robust.attacks import FGSM, PGD, NoAttack, RandomNoise, accuracy
+from contdepth.robust.attacks.apgd import APGD, APGDTargeted, checkpoints, dlr, must_halve, targeted
+from contdepth.robust.attacks.pgd import FGSM, PGD, NoAttack, RandomNoise, accuracy
+from contdepth.robust.attacks.square import Square, bump, pair, share, squares, windows
 from contdepth.robust.losses import LOSSES, margin
-from contdepth.robust.square import Square, bump, pair, share, squares, windows
 from contdepth.robust.threat import Threat
 from contdepth.seeds import generator
 

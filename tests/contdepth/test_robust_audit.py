@@ -5,9 +5,9 @@ import torch
 from sklearn.datasets import load_digits
 from torch import nn
 
-from contdepth.robust.attacks import PGD, accuracy
-from contdepth.robust.audit import EFFORTS, Audit, Effort, audit, loss_curve
-from contdepth.robust.flags import flags_of, overfitting_guard
+from contdepth.robust.attacks.audit import EFFORTS, Audit, Effort, audit, loss_curve
+from contdepth.robust.attacks.flags import flags_of, overfitting_guard
+from contdepth.robust.attacks.pgd import PGD, accuracy
 from contdepth.robust.threat import Threat
 from contdepth.seeds import generator
 

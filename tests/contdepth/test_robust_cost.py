@@ -15,27 +15,26 @@ from torch.nn.functional import cross_entropy
 from torch.utils.flop_counter import FlopCounterMode
 
 from contdepth.nets.small_cnn import SmallCNN
-from contdepth.robust.ascent import compare_ascents, pinned
-from contdepth.robust.baselines import FGSMRS, FreeTraining, PGDTraining, SummedPGD
-from contdepth.robust.contest import little_cnn
-from contdepth.robust.cost import (
+from contdepth.robust.methods.baselines import FGSMRS, FreeTraining, PGDTraining, SummedPGD
+from contdepth.robust.methods.method import Natural
+from contdepth.robust.methods.trades import TRADES, TRADESYOPO
+from contdepth.robust.threat import Threat, budget
+from contdepth.robust.yopo.ascent import compare_ascents, pinned
+from contdepth.robust.yopo.cost import (
     count_forwards,
-    cpu_seconds,
     first_layer_share,
-    gpu_seconds,
     limit,
     multiply_adds,
     pgd_cost,
     yopo_cost,
 )
-from contdepth.robust.cut import Cut
-from contdepth.robust.inner_loop import InnerLoop
-from contdepth.robust.method import Natural
-from contdepth.robust.reference import reference_gradients
-from contdepth.robust.threat import Threat, budget
-from contdepth.robust.trades import TRADES, TRADESYOPO
-from contdepth.robust.yopo import YOPO
+from contdepth.robust.yopo.cut import Cut
+from contdepth.robust.yopo.inner_loop import InnerLoop
+from contdepth.robust.yopo.yopo import YOPO
 from contdepth.seeds import generator
+from contdepth.studies.yopo.contest import little_cnn
+from contdepth.studies.yopo.reference import reference_gradients
+from contdepth.timing import cpu_seconds, gpu_seconds
 
 THREAT = Threat("1/5")
 

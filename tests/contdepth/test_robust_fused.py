@@ -11,10 +11,10 @@ import torch
 from torch import nn
 
 from contdepth import seeds
-from contdepth.robust import fused
-from contdepth.robust.fused import fused_available, inner_steps_fused
 from contdepth.robust.inner import inner_steps_plain
 from contdepth.robust.threat import Threat
+from contdepth.robust.yopo import fused
+from contdepth.robust.yopo.fused import fused_available, inner_steps_fused
 
 njit = pytest.importorskip("numba").njit
 THREAT = Threat("3/10")
@@ -154,7 +154,7 @@ def test_one_thread_starts_no_pool(monkeypatch):
 
 
 def test_the_kernel_works_in_single_precision():
-    from contdepth.robust import fused_kernel
+    from contdepth.robust.yopo import fused_kernel
 
     line, weight, n = np.zeros(32, np.float32), np.zeros((2, 9), np.float32), np.uint64(1)
     arguments = {"add": (line, line, weight, *[n] * 7), "gate": (line, line, line, weight, *[n] * 9),
@@ -226,7 +226,7 @@ def test_no_warning_and_no_output_where_nothing_can_be_cached(tmp_path):
 import numba.core.caching as caching
 caching.CacheImpl._locator_classes = []
 import torch
-from contdepth.robust.fused import inner_steps_fused
+from contdepth.robust.yopo.fused import inner_steps_fused
 from contdepth.robust.threat import Threat
 x = torch.full((1, 1, 3, 3), 0.5)
 conv = torch.nn.Conv2d(1, 1, 3)

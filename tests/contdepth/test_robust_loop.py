@@ -15,12 +15,19 @@ from light_jobs import slow
 from torch import nn
 from torch.nn.functional import cross_entropy
 
+from contdepth.data.unit_range import pixels
 from contdepth.nets.small_cnn import SmallCNN
 from contdepth.parallel import run_all
-from contdepth.robust import contest as contests
-from contdepth.robust.attacks import PGD, NoAttack, accuracy
-from contdepth.robust.baselines import FreeTraining, PGDTraining
-from contdepth.robust.contest import (
+from contdepth.robust.attacks.pgd import PGD, NoAttack, accuracy
+from contdepth.robust.losses import percent
+from contdepth.robust.methods.baselines import FreeTraining, PGDTraining
+from contdepth.robust.methods.loop import stretched_rate, train
+from contdepth.robust.methods.method import Method, Natural, Step
+from contdepth.robust.threat import Threat
+from contdepth.robust.yopo.yopo import YOPO
+from contdepth.seeds import generator
+from contdepth.studies.yopo import contest as contests
+from contdepth.studies.yopo.contest import (
     METHODS,
     Setting,
     attacks,
@@ -28,20 +35,13 @@ from contdepth.robust.contest import (
     contestant,
     little_cnn,
     one_run,
-    pixels,
     steps_within,
     trained,
     trained_state,
 )
-from contdepth.robust.loop import stretched_rate, train
-from contdepth.robust.losses import percent
-from contdepth.robust.method import Method, Natural, Step
-from contdepth.robust.threat import Threat
-from contdepth.robust.yopo import YOPO
-from contdepth.seeds import generator
 from contdepth.training.checkpoint import CheckpointError
 from contdepth.training.loop import DivergenceError
-from contdepth.training.recipe import Recipe
+from contdepth.training.recipes import Recipe
 
 THREAT = Threat("3/16")
 RECIPE = Recipe("tiny", epochs=3, lr=0.05, batch=16, schedule="one-cycle", weight_decay=5e-4)

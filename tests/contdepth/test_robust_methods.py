@@ -10,14 +10,14 @@ import torch
 from torch import nn
 from torch.nn.functional import cross_entropy
 
-from contdepth.robust.baselines import FGSMRS, NFGSM, FreeTraining, PGDTraining, SummedPGD
-from contdepth.robust.contest import little_cnn
-from contdepth.robust.method import Natural, errors
-from contdepth.robust.mode import in_mode
+from contdepth.robust.methods.baselines import FGSMRS, NFGSM, FreeTraining, PGDTraining, SummedPGD
+from contdepth.robust.methods.method import Natural, errors
+from contdepth.robust.methods.mode import in_mode
+from contdepth.robust.methods.trades import TRADES, TRADESYOPO
 from contdepth.robust.threat import Threat
-from contdepth.robust.trades import TRADES, TRADESYOPO
-from contdepth.robust.yopo import YOPO
+from contdepth.robust.yopo.yopo import YOPO
 from contdepth.seeds import generator
+from contdepth.studies.yopo.contest import little_cnn
 
 THREAT = Threat("1/5")
 NORMS = [THREAT, Threat("1", norm="l2")]

@@ -12,15 +12,15 @@ import pytest
 import torch
 
 from contdepth.nets.preact_resnet18 import PreActResNet18
-from contdepth.robust import paper_scale
-from contdepth.robust.apgd import APGD, APGDTargeted
-from contdepth.robust.attacks import PGD, NoAttack, accuracy
-from contdepth.robust.baselines import FGSMRS, NFGSM, FreeTraining, PGDTraining, SummedPGD
-from contdepth.robust.paper_scale import CIFAR_METHODS, cifar_run, cifar_runs, mnist_run
-from contdepth.robust.square import Square
+from contdepth.robust.attacks.apgd import APGD, APGDTargeted
+from contdepth.robust.attacks.pgd import PGD, NoAttack, accuracy
+from contdepth.robust.attacks.square import Square
+from contdepth.robust.methods.baselines import FGSMRS, NFGSM, FreeTraining, PGDTraining, SummedPGD
 from contdepth.robust.threat import Threat
-from contdepth.robust.yopo import YOPO
+from contdepth.robust.yopo.yopo import YOPO
 from contdepth.seeds import generator
+from contdepth.studies.yopo import paper_scale
+from contdepth.studies.yopo.paper_scale import CIFAR_METHODS, cifar_run, cifar_runs, mnist_run
 
 THREAT = Threat("8/255")
 KEYS = {"clean", "PGD-20", "PGD-50", "worst", "gap", "seconds", "seconds to 42"}

@@ -10,13 +10,13 @@ from torch import nn
 from torch.nn.functional import cross_entropy
 
 from contdepth.nets.preact_resnet18 import PreActResNet18
-from contdepth.robust.contest import little_cnn
-from contdepth.robust.cut import Cut
-from contdepth.robust.reference import reference_gradients
+from contdepth.robust.methods.trades import TRADESYOPO, divergence
 from contdepth.robust.threat import Threat
-from contdepth.robust.trades import TRADESYOPO, divergence
-from contdepth.robust.yopo import YOPO
+from contdepth.robust.yopo.cut import Cut
+from contdepth.robust.yopo.yopo import YOPO
 from contdepth.seeds import generator
+from contdepth.studies.yopo.contest import little_cnn
+from contdepth.studies.yopo.reference import reference_gradients
 
 M, N = 3, 4
 

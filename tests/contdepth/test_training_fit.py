@@ -15,7 +15,7 @@ import pytest
 import torch
 from torch import nn
 
-from contdepth.data import load
+from contdepth.data import load, standardise
 from contdepth.nets import LMNet, lm_resnet
 from contdepth.training import (
     CheckpointError,
@@ -24,7 +24,6 @@ from contdepth.training import (
     evaluate,
     fit,
     recipe,
-    standardise,
 )
 from contdepth.training.loop import check_cublas
 

@@ -10,18 +10,12 @@ import numpy as np
 import pytest
 import torch
 
+from contdepth.data import shrink, standardise
 from contdepth.files import write_atomically
 from contdepth.nets import matched_pair
 from contdepth.seeds import derive, generator
-from contdepth.training import (
-    RECIPES,
-    Recipe,
-    compare,
-    crop_flip,
-    recipe,
-    shrink,
-    standardise,
-)
+from contdepth.studies.common import matched as compare
+from contdepth.training import RECIPES, Recipe, crop_flip, recipe
 
 PAIR = partial(matched_pair, 14, width=2, in_channels=1)
 TINY = Recipe("tiny", epochs=2, batch=32, lr=0.05)

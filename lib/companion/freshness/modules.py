@@ -17,6 +17,9 @@ __all__ = ["PACKAGE", "Module", "Modules", "imports_of"]
 PACKAGE = "contdepth"
 """The library whose definitions enter the fingerprint."""
 
+FACES = f"{PACKAGE}.faces"
+"""The module by which a package loads the names of its stub, ``__init__.pyi``, when they are first asked for."""
+
 
 @dataclass(frozen=True)
 class Module:
@@ -34,13 +37,14 @@ class Module:
 
 
 @lru_cache(maxsize=2048)
-def _read(name: str, path: Path, mtime: int, size: int) -> Module:
-    try:
-        tree = ast.parse(read_text(path))
-    except SyntaxError as error:
-        raise CompanionError(
-            f"{path.parent.name}/{path.name} line {error.lineno}: expected Python, found {error.msg}"
-        ) from None
+def _read(name: str, path: Path, state: tuple[tuple[int, int], ...]) -> Module:
+    tree, scope = _parse(path), None
+    if name != FACES and path.name == "__init__.py":
+        shown = [node for node in tree.body if _uses_face(node, tree)]
+        tree.body = [node for node in tree.body if node not in shown]
+        if shown and path.with_suffix(".pyi").is_file():
+            scope = _with_stub(scope_of(tree), scope_of(_parse(path.with_suffix(".pyi"))))
+    scope = scope or scope_of(tree)
     definitions: dict[str, tuple[ast.stmt, ...]] = {}
     rest: list[ast.stmt] = []
     for node in tree.body:
@@ -53,12 +57,44 @@ def _read(name: str, path: Path, mtime: int, size: int) -> Module:
         name,
         path,
         path.name == "__init__.py",
-        scope_of(tree),
+        scope,
         definitions,
         tuple(rest),
         frozenset(one for node in rest for one in bound_names(node)),
         tuple(imports_of(tree, inner=False)),
     )
+
+
+def _parse(path: Path) -> ast.Module:
+    try:
+        return ast.parse(read_text(path))
+    except SyntaxError as error:
+        raise CompanionError(
+            f"{path.parent.name}/{path.name} line {error.lineno}: expected Python, found {error.msg}"
+        ) from None
+
+
+def _uses_face(node: ast.stmt, tree: ast.Module) -> bool:
+    """Tell whether a statement of a package sets up its face, that is, imports or calls what ``FACES`` has."""
+    if isinstance(node, ast.ImportFrom):
+        return node.module == FACES
+    names = {
+        item.asname or item.name
+        for one in tree.body
+        if isinstance(one, ast.ImportFrom) and one.module == FACES
+        for item in one.names
+    }
+    value = getattr(node, "value", None) if isinstance(node, (ast.Assign, ast.Expr)) else None
+    return isinstance(value, ast.Call) and isinstance(value.func, ast.Name) and value.func.id in names
+
+
+def _with_stub(scope: Scope, stub: Scope) -> Scope:
+    """Return the scope of a package with the names that its stub says it loads from modules."""
+    names = {
+        name: [target for target in targets if target.module] for name, targets in stub.imports.items()
+    }
+    names = {name: targets for name, targets in names.items() if targets} | scope.imports
+    return Scope(scope.kind, names, scope.bound, scope.outer, scope.nonlocals, scope.stars)
 
 
 def _defined(node: ast.stmt) -> list[str]:
@@ -133,8 +169,9 @@ class Modules:
             if path is None:
                 self._found[name] = None
             else:
-                status = path.stat()
-                self._found[name] = _read(name, path, status.st_mtime_ns, status.st_size)
+                files = [one for one in (path, path.with_suffix(".pyi")) if one.is_file()]
+                states = [one.stat() for one in files]
+                self._found[name] = _read(name, path, tuple((one.st_mtime_ns, one.st_size) for one in states))
         return self._found[name]
 
     def _has(self, name: str) -> bool:

@@ -210,7 +210,9 @@ def library_at(root: Path) -> Library:
     """Return the library of the repository at ``root``; the same object as long as no file of it changes."""
     lib = root / "lib"
     files = []
-    for path in sorted((lib / PACKAGE).rglob("*.py")):
+    for path in sorted((lib / PACKAGE).rglob("*.py*")):
+        if path.suffix not in (".py", ".pyi"):
+            continue
         status = path.stat()
         files.append((str(path), status.st_mtime_ns, status.st_size))
     return _library(lib, tuple(files))

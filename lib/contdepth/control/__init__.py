@@ -1,14 +1,5 @@
 """Training as optimal control: co-states, Hamiltonians and the maximum principle for networks."""
 
-from contdepth.control.msa import Approximations, ResidualControl, ResidualStep, successive_approximations
-from contdepth.control.system import ControlledSystem, Trajectory, control_view
+from contdepth.faces import face
 
-__all__ = [
-    "Approximations",
-    "ControlledSystem",
-    "ResidualControl",
-    "ResidualStep",
-    "Trajectory",
-    "control_view",
-    "successive_approximations",
-]
+__getattr__, __dir__, __all__ = face(__name__, __file__)

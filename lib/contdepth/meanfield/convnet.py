@@ -11,7 +11,7 @@ from torch import Tensor, nn
 
 from contdepth import checks
 from contdepth.nets.plan import Plan, cifar_plan
-from contdepth.nets.resnet import ResidualNet
+from contdepth.nets.residual import ResidualNet
 
 __all__ = ["TIME_RATE", "OrderedResNet", "ordered_pair", "ordered_resnet", "rate_arms", "stage_particles"]
 

@@ -9,7 +9,7 @@ from torch import Tensor
 
 from contdepth import checks
 from contdepth.nets.plan import Plan, cifar_plan, resnext_plan
-from contdepth.nets.resnet import ResidualNet, resnet, resnext
+from contdepth.nets.residual import ResidualNet, resnet, resnext
 from contdepth.seeds import generator
 
 __all__ = ["KEntry", "LMNet", "learned_k", "lm_resnet", "lm_resnext", "matched_pair"]

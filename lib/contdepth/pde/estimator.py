@@ -13,9 +13,9 @@ import sympy
 import torch
 
 from contdepth import checks
-from contdepth.pde.fields import Trajectories, trajectories
-from contdepth.pde.grids import as_real
-from contdepth.pde.terms import collect, format_equation
+from contdepth.pde.fields.grids import as_real
+from contdepth.pde.fields.trajectories import Trajectories, trajectories
+from contdepth.pde.symbolic.terms import collect, format_equation
 
 __all__ = ["Estimator", "NotFittedError"]
 
@@ -83,7 +83,7 @@ class Estimator(ABC):
 
     def fit(self, u: object, *, dt: float | None = None, t: object = None,
             dx: float | Sequence[float] | None = None, names: Sequence[str] | None = None) -> Self:
-        """Learn from ``u``: arrays as ``contdepth.pde.fields.trajectories`` takes them, or ``Trajectories``.
+        """Learn from ``u``: arrays as ``contdepth.pde.trajectories`` takes them, or ``Trajectories``.
 
         Args:
             u: ``(*space, time)``, ``(*space, time, fields)``, a list of such, or ``Trajectories``.

@@ -2,3 +2,7 @@
 
 Import from the modules; this package imports none of them.
 """
+
+from contdepth.faces import face
+
+__getattr__, __dir__, __all__ = face(__name__, __file__)

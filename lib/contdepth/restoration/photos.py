@@ -11,7 +11,7 @@ from torch import Tensor
 
 from contdepth import checks
 from contdepth.data import pictures
-from contdepth.data.pictures import Picture
+from contdepth.data.picture_sets import Picture
 from contdepth.restoration.degrade import eight_bit, to_tensor
 
 __all__ = ["TEST", "TRAIN", "centre_crop", "photo", "standard", "test_crops"]

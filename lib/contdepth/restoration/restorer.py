@@ -12,12 +12,12 @@ from torch import Tensor
 
 from contdepth import checks
 from contdepth.restoration.metrics import psnr
+from contdepth.restoration.models.stored import load_model
+from contdepth.restoration.models.unit import RestorationUnit
 from contdepth.restoration.picture import Picture, read_picture
-from contdepth.restoration.policy import Policy
-from contdepth.restoration.stored import load_model
-from contdepth.restoration.stored_policy import load_policy
+from contdepth.restoration.stopping.policy import Policy
+from contdepth.restoration.stopping.stored_policy import load_policy
 from contdepth.restoration.tiling import tiled
-from contdepth.restoration.unit import RestorationUnit
 
 __all__ = ["DURR", "Restoration"]
 

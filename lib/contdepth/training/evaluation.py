@@ -7,7 +7,7 @@ from torch import Tensor, nn
 from torch.nn.functional import cross_entropy
 
 from contdepth import checks
-from contdepth.training.recipe import Recipe
+from contdepth.training.recipes import Recipe
 
 __all__ = ["DTYPES", "Pair", "checked", "evaluate", "forward", "layout", "placed"]
 

@@ -21,7 +21,7 @@ from contdepth.seeds import derive, generator
 from contdepth.training.augment import crop_flip
 from contdepth.training.checkpoint import load_checkpoint, save_checkpoint
 from contdepth.training.evaluation import DTYPES, Pair, checked, evaluate, forward, layout, placed
-from contdepth.training.recipe import Recipe
+from contdepth.training.recipes import Recipe
 
 __all__ = ["DivergenceError", "Fit", "fit"]
 

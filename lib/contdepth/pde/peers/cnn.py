@@ -10,7 +10,7 @@ from torch import nn
 
 from contdepth import checks, seeds
 from contdepth.pde.estimator import Estimator
-from contdepth.pde.fields import Trajectories, require_grid, windows
+from contdepth.pde.fields.trajectories import Trajectories, require_grid, windows
 
 __all__ = ["PlainCNN"]
 

@@ -10,12 +10,12 @@ import torch
 
 from contdepth import checks
 from contdepth.pde.estimator import Estimator
-from contdepth.pde.fields import Trajectories
+from contdepth.pde.fields.trajectories import Trajectories
 from contdepth.pde.peers.lines import DifferenceRHS
 from contdepth.pde.simulate.equations import Equation
 from contdepth.pde.simulate.integrate import dop853, etdrk4
 from contdepth.pde.simulate.spectral import SpectralRHS
-from contdepth.pde.terms import collect, monomial
+from contdepth.pde.symbolic.terms import collect, monomial
 
 __all__ = ["KnownEquation"]
 

@@ -8,7 +8,7 @@ import sympy
 import torch
 
 from contdepth import checks
-from contdepth.pde.moments import finite_difference
+from contdepth.pde.filters.moments import finite_difference
 from contdepth.pde.simulate.equations import AXES, Equation
 
 __all__ = ["DifferenceRHS"]

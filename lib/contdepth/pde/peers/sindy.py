@@ -13,10 +13,10 @@ import torch
 
 from contdepth import checks, seeds
 from contdepth.pde.estimator import Estimator
-from contdepth.pde.fields import Trajectories
-from contdepth.pde.moments import derivatives as multi_indices
+from contdepth.pde.fields.trajectories import Trajectories
+from contdepth.pde.filters.moments import derivatives as multi_indices
 from contdepth.pde.peers.known import KnownEquation, checked_derivatives
-from contdepth.pde.terms import symbol_name
+from contdepth.pde.symbolic.terms import symbol_name
 
 __all__ = ["PDEFIND", "WeakSINDy", "library_terms"]
 

@@ -19,7 +19,7 @@ from contdepth.pde.simulate.catalogue import (
 from contdepth.pde.simulate.equations import Equation
 from contdepth.pde.simulate.initial import random_fourier
 from contdepth.pde.simulate.noise import add_noise
-from contdepth.pde.simulate.solve import solve
+from contdepth.pde.simulate.solution import solve
 from contdepth.pde.simulate.upwind import burgers2d_upwind
 
 __all__ = ["burgers_data", "cdr_data", "convection_diffusion_data", "heat_data", "source_data"]

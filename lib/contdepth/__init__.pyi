@@ -1,0 +1,32 @@
+from . import (
+    control,
+    data,
+    meanfield,
+    nets,
+    parallel,
+    pde,
+    problems,
+    restoration,
+    robust,
+    schemes,
+    seeds,
+    timing,
+    training,
+)
+
+__all__ = [
+    "control",
+    "data",
+    "meanfield",
+    "nets",
+    "parallel",
+    "pde",
+    "problems",
+    "restoration",
+    "robust",
+    "schemes",
+    "seeds",
+    "timing",
+    "training",
+]
+__version__: str

@@ -1,0 +1,80 @@
+"""The faces of the rooms: names imported when they are first asked for, and old names that say where to look.
+
+A room's ``__init__.pyi`` lists its public names and where they stand; type checkers read the same file.
+"""
+
+from __future__ import annotations
+
+import sys
+import warnings
+from collections.abc import Callable
+from importlib import import_module
+from importlib.abc import Loader, MetaPathFinder
+from importlib.machinery import ModuleSpec
+from types import ModuleType
+from typing import Any
+
+import lazy_loader
+
+from contdepth.moved import GOES_WITH, MODULES, NAMES, SPLIT
+
+__all__ = ["face", "find_moved", "former"]
+
+
+def face(package: str, file: str) -> tuple[Callable[[str], Any], Callable[[], list[str]], list[str]]:
+    """Return ``__getattr__``, ``__dir__`` and ``__all__`` of the package whose ``__init__.py`` is ``file``.
+
+    A name that moved out of the package still works, with a ``FutureWarning`` that names the new place.
+    """
+    get, listing, public = lazy_loader.attach_stub(package, file)
+
+    def getattr_(name: str) -> Any:
+        return _moved(package, name, NAMES[f"{package}.{name}"]) if f"{package}.{name}" in NAMES else get(name)
+
+    return getattr_, listing, public
+
+
+def former(old: str) -> Callable[[str], Any]:
+    """Return the ``__getattr__`` of a module called ``old`` that has moved, or is a folder now.
+
+    A name that it had still works, with a ``FutureWarning`` that names the new place.
+    """
+    new = SPLIT.get(old) or MODULES[old]
+
+    def getattr_(name: str) -> Any:
+        if name.startswith("__") and name != "__all__":
+            raise AttributeError(f"module {old!r} has no attribute {name!r}")
+        return _moved(old, name, NAMES.get(f"{old}.{name}", f"{new}.{name}"))
+
+    return getattr_
+
+
+class Moved(MetaPathFinder, Loader):
+    """Finds modules that have moved by their old names."""
+
+    def find_spec(self, fullname: str, path: object = None, target: object = None) -> ModuleSpec | None:
+        """Return a spec for an old name; None for every other one."""
+        return ModuleSpec(fullname, self) if fullname in MODULES else None
+
+    def exec_module(self, module: ModuleType) -> None:
+        """Let the module find its names where they are now."""
+        module.__getattr__ = former(module.__name__)  # type: ignore[method-assign]
+
+
+def find_moved() -> None:
+    """Let old names be found; a second call changes nothing."""
+    if not any(isinstance(finder, Moved) for finder in sys.meta_path):
+        sys.meta_path.append(Moved())
+
+
+def _moved(package: str, name: str, new: str) -> Any:
+    """Return what ``package.name`` is now and say so in one sentence."""
+    place, _, attribute = new.rpartition(".")
+    try:
+        found = getattr(import_module(place), attribute)
+    except AttributeError:
+        raise AttributeError(f"module {package!r} has no attribute {name!r}") from None
+    if name != "__all__":
+        said = f"{package}.{name} has moved and goes with {GOES_WITH}: write from {place} import {attribute}"
+        warnings.warn(said, FutureWarning, stacklevel=3)
+    return found

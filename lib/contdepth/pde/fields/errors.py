@@ -1,0 +1,21 @@
+"""How far predicted frames are from the true ones."""
+
+from __future__ import annotations
+
+import math
+
+import torch
+from torch import Tensor
+
+__all__ = ["prediction_error"]
+
+
+def prediction_error(frames: Tensor, truth: Tensor) -> Tensor:
+    """Relative L² error ‖u - u*‖ / ‖u* - mean u*‖ of every frame: (B, T, F, *space) twice to (B, T).
+
+    A trajectory that blew up counts as infinite from there on.
+    """
+    wrong = (frames - truth).flatten(2).norm(dim=2)
+    mean = truth.flatten(3).mean(3).view(*truth.shape[:3], *[1] * (truth.ndim - 3))
+    size = (truth - mean).flatten(2).norm(dim=2)
+    return torch.nan_to_num(wrong / size, nan=math.inf, posinf=math.inf)

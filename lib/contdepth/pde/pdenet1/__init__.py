@@ -1,0 +1,1 @@
+"""PDE-Net: filters with constrained moments and coefficients in the plane, trained block by block."""

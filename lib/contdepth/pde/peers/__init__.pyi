@@ -1,0 +1,10 @@
+from .cnn import PlainCNN
+from .known import KnownEquation
+from .sindy import PDEFIND, WeakSINDy
+
+__all__ = [
+    "PDEFIND",
+    "KnownEquation",
+    "PlainCNN",
+    "WeakSINDy",
+]

@@ -1,0 +1,73 @@
+from .classical import bm3d, noise_level
+from .degrade import blind, gaussian, jpeg, luma, to_tensor
+from .metrics import psnr
+from .models.dncnn import DnCNNShape, make_dncnn
+from .models.stored import load_model, stored_models
+from .models.unit import UnitShape, make_unit, trajectory
+from .photos import TEST, centre_crop, photo, standard, test_crops
+from .restorer import DURR, POLICY_OF
+from .stopping.bank import BankPlan, make_bank
+from .stopping.dqn import DQNPlan
+from .stopping.maps import compose
+from .stopping.policy import continuation_values, make_policy
+from .stopping.rollouts import roll_out
+from .stopping.rules import (
+    NOISE_LINE,
+    Line,
+    best_fixed,
+    by_noise_level,
+    first_stop,
+    fit_line,
+    fixed,
+    mean_steps,
+    oracle,
+    regret,
+)
+from .stopping.stored_policy import load_policy
+from .training.schedule import LoopSchedule
+from .training.train import train
+
+__all__ = [
+    "DURR",
+    "NOISE_LINE",
+    "POLICY_OF",
+    "TEST",
+    "BankPlan",
+    "DQNPlan",
+    "DnCNNShape",
+    "Line",
+    "LoopSchedule",
+    "UnitShape",
+    "best_fixed",
+    "blind",
+    "bm3d",
+    "by_noise_level",
+    "centre_crop",
+    "compose",
+    "continuation_values",
+    "first_stop",
+    "fit_line",
+    "fixed",
+    "gaussian",
+    "jpeg",
+    "load_model",
+    "load_policy",
+    "luma",
+    "make_bank",
+    "make_dncnn",
+    "make_policy",
+    "make_unit",
+    "mean_steps",
+    "noise_level",
+    "oracle",
+    "photo",
+    "psnr",
+    "regret",
+    "roll_out",
+    "standard",
+    "stored_models",
+    "test_crops",
+    "to_tensor",
+    "train",
+    "trajectory",
+]

@@ -1,0 +1,1 @@
+"""Units that restore a picture step by step, and the stored ones."""

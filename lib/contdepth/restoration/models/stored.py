@@ -1,0 +1,101 @@
+"""Stored models: weights and the record of their training in one safetensors file, checked before use."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from dataclasses import dataclass
+from importlib.resources import files
+from pathlib import Path
+from typing import Any
+
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save
+from torch import nn
+
+from contdepth import checks
+from contdepth.files import write_atomically
+from contdepth.restoration.training.plan import TrainingPlan, make_model
+from contdepth.restoration.training.train import TrainedModel
+from contdepth.restoration.weights.checksums import SHA256
+
+__all__ = ["StoredModel", "StoredModelError", "load_file", "load_model", "save_model", "stored_models"]
+
+
+class StoredModelError(RuntimeError):
+    """A file of weights that is missing, damaged or not the one that was stored."""
+
+
+@dataclass(frozen=True)
+class StoredModel:
+    """``model`` in eval mode, the ``plan`` it was trained by, and the ``record`` of that run."""
+
+    name: str
+    model: nn.Module
+    plan: TrainingPlan
+    record: dict[str, Any]
+
+
+def stored_models() -> list[str]:
+    """Names of the models that come with this package."""
+    return [name for name in SHA256 if not name.startswith("policy-")]
+
+
+def load_model(name: str, folder: Path | str = "") -> StoredModel:
+    """A model that comes with this package, or ``name``.safetensors of a ``folder`` of your own.
+
+    Raises:
+        ValueError: no such name in this package.
+        StoredModelError: the file is missing, damaged, or (of this package) another one than was stored.
+    """
+    if folder:
+        return load_file(Path(folder) / f"{name}.safetensors")
+    checks.one_of("name", name, stored_models())
+    return load_file(Path(str(files("contdepth.restoration.weights") / f"{name}.safetensors")), SHA256[name])
+
+
+def load_file(path: Path | str, sha256: str | None = None) -> StoredModel:
+    """A model from ``path``; its checksum is compared if ``sha256`` is given. Nothing in the file is executed.
+
+    Raises:
+        StoredModelError: the file is missing, damaged, has another checksum or no record of a training.
+    """
+    path = Path(path)
+    found = hashlib.sha256(checked_bytes(path, sha256)).hexdigest()
+    try:
+        with safe_open(path, framework="pt") as stream:
+            record = json.loads((stream.metadata() or {})["record"])
+            tensors = {key: stream.get_tensor(key) for key in stream.keys()}
+        plan = TrainingPlan.from_resolved(record["plan"])
+        model = make_model(plan)
+        model.load_state_dict(tensors)
+    except (SafetensorError, KeyError, ValueError, TypeError, RuntimeError) as reason:
+        raise StoredModelError(
+            f"{path}: expected weights with the record of their training, found {type(reason).__name__}: {reason}"
+        ) from reason
+    return StoredModel(path.stem, model.eval(), plan, {**record, "sha256": found})
+
+
+def checked_bytes(path: Path, sha256: str | None) -> bytes:
+    """The content of ``path``, if its checksum is ``sha256`` (or that is None)."""
+    try:
+        content = path.read_bytes()
+    except OSError as reason:
+        raise StoredModelError(
+            f"{path}: expected a file of weights, found none ({type(reason).__name__})"
+        ) from reason
+    found = hashlib.sha256(content).hexdigest()
+    if sha256 is not None and found != sha256:
+        raise StoredModelError(
+            f"{path}: expected sha256 {sha256}, found {found} ({len(content)} bytes); install the package again"
+        )
+    return content
+
+
+def save_model(name: str, trained: TrainedModel, folder: Path | str) -> Path:
+    """Write ``name``.safetensors, weights and record, into ``folder``; its path."""
+    folder = Path(folder)
+    tensors = {key: value.detach().cpu().contiguous() for key, value in trained.model.state_dict().items()}
+    content = save(tensors, {"record": json.dumps(trained.record())})
+    write_atomically(folder / f"{name}.safetensors", lambda stream: stream.write(content))
+    return folder / f"{name}.safetensors"

@@ -1,0 +1,129 @@
+"""Stored policies: weights, the record of their training, and the unit they were trained for."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import time
+from dataclasses import dataclass
+from importlib.resources import files
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save
+
+from contdepth import checks
+from contdepth.files import write_atomically
+from contdepth.restoration.models.stored import StoredModelError, checked_bytes, load_model
+from contdepth.restoration.stopping.bank import BankPlan, make_bank
+from contdepth.restoration.stopping.dqn import DQNHistory, DQNPlan, train_dqn
+from contdepth.restoration.stopping.policy import PolicyUnit, make_policy
+from contdepth.restoration.weights.checksums import SHA256
+
+__all__ = ["PolicyPlan", "StoredPolicy", "TrainedPolicy", "load_policy", "save_policy", "train_policy"]
+
+
+@dataclass(frozen=True)
+class PolicyPlan:
+    """A policy for the stored unit ``unit``: learnt by ``dqn`` on the rollouts of ``bank``."""
+
+    unit: str
+    bank: BankPlan
+    dqn: DQNPlan
+
+    def resolved(self) -> dict[str, Any]:
+        """Every setting as plain data."""
+        return {"unit": self.unit, "bank": self.bank.resolved(), "dqn": self.dqn.resolved()}
+
+
+@dataclass(frozen=True)
+class StoredPolicy:
+    """``policy`` in eval mode and the ``record`` of its training."""
+
+    name: str
+    policy: PolicyUnit
+    record: dict[str, Any]
+
+
+@dataclass(frozen=True)
+class TrainedPolicy:
+    """``policy``, its ``plan`` and curves, CPU ``seconds``, and the ``unit_sha256`` of the unit it is for."""
+
+    policy: PolicyUnit
+    plan: PolicyPlan
+    history: DQNHistory
+    seconds: float
+    unit_sha256: str
+
+    def record(self) -> dict[str, Any]:
+        """What there is to know of the run, as plain data."""
+        names = ("updates", "returns", "stops")
+        return {
+            "plan": self.plan.resolved(),
+            "unit_sha256": self.unit_sha256,
+            "horizon": self.policy.horizon,
+            "cpu_seconds": round(self.seconds, 1),
+            "torch": torch.__version__,
+            "threads": torch.get_num_threads(),
+            **{name: [round(float(v), 4) for v in getattr(self.history, name)] for name in names},
+        }
+
+
+def train_policy(plan: PolicyPlan, folder: Path | str = "") -> TrainedPolicy:
+    """The policy of ``plan``, trained from its seed, for the unit of this package or of a ``folder`` of your own.
+
+    Raises:
+        ValueError: no such stored unit.
+        StoredModelError: its file is missing or damaged.
+        DataError: the images cannot be had.
+        DivergenceError: the loss is not finite.
+    """
+    started, unit = time.process_time(), load_model(plan.unit, folder)
+    policy = make_policy(plan.bank.steps, plan.dqn.seed)
+    history = train_dqn(policy, make_bank(unit.model, plan.bank), plan.dqn)
+    return TrainedPolicy(policy, plan, history, time.process_time() - started, unit.record["sha256"])
+
+
+def save_policy(name: str, trained: TrainedPolicy, folder: Path | str) -> Path:
+    """Write ``name``.safetensors, weights and record, into ``folder``; its path."""
+    folder = Path(folder)
+    tensors = {key: value.detach().cpu().contiguous() for key, value in trained.policy.state_dict().items()}
+    content = save(tensors, {"policy": json.dumps(trained.record())})
+    write_atomically(folder / f"{name}.safetensors", lambda stream: stream.write(content))
+    return folder / f"{name}.safetensors"
+
+
+def load_policy(name: str, folder: Path | str = "") -> StoredPolicy:
+    """A policy that comes with this package, or ``name``.safetensors of a ``folder`` of your own.
+
+    It fits the unit it was trained for and no other; the unit is looked for in the same place.
+
+    Raises:
+        ValueError: no such name in this package.
+        StoredModelError: missing or damaged, or the stored unit is not the one it was trained for.
+    """
+    if not folder:
+        checks.one_of("name", name, tuple(n for n in SHA256 if n.startswith("policy-")))
+    place = Path(folder) if folder else Path(str(files("contdepth.restoration.weights")))
+    path = place / f"{name}.safetensors"
+    content = checked_bytes(path, None if folder else SHA256[name])
+    try:
+        with safe_open(path, framework="pt") as stream:
+            record = json.loads((stream.metadata() or {})["policy"])
+            tensors = {key: stream.get_tensor(key) for key in stream.keys()}
+        policy = make_policy(record["horizon"], 0)
+        policy.load_state_dict(tensors)
+        unit = record["plan"]["unit"]
+    except (SafetensorError, KeyError, ValueError, TypeError, RuntimeError) as reason:
+        raise StoredModelError(
+            f"{path}: expected a policy with the record of its training, found {type(reason).__name__}: {reason}"
+        ) from reason
+    present = hashlib.sha256(checked_bytes(place / f"{unit}.safetensors", None)).hexdigest()
+    if record["unit_sha256"] != present:
+        raise StoredModelError(
+            f"{path}: expected a policy trained for the unit {unit!r} beside it, found one for other weights; "
+            "train it again"
+        )
+    return StoredPolicy(name, policy.eval(), {**record, "sha256": hashlib.sha256(content).hexdigest()})

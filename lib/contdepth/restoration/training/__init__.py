@@ -1,0 +1,1 @@
+"""Training of restoring units: patches, plans, unrolled losses."""

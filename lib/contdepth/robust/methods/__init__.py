@@ -1,0 +1,1 @@
+"""Ways of adversarial training, and the loop that runs them."""

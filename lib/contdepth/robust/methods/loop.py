@@ -1,0 +1,177 @@
+"""One loop for every method: learning-rate schedule, ε-ramp, checkpoints, time, accuracy on the way."""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import nn
+from tqdm import tqdm
+
+from contdepth import checks
+from contdepth.robust.methods.method import Method
+from contdepth.seeds import derive, generator
+from contdepth.training.augment import crop_flip
+from contdepth.training.checkpoint import load_checkpoint, save_checkpoint
+from contdepth.training.evaluation import Pair
+from contdepth.training.loop import check_loss, checksum
+from contdepth.training.recipes import Recipe
+
+__all__ = ["Trained", "train"]
+
+Probe = Callable[[nn.Module], dict[str, float]]
+
+
+@dataclass
+class Trained:
+    """``losses`` and ``errors`` (share) on what each step trained on; ``seconds`` that the steps took so far.
+
+    ``probes``: what the probe returned, each with ``step`` and ``seconds``.
+    """
+
+    steps: int = 0
+    seconds: float = 0.0
+    losses: list[float] = field(default_factory=list)
+    errors: list[float] = field(default_factory=list)
+    probes: list[dict[str, float]] = field(default_factory=list)
+
+
+def train(
+    method: Method,
+    data: Pair,
+    recipe: Recipe,
+    *,
+    seed: int,
+    steps: int | None = None,
+    ramp: float = 0.0,
+    optimiser: Callable[[Any], torch.optim.Optimizer] | None = None,
+    probe: Probe | None = None,
+    probes: int = 0,
+    checkpoint: Path | str | None = None,
+    every: int = 200,
+    progress: bool = True,
+) -> Trained:
+    """Train ``method.model`` in place on ``data`` = (images (N, C, H, W) in [0, 1], labels (N,)).
+
+    Batch size, learning-rate schedule, crops and flips come from ``recipe`` (precision is the method's own);
+    the run has ``steps`` steps (its epochs' worth if None), and the schedule is stretched to them. ``ramp``:
+    share of the steps over which ε and the step sizes grow linearly from 0 (from one part in ``ramp``·steps) to
+    their full size. ``optimiser`` makes one from the parameters (SGD of the recipe if None); its rate is set by
+    the schedule. ``probe(model)`` is called in eval mode at ``probes`` equally spaced steps, the last one
+    included; its time is not counted. The model is trained on the device of its parameters and left in eval
+    mode.
+
+    Order, augmentation and noise of a step depend on ``seed`` and its number alone, so a run with
+    ``checkpoint`` goes on where it stopped, to the same bits (same machine, thread count and PyTorch).
+    ``seconds`` is CPU time of the process (nothing else should run in it), on CUDA the clock's.
+
+    Raises:
+        DivergenceError: the loss is not finite; step and learning rate are named.
+        CheckpointError: ``checkpoint`` belongs to another run.
+        TypeError, ValueError: see ``Method``; counts or shares out of range.
+    """
+    images, labels = data
+    checks.floating("images", images, ndim=4, hint="divide uint8 images by 255")
+    if len(images) == 0:
+        checks.fail("images", "at least one image", f"shape {tuple(images.shape)}")
+    per_epoch = math.ceil(len(images) / recipe.batch)
+    total = recipe.epochs * per_epoch if steps is None else checks.integer("steps", steps, at_least=1)
+    checks.real("ramp", ramp, at_least=0, at_most=1)
+    checks.integer("probes", probes, at_least=0, at_most=total)
+    checks.integer("every", every, at_least=1)
+    model = method.model
+    device = next(model.parameters()).device
+    if optimiser is None:
+        rule = {"momentum": recipe.momentum, "nesterov": recipe.nesterov, "weight_decay": recipe.weight_decay}
+        engine = torch.optim.SGD(model.parameters(), lr=recipe.lr, **rule)
+    else:
+        engine = optimiser(model.parameters())
+    looks = {round((i + 1) * total / probes) for i in range(probes)} if probe else set()
+    run = {
+        "recipe": recipe.resolved(),
+        "seed": checks.integer("seed", seed, at_least=0),
+        "steps": total,
+        "ramp": ramp,
+        "method": describe(method),
+        "optimiser": f"{type(engine).__name__} {engine.defaults}",
+        "data": [checksum(images), checksum(labels)],
+        "model": repr(model),
+    }
+    result, path = Trained(), None if checkpoint is None else Path(checkpoint)
+    stored = None if path is None else load_checkpoint(path, run)
+    if stored is not None:
+        model.load_state_dict(stored["model"])
+        engine.load_state_dict(stored["optimiser"])
+        method.load_state(stored["method"])
+        result = Trained(**stored["result"])
+
+    def save() -> None:
+        if path is not None:
+            states = {"model": model.state_dict(), "optimiser": engine.state_dict(), "method": method.state()}
+            save_checkpoint(path, run, {**states, "result": vars(result)})
+
+    model.train()
+    order, epoch_now = None, -1
+    cuda = [device] if device.type == "cuda" else []
+    with (
+        torch.random.fork_rng(devices=cuda),
+        tqdm(total=total, initial=result.steps, disable=None if progress else True, unit="step") as bar,
+    ):
+        while result.steps < total:
+            step = result.steps
+            epoch, place = divmod(step, per_epoch)
+            if epoch != epoch_now:
+                order, epoch_now = torch.randperm(len(images), generator=generator(seed, f"order/{epoch}")), epoch
+            chosen = order[place * recipe.batch : (place + 1) * recipe.batch]
+            x, y = images[chosen].to(device), labels[chosen].to(device)
+            if recipe.pad or recipe.flip:
+                x = crop_flip(x, pad=recipe.pad, flip=recipe.flip, source=generator(seed, f"augment/{step}"))
+            lr = stretched_rate(recipe, step, total)
+            for group in engine.param_groups:
+                group["lr"] = lr
+            method.scale = min(1.0, (step + 1) / (ramp * total)) if ramp else 1.0
+            method.source.manual_seed(derive(seed, f"attack/{step}"))
+            torch.manual_seed(derive(seed, f"noise/{step}"))  # dropout
+            start = now(device)
+            done = method.step(x, y, engine)
+            result.seconds += now(device) - start
+            check_loss("loss", done.loss, step, epoch, lr)
+            result.steps += 1
+            result.losses.append(done.loss)
+            result.errors.append(done.errors)
+            if result.steps in looks:
+                model.eval()
+                result.probes.append({"step": result.steps, "seconds": result.seconds, **probe(model)})
+                model.train()
+            if result.steps % every == 0 or result.steps == total:
+                save()
+            bar.update()
+    model.eval()
+    method.scale = 1.0
+    return result
+
+
+def now(device: torch.device) -> float:
+    """CPU time of the process, or on CUDA the clock after all work is done."""
+    if device.type == "cuda":
+        torch.cuda.synchronize(device)
+        return time.perf_counter()
+    return time.process_time()
+
+
+def stretched_rate(recipe: Recipe, step: int, total: int) -> float:
+    """The recipe's learning rate at ``step`` of ``total``, its epochs stretched to fill them."""
+    if recipe.schedule == "one-cycle":
+        return replace(recipe, epochs=total).rate(step, 1)
+    return recipe.rate(int(step * recipe.epochs / total), 1)
+
+
+def describe(method: Method) -> str:
+    """The method's name and settings, to tell runs apart."""
+    plain = {k: v for k, v in vars(method).items() if isinstance(v, (int, float, str, bool)) and k != "scale"}
+    return f"{type(method).__name__} {plain} {method.threat} {getattr(method, 'sigma', '')}"

@@ -1,0 +1,69 @@
+from .backward_euler import BackwardEuler
+from .base import Field, Scheme, integrate
+from .euler import ForwardEuler
+from .fractal import FractalBlock
+from .modified import ModifiedEquationGaps, full_field, modified_equation_gaps, reduced_field
+from .momentum import BestRate, best_k, best_step_and_k, heavy_ball, spectral_radius, steps_to_tolerance
+from .multistep import LinearTwoStep
+from .order import OrderMeasurement, local_error_order, measure_order
+from .polynet import NestedPolyNet, PolyNet
+from .revnet import RevNet
+from .runge_kutta import HEUN2, HEUN3, KUTTA3, MIDPOINT, RALSTON2, RK4, THREE_EIGHTHS, RungeKutta, Tableau
+from .stability import (
+    amplification,
+    largest_stable_step,
+    root_modulus,
+    satisfies_root_condition,
+    stability_region,
+    two_step_roots,
+)
+from .stochastic import ShakeShake, StochasticDepth, StochasticTwoStep
+from .weak import SampledMoments, sample_moments, variances, weak_order
+
+__all__ = [
+    "HEUN2",
+    "HEUN3",
+    "KUTTA3",
+    "MIDPOINT",
+    "RALSTON2",
+    "RK4",
+    "THREE_EIGHTHS",
+    "BackwardEuler",
+    "BestRate",
+    "Field",
+    "ForwardEuler",
+    "FractalBlock",
+    "LinearTwoStep",
+    "ModifiedEquationGaps",
+    "NestedPolyNet",
+    "OrderMeasurement",
+    "PolyNet",
+    "RevNet",
+    "RungeKutta",
+    "SampledMoments",
+    "Scheme",
+    "ShakeShake",
+    "StochasticDepth",
+    "StochasticTwoStep",
+    "Tableau",
+    "amplification",
+    "best_k",
+    "best_step_and_k",
+    "full_field",
+    "heavy_ball",
+    "integrate",
+    "largest_stable_step",
+    "local_error_order",
+    "measure_order",
+    "modified_equation_gaps",
+    "reduced_field",
+    "root_modulus",
+    "sample_moments",
+    "satisfies_root_condition",
+    "spectral_radius",
+    "stability_region",
+    "steps_to_tolerance",
+    "two_step_roots",
+    "variances",
+    "weak_order",
+]

@@ -1,0 +1,1 @@
+"""What only the book's pages use: experiments, matched comparisons, drawings. Nothing else imports it."""

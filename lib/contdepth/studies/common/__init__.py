@@ -1,0 +1,1 @@
+"""What pages of several chapters use: figures in one style, matched comparisons."""

@@ -1,0 +1,1 @@
+"""Experiments of the chapter PDE-Net 2.0."""

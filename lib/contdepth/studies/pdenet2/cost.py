@@ -1,0 +1,99 @@
+"""What one closure (loss and gradient) of PDE-Net 2.0 costs: ours and the plain way, side by side."""
+
+from __future__ import annotations
+
+import math
+import statistics
+import time
+from collections.abc import Callable, Mapping, Sequence
+
+import numpy as np
+import torch
+
+from contdepth import checks, seeds
+from contdepth.pde.pdenet2.block import PDENet2Block
+from contdepth.pde.pdenet2.pdenet2 import objective
+from contdepth.pde.simulate.initial import random_fourier
+from contdepth.studies.pdenet2.reference import flat_function, plain_objective
+
+__all__ = ["BURGERS", "Closure", "closures", "disagreement", "measure", "scaling"]
+
+Closure = Callable[[], tuple[float, np.ndarray]]
+
+BURGERS = {"samples": 28, "grid": 32, "blocks": 2, "size": 5}
+"""Sizes of the paper's Burgers setting (official code); the number of blocks is that of an early stage."""
+
+
+def closures(samples: int, grid: int, blocks: int, size: int = 5, scheme: str = "euler",
+             upwind: bool = True) -> dict[str, Closure]:
+    """The two closures "ours" and "plain": each call returns the loss and its gradient as one flat vector.
+
+    "ours" is ``objective`` with parameters that stay in torch. "plain" is ``plain_objective``, which works in the
+    order of the official code, with all parameters copied from and to NumPy. Both share weights and data: two
+    fields on ``grid`` x ``grid`` periodic points, derivatives up to order 2, ``size`` x ``size`` filters with
+    random free moments (at zero the two upwind images of a derivative are equal), 5 products, both penalties on,
+    float64. No optimiser is included.
+
+    Raises ``TypeError`` or ``ValueError`` where a size is not a positive integer, the grid is smaller than the
+    filters or the scheme is unknown.
+    """
+    checks.integer("samples", samples, at_least=1)
+    checks.integer("grid", grid, at_least=size)
+    checks.integer("blocks", blocks, at_least=1)
+    dx = 2 * math.pi / grid
+    block = PDENet2Block(2, 0.01, (dx, dx), size=size, scheme=scheme, upwind=upwind, seed=0)
+    with torch.no_grad():
+        block.filters.free.normal_(0, 0.03, generator=seeds.generator(0, "cost"))
+    frames = random_fourier(samples, grid, fields=2, amplitude=2.0, mean=2.0, seed=0)
+    target = frames[:, None].expand(-1, blocks, -1, -1, -1).contiguous()
+    mask, weight = torch.ones(samples, blocks, dtype=torch.bool), torch.full((2,), 1e4, dtype=torch.float64)
+    parameters = list(block.parameters())
+    penalties = {"sparsity": 0.005, "moments": 0.001}
+
+    def ours() -> tuple[float, np.ndarray]:
+        for p in parameters:
+            p.grad = None
+        value = objective(block, frames, target, mask, weight, **penalties)
+        value.backward()
+        return float(value.detach()), torch.cat([p.grad.flatten() for p in parameters]).numpy()
+
+    flat = torch.cat([p.detach().flatten() for p in parameters]).numpy()
+    function = flat_function(lambda: plain_objective(block, frames, target, weight, **penalties), parameters)
+    return {"ours": ours, "plain": lambda: function(flat)}
+
+
+def disagreement(sides: Mapping[str, Closure]) -> tuple[float, float]:
+    """Relative difference of "ours" from "plain": of the losses, and of the gradients in the maximum norm."""
+    (value, gradient), (wanted, wanted_gradient) = sides["ours"](), sides["plain"]()
+    return (abs(value - wanted) / abs(wanted),
+            float(np.abs(gradient - wanted_gradient).max() / np.abs(wanted_gradient).max()))
+
+
+def measure(sides: Mapping[str, Closure], repeats: int) -> dict[str, float]:
+    """Median CPU seconds of one call of each side, sides in turn; the first call of each is not counted.
+
+    CPU seconds of all threads are counted: call ``torch.set_num_threads(1)`` first.
+    """
+    checks.integer("repeats", repeats, at_least=1)
+    times: dict[str, list[float]] = {name: [] for name in sides}
+    for turn in range(repeats + 1):
+        for name, side in sides.items():
+            start = time.process_time()
+            side()
+            if turn:
+                times[name].append(time.process_time() - start)
+    return {name: statistics.median(values) for name, values in times.items()}
+
+
+def scaling(axis: str, values: Sequence[int], repeats: int,
+            side: str = "ours") -> tuple[list[float], list[float]]:
+    """Work and CPU seconds of one closure as one size of ``BURGERS`` takes each of ``values``.
+
+    Work is the count of multiplications by one simple rule: proportional to samples and blocks, and to the square
+    of the grid and of the filter's size (the filters' share alone); 1 at the sizes of ``BURGERS``.
+    """
+    checks.one_of("axis", axis, tuple(BURGERS))
+    power = 2 if axis in ("grid", "size") else 1
+    work = [(value / BURGERS[axis])**power for value in values]
+    sides = ({side: closures(**(BURGERS | {axis: value}))[side]} for value in values)
+    return work, [measure(each, repeats)[side] for each in sides]

@@ -1,0 +1,19 @@
+from .augment import crop_flip
+from .checkpoint import CheckpointError, load_checkpoint, save_checkpoint
+from .evaluation import evaluate
+from .loop import DivergenceError, Fit, fit
+from .recipes import RECIPES, Recipe, recipe
+
+__all__ = [
+    "RECIPES",
+    "CheckpointError",
+    "DivergenceError",
+    "Fit",
+    "Recipe",
+    "crop_flip",
+    "evaluate",
+    "fit",
+    "load_checkpoint",
+    "recipe",
+    "save_checkpoint",
+]

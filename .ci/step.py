@@ -41,8 +41,15 @@ def main() -> int:
         threading.Thread(target=heartbeat, daemon=True).start()
     lines: list[str] = []
     with log.open("w", encoding="utf-8") as out:
-        process = subprocess.Popen(args.command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
-                                   stdin=subprocess.DEVNULL, text=True, encoding="utf-8", errors="replace")
+        process = subprocess.Popen(
+            args.command,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            stdin=subprocess.DEVNULL,
+            text=True,
+            encoding="utf-8",
+            errors="replace",
+        )
         try:
             for line in process.stdout:
                 out.write(line)
@@ -61,11 +68,13 @@ def main() -> int:
     if code:
         if not args.stream:
             print("\n".join(lines[-60:]))
-        print(f"{args.label}: FAILED after {elapsed:.0f} s, {cpu:.0f} CPU s (exit {code}); whole log in {log}",
-              flush=True)
+        print(
+            f"{args.label}: FAILED after {elapsed:.0f} s, {cpu:.0f} CPU s (exit {code}); whole log in {log}",
+            flush=True,
+        )
         return code
     if args.summary:
-        print("\n".join(line for line in lines[-args.summary:] if line.strip()))
+        print("\n".join(line for line in lines[-args.summary :] if line.strip()))
     print(f"{args.label}: done in {elapsed:.0f} s ({cpu:.0f} CPU s)", flush=True)
     return 0
 

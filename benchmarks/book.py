@@ -44,8 +44,19 @@ FILTER = """() => new Promise(done => {
 
 def build(out: Path) -> float:
     """Build the book strictly below ``out`` and return the seconds."""
-    command = [sys.executable, "-c", BUILD, "build", str(ROOT), "--path-output", str(out), "--all", "-W", "-n",
-               "--keep-going"]
+    command = [
+        sys.executable,
+        "-c",
+        BUILD,
+        "build",
+        str(ROOT),
+        "--path-output",
+        str(out),
+        "--all",
+        "-W",
+        "-n",
+        "--keep-going",
+    ]
     start = time.monotonic()
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     if done.returncode:

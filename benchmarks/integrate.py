@@ -52,7 +52,9 @@ def torchdiffeq_run(method: str, u0: torch.Tensor, steps: int, mode: str) -> tor
 
 
 RUNS: dict[str, Callable[[str, torch.Tensor, int, str], torch.Tensor]] = {
-    "contdepth": contdepth_run, "torchdiffeq": torchdiffeq_run}
+    "contdepth": contdepth_run,
+    "torchdiffeq": torchdiffeq_run,
+}
 
 
 def once(library: str, method: str, size: int, mode: str) -> torch.Tensor:
@@ -116,30 +118,48 @@ def main() -> None:
         print(measure_memory(*arguments.memory))
         return
     rows, started = [], time.perf_counter()
-    print(f"{'method':10s}{'mode':10s}{'size':>9s}{'steps':>7s}{'ms':>10s}{'time ratio':>12s}"
-          f"{'memory ratio':>14s}")
+    print(
+        f"{'method':10s}{'mode':10s}{'size':>9s}{'steps':>7s}{'ms':>10s}{'time ratio':>12s}{'memory ratio':>14s}"
+    )
     for mode in MODES:
         for method in SCHEMES:
             for size, steps in STEPS.items():
-                row = {"method": method, "mode": mode, "size": size, "steps": steps,
-                       "memory": None,
-                       "time": time_ratio(method, size, mode, arguments.repeats if size < LARGEST else 5)}
+                row = {
+                    "method": method,
+                    "mode": mode,
+                    "size": size,
+                    "steps": steps,
+                    "memory": None,
+                    "time": time_ratio(method, size, mode, arguments.repeats if size < LARGEST else 5),
+                }
                 if size == LARGEST and mode != "gradient" and Path("/proc/self/status").exists():
                     row["memory"] = memory_ratio(method, mode)
                 rows.append(row)
                 memory = f"{row['memory']['ratio']:14.2f}" if row["memory"] else ""
-                print(f"{method:10s}{mode:10s}{size:9d}{steps:7d}{1e3 * row['time']['contdepth']:10.2f}"
-                      f"{row['time']['ratio']:12.2f}{memory}", flush=True)
+                print(
+                    f"{method:10s}{mode:10s}{size:9d}{steps:7d}{1e3 * row['time']['contdepth']:10.2f}"
+                    f"{row['time']['ratio']:12.2f}{memory}",
+                    flush=True,
+                )
     slower = [row for row in rows if row["time"]["ratio"] > 1]
     for row in slower:
         print(f"slower than torchdiffeq: {row['method']}, {row['mode']}, size {row['size']}")
-    worst = {kind: max((row[kind]["ratio"] for row in rows if row[kind]), default=float("nan"))
-             for kind in ("time", "memory")}
-    print(f"worst ratios: time {worst['time']:.2f}, memory {worst['memory']:.2f}; "
-          f"{time.perf_counter() - started:.0f} s in all")
+    worst = {
+        kind: max((row[kind]["ratio"] for row in rows if row[kind]), default=float("nan"))
+        for kind in ("time", "memory")
+    }
+    print(
+        f"worst ratios: time {worst['time']:.2f}, memory {worst['memory']:.2f}; "
+        f"{time.perf_counter() - started:.0f} s in all"
+    )
     if arguments.out:
-        result = {"torch": torch.__version__, "dtype": "float64", "threads": 1, "repeats": arguments.repeats,
-                  "rows": rows}
+        result = {
+            "torch": torch.__version__,
+            "dtype": "float64",
+            "threads": 1,
+            "repeats": arguments.repeats,
+            "rows": rows,
+        }
         arguments.out.write_text(json.dumps(result, indent=1) + "\n")
 
 

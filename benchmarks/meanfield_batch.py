@@ -33,8 +33,11 @@ def main() -> None:
     for depths, seeds in SHAPES:
         cost = training_cost(net, depths, list(range(seeds)), x, y, steps=3 if args.quick else 20)
         rows.append({"depths": depths, "seeds": seeds, **cost._asdict()})
-        print(f"{str(depths):26s} {seeds:5d}  {cost.batch:14.4f}  {cost.batch / cost.sequential:10.3f}"
-              f"  {cost.batch / cost.deepest:13.2f}", flush=True)
+        print(
+            f"{str(depths):26s} {seeds:5d}  {cost.batch:14.4f}  {cost.batch / cost.sequential:10.3f}"
+            f"  {cost.batch / cost.deepest:13.2f}",
+            flush=True,
+        )
     if args.out:
         args.out.write_text(json.dumps(rows, indent=1) + "\n")
 

@@ -36,10 +36,20 @@ def main() -> None:
             sides = closures(28, 32, blocks, scheme=scheme)
             differ = max(disagreement(sides))
             cpu = measure(sides, repeats)
-            rows.append({"scheme": scheme, "blocks": blocks, **cpu, "ratio": cpu["ours"] / cpu["plain"],
-                         "difference": differ})
-            print(f"{blocks:6d} {scheme:9s} {cpu['plain']:9.3f} {cpu['ours']:9.4f} {rows[-1]['ratio']:10.3f}"
-                  f"  {differ:.1e}", flush=True)
+            rows.append(
+                {
+                    "scheme": scheme,
+                    "blocks": blocks,
+                    **cpu,
+                    "ratio": cpu["ours"] / cpu["plain"],
+                    "difference": differ,
+                }
+            )
+            print(
+                f"{blocks:6d} {scheme:9s} {cpu['plain']:9.3f} {cpu['ours']:9.4f} {rows[-1]['ratio']:10.3f}"
+                f"  {differ:.1e}",
+                flush=True,
+            )
     sweeps = {"samples": (14, 28, 56), "grid": (16, 32, 64), "blocks": (1, 2, 4, 8), "size": (5, 7, 9)}
     rows_of_scaling = []
     print("\nscaling of ours: seconds, and time per unit of work relative to the first row of each sweep")

@@ -49,9 +49,15 @@ def check_book(root: Path, chapter: str | None = None) -> Checked:
         remarks = (unknown,) if unknown else ()
     prose = survey(root, chapter)
     problems += prose.problems
-    words = [counted(*pair) for pair in (
-        (len(ledgers), "ledger"), (sum(len(ledger.claims) for ledger in ledgers), "claim"), (len(pages), "page"),
-        (prose.total, "given number"))]
+    words = [
+        counted(*pair)
+        for pair in (
+            (len(ledgers), "ledger"),
+            (sum(len(ledger.claims) for ledger in ledgers), "claim"),
+            (len(pages), "page"),
+            (prose.total, "given number"),
+        )
+    ]
     return Checked(list(dict.fromkeys(problems)), remarks, f"{', '.join(words)} in prose: no problems")
 
 

@@ -24,10 +24,19 @@ VARIABLE = "CONTDEPTH_CHROMIUM"
 """Environment variable: the browser's program, or ``none`` to go without one."""
 
 NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable", "chrome", "msedge")
-PLACES = ("/Applications/Google Chrome.app/Contents/MacOS/Google Chrome",
-          "/Applications/Chromium.app/Contents/MacOS/Chromium")
-FLAGS = ("--disable-gpu", "--disable-quic", "--no-first-run", "--disable-sync", "--disable-component-update",
-         "--disable-background-networking", "--host-resolver-rules=MAP * ~NOTFOUND, EXCLUDE 127.0.0.1")
+PLACES = (
+    "/Applications/Google Chrome.app/Contents/MacOS/Google Chrome",
+    "/Applications/Chromium.app/Contents/MacOS/Chromium",
+)
+FLAGS = (
+    "--disable-gpu",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-sync",
+    "--disable-component-update",
+    "--disable-background-networking",
+    "--host-resolver-rules=MAP * ~NOTFOUND, EXCLUDE 127.0.0.1",
+)
 
 
 def find_chromium() -> str:
@@ -45,8 +54,10 @@ def find_chromium() -> str:
         return found
     found = next((path for path in map(shutil.which, (*NAMES, *PLACES)) if path), None)
     if found is None:
-        raise CompanionError(f"expected Chromium, Chrome or Edge on PATH, found none: install one, or name its "
-                             f"program in {VARIABLE}")
+        raise CompanionError(
+            f"expected Chromium, Chrome or Edge on PATH, found none: install one, or name its "
+            f"program in {VARIABLE}"
+        )
     return found
 
 
@@ -58,16 +69,19 @@ def chromium() -> Iterator[Browser]:
         from playwright.sync_api import Error, sync_playwright
     except ImportError:
         raise CompanionError(
-            "expected the package playwright, found none: make env installs it (extras book and test)") from None
-    root = hasattr(os, "geteuid") and os.geteuid() == 0    # Chromium's sandbox cannot be had as root
+            "expected the package playwright, found none: make env installs it (extras book and test)"
+        ) from None
+    root = hasattr(os, "geteuid") and os.geteuid() == 0  # Chromium's sandbox cannot be had as root
     with sync_playwright() as playwright:
         try:
-            browser = playwright.chromium.launch(executable_path=program, args=list(FLAGS),
-                                                 chromium_sandbox=not root and sys.platform == "linux")
+            browser = playwright.chromium.launch(
+                executable_path=program, args=list(FLAGS), chromium_sandbox=not root and sys.platform == "linux"
+            )
         except Error as error:
             said = next((line for line in str(error).splitlines() if line.strip()), "nothing")
-            raise CompanionError(f"{program} does not start ({said}): name another browser in {VARIABLE}, or "
-                                 f"{VARIABLE}=none") from None
+            raise CompanionError(
+                f"{program} does not start ({said}): name another browser in {VARIABLE}, or {VARIABLE}=none"
+            ) from None
         try:
             yield browser
         finally:

@@ -20,16 +20,36 @@ GIVEN = ("begin", "check", "note")
 """What a page takes from ``companion``, by these names."""
 MAGICS = ("matplotlib", *PYTHON_LINES, *PYTHON_CELLS)
 """Magics that a page may use: those that run no code of their own."""
-CODE = {"exec": "runs text as code", "eval": "runs text as code", "compile": "makes code from text",
-        "__import__": "imports by a text", "globals": "reaches the names of the page as a mapping",
-        "__builtins__": "reaches Python's own functions"}
+CODE = {
+    "exec": "runs text as code",
+    "eval": "runs text as code",
+    "compile": "makes code from text",
+    "__import__": "imports by a text",
+    "globals": "reaches the names of the page as a mapping",
+    "__builtins__": "reaches Python's own functions",
+}
 """Names of Python that a page may not use, and what they do."""
 MODULES = {"builtins", "ctypes", "gc", "importlib", "mock", "pytest", "unittest", "pkgutil", "runpy", "imp"}
 """Modules that a page may not import: they reach or replace what other modules hold."""
 OF_SYS = {"modules", "path", "meta_path", "path_hooks", "_getframe", "settrace", "setprofile"}
 SETTERS = {"setattr", "delattr"}
-CHANGES = {"append", "extend", "insert", "remove", "pop", "popitem", "clear", "update", "setdefault", "discard",
-           "add", "sort", "reverse", "__setitem__", "__delitem__"}
+CHANGES = {
+    "append",
+    "extend",
+    "insert",
+    "remove",
+    "pop",
+    "popitem",
+    "clear",
+    "update",
+    "setdefault",
+    "discard",
+    "add",
+    "sort",
+    "reverse",
+    "__setitem__",
+    "__delitem__",
+}
 """Methods that change a list, a mapping or a set."""
 SHOWN = {"display", "publish", "publish_display_data", "update_display", "update"}
 SHOWS_ITSELF = {"_repr_mimebundle_", "_ipython_display_"}
@@ -49,8 +69,10 @@ def cell_breaches(sources: list[str]) -> list[str]:
     found = []
     for number, tree in enumerate(trees, 1):
         for line, said in sorted(dict.fromkeys(_of_cell(tree, names))):
-            found.append(f"code cell {number} line {line}: expected the library and what check shows as they are, "
-                         f"found that it {said}")
+            found.append(
+                f"code cell {number} line {line}: expected the library and what check shows as they are, "
+                f"found that it {said}"
+            )
     return found
 
 
@@ -108,8 +130,11 @@ def _calls(node: ast.AST, names: LibraryNames) -> Iterator[str]:
         yield f"calls {called} on {chain(first)}"
     elif isinstance(function, ast.Attribute) and function.attr in ("__setattr__", "__delattr__"):
         yield f"calls {called}"
-    elif isinstance(function, ast.Attribute) and function.attr in CHANGES and (
-            names.of_library(function.value) or names.behind(function.value)):
+    elif (
+        isinstance(function, ast.Attribute)
+        and function.attr in CHANGES
+        and (names.of_library(function.value) or names.behind(function.value))
+    ):
         yield f"calls {called}, which changes what the library holds"
     elif called in ("vars", "locals") and (first is None or names.imported(first) or names.behind(first)):
         yield f"reaches the names of {chain(first) if first is not None else 'the page'} as a mapping"

@@ -125,8 +125,13 @@ def verify_command(root: Path, options: argparse.Namespace) -> int:
     """Run pages afresh and compare."""
     from companion.verify import verify
 
-    return verify(_pages(root, options), options.profile, options.jobs, verdicts_only=options.verdicts_only,
-                  cold=options.cold)
+    return verify(
+        _pages(root, options),
+        options.profile,
+        options.jobs,
+        verdicts_only=options.verdicts_only,
+        cold=options.cold,
+    )
 
 
 def judge_command(root: Path, options: argparse.Namespace) -> int:

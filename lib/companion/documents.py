@@ -68,8 +68,7 @@ class Document:
         return self.lines.get(where, 1)
 
     def _subject(self, where: Where) -> tuple[str, Where]:
-        """Split ``where`` into what a reader calls the thing (claim, table, page …) and the keys inside it.
-        """
+        """Split ``where`` into what a reader calls the thing (claim, table, page …) and the keys inside it."""
         if len(where) >= 2 and where[0] in ("claims", "tables", "departures") and isinstance(where[1], int):
             item = self.data[where[0]][where[1]]
             name = item.get("id") if isinstance(item, dict) else None
@@ -204,8 +203,7 @@ def _explain(error: Any, root: dict[str, Any]) -> list[tuple[Where, str, str]]:
         ]
         options = ", ".join(known) or " or ".join(patterns)
         return [
-            ((*where, key), f"one of the keys {options}", _unknown(key, error.instance, known))
-            for key in unknown
+            ((*where, key), f"one of the keys {options}", _unknown(key, error.instance, known)) for key in unknown
         ]
     if error.validator == "required":
         missing = [key for key in error.validator_value if key not in error.instance]
@@ -253,18 +251,12 @@ def _describe(schema: dict[str, Any], root: dict[str, Any]) -> str:
     if types == "array" and "items" in schema:
         low, high = schema.get("minItems"), schema.get("maxItems")
         text += (
-            f" of {low} items"
-            if low is not None and low == high
-            else f" of at least {low} items"
-            if low
-            else ""
+            f" of {low} items" if low is not None and low == high else f" of at least {low} items" if low else ""
         )
         text += f", each {_describe(schema['items'], root)}"
     if "pattern" in schema:
         text += (
-            f" like {schema['examples'][0]}"
-            if schema.get("examples")
-            else f" that matches {schema['pattern']}"
+            f" like {schema['examples'][0]}" if schema.get("examples") else f" that matches {schema['pattern']}"
         )
     return "text that is not empty" if text == "text" and schema.get("minLength") else text
 

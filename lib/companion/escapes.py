@@ -28,8 +28,11 @@ def escapes(page: Page) -> list[str]:
     Raises :class:`PageError` where the page cannot be read.
     """
     cells = [cell for cell in page.notebook().cells if cell.cell_type == "code"]
-    return [f"page {page.id}, code cell {number}: expected {line}" for number, cell in enumerate(cells, 1)
-            for line in _of_cell(cell)]
+    return [
+        f"page {page.id}, code cell {number}: expected {line}"
+        for number, cell in enumerate(cells, 1)
+        for line in _of_cell(cell)
+    ]
 
 
 def _of_cell(cell: Mapping[str, Any]) -> Iterator[str]:
@@ -42,7 +45,7 @@ def _of_cell(cell: Mapping[str, Any]) -> Iterator[str]:
     try:
         tree = parse_cell(source)
     except SyntaxError:
-        return    # the fingerprint tells of it
+        return  # the fingerprint tells of it
     for node in ast.walk(tree):
         if isinstance(node, ast.Call):
             name = getattr(node.func, "attr", getattr(node.func, "id", ""))

@@ -60,9 +60,7 @@ def measured(check: Checked, support: str) -> str:
     return f"{check.verdict} (value {check.value:.6g}{interval}, support {support})"
 
 
-def flaws(
-    notebook: Path, record: Record, ledger: Ledger | None = None, *, coverage: bool = True
-) -> list[str]:
+def flaws(notebook: Path, record: Record, ledger: Ledger | None = None, *, coverage: bool = True) -> list[str]:
     """Return why the executed notebook at ``notebook`` and its ``record`` are no evidence; empty when they
     are.
 
@@ -71,9 +69,7 @@ def flaws(
     """
     if not notebook.is_file():
         return [f"expected the notebook {notebook.name}, found nothing"]
-    found = (
-        [] if record.matches(notebook) else ["the notebook's bytes are not those its record was written for"]
-    )
+    found = [] if record.matches(notebook) else ["the notebook's bytes are not those its record was written for"]
     try:
         cells = json.loads(notebook.read_text(encoding="utf-8"))
     except ValueError as error:
@@ -130,9 +126,7 @@ def notebook_problems(
     not hold, and with ``coverage`` claims of the ledger left unchecked or checked out of place.
     """
     found = []
-    code = [
-        cell for cell in notebook["cells"] if cell["cell_type"] == "code" and "".join(cell["source"]).strip()
-    ]
+    code = [cell for cell in notebook["cells"] if cell["cell_type"] == "code" and "".join(cell["source"]).strip()]
     for number, cell in enumerate(code, 1):
         if cell.get("execution_count") is None:
             found.append(f"code cell {number} has not been executed")
@@ -159,9 +153,7 @@ def notebook_problems(
     if ledger is not None and coverage:
         expected = {claim.id for claim in ledger.expected(page, profile)}
         allowed = {claim.id for claim in ledger.judged(page, profile)}
-        found += [
-            f"claim {id} is expected at {profile} but not checked" for id in sorted(expected - set(checks))
-        ]
+        found += [f"claim {id} is expected at {profile} but not checked" for id in sorted(expected - set(checks))]
         found += [
             f"claim {id} is checked but not expected of page {page} at {profile}"
             for id in sorted(set(checks) - allowed)

@@ -20,8 +20,19 @@ from companion.scorecard import Row, claim_rows
 from companion.text import write_text
 from companion.verdict import Region
 
-__all__ = ["FILES", "SCHEMA", "as_csv", "as_json", "check_anchor", "command", "csv_rows", "document", "export",
-           "schema", "write"]
+__all__ = [
+    "FILES",
+    "SCHEMA",
+    "as_csv",
+    "as_json",
+    "check_anchor",
+    "command",
+    "csv_rows",
+    "document",
+    "export",
+    "schema",
+    "write",
+]
 
 SCHEMA = 1
 """Version of the layout of ``claims.json``."""
@@ -62,8 +73,9 @@ def write(data: Mapping[str, Any], folder: Path) -> list[Path]:
     return paths
 
 
-def document(root: Path, ledgers: Iterable[Ledger], rows: Iterable[Row],
-             pages: Mapping[str, Page]) -> dict[str, Any]:
+def document(
+    root: Path, ledgers: Iterable[Ledger], rows: Iterable[Row], pages: Mapping[str, Page]
+) -> dict[str, Any]:
     """Return everything as plain data, the same for the same checkout.
 
     Args:
@@ -79,9 +91,13 @@ def document(root: Path, ledgers: Iterable[Ledger], rows: Iterable[Row],
         "schema": SCHEMA,
         "generated": {"commit": None if commit == "unknown" else commit, "newest_run": max(started, default=None)},
         "chapters": [
-            {"chapter": ledger.chapter, "paper": _paper(ledger),
-             "claims": [_claim(ledger, row, pages) for row in rows if row.chapter == ledger.chapter]}
-            for ledger in ledgers],
+            {
+                "chapter": ledger.chapter,
+                "paper": _paper(ledger),
+                "claims": [_claim(ledger, row, pages) for row in rows if row.chapter == ledger.chapter],
+            }
+            for ledger in ledgers
+        ],
     }
 
 
@@ -104,14 +120,19 @@ def csv_rows(data: Mapping[str, Any]) -> Iterator[dict[str, str]]:
     for chapter in data["chapters"]:
         for claim in chapter["claims"]:
             for profile, outcome in claim["profiles"].items():
-                row = {**{key: claim[key] for key in SAME}, "profile": profile,
-                       "paper_key": chapter["paper"]["key"], "headline_verdict": claim["verdict"],
-                       "headline_profile": claim["profile"], **outcome}
+                row = {
+                    **{key: claim[key] for key in SAME},
+                    "profile": profile,
+                    "paper_key": chapter["paper"]["key"],
+                    "headline_verdict": claim["verdict"],
+                    "headline_profile": claim["profile"],
+                    **outcome,
+                }
                 for whose in ("paper", "independent"):
                     row |= _spread(whose, claim[whose], ("value", "text", "verified"))
                     found = claim[whose]["sources"] if claim[whose] else ()
                     row[f"{whose}_sources"] = "; ".join(source["text"] for source in found)
-                del row["independent_verified"]          # nobody compares a third party's figure
+                del row["independent_verified"]  # nobody compares a third party's figure
                 row |= _spread("carried", row.pop("carried"), ("date", "from", "to"))
                 for name in ("support", "refute"):
                     row |= _spread(name, row.pop(name), REGION_ENDS)
@@ -144,19 +165,36 @@ def _text(value: Any) -> str:
 
 def _paper(ledger: Ledger) -> dict[str, Any]:
     paper = ledger.paper
-    return {"key": paper.key, "title": paper.title, "authors": list(paper.authors), "venue": paper.venue,
-            "year": paper.year, "arxiv": paper.arxiv, "doi": paper.doi, "url": paper.url}
+    return {
+        "key": paper.key,
+        "title": paper.title,
+        "authors": list(paper.authors),
+        "venue": paper.venue,
+        "year": paper.year,
+        "arxiv": paper.arxiv,
+        "doi": paper.doi,
+        "url": paper.url,
+    }
 
 
 def _claim(ledger: Ledger, row: Row, pages: Mapping[str, Page]) -> dict[str, Any]:
     claim = row.claim
     page = pages.get(f"{row.chapter}/{claim.page}")
     return {
-        "id": claim.id, "chapter": row.chapter, "statement": claim.statement, "where": claim.where,
-        "origin": claim.origin, "kind": claim.kind, "clock": claim.clock, "page": claim.page, "unit": claim.unit,
+        "id": claim.id,
+        "chapter": row.chapter,
+        "statement": claim.statement,
+        "where": claim.where,
+        "origin": claim.origin,
+        "kind": claim.kind,
+        "clock": claim.clock,
+        "page": claim.page,
+        "unit": claim.unit,
         "address": f"book/{row.chapter}/claims.html#{claim.anchor}",
-        "paper": _reported(ledger, claim.paper), "independent": _reported(ledger, claim.independent),
-        "verdict": row.verdict, "profile": row.profile,
+        "paper": _reported(ledger, claim.paper),
+        "independent": _reported(ledger, claim.independent),
+        "verdict": row.verdict,
+        "profile": row.profile,
         "profiles": {profile: _outcome(row, claim, profile, page) for profile in row.verdicts},
     }
 
@@ -165,8 +203,12 @@ def _reported(ledger: Ledger, figure: Reported | None) -> dict[str, Any] | None:
     if figure is None:
         return None
     sources = [ledger.sources[key] for key in figure.source]
-    return {"value": figure.value, "text": figure.text or None, "verified": figure.verified,
-            "sources": [{"key": source.key, "text": source.text, "url": source.url} for source in sources]}
+    return {
+        "value": figure.value,
+        "text": figure.text or None,
+        "verified": figure.verified,
+        "sources": [{"key": source.key, "text": source.text, "url": source.url} for source in sources],
+    }
 
 
 def _region(region: Region | None) -> dict[str, Any] | None:
@@ -184,8 +226,22 @@ def _outcome(row: Row, claim: Claim, profile: str, page: Page | None) -> dict[st
         "refute": _region(entry.refute) if entry else None,
         "reason": (entry.reason or None) if entry else None,
         **{key: check.get(key) for key in ("value", "interval", "seeds", "values", "baseline")},
-        **dict.fromkeys(("record", "notebook", "cell", "commit", "dirty", "settled", "started", "duration_s",
-                         "device", "state", "carried", "stale")),
+        **dict.fromkeys(
+            (
+                "record",
+                "notebook",
+                "cell",
+                "commit",
+                "dirty",
+                "settled",
+                "started",
+                "duration_s",
+                "device",
+                "state",
+                "carried",
+                "stale",
+            )
+        ),
         "why": entry.why if entry and not record else None,
         "cost": entry.cost if entry and not record else None,
         "command": command(page, profile) if page and profile in page.settings else None,
@@ -195,9 +251,16 @@ def _outcome(row: Row, claim: Claim, profile: str, page: Page | None) -> dict[st
         cell = f"book/{record.page_id}.html#{check_anchor(claim.id)}" if profile == "book" else None
         found |= {
             "record": record_path(results, profile, record.chapter, record.page).as_posix(),
-            "notebook": notebook_path(results, profile, record.chapter, record.page).as_posix(), "cell": cell,
-            "commit": record.commit, "dirty": record.dirty,
-            "settled": record.settled["commit"] if record.settled else None, "started": record.started,
-            "duration_s": record.duration_s, "device": record.device, "state": state.word,
-            "carried": carried(state.sidecar) if state.sidecar else None, "stale": list(state.reasons)}
+            "notebook": notebook_path(results, profile, record.chapter, record.page).as_posix(),
+            "cell": cell,
+            "commit": record.commit,
+            "dirty": record.dirty,
+            "settled": record.settled["commit"] if record.settled else None,
+            "started": record.started,
+            "duration_s": record.duration_s,
+            "device": record.device,
+            "state": state.word,
+            "carried": carried(state.sidecar) if state.sidecar else None,
+            "stale": list(state.reasons),
+        }
     return found

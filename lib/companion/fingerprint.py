@@ -109,16 +109,23 @@ def _library_reasons(old: Mapping[str, Any], new: Mapping[str, Any], symbols: Pa
         how = "changed" if symbol in altered else "is reached"
         found.append(f"{names[symbol]} {how} since the run")
     now = {symbols.library.digest(symbol)[:SHORT] for symbol in symbols.symbols}
-    found += [f"{label} is no longer reached" for label, digest in sorted(before.items())
-              if label not in names.values() and digest not in now]
+    found += [
+        f"{label} is no longer reached"
+        for label, digest in sorted(before.items())
+        if label not in names.values() and digest not in now
+    ]
     return found or ["what its cells take from the library changed since the run"]
 
 
 def _short(stored: object) -> dict[str, str]:
     """Return label to digest of the symbols that a record names; nothing where it has another layout."""
     modules = stored if isinstance(stored, Mapping) else {}
-    return {_label(module, name): digest for module, names in modules.items() if isinstance(names, Mapping)
-            for name, digest in names.items()}
+    return {
+        _label(module, name): digest
+        for module, names in modules.items()
+        if isinstance(names, Mapping)
+        for name, digest in names.items()
+    }
 
 
 def _label(module: str, name: str) -> str:

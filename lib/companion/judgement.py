@@ -28,8 +28,10 @@ class Judgement:
     def summary(self) -> str:
         """The last line: counts and outcome."""
         differ = "is not the accepted one" if len(self.differing) == 1 else "are not the accepted ones"
-        text = (f"{counted(self.numbers, 'stored number')} of {counted(self.runs, 'run')} judged; "
-                f"{counted(len(self.differing), 'verdict')} {differ}")
+        text = (
+            f"{counted(self.numbers, 'stored number')} of {counted(self.runs, 'run')} judged; "
+            f"{counted(len(self.differing), 'verdict')} {differ}"
+        )
         return f"{text}; {counted(len(self.problems), 'problem')}" if self.problems else text
 
 

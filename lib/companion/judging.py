@@ -48,8 +48,10 @@ class Checked:
     def plain(self) -> dict[str, Any]:
         """Return value, interval, seeds, values and baseline as plain JSON, ``None`` where there is none."""
         lists = ("interval", "seeds", "values", "baseline")
-        return {"value": self.value, **{
-            key: None if getattr(self, key) is None else list(getattr(self, key)) for key in lists}}
+        return {
+            "value": self.value,
+            **{key: None if getattr(self, key) is None else list(getattr(self, key)) for key in lists},
+        }
 
 
 def assess(
@@ -109,9 +111,7 @@ def assess(
         decides = worst(several, expect.support)
     else:
         if _is_many(value):
-            raise CheckError(
-                f"{label}: expected a single number, found several; use values= to judge every one"
-            )
+            raise CheckError(f"{label}: expected a single number, found several; use values= to judge every one")
         several, decides = None, plain_number(label, value)
     return Checked(
         claim.id,

@@ -30,7 +30,7 @@ def kernel_environment(root: Path, scratch: Path, checkpoints: Path) -> dict[str
         "COMPANION_ROOT": str(root),
         "COMPANION_RUN": "1",
         "COMPANION_CHECKPOINTS": str(checkpoints),
-        "MPLBACKEND": None,     # else figures would not reach the notebook
+        "MPLBACKEND": None,  # else figures would not reach the notebook
     }
 
 

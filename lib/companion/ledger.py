@@ -181,9 +181,7 @@ class Ledger:
         for claim in self.claims:
             if claim.id == id:
                 return claim
-        raise KeyError(
-            f"{id!r} is no claim of chapter {self.chapter}{nearest(id, [c.id for c in self.claims])}"
-        )
+        raise KeyError(f"{id!r} is no claim of chapter {self.chapter}{nearest(id, [c.id for c in self.claims])}")
 
     def of(self, ids: Container[str]) -> tuple[Claim, ...]:
         """Return the claims whose id is among ``ids``."""
@@ -258,9 +256,7 @@ def _table(item: dict[str, Any]) -> Table:
     def cell(value: Any) -> Cell:
         if not isinstance(value, dict):
             return Cell(value, verified, source)
-        return Cell(
-            value["value"], value.get("verified", verified), _sources(value.get("source", item["source"]))
-        )
+        return Cell(value["value"], value.get("verified", verified), _sources(value.get("source", item["source"])))
 
     return Table(
         item["id"],

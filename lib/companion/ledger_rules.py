@@ -99,13 +99,9 @@ def _claim_problems(
 ) -> list[str]:
     found = []
     if claim["id"].split(".")[0] != chapter:
-        found.append(
-            document.problem((*where, "id"), f"an id that begins with {chapter}.", repr(claim["id"]))
-        )
+        found.append(document.problem((*where, "id"), f"an id that begins with {chapter}.", repr(claim["id"])))
     checked = [
-        profile
-        for profile in PROFILES
-        if profile in claim["expect"] and "verdict" not in claim["expect"][profile]
+        profile for profile in PROFILES if profile in claim["expect"] and "verdict" not in claim["expect"][profile]
     ]
     for profile in claim["expect"]:
         found += _expectation_problems(
@@ -134,9 +130,7 @@ def _claim_problems(
         for profile in checked:
             if profile not in pages[page] or "not_attempted" in pages[page][profile]:
                 state = (
-                    "that runs.yml does not attempt"
-                    if profile in pages[page]
-                    else "that runs.yml does not have"
+                    "that runs.yml does not attempt" if profile in pages[page] else "that runs.yml does not have"
                 )
                 found.append(
                     document.problem(
@@ -191,11 +185,7 @@ def _expectation_problems(document: Document, where: Where, item: dict[str, Any]
     if kind == "training" and "refute" in item:
         keys = list(item["refute"])
         if len(keys) != 1:
-            found.append(
-                problem("refute", "exactly one of below, above, between", " and ".join(keys) or "none")
-            )
+            found.append(problem("refute", "exactly one of below, above, between", " and ".join(keys) or "none"))
         elif Region.from_keys(item).covers(Region.from_keys(item["refute"])):
-            found.append(
-                problem("refute", "a region that reaches outside the support region", "one inside it")
-            )
+            found.append(problem("refute", "a region that reaches outside the support region", "one inside it"))
     return found

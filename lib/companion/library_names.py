@@ -16,8 +16,11 @@ _SCOPES = (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef, ast.Lambda)
 
 def chain(node: ast.AST) -> str:
     """Return ``a.b.c`` for a chain of attributes; what is no name in it stands as it is written."""
-    return f"{chain(node.value)}.{node.attr}" if isinstance(node, ast.Attribute) else (
-        node.id if isinstance(node, ast.Name) else ast.unparse(node) if isinstance(node, ast.expr) else "")
+    return (
+        f"{chain(node.value)}.{node.attr}"
+        if isinstance(node, ast.Attribute)
+        else (node.id if isinstance(node, ast.Name) else ast.unparse(node) if isinstance(node, ast.expr) else "")
+    )
 
 
 def root_name(node: ast.AST) -> str | None:
@@ -40,15 +43,22 @@ def written(tree: ast.Module) -> Iterator[tuple[str, int]]:
             yield node.id, node.lineno
         elif isinstance(node, (ast.Import, ast.ImportFrom)):
             ours = isinstance(node, ast.ImportFrom) and node.module == "companion"
-            yield from ((alias.asname or alias.name, node.lineno) for alias in node.names
-                        if not (ours and alias.asname in (None, alias.name)))
+            yield from (
+                (alias.asname or alias.name, node.lineno)
+                for alias in node.names
+                if not (ours and alias.asname in (None, alias.name))
+            )
         elif isinstance(node, (ast.ExceptHandler, ast.MatchAs, ast.MatchStar)) and node.name:
             yield node.name, node.lineno
         elif isinstance(node, ast.MatchMapping) and node.rest:
             yield node.rest, node.lineno
         if isinstance(node, _SCOPES):
-            yield from ((name, inner.lineno) for inner in ast.walk(node) if isinstance(inner, ast.Global)
-                        for name in inner.names)
+            yield from (
+                (name, inner.lineno)
+                for inner in ast.walk(node)
+                if isinstance(inner, ast.Global)
+                for name in inner.names
+            )
         else:
             pending += ast.iter_child_nodes(node)
 
@@ -60,15 +70,20 @@ class LibraryNames:
         self._modules: dict[str, str] = {}
         self._library: set[str] = set()
         self._behind: set[str] = set()
-        self._magic = {id(node.func.value.func): node for tree in trees for node in ast.walk(tree)
-                       if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute)
-                       and isinstance(node.func.value, ast.Call)}
+        self._magic = {
+            id(node.func.value.func): node
+            for tree in trees
+            for node in ast.walk(tree)
+            if isinstance(node, ast.Call)
+            and isinstance(node.func, ast.Attribute)
+            and isinstance(node.func.value, ast.Call)
+        }
         nodes = [node for tree in trees for node in ast.walk(tree)]
         for node in nodes:
             self._import(node)
         known = -1
         while known != (known := len(self._modules) + len(self._library) + len(self._behind)):
-            for node in nodes:       # until names of names are known too
+            for node in nodes:  # until names of names are known too
                 for target, value in _bindings(node):
                     self._bind(target, value)
 
@@ -95,8 +110,15 @@ class LibraryNames:
                 if self.imported(node.args[0]):
                     return True
                 node = node.args[0]
-            elif isinstance(node, ast.Attribute) and node.attr in ("__class__", "__dict__", "__mro__", "__bases__",
-                                                                   "__globals__", "__func__", "__wrapped__"):
+            elif isinstance(node, ast.Attribute) and node.attr in (
+                "__class__",
+                "__dict__",
+                "__mro__",
+                "__bases__",
+                "__globals__",
+                "__func__",
+                "__wrapped__",
+            ):
                 return True
             elif isinstance(node, (ast.Attribute, ast.Subscript, ast.Starred)):
                 node = node.value
@@ -108,8 +130,11 @@ class LibraryNames:
         """Tell whether ``get_ipython`` stands in the call of an allowed magic."""
         call = self._magic.get(id(name))
         first = call.args[0] if call is not None and call.args else None
-        return (isinstance(first, ast.Constant) and first.value in allowed
-                and call.func.attr in ("run_line_magic", "run_cell_magic"))
+        return (
+            isinstance(first, ast.Constant)
+            and first.value in allowed
+            and call.func.attr in ("run_line_magic", "run_cell_magic")
+        )
 
     def _import(self, node: ast.AST) -> None:
         if isinstance(node, ast.Import):

@@ -9,16 +9,33 @@ import subprocess
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
-__all__ = ["THREADS", "cores", "device_line", "git_state", "threads", "threads_of",
-           "versions"]
+__all__ = ["THREADS", "cores", "device_line", "git_state", "threads", "threads_of", "versions"]
 
 THREADS = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS")
 """Variables that tell numerical libraries how many threads to use."""
-INSTRUCTIONS = {"amx_bf16": "AMX", "avx512_bf16": "AVX-512 BF16", "avx512f": "AVX-512", "avx2": "AVX2",
-                "avx": "AVX"}
+INSTRUCTIONS = {
+    "amx_bf16": "AMX",
+    "avx512_bf16": "AVX-512 BF16",
+    "avx512f": "AVX-512",
+    "avx2": "AVX2",
+    "avx": "AVX",
+}
 """Flags of a processor to their names, the widest first."""
-PACKAGES = ("torch", "numpy", "scipy", "torchdiffeq", "matplotlib", "contdepth", "numba", "sympy", "scikit-learn",
-            "scikit-image", "PyWavelets", "pysindy", "bm3d")
+PACKAGES = (
+    "torch",
+    "numpy",
+    "scipy",
+    "torchdiffeq",
+    "matplotlib",
+    "contdepth",
+    "numba",
+    "sympy",
+    "scikit-learn",
+    "scikit-image",
+    "PyWavelets",
+    "pysindy",
+    "bm3d",
+)
 """Packages whose versions a record names: those that numbers or figures come from."""
 
 
@@ -42,7 +59,8 @@ def device_line(device: str = "cpu", count: int | None = None) -> str:
     count = count or threads()
     instructions = _instructions()
     return f"cpu, {count} thread{'s' if count > 1 else ''}, {_cpu_model()}" + (
-        f", {instructions}" if instructions else "")
+        f", {instructions}" if instructions else ""
+    )
 
 
 def threads_of(line: str) -> int | None:

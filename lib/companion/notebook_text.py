@@ -8,8 +8,19 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-__all__ = ["OVERWRITTEN", "PATTERNS", "PICTURE", "WIDGET", "Notebook", "Patterns", "code_cells", "patterns_of",
-           "read_patterns", "sanitised", "text_of"]
+__all__ = [
+    "OVERWRITTEN",
+    "PATTERNS",
+    "PICTURE",
+    "WIDGET",
+    "Notebook",
+    "Patterns",
+    "code_cells",
+    "patterns_of",
+    "read_patterns",
+    "sanitised",
+    "text_of",
+]
 
 PATTERNS = "tests/nbval.cfg"
 """The file, below the root, that nbval sanitises with."""

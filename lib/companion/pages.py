@@ -202,9 +202,7 @@ def _semantic_problems(document: Document, root: Path, chapter: str) -> list[str
         source = source_path(root, chapter, name)
         if not source.is_file():
             found.append(
-                document.problem(
-                    ("pages", name), f"the file {source.relative_to(root).as_posix()}", "nothing"
-                )
+                document.problem(("pages", name), f"the file {source.relative_to(root).as_posix()}", "nothing")
             )
         for profile, setting in item["profiles"].items():
             where = ("pages", name, "profiles", profile)
@@ -227,7 +225,5 @@ def _semantic_problems(document: Document, root: Path, chapter: str) -> list[str
                     document.problem((*where, "not_attempted"), "it only at profile paper", f"it at {profile}")
                 )
             if "not_attempted" in setting and "cost" not in setting:
-                found.append(
-                    document.problem((*where, "cost"), "text, since the run is not attempted", "nothing")
-                )
+                found.append(document.problem((*where, "cost"), "text, since the run is not attempted", "nothing"))
     return found

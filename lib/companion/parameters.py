@@ -26,9 +26,7 @@ def read_defaults(source: str, label: str) -> dict[str, Any]:
         ) from None
     defaults: dict[str, Any] = {}
     for statement in statements:
-        targets = (
-            statement.targets if isinstance(statement, ast.Assign) else [getattr(statement, "target", None)]
-        )
+        targets = statement.targets if isinstance(statement, ast.Assign) else [getattr(statement, "target", None)]
         if isinstance(statement, ast.Expr) and isinstance(statement.value, ast.Constant):
             continue
         try:

@@ -67,8 +67,9 @@ def make_pdf(root: Path, folder: Path, out: Path, *, keep: bool = False, browser
 
 def main() -> int:
     """Run the command line."""
-    parser = argparse.ArgumentParser(prog="python -m companion.pdf",
-                                     description="Make one tagged PDF of the built book.")
+    parser = argparse.ArgumentParser(
+        prog="python -m companion.pdf", description="Make one tagged PDF of the built book."
+    )
     parser.add_argument("--html", type=Path, help="the built book (default: _build/html)")
     parser.add_argument("--out", type=Path, help="the file to write (default: _build/contdepth.pdf)")
     parser.add_argument("--keep", action="store_true", help=f"leave {PRINT} in the built book, to look at")

@@ -47,8 +47,10 @@ def versions_line(records: Iterable[Record], pins: Mapping[str, str]) -> str:
             words = f"{name} {recorded}, pinned {now}"
             counts[words] = counts.get(words, 0) + 1
     named = "; ".join(f"{words}: {count}" for words, count in sorted(counts.items()))
-    return (f"versions  {len(others)} of {len(found)} stored runs were made with other versions than "
-            f"constraints.txt pins ({named}); companion verify --profile book runs them first")
+    return (
+        f"versions  {len(others)} of {len(found)} stored runs were made with other versions than "
+        f"constraints.txt pins ({named}); companion verify --profile book runs them first"
+    )
 
 
 def _plain(name: str) -> str:

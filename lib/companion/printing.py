@@ -24,7 +24,7 @@ __all__ = ["LEFT_OUT", "Leaf", "leaves", "print_page"]
 
 LEFT_OUT = {"book/claims"}
 """Pages that are only useful on a screen: the claims stand in the tables of the chapters too."""
-DROPPED = ("script, link, input, button, a.headerlink, .toctree-wrapper, form, img:not([src])")
+DROPPED = "script, link, input, button, a.headerlink, .toctree-wrapper, form, img:not([src])"
 COLOURED = set("kscm")
 """First letters of the classes of keywords, strings, comments and numbers: what is coloured in printed code."""
 REFERRING = ("aria-labelledby", "aria-describedby", "aria-controls", "aria-details", "for", "headers")
@@ -83,7 +83,7 @@ class _Printer:
             unwanted.decompose()
         for piece in article.select("code span.pre, .highlight pre span"):
             if not set("".join(piece.get("class", []))[:1]) & COLOURED or piece.get_text().isspace():
-                piece.unwrap()                      # each would be an element of the PDF's structure
+                piece.unwrap()  # each would be an element of the PDF's structure
         article.smooth()
         for tag in list(article.find_all(True)):
             if not tag.decomposed:
@@ -208,8 +208,14 @@ def _title_page(root: Path, config: dict[str, Any]) -> str:
     rows = claim_rows(root)
     records = [record for row in rows for record in row.records.values()]
     newest = max(records, key=lambda record: record.started, default=None)
-    made = "" if newest is None else (f"<p>Newest run: {escape(newest.started[:10])}, commit "
-                                      f"<code>{escape(str(newest.commit)[:9])}</code></p>")
+    made = (
+        ""
+        if newest is None
+        else (
+            f"<p>Newest run: {escape(newest.started[:10])}, commit "
+            f"<code>{escape(str(newest.commit)[:9])}</code></p>"
+        )
+    )
     heads = "".join(f'<th scope="col">{name}</th>' for name in ("Chapter", *VERDICTS, "Claims"))
     lines = []
     for name in [*dict.fromkeys(row.chapter for row in rows), None]:
@@ -217,6 +223,8 @@ def _title_page(root: Path, config: dict[str, Any]) -> str:
         cells = "".join(f"<td>{counts(own).get(verdict, 0)}</td>" for verdict in VERDICTS)
         head = escape(captions(root).get(name, name) if name else "All")
         lines.append(f'<tr><th scope="row">{head}</th>{cells}<td>{len(own)}</td></tr>')
-    return (f'<section class="print-title"><p class="title">{escape(config["title"])}</p>'
-            f'<p>{escape(config.get("author", ""))}</p>{made}<table class="print-scorecard">'
-            f'<thead><tr>{heads}</tr></thead><tbody>{"".join(lines)}</tbody></table></section>')
+    return (
+        f'<section class="print-title"><p class="title">{escape(config["title"])}</p>'
+        f'<p>{escape(config.get("author", ""))}</p>{made}<table class="print-scorecard">'
+        f"<thead><tr>{heads}</tr></thead><tbody>{''.join(lines)}</tbody></table></section>"
+    )

@@ -62,14 +62,11 @@ class Progress:
         now = time.monotonic()
         if self.live:
             text = "  ".join(
-                f"{page.label} {page.cell}/{page.cells} {now - page.since:.0f} s"
-                for page in self._pages.values()
+                f"{page.label} {page.cell}/{page.cells} {now - page.since:.0f} s" for page in self._pages.values()
             )
             print(f"\r\x1b[K{text[:110]}", end="", file=self.stream, flush=True)
             return
         for page in self._pages.values():
             if now - page.beat >= self.heartbeat:
                 page.beat = now
-                self.line(
-                    f"       {page.label}  in cell {page.cell} of {page.cells}, {now - page.since:.0f} s"
-                )
+                self.line(f"       {page.label}  in cell {page.cell} of {page.cells}, {now - page.since:.0f} s")

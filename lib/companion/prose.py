@@ -24,9 +24,27 @@ __all__ = ["HIDDEN", "PageProse", "Piece", "book_pages", "page_prose"]
 HIDDEN = "\ufffc"
 """Stands in a piece's text for every character that is no prose."""
 
-WITHOUT_PROSE = {"bibliography", "claims-explorer", "claims-fields", "claims-table", "cite-chapter", "code",
-                 "code-block", "departures", "literalinclude", "math", "notation-table", "paper-table",
-                 "provenance", "raw", "scorecard", "symbols", "tableofcontents", "toctree", "variation"}
+WITHOUT_PROSE = {
+    "bibliography",
+    "claims-explorer",
+    "claims-fields",
+    "claims-table",
+    "cite-chapter",
+    "code",
+    "code-block",
+    "departures",
+    "literalinclude",
+    "math",
+    "notation-table",
+    "paper-table",
+    "provenance",
+    "raw",
+    "scorecard",
+    "symbols",
+    "tableofcontents",
+    "toctree",
+    "variation",
+}
 """Directives whose arguments and bodies hold no prose."""
 WITHOUT_TITLE = {"code-cell", "figure", "glossary", "grid", "image", "widget"}
 """Directives whose arguments are no prose; in all others the argument is a title."""
@@ -92,8 +110,16 @@ def _parser() -> Any:
     from mdit_py_plugins.substitution import substitution_plugin
 
     parser = MarkdownIt("commonmark").enable("table").disable("text_join", ignoreInvalid=True)
-    for plugin in (front_matter_plugin, myst_block_plugin, myst_role_plugin, footnote_plugin, deflist_plugin,
-                   colon_fence_plugin, amsmath_plugin, substitution_plugin):
+    for plugin in (
+        front_matter_plugin,
+        myst_block_plugin,
+        myst_role_plugin,
+        footnote_plugin,
+        deflist_plugin,
+        colon_fence_plugin,
+        amsmath_plugin,
+        substitution_plugin,
+    ):
         parser.use(plugin)
     return parser.use(dollarmath_plugin, allow_labels=True, allow_space=True, allow_digits=True)
 
@@ -130,13 +156,14 @@ def _directive(name: str, title: str, content: str, line: int, found: PageProse)
     if name == "code-cell":
         return
     body = rows[place:]
-    if name == "glossary":                      # only their indentation sets the sentences off from the terms
+    if name == "glossary":  # only their indentation sets the sentences off from the terms
         body = [row.strip() for row in body]
     _read("\n".join(body), line + 1 + place, found)
 
 
 def _options(text: str, line: int, found: PageProse) -> None:
     """Add the options of a directive that are sentences, from the YAML they are written in."""
+
     def walk(node: yaml.Node) -> None:
         if isinstance(node, yaml.MappingNode):
             for key, value in node.value:
@@ -159,7 +186,7 @@ def _inline(token: Any, line: int, heading: bool, found: PageProse) -> None:
             start = raw.find(child.content, place)
             if inside_address:
                 place = max(start, place)
-            elif start < 0:                     # not as it is written: its place in the paragraph is not known
+            elif start < 0:  # not as it is written: its place in the paragraph is not known
                 found.pieces.append(Piece(line, child.content, heading))
             else:
                 place = start + len(child.content)
@@ -172,7 +199,7 @@ def _inline(token: Any, line: int, heading: bool, found: PageProse) -> None:
                 found.roles.setdefault(child.meta["name"], []).append(child.content)
     text = "".join(shown)
     for match in ADDRESS.finditer(text):
-        text = text[:match.start()] + HIDDEN * len(match[0]) + text[match.end():]
+        text = text[: match.start()] + HIDDEN * len(match[0]) + text[match.end() :]
     found.pieces.append(Piece(line, text, heading))
 
 

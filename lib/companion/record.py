@@ -14,8 +14,20 @@ from typing import Any
 from companion.errors import RunError
 from companion.root import CARRY, notebook_path, record_path
 
-__all__ = ["SCHEMA", "Record", "extract", "load_record", "load_records", "noted", "numbers_problem", "read_record",
-           "record_files", "seeds_of", "sha256", "stored_notebook"]
+__all__ = [
+    "SCHEMA",
+    "Record",
+    "extract",
+    "load_record",
+    "load_records",
+    "noted",
+    "numbers_problem",
+    "read_record",
+    "record_files",
+    "seeds_of",
+    "sha256",
+    "stored_notebook",
+]
 
 SCHEMA = 2
 """Version of the record's layout."""
@@ -66,10 +78,7 @@ class Record:
 
     def json(self) -> str:
         """Return the record as JSON text that ends in a newline."""
-        return (
-            json.dumps({"schema": SCHEMA, **asdict(self)}, indent=1, ensure_ascii=False, allow_nan=False)
-            + "\n"
-        )
+        return json.dumps({"schema": SCHEMA, **asdict(self)}, indent=1, ensure_ascii=False, allow_nan=False) + "\n"
 
 
 _KINDS = {
@@ -118,8 +127,10 @@ def _place_problem(data: Mapping[str, Any], path: Path) -> str | None:
     profile, chapter = folder.parent.name, folder.name
     if (data["profile"], data["chapter"], data["page"]) == (profile, chapter, path.stem):
         return None
-    return (f"expected the record of {chapter}/{path.stem} at {profile}, where it is stored, found that of "
-            f"{data['chapter']}/{data['page']} at {data['profile']}")
+    return (
+        f"expected the record of {chapter}/{path.stem} at {profile}, where it is stored, found that of "
+        f"{data['chapter']}/{data['page']} at {data['profile']}"
+    )
 
 
 def numbers_problem(numbers: object) -> str | None:
@@ -157,11 +168,8 @@ def _settled_problem(settled: object) -> str | None:
     return None
 
 
-def load_record(
-    root: Path, profile: str, chapter: str, page: str, results: Path | None = None
-) -> Record | None:
-    """Return the stored record of a page at a profile, or None; ``results`` defaults to ``<root>/results``.
-    """
+def load_record(root: Path, profile: str, chapter: str, page: str, results: Path | None = None) -> Record | None:
+    """Return the stored record of a page at a profile, or None; ``results`` defaults to ``<root>/results``."""
     path = record_path(results or root / "results", profile, chapter, page)
     return read_record(path) if path.is_file() else None
 

@@ -126,8 +126,10 @@ def mismatches(lines: Iterable[Line], present: Mapping[Key, str], chapter: str |
                 f'companion register --reason "…" {id}'
             )
         elif key in last:
-            found.append(f"{what} {id}: expected it gone, since {LABEL} retires it on {last[key].date}, found it "
-                         f"again; put it on record: companion register {id}")
+            found.append(
+                f"{what} {id}: expected it gone, since {LABEL} retires it on {last[key].date}, found it "
+                f"again; put it on record: companion register {id}"
+            )
         else:
             found.append(f"{what} {id}: expected a line in {LABEL}, found none; add it: companion register {id}")
     return found
@@ -145,8 +147,13 @@ def _changes(last: Mapping[Key, Line], present: Mapping[Key, str]) -> Iterator[t
             yield RETIRED, key, line.hash
 
 
-def pending(lines: Iterable[Line], present: Mapping[Key, str], reason: str = "", ids: Collection[str] = (),
-            today: date | None = None) -> list[Line]:
+def pending(
+    lines: Iterable[Line],
+    present: Mapping[Key, str],
+    reason: str = "",
+    ids: Collection[str] = (),
+    today: date | None = None,
+) -> list[Line]:
     """Return the lines that are missing for what the book now has, all or those of ``ids``.
 
     Raises :class:`CompanionError` for an id that neither the book nor the register has, for a reason that is no
@@ -166,8 +173,10 @@ def pending(lines: Iterable[Line], present: Mapping[Key, str], reason: str = "",
     unsaid = [f"{id} ({event})" for event, (_, id), _ in chosen if event != ADDED]
     if unsaid and not reason:
         more = f" and {len(unsaid) - 5} more" if len(unsaid) > 5 else ""
-        raise CompanionError(f'--reason: expected why {", ".join(unsaid[:5])}{more}, found none; say it: '
-                             'companion register --reason "…"')
+        raise CompanionError(
+            f"--reason: expected why {', '.join(unsaid[:5])}{more}, found none; say it: "
+            'companion register --reason "…"'
+        )
     day = (today or date.today()).isoformat()
     return [Line(day, event, *key, hash, "" if event == ADDED else reason) for event, key, hash in chosen]
 

@@ -38,16 +38,22 @@ def entries(ledgers: Iterable[Ledger], pages: Iterable[Page]) -> dict[Key, str]:
         if machines_path(root, ledger.chapter).is_file():
             stated = load_allowances(root, ledger.chapter).entries
             found["machines", f"{ledger.chapter}/numbers"] = _hash(
-                {f"{name} ({profile})": vars(allowed) for (profile, name), allowed in stated.items()})
-        for what, items in (("claim", ledger.claims), ("table", ledger.tables),
-                            ("source", ledger.sources.values()), ("departure", ledger.departures)):
+                {f"{name} ({profile})": vars(allowed) for (profile, name), allowed in stated.items()}
+            )
+        for what, items in (
+            ("claim", ledger.claims),
+            ("table", ledger.tables),
+            ("source", ledger.sources.values()),
+            ("departure", ledger.departures),
+        ):
             for item in items:
                 name = item.key if isinstance(item, Source) else item.id
                 found[what, name if what == "claim" else f"{ledger.chapter}/{name}"] = hash_of(item)
     for page in pages:
         found["page", page.id] = hash_of(page)
-        if clocks := [cell.source.strip() for cell in page.notebook().cells
-                      if CLOCK_TAG in cell.metadata.get("tags", ())]:
+        if clocks := [
+            cell.source.strip() for cell in page.notebook().cells if CLOCK_TAG in cell.metadata.get("tags", ())
+        ]:
             found["clock", page.id] = _hash(clocks)
     return found
 
@@ -92,8 +98,11 @@ def _content(item: Claim | Page | Table | Source | Departure) -> Iterator[tuple[
 
 
 def _reported(figure: Reported | None) -> dict[str, Any] | None:
-    return None if figure is None else {
-        name: getattr(figure, name) for name in ("value", "text", "verified", "source")}
+    return (
+        None
+        if figure is None
+        else {name: getattr(figure, name) for name in ("value", "text", "verified", "source")}
+    )
 
 
 def _expectation(expect: Expectation) -> dict[str, Any]:

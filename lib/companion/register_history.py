@@ -41,14 +41,14 @@ def findings(root: Path, present: Mapping[Key, str], chapter: str | None = None)
         problems += [
             f"claim {id}: expected a line in {LABEL} for a claim of the ledger of commit {commit[:12]}, "
             "found none; add two by hand, of its addition and of its retirement"
-            for id, commit in past_claims(root).items() if id not in known and ("claim", id) not in present
+            for id, commit in past_claims(root).items()
+            if id not in known and ("claim", id) not in present
         ]
     return problems, unknown
 
 
 def unknown_history(root: Path) -> str | None:
-    """Return in a sentence why the history cannot be looked at (no git, no repository, a shallow clone), or None.
-    """
+    """Return in a sentence why the history cannot be looked at (no git, no clone, a shallow one), or None."""
     try:
         shallow = is_shallow(root)
         _git(root, "rev-parse", "--verify", "--quiet", "HEAD^{commit}")
@@ -56,8 +56,9 @@ def unknown_history(root: Path) -> str | None:
     except CompanionError as error:
         return UNCHECKED.format(error)
     if shallow:
-        return UNCHECKED.format("expected all commits, found a shallow clone; fetch the rest with: git fetch "
-                                "--unshallow")
+        return UNCHECKED.format(
+            "expected all commits, found a shallow clone; fetch the rest with: git fetch --unshallow"
+        )
     return UNCHECKED.format("expected a repository of its own, found a folder of another") if top else None
 
 
@@ -68,8 +69,10 @@ def lost_lines(root: Path, now: Sequence[str]) -> list[str]:
     listed = _git(root, "rev-list", *_EVERY, "--parents", "HEAD", "--", LABEL)
     parents = {commit: before for commit, *before in map(str.split, listed.decode().splitlines())}
     texts = _contents(root, [f"{commit}:{LABEL}" for commit in parents])
-    versions = {commit: (text or b"").decode(errors="replace").splitlines()
-                for commit, text in zip(parents, texts, strict=True)}
+    versions = {
+        commit: (text or b"").decode(errors="replace").splitlines()
+        for commit, text in zip(parents, texts, strict=True)
+    }
     found: dict[str, str] = {}
     for version in {tuple(version): None for version in versions.values()}:
         for line in _missing(version, now):
@@ -101,8 +104,19 @@ def _sentence(line: str, now: Sequence[str], parents: dict[str, list[str]], vers
 
 def past_claims(root: Path) -> dict[str, str]:
     """Return every claim that a committed ledger ever had, with the earliest commit that has it."""
-    log = _git(root, "log", *_EVERY, "-m", "--raw", "--no-abbrev", "--no-renames",
-               "--format=commit %H", "HEAD", "--", _LEDGERS)
+    log = _git(
+        root,
+        "log",
+        *_EVERY,
+        "-m",
+        "--raw",
+        "--no-abbrev",
+        "--no-renames",
+        "--format=commit %H",
+        "HEAD",
+        "--",
+        _LEDGERS,
+    )
     blobs: dict[str, tuple[str, str]] = {}
     commit = ""
     for row in log.decode(errors="replace").splitlines():
@@ -143,8 +157,14 @@ def _git(root: Path, *arguments: str, given: bytes = b"") -> bytes:
     """Return what git says, with history as it is recorded: replacements of commits are not looked at."""
     environment = {**os.environ, "GIT_NO_REPLACE_OBJECTS": "1"}
     try:
-        done = subprocess.run(["git", "-C", str(root), *arguments], input=given, capture_output=True, timeout=300,
-                              check=False, env=environment)
+        done = subprocess.run(
+            ["git", "-C", str(root), *arguments],
+            input=given,
+            capture_output=True,
+            timeout=300,
+            check=False,
+            env=environment,
+        )
     except (OSError, subprocess.SubprocessError) as error:
         raise CompanionError(f"git {arguments[0]}: expected an answer, found this: {error}") from None
     if done.returncode:

@@ -47,9 +47,7 @@ def find_root(start: Path | None = None) -> Path:
     try:
         here = Path(start or Path.cwd()).resolve()
     except FileNotFoundError:
-        raise CompanionError(
-            "expected to be inside the repository, found a folder that was deleted"
-        ) from None
+        raise CompanionError("expected to be inside the repository, found a folder that was deleted") from None
     for folder in (here, *here.parents, *([] if start else [Path(__file__).resolve().parents[2]])):
         if is_root(folder):
             return folder

@@ -1,5 +1,4 @@
-"""The scorecard as plain data: one row for each claim of the book, with its verdicts, records and their states.
-"""
+"""The scorecard as plain data: one row for each claim of the book, with its verdicts, records and their states."""
 
 from __future__ import annotations
 
@@ -110,9 +109,7 @@ def claim_rows(
             continue
         pages = load_runs(root, name) if runs_path(root, name).is_file() else {}
         stored = {page.name: records(page) for page in pages.values()}
-        rows += [
-            _row(name, claim, stored.get(claim.page or "", {})) for claim in load_ledger(root, name).claims
-        ]
+        rows += [_row(name, claim, stored.get(claim.page or "", {})) for claim in load_ledger(root, name).claims]
     return rows
 
 
@@ -135,9 +132,7 @@ def _row(chapter: str, claim: Claim, stored: Mapping[str, tuple[Record, State]])
     if demanding:
         headline = verdicts[demanding[0]]
     else:
-        headline = next(
-            (verdicts[p] for p in reversed(PROFILES) if verdicts.get(p, NOT_RUN) != NOT_RUN), NOT_RUN
-        )
+        headline = next((verdicts[p] for p in reversed(PROFILES) if verdicts.get(p, NOT_RUN) != NOT_RUN), NOT_RUN)
     return Row(
         chapter,
         claim,
@@ -152,8 +147,7 @@ def _row(chapter: str, claim: Claim, stored: Mapping[str, tuple[Record, State]])
 
 
 def counts(rows: Iterable[Row]) -> dict[str, int]:
-    """Return how many rows have each headline verdict, in the fixed order of the verdicts (zeros included).
-    """
+    """Return how many rows have each headline verdict, in the fixed order of the verdicts (zeros included)."""
     headlines = [row.verdict for row in rows]
     total = {verdict: headlines.count(verdict) for verdict in VERDICTS}
     return {**total, NOT_RUN: headlines.count(NOT_RUN)} if NOT_RUN in headlines else total

@@ -123,9 +123,7 @@ def check(
             f"claim {id}: expected a claim of book/{run.chapter}/claims.yml, found none{nearest(id, claims)}"
         )
     if claims[id].page != run.page:
-        raise CheckError(
-            f"claim {id}: expected a claim of page {run.page}, found one of page {claims[id].page}"
-        )
+        raise CheckError(f"claim {id}: expected a claim of page {run.page}, found one of page {claims[id].page}")
     checked = assess(claims[id], run.profile, value, values=values, baseline=baseline, seeds=seeds)
     _once(run, f"claim {id}")
     data = {"text/plain": plain_line(id, MEASURED if _recorded() else checked.verdict, run.profile)}
@@ -158,11 +156,7 @@ def _current(caller: str) -> Run:
 def _once(run: Run, name: str) -> None:
     """Refuse a second check of the same thing, unless a reader runs its cell again."""
     shell = _shell()
-    again = (
-        shell is not None
-        and not _recorded()
-        and run._seen.get(name) != shell.execution_count
-    )
+    again = shell is not None and not _recorded() and run._seen.get(name) != shell.execution_count
     if name in run._seen and not again:
         raise CheckError(f"{name}: expected once in a run, found twice")
     run._seen[name] = shell.execution_count if shell is not None else None

@@ -43,8 +43,12 @@ class _Inner(ast.NodeTransformer):
     def visit_Call(self, node: ast.Call) -> ast.Call:
         self.generic_visit(node)
         function = node.func
-        if (not isinstance(function, ast.Attribute) or not isinstance(function.value, ast.Call)
-                or not isinstance(function.value.func, ast.Name) or function.value.func.id != _SHELL):
+        if (
+            not isinstance(function, ast.Attribute)
+            or not isinstance(function.value, ast.Call)
+            or not isinstance(function.value.func, ast.Name)
+            or function.value.func.id != _SHELL
+        ):
             return node
         texts = [item.value for item in node.args if isinstance(item, ast.Constant)]
         if len(texts) != len(node.args) or not texts or not all(isinstance(text, str) for text in texts):
@@ -73,8 +77,11 @@ def ends_in_semicolon(source: str) -> bool:
     silent = {"COMMENT", "NL", "NEWLINE", "INDENT", "DEDENT", "ENDMARKER"}
     try:
         text = _as_python(source)
-        said = [token.string for token in tokenize.generate_tokens(io.StringIO(text).readline)
-                if tokenize.tok_name[token.type] not in silent]
+        said = [
+            token.string
+            for token in tokenize.generate_tokens(io.StringIO(text).readline)
+            if tokenize.tok_name[token.type] not in silent
+        ]
     except (tokenize.TokenError, SyntaxError):
         return False  # said elsewhere
     return said[-1:] == [";"]

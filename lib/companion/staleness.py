@@ -1,5 +1,4 @@
-"""Which stored runs are missing, stale or nobody's: the list that must be empty before a build is published.
-"""
+"""Which stored runs are missing, stale or nobody's: the list that must be empty before a build is published."""
 
 from __future__ import annotations
 
@@ -32,9 +31,7 @@ class Finding:
         return f"{self.page} ({self.profile}): {self.reason}"
 
 
-def findings(
-    root: Path, chapter: str | None = None, profiles: tuple[str, ...] | None = None
-) -> list[Finding]:
+def findings(root: Path, chapter: str | None = None, profiles: tuple[str, ...] | None = None) -> list[Finding]:
     """Return every reason why the stored runs do not speak for the present book; empty when all are fresh, or
     carried and without claims by a clock.
     """

@@ -25,8 +25,21 @@ __all__ = ["NAMES", "PLACES", "Survey", "is_number", "numbers", "survey"]
 
 NAMES = ("PDE-Net 2.0",)
 """Names that hold a number after a space."""
-PLACES = ("Algorithm", "Appendix", "Chapter", "Definition", "Equation", "Exercise", "Figure", "Issue", "Lemma",
-          "Proposition", "Section", "Table", "Theorem")
+PLACES = (
+    "Algorithm",
+    "Appendix",
+    "Chapter",
+    "Definition",
+    "Equation",
+    "Exercise",
+    "Figure",
+    "Issue",
+    "Lemma",
+    "Proposition",
+    "Section",
+    "Table",
+    "Theorem",
+)
 """Words that a number may follow to name a place in a text; their plural several numbers."""
 
 DIGIT = "0-9⁰¹²³⁴⁵⁶⁷⁸⁹₀₁₂₃₄₅₆₇₈₉¼½¾⅓⅔⅕⅛"
@@ -38,8 +51,10 @@ GLUED = re.compile(r"[\w.'’‐‑-]*\Z")
 KNOWN = "|".join(re.escape(name).replace("\\ ", r"\s+") for name in NAMES)
 PLACE = "|".join(f"[{name[0]}{name[0].lower()}]{name[1:]}" for name in PLACES)
 AT = r"\(?\d+(?:\.\d+)*\)?(?![\d.,]*\d)"
-NAMED = re.compile(rf"\b(?:{KNOWN})(?!\.?\d)|\b(?:{PLACE})\s+{AT}"
-                   rf"|\b(?:{PLACE})s\s+{AT}(?:(?:,|\s+and|\s+to|–)\s*{AT})*")
+NAMED = re.compile(
+    rf"\b(?:{KNOWN})(?!\.?\d)|\b(?:{PLACE})\s+{AT}"
+    rf"|\b(?:{PLACE})s\s+{AT}(?:(?:,|\s+and|\s+to|–)\s*{AT})*"
+)
 
 
 @dataclass(frozen=True)
@@ -74,17 +89,22 @@ def problem(label: str, piece: Piece, place: int, number: str) -> str:
     before, after = piece.text[:place].rpartition("\n")[2][-24:], piece.text[place:].partition("\n")[0][:40]
     near = f"{before}{after}".replace(HIDDEN, "").strip()
     if piece.heading:
-        return (f"{label}:{line}: expected a heading without the number {number!r}, found {near!r}; say it in "
-                "words, since no role stands in a heading")
-    return (f"{label}:{line}: expected a role for the number {number!r} (given, ours, noted, paper-says), found "
-            f"it typed in {near!r}")
+        return (
+            f"{label}:{line}: expected a heading without the number {number!r}, found {near!r}; say it in "
+            "words, since no role stands in a heading"
+        )
+    return (
+        f"{label}:{line}: expected a role for the number {number!r} (given, ours, noted, paper-says), found "
+        f"it typed in {near!r}"
+    )
 
 
 @lru_cache(maxsize=256)
 def _page(path: Path, label: str, mtime: int, size: int) -> tuple[tuple[str, ...], int]:
     prose = page_prose(path)
-    problems = tuple(problem(label, piece, place, number)
-                     for piece in prose.pieces for place, number in numbers(piece.text))
+    problems = tuple(
+        problem(label, piece, place, number) for piece in prose.pieces for place, number in numbers(piece.text)
+    )
     return problems, len(prose.roles.get("given", ()))
 
 

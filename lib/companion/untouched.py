@@ -91,8 +91,14 @@ class _Look:
             if name not in bound and not inner and not _dunder(name):
                 yield f"{self.name}.{name} is not in its file"
 
-    def _names(self, body: list[ast.stmt], space: Mapping[str, Any], within: str, skip: set[str],
-               owner: type | None = None) -> Iterator[str]:
+    def _names(
+        self,
+        body: list[ast.stmt],
+        space: Mapping[str, Any],
+        within: str,
+        skip: set[str],
+        owner: type | None = None,
+    ) -> Iterator[str]:
         """Yield what differs in the definitions and constants of a body: a module's or a class's."""
         statements = list(_flat(body))
         bound = [name for node in statements for name in _targets(node)]
@@ -101,8 +107,11 @@ class _Look:
                 here = f"{within}{name}"
                 if name in skip or (bound.count(name) > 1 and not isinstance(node, ast.FunctionDef)):
                     continue
-                real = f"_{owner.__name__.lstrip('_')}{name}" if (
-                    owner and name.startswith("__") and not name.endswith("__")) else name
+                real = (
+                    f"_{owner.__name__.lstrip('_')}{name}"
+                    if (owner and name.startswith("__") and not name.endswith("__"))
+                    else name
+                )
                 live = space.get(real, _ABSENT)
                 if isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef)):
                     plain = not node.decorator_list and bound.count(name) == 1
@@ -121,13 +130,16 @@ class _Look:
     def _class(self, node: ast.ClassDef, live: type, here: str) -> Iterator[str]:
         yield from self._names(node.body, vars(live), f"{here}.", set(), live)
         known = {name for inner in _flat(node.body) for name in _targets(inner)}
-        known |= {name.target.id for name in _flat(node.body)
-                  if isinstance(name, ast.AnnAssign) and isinstance(name.target, ast.Name)}
+        known |= {
+            name.target.id
+            for name in _flat(node.body)
+            if isinstance(name, ast.AnnAssign) and isinstance(name.target, ast.Name)
+        }
         for name, value in list(vars(live).items()):
             if name in known or name in getattr(live, "__slots__", ()):
                 continue
             for code in _layers(value):
-                made = code.co_filename == "<string>" and _dunder(name)       # by dataclass, by namedtuple
+                made = code.co_filename == "<string>" and _dunder(name)  # by dataclass, by namedtuple
                 if not made and not self.sources.has(code):
                     yield f"{self.name}.{here}.{name} is not in its file"
                     break
@@ -141,8 +153,9 @@ class _Look:
         if plain:
             layers = layers[:1] if isinstance(live, types.FunctionType) else layers
             return bool(layers) and all(_shape(code) in wanted for code in layers)
-        return (any(_shape(code) in wanted for code in layers)
-                and all(_shape(code) in wanted or self.sources.has(code) for code in layers))
+        return any(_shape(code) in wanted for code in layers) and all(
+            _shape(code) in wanted or self.sources.has(code) for code in layers
+        )
 
     def _is_constant(self, live: Any, node: ast.stmt, owner: type | None) -> bool:
         """Tell whether a name has the literal that its file gives it; true where the file gives no literal."""
@@ -178,13 +191,16 @@ class _Look:
             return sys.modules.get(alias.name if alias.asname else alias.name.partition(".")[0], _ABSENT)
         source = node.module or ""
         if node.level:
-            package = self.name if Path(sys.modules[self.name].__file__).name == "__init__.py" else \
-                self.name.rpartition(".")[0]
+            package = (
+                self.name
+                if Path(sys.modules[self.name].__file__).name == "__init__.py"
+                else self.name.rpartition(".")[0]
+            )
             for _ in range(node.level - 1):
                 package = package.rpartition(".")[0]
             source = f"{package}.{source}" if source else package
         if source.partition(".")[0] not in PACKAGES or source not in sys.modules:
-            return _ABSENT           # others may give out names as they like
+            return _ABSENT  # others may give out names as they like
         return getattr(sys.modules[source], alias.name, sys.modules.get(f"{source}.{alias.name}", _ABSENT))
 
 
@@ -203,12 +219,19 @@ def _targets(node: ast.stmt) -> list[str]:
     """Return the names that a statement defines or assigns."""
     if isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef)):
         return [node.name]
-    targets = node.targets if isinstance(node, (ast.Assign, ast.Delete)) else (
-        [node.target] if isinstance(node, (ast.AugAssign, ast.AnnAssign, ast.For)) else [])
+    targets = (
+        node.targets
+        if isinstance(node, (ast.Assign, ast.Delete))
+        else ([node.target] if isinstance(node, (ast.AugAssign, ast.AnnAssign, ast.For)) else [])
+    )
     if isinstance(node, ast.AnnAssign) and node.value is None:
         return []
-    return [inner.id for target in targets for inner in ast.walk(target)
-            if isinstance(inner, ast.Name) and not isinstance(inner.ctx, ast.Load)]
+    return [
+        inner.id
+        for target in targets
+        for inner in ast.walk(target)
+        if isinstance(inner, ast.Name) and not isinstance(inner.ctx, ast.Load)
+    ]
 
 
 def _bound(tree: ast.Module) -> tuple[set[str], set[str]]:
@@ -246,7 +269,7 @@ def _layers(live: Any) -> Iterator[types.CodeType]:
                 try:
                     content = cell.cell_contents
                 except ValueError:
-                    continue                # not filled yet
+                    continue  # not filled yet
                 pending += [content] if isinstance(content, types.FunctionType) else []
         pending += [inner for name in _WRAPS if (inner := _attribute(one, name)) is not None]
 
@@ -254,16 +277,27 @@ def _layers(live: Any) -> Iterator[types.CodeType]:
 def _attribute(one: Any, name: str) -> Any:
     try:
         return getattr(one, name, None) if callable(one) or hasattr(type(one), "__get__") else None
-    except Exception:                       # an object may refuse in any way
+    except Exception:  # an object may refuse in any way
         return None
 
 
 def _shape(code: types.CodeType) -> tuple[Any, ...]:
     """Return a code object without its places: two of the same shape do the same."""
     consts = tuple(_shape(c) if isinstance(c, types.CodeType) else _plain(c) for c in code.co_consts)
-    return (code.co_qualname, code.co_code, consts, code.co_names, code.co_varnames, code.co_freevars,
-            code.co_cellvars, code.co_argcount, code.co_posonlyargcount, code.co_kwonlyargcount, code.co_flags,
-            code.co_exceptiontable)
+    return (
+        code.co_qualname,
+        code.co_code,
+        consts,
+        code.co_names,
+        code.co_varnames,
+        code.co_freevars,
+        code.co_cellvars,
+        code.co_argcount,
+        code.co_posonlyargcount,
+        code.co_kwonlyargcount,
+        code.co_flags,
+        code.co_exceptiontable,
+    )
 
 
 def _plain(value: Any) -> Any:
@@ -282,8 +316,11 @@ def _same_defaults(live: Any, node: ast.FunctionDef | ast.AsyncFunctionDef) -> b
     function = getattr(live, "__func__", live)
     given = function.__defaults__ or ()
     named = function.__kwdefaults__ or {}
-    written = [(inner.arg, value) for inner, value in zip(node.args.kwonlyargs, node.args.kw_defaults, strict=True)
-               if value is not None]
+    written = [
+        (inner.arg, value)
+        for inner, value in zip(node.args.kwonlyargs, node.args.kw_defaults, strict=True)
+        if value is not None
+    ]
     if len(given) != len(node.args.defaults) or set(named) != {name for name, _ in written}:
         return False
     pairs = [*zip(node.args.defaults, given, strict=True), *((value, named[name]) for name, value in written)]

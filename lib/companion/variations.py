@@ -109,4 +109,3 @@ def _variation(root: Path, item: Mapping[str, Any]) -> Variation:
                 f"{nearest(claim, sorted(known))}"
             )
     return Variation(item["id"], page, profile, dict(item["parameters"]), tuple(item["watch"]))
-

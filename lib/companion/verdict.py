@@ -51,9 +51,7 @@ class Region:
             text = number_text(centre) + (f" ± {number_text(width)}" if width else "")
             return cls(float(centre - width), float(centre + width), text=text)
         if "below" in keys:
-            return cls(
-                -math.inf, float(keys["below"]), high_open=True, text=f"< {number_text(keys['below'])}"
-            )
+            return cls(-math.inf, float(keys["below"]), high_open=True, text=f"< {number_text(keys['below'])}")
         if "above" in keys:
             return cls(float(keys["above"]), math.inf, low_open=True, text=f"> {number_text(keys['above'])}")
         low, high = keys["between"]

@@ -6,8 +6,14 @@ from html import escape
 
 __all__ = ["MEASURED", "SYMBOLS", "html_line", "plain_line", "slug"]
 
-SYMBOLS = {"reproduced": "✓", "not reproduced": "✗", "undecided": "?", "not attempted": "–", "quoted": "”",
-           "not run": "○"}
+SYMBOLS = {
+    "reproduced": "✓",
+    "not reproduced": "✗",
+    "undecided": "?",
+    "not attempted": "–",
+    "quoted": "”",
+    "not run": "○",
+}
 """The sign shown before each verdict's word, in the order of the scorecard's columns."""
 MEASURED = "measured"
 """What a stored line says in the place of a verdict: a run stores numbers, and the ledger judges them later."""
@@ -35,5 +41,7 @@ def html_line(id: str, verdict: str, profile: str, address: str, anchor: str | N
     """
     name = "" if anchor is None else f' id="{escape(anchor)}"'
     sign = f'<span aria-hidden="true">{SYMBOLS[verdict]}</span>'
-    return (f'<p class="companion-verdict {slug(verdict)}"{name}>{sign} '
-            f'<a href="{escape(address)}">{escape(id)}</a>: {verdict} ({profile})</p>')
+    return (
+        f'<p class="companion-verdict {slug(verdict)}"{name}>{sign} '
+        f'<a href="{escape(address)}">{escape(id)}</a>: {verdict} ({profile})</p>'
+    )

@@ -22,8 +22,14 @@ __all__ = ["verify"]
 NEEDED = ("pytest", "nbval", "xdist")
 
 
-def verify(pages: Sequence[Page], profile: str = "smoke", workers: int = 1, *, verdicts_only: bool = False,
-           cold: bool = False) -> int:
+def verify(
+    pages: Sequence[Page],
+    profile: str = "smoke",
+    workers: int = 1,
+    *,
+    verdicts_only: bool = False,
+    cold: bool = False,
+) -> int:
     """Run the stored runs of ``pages`` at ``profile`` again, report what differs, and return the exit status.
 
     Pages that lack the profile, or do not attempt it, are left out. The longest runs come first at ``smoke``; at
@@ -31,8 +37,10 @@ def verify(pages: Sequence[Page], profile: str = "smoke", workers: int = 1, *, v
     where nbval is not installed. ``cold``: no kernel is forked from one that has imported its packages.
     """
     if absent := [name for name in NEEDED if importlib.util.find_spec(name) is None]:
-        raise RunError(f"verify: expected pytest, nbval and pytest-xdist, found no {', '.join(absent)}; "
-                       f"pip install -e '.[test]'")
+        raise RunError(
+            f"verify: expected pytest, nbval and pytest-xdist, found no {', '.join(absent)}; "
+            f"pip install -e '.[test]'"
+        )
     missing, stored = [], []
     pins = pinned(pages[0].root) if pages else {}
     for page in pages:
@@ -49,8 +57,12 @@ def verify(pages: Sequence[Page], profile: str = "smoke", workers: int = 1, *, v
         missing.append(f"expected a claim to be checked at {profile}, found none")
     status = 0
     if stored:
-        status = _pytest(pages[0].root, [path for _, path in sorted(stored)], workers,
-                         [*(["--verdicts-only"] if verdicts_only else []), *(["--cold"] if cold else [])])
+        status = _pytest(
+            pages[0].root,
+            [path for _, path in sorted(stored)],
+            workers,
+            [*(["--verdicts-only"] if verdicts_only else []), *(["--cold"] if cold else [])],
+        )
     for line in missing:
         print(line, flush=True)
     return 1 if status or missing else 0
@@ -66,8 +78,23 @@ def _order(record: Record, pins: Mapping[str, str]) -> tuple[bool, float, str]:
 def _pytest(root: Path, notebooks: Sequence[Path], workers: int, options: Sequence[str]) -> int:
     path = os.pathsep.join([str(root / "lib"), *filter(None, [os.environ.get("PYTHONPATH")])])
     command = [
-        sys.executable, "-P", "-m", "pytest", "--nbval", "-p", "companion.rerun.plugin", "-p", "no:cacheprovider",
-        "-c", os.devnull, "--rootdir", str(root), "-q", "--no-header", "-rN", "--tb=short",
+        sys.executable,
+        "-P",
+        "-m",
+        "pytest",
+        "--nbval",
+        "-p",
+        "companion.rerun.plugin",
+        "-p",
+        "no:cacheprovider",
+        "-c",
+        os.devnull,
+        "--rootdir",
+        str(root),
+        "-q",
+        "--no-header",
+        "-rN",
+        "--tb=short",
         f"--color={'yes' if sys.stdout.isatty() else 'no'}",
         *options,
         *(["-n", str(workers), "--dist", "loadfile", "--no-loadscope-reorder"] if workers > 1 else []),

@@ -29,10 +29,18 @@ from companion.text import write_text
 __all__ = ["PRELOADED", "WarmKernels", "warm_kernels"]
 
 PRELOADED = (
-    "ipykernel.kernelapp", "yaml", "jsonschema",                         # every page
-    "torch", "matplotlib.pyplot", "scipy.optimize", "scipy.integrate",   # every page, or all but one
-    "sklearn.datasets", "sympy", "torchdiffeq", "safetensors.torch",     # 16, 10, 7 and 7 of 34 pages, or more
-    "torch._dynamo",                                                     # imported where an optimiser is made
+    "ipykernel.kernelapp",
+    "yaml",
+    "jsonschema",  # every page
+    "torch",
+    "matplotlib.pyplot",
+    "scipy.optimize",
+    "scipy.integrate",  # every page, or all but one
+    "sklearn.datasets",
+    "sympy",
+    "torchdiffeq",
+    "safetensors.torch",  # 16, 10, 7 and 7 of 34 pages, or more
+    "torch._dynamo",  # imported where an optimiser is made
 )
 """What the kernels of the pages import, as measured. Numba, PySINDy, BM3D and scikit-image are for few pages each,
 which import them themselves."""
@@ -72,8 +80,13 @@ class WarmKernels:
                 listener.bind(str(address))
                 listener.listen(64)
                 self.process = subprocess.Popen(
-                    [sys.executable, _beside("warm_server.py"), str(listener.fileno()), str(os.getpid()),
-                     *self.modules],
+                    [
+                        sys.executable,
+                        _beside("warm_server.py"),
+                        str(listener.fileno()),
+                        str(os.getpid()),
+                        *self.modules,
+                    ],
                     env={name: value for name, value in self.environment.items() if name not in LEFT_OUT},
                     pass_fds=[listener.fileno()],
                     stdin=subprocess.DEVNULL,
@@ -82,8 +95,12 @@ class WarmKernels:
                     start_new_session=True,
                 )
             argv = [sys.executable, "-I", "-S", _beside("warm_launch.py"), str(address), "-f", "{connection_file}"]
-            spec = {"argv": argv, "display_name": "Python 3 (warm)", "language": "python",
-                    "metadata": {"debugger": True}}
+            spec = {
+                "argv": argv,
+                "display_name": "Python 3 (warm)",
+                "language": "python",
+                "metadata": {"debugger": True},
+            }
             write_text(self.log.with_name("kernel.json"), json.dumps(spec))
             self._kept = stack.pop_all()
             return self.name

@@ -23,7 +23,7 @@ def main(address: str, arguments: list[str]) -> int:
         if not pid:
             early.append(number)
             return
-        for send in (os.killpg, os.kill):    # a kernel that has just been forked does not lead its group yet
+        for send in (os.killpg, os.kill):  # a kernel that has just been forked does not lead its group yet
             try:
                 return send(pid, number)
             except ProcessLookupError:

@@ -25,8 +25,20 @@ import time
 import warnings
 from collections.abc import Mapping, Sequence
 
-READ_LATE = ("PYTHONPATH", "MPLBACKEND", "PWD", "OLDPWD", "SHLVL", "_", "JPY_", "JUPYTER_", "IPYTHON", "PYTEST_",
-             "COMPANION_", "CONTDEPTH_")
+READ_LATE = (
+    "PYTHONPATH",
+    "MPLBACKEND",
+    "PWD",
+    "OLDPWD",
+    "SHLVL",
+    "_",
+    "JPY_",
+    "JUPYTER_",
+    "IPYTHON",
+    "PYTEST_",
+    "COMPANION_",
+    "CONTDEPTH_",
+)
 """How the names of variables begin that a kernel reads after the fork. Any other may have been read by an import,
 as the numbers of threads are: where one is not what the server has, the kernel starts cold."""
 INLINE = "module://matplotlib_inline.backend_inline"
@@ -37,7 +49,7 @@ def preload(modules: Sequence[str]) -> str:
     """Import those of ``modules`` that there are; return why nothing can be forked then, or an empty string."""
     shown: list[object] = []
     show, warnings.showwarning = warnings.showwarning, lambda *parts, **_: shown.append(parts[0])
-    os.environ["JPY_PARENT_PID"] = str(os.getpid())    # ipykernel reads it when imported: kernels watch the parent
+    os.environ["JPY_PARENT_PID"] = str(os.getpid())  # ipykernel reads it when imported: kernels watch the parent
     for name in modules:
         with contextlib.suppress(ModuleNotFoundError):
             __import__(name)
@@ -49,7 +61,7 @@ def preload(modules: Sequence[str]) -> str:
         return f"imports warn: {shown[0]}"
     if "coverage" in sys.modules:
         return "executed lines are recorded"
-    if threads() > 1:    # OpenBLAS ends its threads before a fork, and starts new ones when it needs them
+    if threads() > 1:  # OpenBLAS ends its threads before a fork, and starts new ones when it needs them
         if not (pid := os.fork()):
             os._exit(0)
         os.waitpid(pid, 0)
@@ -90,7 +102,7 @@ class Server:
     def serve(self) -> dict | None:
         """Answer requests until the owner is gone; return the request in a forked process, None in the server."""
         while os.getppid() == self.owner:
-            for key, _ in self.selector.select(1.0)[-1:]:    # the listener comes first: ends go before starts
+            for key, _ in self.selector.select(1.0)[-1:]:  # the listener comes first: ends go before starts
                 if key.data:
                     self.end(*key.data, gone=key.fileobj is key.data[0])
                 elif request := self.answer():
@@ -179,16 +191,16 @@ def become_kernel(request: Mapping, server: int) -> None:
     sys.path[:0] = paths(request["environment"], request["folder"])
     site.removeduppaths()
     if not sys.flags.safe_path:
-        sys.path.insert(0, os.getcwd())    # ipykernel_launcher takes it out again
+        sys.path.insert(0, os.getcwd())  # ipykernel_launcher takes it out again
     sys.argv = ["-m", *request["arguments"]]
     sys.orig_argv = [sys.executable, "-m", "ipykernel_launcher", *request["arguments"]]
-    sys.modules.pop("__mp_main__", None)    # another name of the server's own code
+    sys.modules.pop("__mp_main__", None)  # another name of the server's own code
     importlib.invalidate_caches()
-    if "numpy.random" in sys.modules:    # seeds from the system, as imports draw them; random does so by itself
+    if "numpy.random" in sys.modules:  # seeds from the system, as imports draw them; random does so by itself
         sys.modules["numpy.random"].seed()
     if "torch" in sys.modules:
         sys.modules["torch"].default_generator.seed()
-    if "matplotlib" in sys.modules:    # an import of it would find what ipykernel puts into MPLBACKEND
+    if "matplotlib" in sys.modules:  # an import of it would find what ipykernel puts into MPLBACKEND
         sys.modules["matplotlib"].rcParams["backend"] = INLINE
     runpy.run_module("ipykernel_launcher", run_name="__main__", alter_sys=True)
 

@@ -99,8 +99,13 @@ def run_page(
             f"page {page.id}: expected the page and its library to stay as they were during the run, found them "
             f"changed; run it again"
         )
-    tidy(notebook, page.name, page.source.relative_to(page.root).as_posix(), profile,
-         pictures=profile not in WITHOUT_PICTURES or bool(overrides))
+    tidy(
+        notebook,
+        page.name,
+        page.source.relative_to(page.root).as_posix(),
+        profile,
+        pictures=profile not in WITHOUT_PICTURES or bool(overrides),
+    )
     found = notebook_problems(notebook, page.name, profile, ledger)
     if strict and found:
         raise RunError(f"page {page.id}: expected evidence, found that {'; '.join(found)}")
@@ -208,7 +213,7 @@ def _store(notebook: Any, record: Callable[[str], Record], results: Path, profil
         parts[1].write_text(stored.json(), encoding="utf-8", newline="\n")
         for part, path in zip(parts, pair, strict=True):
             os.replace(part, path)
-        carry_path(results, profile, page.chapter, page.name).unlink(missing_ok=True)    # of the run before
+        carry_path(results, profile, page.chapter, page.name).unlink(missing_ok=True)  # of the run before
     finally:
         for part in parts:
             part.unlink(missing_ok=True)

@@ -12,24 +12,37 @@ import torch
 __all__ = ["fail", "finite", "floating", "integer", "one_of", "real", "same_shape", "tensor"]
 
 
-def fail(argument: str, expected: str, found: object, hint: str = "", *,
-         error: type[Exception] = ValueError) -> NoReturn:
+def fail(
+    argument: str, expected: str, found: object, hint: str = "", *, error: type[Exception] = ValueError
+) -> NoReturn:
     """Raise ``error`` with the sentence ``argument: expected …, found …; hint``."""
     raise error(f"{argument}: expected {expected}, found {found}{'; ' + hint if hint else ''}")
 
 
-def real(argument: str, value: object, *, above: float | None = None, at_least: float | None = None,
-         below: float | None = None, at_most: float | None = None, hint: str = "") -> float:
+def real(
+    argument: str,
+    value: object,
+    *,
+    above: float | None = None,
+    at_least: float | None = None,
+    below: float | None = None,
+    at_most: float | None = None,
+    hint: str = "",
+) -> float:
     """Return ``value`` as a finite float inside the bounds; raise ``TypeError`` or ``ValueError`` otherwise."""
     if isinstance(value, bool) or not isinstance(value, Real):
         fail(argument, "a real number", f"{value!r} ({type(value).__name__})", hint, error=TypeError)
     number = float(value)
-    bounds = [text for ok, text in (
-        (above is None or number > above, f"> {above}"),
-        (at_least is None or number >= at_least, f">= {at_least}"),
-        (below is None or number < below, f"< {below}"),
-        (at_most is None or number <= at_most, f"<= {at_most}"),
-    ) if not ok]
+    bounds = [
+        text
+        for ok, text in (
+            (above is None or number > above, f"> {above}"),
+            (at_least is None or number >= at_least, f">= {at_least}"),
+            (below is None or number < below, f"< {below}"),
+            (at_most is None or number <= at_most, f"<= {at_most}"),
+        )
+        if not ok
+    ]
     if not math.isfinite(number):
         fail(argument, "a finite number", number, hint)
     if bounds:
@@ -37,8 +50,9 @@ def real(argument: str, value: object, *, above: float | None = None, at_least: 
     return number
 
 
-def integer(argument: str, value: object, *, at_least: int | None = None, at_most: int | None = None,
-            hint: str = "") -> int:
+def integer(
+    argument: str, value: object, *, at_least: int | None = None, at_most: int | None = None, hint: str = ""
+) -> int:
     """Return ``value`` as an int inside the given bounds; raise ``TypeError`` or ``ValueError`` otherwise."""
     if isinstance(value, bool) or not isinstance(value, Integral):
         fail(argument, "an integer", f"{value!r} ({type(value).__name__})", hint, error=TypeError)
@@ -66,8 +80,13 @@ def floating(argument: str, value: object, *, ndim: int | None = None, hint: str
     """Return ``value`` if it is a floating-point or complex tensor; raise ``TypeError`` or ``ValueError`` else."""
     value = tensor(argument, value, ndim=ndim, hint=hint)
     if not (value.is_floating_point() or value.is_complex()):
-        fail(argument, "a floating-point tensor", f"dtype {value.dtype}", hint or "call .double() or .float()",
-             error=TypeError)
+        fail(
+            argument,
+            "a floating-point tensor",
+            f"dtype {value.dtype}",
+            hint or "call .double() or .float()",
+            error=TypeError,
+        )
     return value
 
 

@@ -36,8 +36,9 @@ class Problem(Protocol):
     def solution(self, t: float | Tensor) -> Tensor: ...
 
 
-def reference(f: Callable[[Tensor, Tensor], Tensor], u0: Tensor, t: float | Tensor, *,
-              tolerance: float = 1e-13) -> Tensor:
+def reference(
+    f: Callable[[Tensor, Tensor], Tensor], u0: Tensor, t: float | Tensor, *, tolerance: float = 1e-13
+) -> Tensor:
     """Return the solution from ``u0`` at t = 0 by SciPy's DOP853, for problems without a formula.
 
     Args:
@@ -54,8 +55,15 @@ def reference(f: Callable[[Tensor, Tensor], Tensor], u0: Tensor, t: float | Tens
         with torch.no_grad():
             return f(torch.tensor(s, dtype=torch.float64), torch.from_numpy(u)).numpy()
 
-    found = solve_ivp(numpy_field, (0.0, times[-1]), u0.detach().double().numpy(), method="DOP853",
-                      t_eval=times, rtol=tolerance, atol=tolerance / 10)
+    found = solve_ivp(
+        numpy_field,
+        (0.0, times[-1]),
+        u0.detach().double().numpy(),
+        method="DOP853",
+        t_eval=times,
+        rtol=tolerance,
+        atol=tolerance / 10,
+    )
     if not found.success:
         raise RuntimeError(f"reference: expected DOP853 to reach t = {times[-1]:.6g}, found: {found.message}")
     values = torch.from_numpy(found.y.T.copy())
@@ -132,8 +140,11 @@ class LinearSystem:
 
     def __post_init__(self) -> None:
         if {len(row) for row in self.rows} != {len(self.start)} or len(self.rows) != len(self.start):
-            checks.fail("rows", f"{len(self.start)} rows of {len(self.start)} entries (as start has)",
-                        f"rows of {[len(row) for row in self.rows]} entries")
+            checks.fail(
+                "rows",
+                f"{len(self.start)} rows of {len(self.start)} entries (as start has)",
+                f"rows of {[len(row) for row in self.rows]} entries",
+            )
 
     @property
     def u0(self) -> Tensor:

@@ -29,8 +29,19 @@ def book(tmp_path_factory: pytest.TempPathFactory) -> site.Site:
     folder = Path(named) if named else ROOT / "_build" / "html"
     if not named and not folder.is_dir():
         out = tmp_path_factory.mktemp("book")
-        command = [sys.executable, "-c", BUILD, "build", str(ROOT), "--path-output", str(out), "--all", "-W", "-n",
-                   "--keep-going"]
+        command = [
+            sys.executable,
+            "-c",
+            BUILD,
+            "build",
+            str(ROOT),
+            "--path-output",
+            str(out),
+            "--all",
+            "-W",
+            "-n",
+            "--keep-going",
+        ]
         done = subprocess.run(command, capture_output=True, text=True, check=False)
         assert done.returncode == 0, f"the strict build of the book fails:\n{done.stderr[-3000:]}"
         folder = out / "_build" / "html"
@@ -52,13 +63,18 @@ def browser() -> Iterator[Any]:
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
     """Say in one line what the gate saw, or that it saw nothing."""
     stats = terminalreporter.stats
-    reports = {kind: [report for report in stats.get(kind, []) if "test_browser.py::test_page" in report.nodeid]
-               for kind in ("passed", "failed", "skipped", "error")}
+    reports = {
+        kind: [report for report in stats.get(kind, []) if "test_browser.py::test_page" in report.nodeid]
+        for kind in ("passed", "failed", "skipped", "error")
+    }
     reasons = [str(report.longrepr[2]) for report in reports["skipped"] if isinstance(report.longrepr, tuple)]
     if reasons:
-        terminalreporter.write_line(f"BROWSER GATE SKIPPED, {len(reasons)} pages not looked at: "
-                                    + reasons[0].removeprefix("Skipped: ").removeprefix("NO BROWSER: "))
+        terminalreporter.write_line(
+            f"BROWSER GATE SKIPPED, {len(reasons)} pages not looked at: "
+            + reasons[0].removeprefix("Skipped: ").removeprefix("NO BROWSER: ")
+        )
     elif seen := sum(map(len, reports.values())):
         faulty = len(reports["failed"]) + len(reports["error"])
-        terminalreporter.write_line(f"Browser gate: {seen} pages, each in light and dark at 1300 and 390 px, "
-                                    f"{faulty} with findings")
+        terminalreporter.write_line(
+            f"Browser gate: {seen} pages, each in light and dark at 1300 and 390 px, {faulty} with findings"
+        )

@@ -54,7 +54,7 @@ class Passed:
                 file.seek(self.read)
                 lines = file.read().splitlines(keepends=True)
             for line in lines:
-                if line.endswith(b"\n"):      # else another process is still writing it
+                if line.endswith(b"\n"):  # else another process is still writing it
                     self.read += len(line)
                     name, ways = json.loads(line)
                     self.ways[name].update(ways)
@@ -67,7 +67,7 @@ class Passed:
             line = f"{json.dumps([theme, ways])}\n".encode()
             file = os.open(self.path, os.O_WRONLY | os.O_APPEND | os.O_CREAT)
             try:
-                os.write(file, line)           # whole, since the file is only appended to
+                os.write(file, line)  # whole, since the file is only appended to
             finally:
                 os.close(file)
 
@@ -82,8 +82,10 @@ class Reader:
         self.page = self.context.new_page()
         self.faults: list[str] = []
         self.passed = passed or Passed()
-        self.page.on("console", lambda said: said.type == "error" and self.note(f"console: {said.text} "
-                                                                                f"({said.location.get('url')})"))
+        self.page.on(
+            "console",
+            lambda said: said.type == "error" and self.note(f"console: {said.text} ({said.location.get('url')})"),
+        )
         self.page.on("pageerror", lambda error: self.note(f"a script fails: {error}"))
         # the browser resolves no other host (companion.browser), so these requests fail: intercepting
         # them here would switch off the cache, and the mathematics script would be read anew for each page
@@ -101,7 +103,7 @@ class Reader:
     def look(self, url: str) -> list[str]:
         """Open a page and return its faults in all four combinations."""
         self.faults = []
-        self.page.goto("about:blank")       # else the page before would be laid out once more
+        self.page.goto("about:blank")  # else the page before would be laid out once more
         self.page.set_viewport_size({"width": 1300, "height": HEIGHT})
         self.page.goto(url, wait_until="load")
         self.page.add_style_tag(content=STILL)
@@ -110,7 +112,7 @@ class Reader:
         for width, themes in FIRST_THEMES.items():
             if width != 1300:
                 self.page.set_viewport_size({"width": width, "height": HEIGHT})
-                for wait in (350, *[250] * 10):     # the theme makes what scrolls focusable 300 ms after
+                for wait in (350, *[250] * 10):  # the theme makes what scrolls focusable 300 ms after
                     self.page.wait_for_timeout(wait)
                     if self.page.evaluate(FOCUSABLE):
                         break
@@ -185,18 +187,32 @@ def found_bad(browser: Any, tmp_path_factory: pytest.TempPathFactory) -> list[st
     return faults
 
 
-@pytest.mark.parametrize("words", [
-    ("color-contrast", "light, 1300 px", "#aaaaaa"), ("color-contrast", "dark, 1300 px", "#444444"),
-    ("color-contrast", "dark, 390 px", "#444444"), ("color-contrast", "#eeeeee"), ("label", "critical", "input"),
-    ("label", "390 px, unfolded", "#within"), ("select-name", "390 px, unfolded", "#beside"),
-    ("console: it broke",), ("a script fails", "undefinedFunction"), ("asks for http://outside.example/a.png",),
-    ("scrolls sideways at 390 px", "div"), ("mathematics not typeset",)], ids=lambda words: " ".join(words))
+@pytest.mark.parametrize(
+    "words",
+    [
+        ("color-contrast", "light, 1300 px", "#aaaaaa"),
+        ("color-contrast", "dark, 1300 px", "#444444"),
+        ("color-contrast", "dark, 390 px", "#444444"),
+        ("color-contrast", "#eeeeee"),
+        ("label", "critical", "input"),
+        ("label", "390 px, unfolded", "#within"),
+        ("select-name", "390 px, unfolded", "#beside"),
+        ("console: it broke",),
+        ("a script fails", "undefinedFunction"),
+        ("asks for http://outside.example/a.png",),
+        ("scrolls sideways at 390 px", "div"),
+        ("mathematics not typeset",),
+    ],
+    ids=lambda words: " ".join(words),
+)
 def test_the_gate_can_fail(found_bad: list[str], words: tuple[str, ...]) -> None:
     assert any(all(word in fault for word in words) for fault in found_bad), "\n".join(found_bad)
 
 
 def test_a_good_page_passes(browser: Any, tmp_path: Path) -> None:
-    good = BAD[:BAD.index("<style>")] + "</head><body><main><h1>A good page</h1><p>Words.</p></main></body></html>"
+    good = (
+        BAD[: BAD.index("<style>")] + "</head><body><main><h1>A good page</h1><p>Words.</p></main></body></html>"
+    )
     (tmp_path / "good.html").write_text(good, encoding="utf-8")
     (tmp_path / "favicon.ico").write_bytes(b"")
     with served(tmp_path) as host:
@@ -206,10 +222,13 @@ def test_a_good_page_passes(browser: Any, tmp_path: Path) -> None:
         reader.context.close()
 
 
-@pytest.mark.parametrize(("named", "path", "words"), [
-    ("none", None, "go without"), ("no-such-browser", None, "expected a program"), (None, "", "install one")])
-def test_a_missing_browser_is_one_sentence(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, named: str | None,
-                                           path: str | None, words: str) -> None:
+@pytest.mark.parametrize(
+    ("named", "path", "words"),
+    [("none", None, "go without"), ("no-such-browser", None, "expected a program"), (None, "", "install one")],
+)
+def test_a_missing_browser_is_one_sentence(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, named: str | None, path: str | None, words: str
+) -> None:
     monkeypatch.delenv(VARIABLE, raising=False)
     if named:
         monkeypatch.setenv(VARIABLE, named)

@@ -48,9 +48,12 @@ class Clocks(ast.NodeVisitor):
     def timed(self, node: ast.AST) -> bool:
         """Tell whether the code reads a timer or a name that holds what came from one."""
         return any(
-            isinstance(part, ast.Name) and part.id in self.names
-            or isinstance(part, ast.Attribute) and part.attr == SECONDS
-            or isinstance(part, ast.Subscript) and SECONDS in _text(part.slice)
+            isinstance(part, ast.Name)
+            and part.id in self.names
+            or isinstance(part, ast.Attribute)
+            and part.attr == SECONDS
+            or isinstance(part, ast.Subscript)
+            and SECONDS in _text(part.slice)
             for part in ast.walk(node)
         )
 
@@ -115,16 +118,25 @@ def checks(sources: list[str]) -> list[tuple[str, bool]]:
     return clocks.checks
 
 
-@pytest.mark.parametrize(("source", "timed"), [
-    ("t = cpu_seconds(tasks)\ncheck('a', t['x'] / t['y'])", True),
-    ("n = steps_for(9)\nr = contest(n)\ndef under(k):\n    return r[k]\ncheck('a', under('x'), seeds=s)", True),
-    ("def ratio(f):\n    return f.seconds['a']\ncheck('a', ratio(photos))", True),
-    ("v = []\nfor s in (1, 2):\n    v.append(gpu_seconds(s))\ncheck('a', v[0])", True),
-    ("t = cpu_seconds(tasks)\nt = count(tasks)\ncheck('a', t)", False),
-    ("t = cpu_seconds(tasks)\nnote('t', t)\ncheck('a', count_forwards(net))", False)])
+@pytest.mark.parametrize(
+    ("source", "timed"),
+    [
+        ("t = cpu_seconds(tasks)\ncheck('a', t['x'] / t['y'])", True),
+        (
+            "n = steps_for(9)\nr = contest(n)\ndef under(k):\n    return r[k]\ncheck('a', under('x'), seeds=s)",
+            True,
+        ),
+        ("def ratio(f):\n    return f.seconds['a']\ncheck('a', ratio(photos))", True),
+        ("v = []\nfor s in (1, 2):\n    v.append(gpu_seconds(s))\ncheck('a', v[0])", True),
+        ("t = cpu_seconds(tasks)\nt = count(tasks)\ncheck('a', t)", False),
+        ("t = cpu_seconds(tasks)\nnote('t', t)\ncheck('a', count_forwards(net))", False),
+    ],
+)
 def test_what_comes_from_a_timer_is_recognised(source: str, timed: bool) -> None:
-    imports = "from contdepth.robust.yopo.cost import count_forwards, cpu_seconds, gpu_seconds\n" \
-              "from contdepth.studies.yopo.contest import contest, steps_within as steps_for\n"
+    imports = (
+        "from contdepth.robust.yopo.cost import count_forwards, cpu_seconds, gpu_seconds\n"
+        "from contdepth.studies.yopo.contest import contest, steps_within as steps_for\n"
+    )
     assert checks([imports, source]) == [("a", timed)]
 
 

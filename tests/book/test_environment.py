@@ -48,7 +48,7 @@ def test_conda_file_installs_the_project_with_all_extras_under_the_constraints()
     constraint, project = pip_lines()
     assert constraint == "-c constraints.txt"
     assert project.startswith("-e .[") and project.endswith("]")
-    assert set(project[len("-e .["):-1].split(",")) == set(EXTRAS)
+    assert set(project[len("-e .[") : -1].split(",")) == set(EXTRAS)
 
 
 def test_conda_file_names_no_package_of_its_own() -> None:
@@ -96,8 +96,17 @@ def test_every_requirement_is_installed(requirement: Requirement) -> None:
 def test_pip_section_resolves_to_what_is_installed(tmp_path: Path) -> None:
     """Resolves the pip section in the project's folder: nothing but the project itself is left to install."""
     report = tmp_path / "report.json"
-    command = [sys.executable, "-m", "pip", "install", "--dry-run", "--quiet", "--no-build-isolation", "--report",
-               str(report)]
+    command = [
+        sys.executable,
+        "-m",
+        "pip",
+        "install",
+        "--dry-run",
+        "--quiet",
+        "--no-build-isolation",
+        "--report",
+        str(report),
+    ]
     command += [part for line in pip_lines() for part in line.split(" ", 1)]
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr[-2000:]

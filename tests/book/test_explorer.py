@@ -66,7 +66,8 @@ class Explorer:
     def tallies(self) -> dict[str, int]:
         """The numbers beside the verdicts."""
         pairs = self.window.locator("[name=verdict]").evaluate_all(
-            "all => all.map(box => [box.value, +box.parentNode.querySelector('output').textContent])")
+            "all => all.map(box => [box.value, +box.parentNode.querySelector('output').textContent])"
+        )
         return {verdict: number for verdict, number in pairs if number}
 
     def address(self, **wanted: str) -> None:
@@ -143,8 +144,9 @@ def test_an_address_with_unknown_values_shows_everything(explorer: Explorer, cla
 
 
 @pytest.mark.parametrize("profile", PROFILES)
-def test_a_profile_shows_its_own_verdicts_and_figures(explorer: Explorer, claims: list[Claim],
-                                                      profile: str) -> None:
+def test_a_profile_shows_its_own_verdicts_and_figures(
+    explorer: Explorer, claims: list[Claim], profile: str
+) -> None:
     headline = explorer.rows
     explorer.choose("profile", profile)
     checked = [claim for claim in claims if profile in claim["profiles"]]
@@ -201,8 +203,9 @@ def checked_claim(claims: list[Claim]) -> tuple[Claim, list[str]]:
 
 
 @pytest.mark.parametrize("query", ["", "?verdict=quoted"], ids=["all", "hidden-by-filters"])
-def test_an_address_opens_its_row_and_the_row_shows_the_run(explorer: Explorer, claims: list[Claim],
-                                                            query: str) -> None:
+def test_an_address_opens_its_row_and_the_row_shows_the_run(
+    explorer: Explorer, claims: list[Claim], query: str
+) -> None:
     claim, commands = checked_claim(claims)
     explorer.window.unroute_all()
     explorer.open(f"{query}#{row_id(claim['id'])}")
@@ -216,7 +219,7 @@ def test_an_address_opens_its_row_and_the_row_shows_the_run(explorer: Explorer, 
     assert [command for command in commands if command not in shown] == []
     assert explorer.window.locator("table.explorer details[open]").count() == 1
     explorer.address()
-    explorer.shows(claims, claims)      # filters that hide the row named are reset
+    explorer.shows(claims, claims)  # filters that hide the row named are reset
 
 
 def test_all_rows_shown_open_and_close(explorer: Explorer, claims: list[Claim]) -> None:
@@ -224,8 +227,11 @@ def test_all_rows_shown_open_and_close(explorer: Explorer, claims: list[Claim]) 
     explorer.tick("undecided")
     opened = explorer.window.locator("table.explorer details[open]")
     explorer.window.get_by_role("button", name="Open all shown").click()
-    assert opened.count() == len(explorer.rows) == sum(
-        claim["chapter"] == CHAPTER and claim["verdict"] == "undecided" for claim in claims)
+    assert (
+        opened.count()
+        == len(explorer.rows)
+        == sum(claim["chapter"] == CHAPTER and claim["verdict"] == "undecided" for claim in claims)
+    )
     explorer.window.locator("table.explorer .run").first.wait_for(state="visible")
     explorer.window.get_by_role("button", name="Close all").click()
     assert opened.count() == 0

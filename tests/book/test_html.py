@@ -13,9 +13,20 @@ from companion.sphinxext import site
 ROOT = Path(__file__).resolve().parents[2]
 
 
-@pytest.mark.parametrize("check", [
-    site.broken_links, site.outside_loads, site.image_faults, site.heading_faults, site.double_ids, site.leftovers,
-    site.heavy_pages, site.figure_faults], ids=lambda check: check.__name__)
+@pytest.mark.parametrize(
+    "check",
+    [
+        site.broken_links,
+        site.outside_loads,
+        site.image_faults,
+        site.heading_faults,
+        site.double_ids,
+        site.leftovers,
+        site.heavy_pages,
+        site.figure_faults,
+    ],
+    ids=lambda check: check.__name__,
+)
 def test_every_page_is_clean(book: site.Site, check) -> None:
     assert check(book) == []
 
@@ -47,8 +58,12 @@ def test_every_executable_page_says_where_it_comes_from(book: site.Site) -> None
 
 
 def test_every_page_has_a_description(book: site.Site) -> None:
-    bare = [page.name for page in book.written if page.name.startswith("book/")
-            and 'name="description"' not in (book.folder / page.name).read_text(encoding="utf-8")]
+    bare = [
+        page.name
+        for page in book.written
+        if page.name.startswith("book/")
+        and 'name="description"' not in (book.folder / page.name).read_text(encoding="utf-8")
+    ]
     assert bare == []
 
 

@@ -22,10 +22,20 @@ def page(browser: Any) -> Iterator[Any]:
     window, faults = context.new_page(), []
     window.on("console", lambda said: faults.append(said.text) if said.type == "error" else None)
     window.on("pageerror", lambda error: faults.append(str(error)))
-    window.on("requestfailed", lambda request: faults.append(f"cannot load {request.url}: {request.failure}")
-              if request.failure != LEFT else None)
-    window.on("request", lambda request: faults.append(f"asks for {request.url}")
-              if not request.url.startswith(("file:", "data:", "blob:")) else None)
+    window.on(
+        "requestfailed",
+        lambda request: (
+            faults.append(f"cannot load {request.url}: {request.failure}") if request.failure != LEFT else None
+        ),
+    )
+    window.on(
+        "request",
+        lambda request: (
+            faults.append(f"asks for {request.url}")
+            if not request.url.startswith(("file:", "data:", "blob:"))
+            else None
+        ),
+    )
     yield window
     context.close()
     assert faults == []

@@ -28,8 +28,10 @@ parts:
   - caption: Last part
     chapters: [{file: book/claims}, {file: book/three}]
 """
-IMAGE = ('<svg xmlns="http://www.w3.org/2000/svg" width="40" height="40"><rect width="40" height="40" fill="red"/>'
-         "</svg>")
+IMAGE = (
+    '<svg xmlns="http://www.w3.org/2000/svg" width="40" height="40"><rect width="40" height="40" fill="red"/>'
+    "</svg>"
+)
 PAGES = {
     "book/index": """<h1>Welcome<a class="headerlink" href="#x">#</a></h1>
         <p id="x"><a href="one.html">to one</a></p>""",
@@ -62,8 +64,10 @@ def root(tmp_path_factory: pytest.TempPathFactory) -> Path:
     for name, body in PAGES.items():
         path = root / "html" / f"{name}.html"
         path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text(f"<html><head></head><body><nav>Menu</nav><article class='bd-article'>{body}</article>"
-                        "</body></html>", encoding="utf-8")
+        path.write_text(
+            f"<html><head></head><body><nav>Menu</nav><article class='bd-article'>{body}</article></body></html>",
+            encoding="utf-8",
+        )
     return root
 
 
@@ -85,8 +89,11 @@ def links_of(pdf: PdfReader) -> list[dict[str, Any]]:
 def test_pages_stand_in_the_order_of_the_contents_without_the_explorer(root: Path) -> None:
     found = leaves(yaml.safe_load(TOC))
     assert [(leaf.part, leaf.name) for leaf in found] == [
-        ("", "book/index"), ("First part", "book/one"), ("First part", "book/deep/two"),
-        ("Last part", "book/three")]
+        ("", "book/index"),
+        ("First part", "book/one"),
+        ("First part", "book/deep/two"),
+        ("Last part", "book/three"),
+    ]
     assert len({leaf.prefix for leaf in found}) == 4
 
 
@@ -128,8 +135,13 @@ def test_the_pdf_is_tagged_and_names_itself(pdf: PdfReader) -> None:
 
 def test_the_pdf_has_an_outline_with_the_parts_on_top(pdf: PdfReader) -> None:
     top = [entry.title for entry in pdf.outline if not isinstance(entry, list)]
-    below = [entry.title for group in pdf.outline if isinstance(group, list) for entry in group
-             if not isinstance(entry, list)]
+    below = [
+        entry.title
+        for group in pdf.outline
+        if isinstance(group, list)
+        for entry in group
+        if not isinstance(entry, list)
+    ]
     assert {"First part", "Last part"} <= set(top) and "Page one" not in top
     assert {"Page one", "Page two", "Page three"} <= set(below)
 

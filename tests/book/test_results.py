@@ -65,8 +65,9 @@ def test_every_verdict_is_the_accepted_one(page: Page) -> None:
             check = judged(ledger, records[profile][0]).get(claim.id)
             assert check is not None, f"{claim.id} is to be checked at {profile}, and the run does not check it"
             accepted = claim.expect[profile].accepted
-            assert check.verdict == accepted, \
+            assert check.verdict == accepted, (
                 f"{claim.id} at {profile}: {check.verdict}, but the ledger accepts {accepted}"
+            )
 
 
 def outputs_of(path: Path) -> list[dict[str, Any]]:
@@ -96,13 +97,25 @@ def test_every_stored_run_keeps_its_profiles_promise(profile: str, most: float) 
     assert runs and {page: seconds for page, seconds in runs.items() if seconds > most} == {}
 
 
-LOCAL = re.compile(r"(?<![\w.:/])/(?:home|root|Users|opt|mnt|data|tmp|work|workspaces)/\w|file://|\b[A-Z]:\\\\[A-Za-z]")
+LOCAL = re.compile(
+    r"(?<![\w.:/])/(?:home|root|Users|opt|mnt|data|tmp|work|workspaces)/\w|file://|\b[A-Z]:\\\\[A-Za-z]"
+)
 
 
-@pytest.mark.parametrize(("text", "local"), [
-    ("/home/ann/x", True), ("at /Users/ann", True), ("file:///x", True), ('"/tmp/a"', True),
-    (r'"C:\\Users"', True), ("https://example.org/data/x", False),
-    ("book/data/x", False), (r"\\alpha C:\\n", True), ("a\\nfrom", False)])
+@pytest.mark.parametrize(
+    ("text", "local"),
+    [
+        ("/home/ann/x", True),
+        ("at /Users/ann", True),
+        ("file:///x", True),
+        ('"/tmp/a"', True),
+        (r'"C:\\Users"', True),
+        ("https://example.org/data/x", False),
+        ("book/data/x", False),
+        (r"\\alpha C:\\n", True),
+        ("a\\nfrom", False),
+    ],
+)
 def test_local_paths_are_recognised(text: str, local: bool) -> None:
     assert bool(LOCAL.search(text)) == local
 
@@ -113,7 +126,7 @@ def test_stored_runs_hold_no_local_path() -> None:
     for path in sorted(path for path in (ROOT / "results").rglob("*.*") if path.suffix in (".json", ".ipynb")):
         for line in path.read_text(encoding="utf-8").splitlines():
             if '"image/' not in line and (match := LOCAL.search(line)):
-                found.append(f"{path.relative_to(ROOT)}: {line[max(0, match.start() - 20):][:80]}")
+                found.append(f"{path.relative_to(ROOT)}: {line[max(0, match.start() - 20) :][:80]}")
     assert found == []
 
 

@@ -42,17 +42,23 @@ def test_stability_has_the_roots_of_the_library(evaluate: Evaluate) -> None:
     from contdepth.schemes.stability import amplification, two_step_roots
 
     draws = torch.rand(200, 3, dtype=torch.float64, generator=torch.Generator().manual_seed(0))
-    grid = [[-1.5 + 3 * a, -4.4 + 5.6 * b, -2.3 + 4.6 * c, number % 2 == 1]
-            for number, (a, b, c) in enumerate(draws.tolist())]
+    grid = [
+        [-1.5 + 3 * a, -4.4 + 5.6 * b, -2.3 + 4.6 * c, number % 2 == 1]
+        for number, (a, b, c) in enumerate(draws.tolist())
+    ]
     moduli = evaluate("stability.js", "data.map(d => contdepthStability.rootModulus(...d))", grid)
     places = torch.complex(*torch.tensor([place[1:3] for place in grid], dtype=torch.float64).T)
-    wanted = [amplification(LinearTwoStep(k=k, rescale=rescale), z).abs() if -1 < k < 1 else
-              two_step_roots(k, z, rescale=rescale).abs().max()
-              for (k, _, _, rescale), z in zip(grid, places, strict=True)]
+    wanted = [
+        amplification(LinearTwoStep(k=k, rescale=rescale), z).abs()
+        if -1 < k < 1
+        else two_step_roots(k, z, rescale=rescale).abs().max()
+        for (k, _, _, rescale), z in zip(grid, places, strict=True)
+    ]
     torch.testing.assert_close(torch.tensor(moduli, dtype=torch.float64), torch.stack(wanted), **CLOSE)
 
-    pairs = torch.tensor(evaluate("stability.js", "data.map(d => contdepthStability.roots(...d))", grid),
-                         dtype=torch.float64)
+    pairs = torch.tensor(
+        evaluate("stability.js", "data.map(d => contdepthStability.roots(...d))", grid), dtype=torch.float64
+    )
     wanted = torch.stack([two_step_roots(k, z, rescale=r) for (k, _, _, r), z in zip(grid, places, strict=True)])
     found = torch.view_as_complex(pairs)
     gaps = torch.minimum((found - wanted).abs().amax(-1), (found.flip(-1) - wanted).abs().amax(-1))
@@ -60,16 +66,20 @@ def test_stability_has_the_roots_of_the_library(evaluate: Evaluate) -> None:
 
     ks = [(k, rescale) for k in (-0.95, -0.5, 0.0, 0.4, 0.9) for rescale in (False, True)]
     limits = evaluate("stability.js", "data.map(d => contdepthStability.limit(...d))", ks)
-    wanted = [largest_stable_step(k, rescale=rescale) for k, rescale in ks]    # a bisection in single precision
+    wanted = [largest_stable_step(k, rescale=rescale) for k, rescale in ks]  # a bisection in single precision
     assert limits == pytest.approx(wanted, rel=1e-6)
-    assert evaluate("stability.js", "data.map(k => contdepthStability.limit(k, false))", [-1.5, -1, 1, 1.2]) == \
-        [None] * 4
+    assert (
+        evaluate("stability.js", "data.map(k => contdepthStability.limit(k, false))", [-1.5, -1, 1, 1.2])
+        == [None] * 4
+    )
 
 
 def test_the_border_is_where_a_root_reaches_the_unit_circle(evaluate: Evaluate) -> None:
     points = [[k, 0.1 + i, rescale] for k in (-0.9, -0.3, 0.0, 0.6) for i in range(6) for rescale in (False, True)]
-    expression = ("data.map(([k, t, r]) => { const z = contdepthStability.border(k, t, r);"
-                  "return contdepthStability.rootModulus(k, z[0], z[1], r); })")
+    expression = (
+        "data.map(([k, t, r]) => { const z = contdepthStability.border(k, t, r);"
+        "return contdepthStability.rootModulus(k, z[0], z[1], r); })"
+    )
     assert evaluate("stability.js", expression, points) == pytest.approx([1.0] * len(points), abs=1e-9)
 
 
@@ -97,21 +107,32 @@ def test_accuracy_orders_are_those_of_the_library(evaluate: Evaluate) -> None:
     for size, a, spoilt, by in itertools.product((5, 7), (1, 2, 3), range(5), (0.0, 0.05, -1.0)):
         moments = [float(b == a) + by * (b == spoilt) for b in range(size)]
         cases.append((moments, a, filter_from_moments(torch.tensor(moments, dtype=torch.float64))))
-    cases += [([float(b == a) for b in range(n)], a, finite_difference(n, (a,)))
-              for n in (5, 7) for a in (1, 2, 3)]
-    found = evaluate("filter-moments.js",
-                     "data.map(([m, a]) => contdepthMoments.accuracy(contdepthMoments.filter(m), a))",
-                     [case[:2] for case in cases])
+    cases += [
+        ([float(b == a) for b in range(n)], a, finite_difference(n, (a,))) for n in (5, 7) for a in (1, 2, 3)
+    ]
+    found = evaluate(
+        "filter-moments.js",
+        "data.map(([m, a]) => contdepthMoments.accuracy(contdepthMoments.filter(m), a))",
+        [case[:2] for case in cases],
+    )
     assert found == [accuracy_order(q, (a,)) for _, a, q in cases]
 
 
 def test_the_slope_of_the_drawn_error_is_the_accuracy(evaluate: Evaluate) -> None:
     """Measured on the curve that the reader sees, between two of its steps."""
-    cases = [([0, 1, 0, 0, 0], 1, 4), ([0, 1, 0.5, 0, 0], 1, 1), ([0, 1, 0, 0.4, 0], 1, 2),
-             ([0, 0, 1, 0, 0], 2, 4), ([0, 0, 0, 1, 0], 3, 2),
-             ([0, 0, 1, -0.5, 0], 2, 1), ([0.5, 1, 0, 0, 0], 1, -1)]
-    expression = ("data.map(([m, a]) => { const q = contdepthMoments.filter(m);"
-                  "const e = t => contdepthMoments.error(q, a, t); return Math.log2(e(0.1) / e(0.05)); })")
+    cases = [
+        ([0, 1, 0, 0, 0], 1, 4),
+        ([0, 1, 0.5, 0, 0], 1, 1),
+        ([0, 1, 0, 0.4, 0], 1, 2),
+        ([0, 0, 1, 0, 0], 2, 4),
+        ([0, 0, 0, 1, 0], 3, 2),
+        ([0, 0, 1, -0.5, 0], 2, 1),
+        ([0.5, 1, 0, 0, 0], 1, -1),
+    ]
+    expression = (
+        "data.map(([m, a]) => { const q = contdepthMoments.filter(m);"
+        "const e = t => contdepthMoments.error(q, a, t); return Math.log2(e(0.1) / e(0.05)); })"
+    )
     slopes = evaluate("filter-moments.js", expression, [case[:2] for case in cases])
     assert slopes == pytest.approx([case[2] for case in cases], abs=0.05)
 
@@ -121,7 +142,7 @@ def test_a_script_is_small_and_calls_nobody(path: Path) -> None:
     text = path.read_text(encoding="utf-8")
     assert len(text.encode()) < MOST, f"{path.name} has {len(text.encode())} bytes, fewer than {MOST} are allowed"
     assert not re.search(r"https?://|fetch\(|import\b|XMLHttpRequest|eval\(", text)
-    for part in ('role=img', 'aria-live=polite', "valuetext"):
+    for part in ("role=img", "aria-live=polite", "valuetext"):
         assert part in text.replace('"', ""), f"{path.name} has no {part}"
 
 

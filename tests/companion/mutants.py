@@ -30,10 +30,25 @@ from companion.freshness.tracing import environment, executed  # noqa: E402
 from companion.pages import Page, find_page, load_pages  # noqa: E402
 from companion.progress import Progress  # noqa: E402
 
-SWAPPED = {ast.Add: "-", ast.Sub: "+", ast.Mult: "/", ast.Div: "*", ast.Pow: "*", ast.FloorDiv: "*",
-           ast.MatMult: "*",
-           ast.Lt: ">=", ast.LtE: ">", ast.Gt: "<=", ast.GtE: "<", ast.Eq: "!=", ast.NotEq: "==", ast.Is: "is not",
-           ast.IsNot: "is", ast.In: "not in", ast.NotIn: "in"}
+SWAPPED = {
+    ast.Add: "-",
+    ast.Sub: "+",
+    ast.Mult: "/",
+    ast.Div: "*",
+    ast.Pow: "*",
+    ast.FloorDiv: "*",
+    ast.MatMult: "*",
+    ast.Lt: ">=",
+    ast.LtE: ">",
+    ast.Gt: "<=",
+    ast.GtE: "<",
+    ast.Eq: "!=",
+    ast.NotEq: "==",
+    ast.Is: "is not",
+    ast.IsNot: "is",
+    ast.In: "not in",
+    ast.NotIn: "in",
+}
 FUNCTIONS = (ast.FunctionDef, ast.AsyncFunctionDef)
 
 
@@ -133,10 +148,15 @@ class Outcome:
 
 def try_mutants(page: Page, lines: Mapping[str, frozenset[int]], count: int, folder: Path) -> Outcome:
     """Try ``count`` mutants on executed lines and a tenth of that elsewhere, drawn by the page's name."""
-    shutil.copytree(page.root / "lib" / "contdepth", folder / "lib" / "contdepth", dirs_exist_ok=True,
-                    ignore=shutil.ignore_patterns("__pycache__", "*.safetensors"))
-    shutil.copytree(page.root / "book", folder / "book", dirs_exist_ok=True,
-                    ignore=shutil.ignore_patterns("_assets"))
+    shutil.copytree(
+        page.root / "lib" / "contdepth",
+        folder / "lib" / "contdepth",
+        dirs_exist_ok=True,
+        ignore=shutil.ignore_patterns("__pycache__", "*.safetensors"),
+    )
+    shutil.copytree(
+        page.root / "book", folder / "book", dirs_exist_ok=True, ignore=shutil.ignore_patterns("_assets")
+    )
     copy = find_page(folder, page.id)
     before, draw = fingerprint(copy, "smoke")["digest"], random.Random(page.id)
     reached = {symbol.module for symbol in page_symbols(copy).symbols}
@@ -161,10 +181,14 @@ def try_mutants(page: Page, lines: Mapping[str, frozenset[int]], count: int, fol
             return fingerprint(copy, "smoke")["digest"] != before
         finally:
             file.write_text(source, encoding="utf-8")
-            os.utime(file, ns=(times.st_atime_ns, times.st_mtime_ns))    # the file that was read before: not anew
+            os.utime(file, ns=(times.st_atime_ns, times.st_mtime_ns))  # the file that was read before: not anew
 
-    return Outcome(tuple(one for one in on_lines if not noticed(one)), len(on_lines),
-                   tuple(one for one in outside if noticed(one)), len(outside))
+    return Outcome(
+        tuple(one for one in on_lines if not noticed(one)),
+        len(on_lines),
+        tuple(one for one in outside if noticed(one)),
+        len(outside),
+    )
 
 
 def executed_lines(page: Page, folder: Path) -> Mapping[str, frozenset[int]]:
@@ -177,10 +201,14 @@ def executed_lines(page: Page, folder: Path) -> Mapping[str, frozenset[int]]:
 
 def imported_lines(lib: Path, folder: Path) -> Mapping[str, frozenset[int]]:
     """Return the lines that importing every module of the library executes, by file."""
-    names = [".".join(path.relative_to(lib).with_suffix("").parts).removesuffix(".__init__")
-             for path in sorted((lib / "contdepth").rglob("*.py")) if path.stem != "__main__"]
+    names = [
+        ".".join(path.relative_to(lib).with_suffix("").parts).removesuffix(".__init__")
+        for path in sorted((lib / "contdepth").rglob("*.py"))
+        if path.stem != "__main__"
+    ]
     text = "import contextlib, importlib\n" + "".join(
-        f"with contextlib.suppress(ImportError): importlib.import_module({name!r})\n" for name in names)
+        f"with contextlib.suppress(ImportError): importlib.import_module({name!r})\n" for name in names
+    )
     variables = {**os.environ, **environment(folder, lib / "contdepth"), "PYTHONPATH": str(lib)}
     subprocess.run([sys.executable, "-c", text], env=variables, check=True, capture_output=True)
     return executed(folder, lib / "contdepth")
@@ -199,8 +227,11 @@ def main(names: list[str]) -> int:
             found = try_mutants(page, lines, 40, Path(folder) / "copy")
         tried, missed = tried + found.executed, missed + len(found.missed)
         others, wrong = others + found.elsewhere, wrong + len(found.noticed_elsewhere)
-        print(f"{page.id}: {found.executed} mutants on executed lines, {len(found.missed)} missed; "
-              f"{found.elsewhere} elsewhere, {len(found.noticed_elsewhere)} noticed", flush=True)
+        print(
+            f"{page.id}: {found.executed} mutants on executed lines, {len(found.missed)} missed; "
+            f"{found.elsewhere} elsewhere, {len(found.noticed_elsewhere)} noticed",
+            flush=True,
+        )
         for mutant in found.missed + found.noticed_elsewhere:
             print(f"  {mutant}")
     print(f"{tried} mutants on executed lines, {missed} missed; {others} elsewhere, {wrong} noticed")

@@ -28,8 +28,10 @@ def made_once(folders: pytest.TempPathFactory, name: str, make: Callable[[Path],
         deadline = time.monotonic() + LONGEST
         while not done.exists():
             if failed.exists() or time.monotonic() > deadline:
-                raise RuntimeError(f"{name}: expected that another test process makes it, found that it "
-                                   f"{'failed' if failed.exists() else 'takes too long'}") from None
+                raise RuntimeError(
+                    f"{name}: expected that another test process makes it, found that it "
+                    f"{'failed' if failed.exists() else 'takes too long'}"
+                ) from None
             time.sleep(0.1)
         return folder / "made"
     try:

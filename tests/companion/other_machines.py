@@ -30,13 +30,23 @@ ROOT = Path(__file__).resolve().parents[2]
 NO_AVX512 = "AVX512F AVX512CD AVX512_SKX AVX512_CLX AVX512_CNL AVX512_ICL AVX512_SPR"
 MACHINES = {
     "AVX2, one thread": {
-        "ATEN_CPU_CAPABILITY": "avx2", "MKL_ENABLE_INSTRUCTIONS": "AVX2", "ONEDNN_MAX_CPU_ISA": "AVX2",
-        "OPENBLAS_CORETYPE": "Haswell", "NPY_DISABLE_CPU_FEATURES": NO_AVX512, "NUMBA_CPU_NAME": "haswell",
-        "OMP_NUM_THREADS": "1"},
+        "ATEN_CPU_CAPABILITY": "avx2",
+        "MKL_ENABLE_INSTRUCTIONS": "AVX2",
+        "ONEDNN_MAX_CPU_ISA": "AVX2",
+        "OPENBLAS_CORETYPE": "Haswell",
+        "NPY_DISABLE_CPU_FEATURES": NO_AVX512,
+        "NUMBA_CPU_NAME": "haswell",
+        "OMP_NUM_THREADS": "1",
+    },
     "SSE4.2, two threads": {
-        "ATEN_CPU_CAPABILITY": "default", "MKL_ENABLE_INSTRUCTIONS": "SSE4_2", "ONEDNN_MAX_CPU_ISA": "SSE41",
-        "OPENBLAS_CORETYPE": "Nehalem", "NPY_DISABLE_CPU_FEATURES": f"AVX2 FMA3 {NO_AVX512}",
-        "NUMBA_CPU_NAME": "nehalem", "OMP_NUM_THREADS": "2"},
+        "ATEN_CPU_CAPABILITY": "default",
+        "MKL_ENABLE_INSTRUCTIONS": "SSE4_2",
+        "ONEDNN_MAX_CPU_ISA": "SSE41",
+        "OPENBLAS_CORETYPE": "Nehalem",
+        "NPY_DISABLE_CPU_FEATURES": f"AVX2 FMA3 {NO_AVX512}",
+        "NUMBA_CPU_NAME": "nehalem",
+        "OMP_NUM_THREADS": "2",
+    },
 }
 STEPS = (1e-12, 1e-9, 1e-6, 1e-4, 1e-2)
 """Relative tolerances: a number gets the first that is ``ROOM`` times what was measured, or more."""
@@ -51,9 +61,9 @@ REASONS = {
     "exact": "a count or a yes, the same on both trial machines",
     "relative": "on the trial machines these moved by at most {most} of themselves",
     "absolute": "near zero, sums of cancelling terms, or trained; on the trial machines these moved by at "
-                "most {most}",
+    "most {most}",
     "spread": "training multiplies rounding; on the trial machines these means moved by at most {most} "
-              "half-widths of their intervals, and another machine is no more than another seed",
+    "half-widths of their intervals, and another machine is no more than another seed",
     "spread at book": "not tried on the trial machines; another machine is no more than another seed",
     "relative at book": "not tried on the trial machines; the places that pages show",
 }
@@ -81,9 +91,16 @@ def main() -> None:
         moved.update(json.loads(Path(options.given).read_text(encoding="utf-8")))
     for name, environment in () if options.given else MACHINES.items():
         with tempfile.TemporaryDirectory() as folder:
-            jobs = plan(pages, "smoke", out=Path(folder), strict=False,
-                        environment={**environment, **dict.fromkeys(("MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS"),
-                                                                    environment["OMP_NUM_THREADS"])})
+            jobs = plan(
+                pages,
+                "smoke",
+                out=Path(folder),
+                strict=False,
+                environment={
+                    **environment,
+                    **dict.fromkeys(("MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS"), environment["OMP_NUM_THREADS"]),
+                },
+            )
             for outcome in run(jobs, options.jobs, Progress()):
                 if outcome.record is None:
                     raise SystemExit(outcome.error)
@@ -122,8 +139,11 @@ def _given(numbers: Mapping[str, object]) -> list[float]:
 def _apart(pairs: list[tuple[float, float]]) -> dict[str, float]:
     absolute = max(abs(a - b) for a, b in pairs)
     relative = max(abs(a - b) / max(abs(a), abs(b)) if a != b else 0.0 for a, b in pairs)
-    return {"absolute": absolute, "relative": relative,
-            "whole": float(all(float(a).is_integer() for pair in pairs for a in pair))}
+    return {
+        "absolute": absolute,
+        "relative": relative,
+        "whole": float(all(float(a).is_integer() for pair in pairs for a in pair)),
+    }
 
 
 def rule(moves: list[dict[str, float]]) -> tuple[str, float]:
@@ -166,8 +186,11 @@ def write(chapter: str, moved: Mapping[str, Mapping[str, dict[str, float]]]) -> 
         for profile, numbers in profiles.items():
             value = size if profile == "smoke" else later
             reason = json.dumps(REASONS[kind].format(most=f"{largest[kind, size, later]:.1g}"))
-            lines += [f"  - reason: {reason}"] if kind == "exact" else [
-                f"  - {kind.partition(' ')[0]}: {value:g}", f"    reason: {reason}"]
+            lines += (
+                [f"  - reason: {reason}"]
+                if kind == "exact"
+                else [f"  - {kind.partition(' ')[0]}: {value:g}", f"    reason: {reason}"]
+            )
             lines += [f"    numbers:\n      {profile}:"] + [f"        - {json.dumps(one)}" for one in numbers]
     machines_path(ROOT, chapter).write_text("\n".join(lines) + "\n", encoding="utf-8")
 
@@ -181,8 +204,10 @@ def _numbers(ledger: Ledger, pages: list[Page]) -> Iterator[tuple[str, str, bool
             record = load_record(ROOT, profile, page.chapter, page.name)
             if record is not None:
                 checks = judged(ledger, record)
-                yield from ((profile, name, name in checks and checks[name].interval is not None)
-                            for name in compared(ledger, record))
+                yield from (
+                    (profile, name, name in checks and checks[name].interval is not None)
+                    for name in compared(ledger, record)
+                )
 
 
 if __name__ == "__main__":

@@ -80,11 +80,14 @@ def moves(clone: Clone, build: bool) -> None:
     clone.expect("a module moved to another package: stale", not found, len(found))
     (clone.root / STOCHASTIC).rename(clone.root / "lib/contdepth/schemes/noisy.py")
     clone.everywhere(r"\bcontdepth\.schemes\.stochastic\b", "contdepth.schemes.noisy")
-    clone.everywhere(r"contdepth/schemes/stochastic\.py", "contdepth/schemes/noisy.py")     # listings on pages
+    clone.everywhere(r"contdepth/schemes/stochastic\.py", "contdepth/schemes/noisy.py")  # listings on pages
     found = clone.stale()
     clone.expect("and a file renamed: stale", not found, len(found))
-    clone.edit("lib/contdepth/schemes/noisy.py", "from contdepth.schemes.base import Field, axpy\n",
-               "import contdepth.schemes.base as base\nfrom contdepth.schemes.base import Field\n")
+    clone.edit(
+        "lib/contdepth/schemes/noisy.py",
+        "from contdepth.schemes.base import Field, axpy\n",
+        "import contdepth.schemes.base as base\nfrom contdepth.schemes.base import Field\n",
+    )
     clone.everywhere(r"(?m)^from contdepth import schemes\n", "import contdepth.schemes as schemes\n")
     text = (clone.root / "lib/contdepth/schemes/noisy.py").read_text(encoding="utf-8")
     (clone.root / "lib/contdepth/schemes/noisy.py").write_text(re.sub(r"(?<![\w.])axpy\(", "base.axpy(", text))
@@ -94,16 +97,22 @@ def moves(clone: Clone, build: bool) -> None:
     done = clone.run(sys.executable, "-m", "ruff", "format", "--quiet", ".")
     changed = len(clone.run("git", "diff", "--name-only", "--diff-filter=M").stdout.split())
     found = clone.stale()
-    clone.expect("and everything formatted (ruff format .): stale", not found and not done.returncode,
-                 f"{len(found)}, {changed} files changed")
+    clone.expect(
+        "and everything formatted (ruff format .): stale",
+        not found and not done.returncode,
+        f"{len(found)}, {changed} files changed",
+    )
     if build:
         options = ("build", ".", "--all", "-W", "-n", "--keep-going")
         done = clone.run(sys.executable, "-c", "from jupyter_book.cli.main import main; main()", *options)
         page = clone.root / "_build/html/book/schemes/noise.html"
         shown = page.read_text(encoding="utf-8").count("companion-verdict") if page.is_file() else 0
         said = done.stderr[-500:] if done.returncode else ""
-        clone.expect("the strict build of the moved book, with the stored outputs", shown > 0 and not said,
-                     f"{shown} verdicts on the page of the moved module {said}")
+        clone.expect(
+            "the strict build of the moved book, with the stored outputs",
+            shown > 0 and not said,
+            f"{shown} verdicts on the page of the moved module {said}",
+        )
     clone.restore()
 
 
@@ -119,8 +128,11 @@ def coefficient(clone: Clone) -> None:
                 named.add(f"{record['chapter']}/{record['page']} ({record['profile']})")
     found = {one for one in clone.stale() if "variation" not in one}
     pages = sorted({one.partition(" ")[0] for one in found})
-    clone.expect("one coefficient changed: stale are exactly the runs that reached it", found == named != set(),
-                 f"{len(found)} of {len(named)}, pages {', '.join(pages)}")
+    clone.expect(
+        "one coefficient changed: stale are exactly the runs that reached it",
+        found == named != set(),
+        f"{len(found)} of {len(named)}, pages {', '.join(pages)}",
+    )
     clone.restore()
 
 
@@ -138,13 +150,23 @@ def region(clone: Clone) -> None:
 
 def carry(clone: Clone) -> None:
     """Move checks to the door: carried. Change a line that smoke does not execute: refused."""
-    clone.edit(STOCHASTIC, '        m = checks.integer("power", power, at_least=1)\n'
-               "        drift, diffusion = self.limit_coefficients(rate)\n        return x0**m",
-               "        drift, diffusion = self.limit_coefficients(rate)\n        return x0**_power(power)")
-    clone.edit(STOCHASTIC, "math.exp((m * drift + m * (m - 1) / 2 * diffusion**2) * T)",
-               "math.exp((power * drift + power * (power - 1) / 2 * diffusion**2) * T)")
-    clone.edit(STOCHASTIC, "class _LinearMoments:", 'def _power(power: int) -> int:\n'
-               '    return checks.integer("power", power, at_least=1)\n\n\nclass _LinearMoments:')
+    clone.edit(
+        STOCHASTIC,
+        '        m = checks.integer("power", power, at_least=1)\n'
+        "        drift, diffusion = self.limit_coefficients(rate)\n        return x0**m",
+        "        drift, diffusion = self.limit_coefficients(rate)\n        return x0**_power(power)",
+    )
+    clone.edit(
+        STOCHASTIC,
+        "math.exp((m * drift + m * (m - 1) / 2 * diffusion**2) * T)",
+        "math.exp((power * drift + power * (power - 1) / 2 * diffusion**2) * T)",
+    )
+    clone.edit(
+        STOCHASTIC,
+        "class _LinearMoments:",
+        "def _power(power: int) -> int:\n"
+        '    return checks.integer("power", power, at_least=1)\n\n\nclass _LinearMoments:',
+    )
     before = clone.stale()
     clone.expect("a refactor that moves a check: stale until it is carried", bool(before), sorted(before))
     said = clone.companion("carry", "schemes/noise")
@@ -154,9 +176,11 @@ def carry(clone: Clone) -> None:
     clone.restore()
     clone.edit(STOCHASTIC, "        return h.sqrt()\n", "        return torch.sqrt(h)\n")
     said = clone.companion("carry", "schemes/noise")
-    clone.expect("a changed line that smoke does not execute is refused by name",
-                 "torch.sqrt(h)" in said and "left" not in said and bool(clone.stale()),
-                 next((line for line in said.splitlines() if "torch.sqrt" in line), said))
+    clone.expect(
+        "a changed line that smoke does not execute is refused by name",
+        "torch.sqrt(h)" in said and "left" not in said and bool(clone.stale()),
+        next((line for line in said.splitlines() if "torch.sqrt" in line), said),
+    )
     clone.restore()
 
 

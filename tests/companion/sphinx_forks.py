@@ -18,12 +18,33 @@ import threading
 import traceback
 from pathlib import Path
 
-MODULES = ("jupyter_book.cli.main", "jupyter_book.config", "jupyter_book.sphinx", "companion.sphinxext",
-           "companion.export", "companion.variations", "myst_nb.sphinx_ext", "myst_parser.sphinx_ext.main",
-           "sphinx_book_theme", "sphinx_comments", "sphinx_copybutton", "sphinx_design.extension",
-           "sphinx_external_toc.events", "sphinx_jupyterbook_latex", "sphinx_multitoc_numbering", "sphinx_proof",
-           "sphinx_thebe", "sphinx_togglebutton", "sphinxcontrib.bibtex", "pybtex.database.input.bibtex",
-           "PIL.PngImagePlugin", "jupytext", "nbclient", "scipy.stats", "sqlalchemy.dialects.sqlite")
+MODULES = (
+    "jupyter_book.cli.main",
+    "jupyter_book.config",
+    "jupyter_book.sphinx",
+    "companion.sphinxext",
+    "companion.export",
+    "companion.variations",
+    "myst_nb.sphinx_ext",
+    "myst_parser.sphinx_ext.main",
+    "sphinx_book_theme",
+    "sphinx_comments",
+    "sphinx_copybutton",
+    "sphinx_design.extension",
+    "sphinx_external_toc.events",
+    "sphinx_jupyterbook_latex",
+    "sphinx_multitoc_numbering",
+    "sphinx_proof",
+    "sphinx_thebe",
+    "sphinx_togglebutton",
+    "sphinxcontrib.bibtex",
+    "pybtex.database.input.bibtex",
+    "PIL.PngImagePlugin",
+    "jupytext",
+    "nbclient",
+    "scipy.stats",
+    "sqlalchemy.dialects.sqlite",
+)
 """What a build imports, with Sphinx's own extensions; it imports by itself what is missing here."""
 
 _lock = threading.Lock()
@@ -53,15 +74,16 @@ def _started() -> subprocess.Popen[str]:
     """Return the process that forks, started at the first build; it ends when this process does."""
     global _server
     if _server is None:
-        _server = subprocess.Popen([sys.executable, __file__], stdin=subprocess.PIPE, stdout=subprocess.PIPE,
-                                   text=True, encoding="utf-8")
-        atexit.register(_server.communicate)    # no more requests: it ends
+        _server = subprocess.Popen(
+            [sys.executable, __file__], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, encoding="utf-8"
+        )
+        atexit.register(_server.communicate)  # no more requests: it ends
     return _server
 
 
 def serve() -> None:
     """Answer requests until the input ends."""
-    sys.path[0] = ""    # as for ``python -c``
+    sys.path[0] = ""  # as for ``python -c``
     answers = os.fdopen(os.dup(1), "w", encoding="utf-8")
     os.dup2(2, 1)
     for name in (*MODULES, *importlib.import_module("sphinx.application").builtin_extensions):

@@ -24,7 +24,7 @@ from companion.verdict_line import MEASURED, plain_line
 REPOSITORY = Path(__file__).resolve().parents[2]
 JUPYTER_BOOK = "from jupyter_book.cli.main import main; main()"
 STRICT = ("-W", "-n", "--keep-going")
-PIXEL = ("iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNk+M9QDwADhgGAWjR9awAAAABJRU5ErkJggg==")
+PIXEL = "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNk+M9QDwADhgGAWjR9awAAAABJRU5ErkJggg=="
 
 HEADER = """\
 ---
@@ -40,7 +40,9 @@ kernelspec:
 ---
 """
 
-ORDERS = HEADER + """\
+ORDERS = (
+    HEADER
+    + """\
 # Orders of the schemes
 
 ```{provenance}
@@ -78,6 +80,7 @@ Euler has order {ours}`toy.order.euler:.3f`, the paper says {paper-says}`toy.ord
 The gap is {ours}`toy.gap:interval`, at smoke {ours}`toy.order.euler@smoke:.2f`; see {claim}`toy.gap`.
 We noted {noted}`toy/orders#accuracy:.1f` % and {noted}`accuracy`.
 """
+)
 
 VARIATIONS = """\
 variations:
@@ -233,23 +236,38 @@ def check(claim: Claim, profile: str, value: object, **more: object) -> Notebook
     return v4.new_output("display_data", data, metadata={"companion": {"check": payload}})
 
 
-def write_run(root: Path, profile: str, accuracy: float = 97.25, *, order: float = 1.0123456,
-              overrides: dict[str, object] | None = None, results: Path | None = None) -> None:
+def write_run(
+    root: Path,
+    profile: str,
+    accuracy: float = 97.25,
+    *,
+    order: float = 1.0123456,
+    overrides: dict[str, object] | None = None,
+    results: Path | None = None,
+) -> None:
     """Store a run of ``toy/orders``: notebook with outputs and the record derived from it."""
     page, ledger = find_page(root, "toy/orders"), load_ledger(root, "toy")
     notebook = page.notebook()
     code = [cell for cell in notebook.cells if cell.cell_type == "code"]
-    note = v4.new_output("display_data", {"text/plain": "NOTED-97"},
-                         metadata={"companion": {"note": {"name": "accuracy", "value": accuracy}}})
+    note = v4.new_output(
+        "display_data",
+        {"text/plain": "NOTED-97"},
+        metadata={"companion": {"note": {"name": "accuracy", "value": accuracy}}},
+    )
     code[1].outputs = [v4.new_output("display_data", {"image/png": PIXEL, "text/plain": "<Figure>"}), note]
-    code[2].outputs = [v4.new_output("stream", name="stdout", text="1.0\n"),
-                       check(ledger.claim("toy.order.euler"), profile, order)]
+    code[2].outputs = [
+        v4.new_output("stream", name="stdout", text="1.0\n"),
+        check(ledger.claim("toy.order.euler"), profile, order),
+    ]
     if profile == "book":
-        code[2].outputs.append(check(ledger.claim("toy.gap"), profile, None, values=[-0.5, -0.3, 0.1],
-                                     seeds=[0, 1, 2]))
+        code[2].outputs.append(
+            check(ledger.claim("toy.gap"), profile, None, values=[-0.5, -0.3, 0.1], seeds=[0, 1, 2])
+        )
     else:
-        notebook.cells.insert(notebook.cells.index(code[0]) + 1, v4.new_code_cell(
-            f'profile = "{profile}"', id="injected", metadata={"tags": ["injected-parameters"]}))
+        notebook.cells.insert(
+            notebook.cells.index(code[0]) + 1,
+            v4.new_code_cell(f'profile = "{profile}"', id="injected", metadata={"tags": ["injected-parameters"]}),
+        )
     for number, cell in enumerate((c for c in notebook.cells if c.cell_type == "code"), start=1):
         cell.execution_count = number
     notebook.metadata["companion"] = {"source": "book/toy/orders.md", "profile": profile}
@@ -258,29 +276,52 @@ def write_run(root: Path, profile: str, accuracy: float = 97.25, *, order: float
     nbformat.write(notebook, path)
     checks, values = extract(notebook)
     record = Record(
-        chapter="toy", page="orders", profile=profile, parameters=page.parameters(profile, overrides),
+        chapter="toy",
+        page="orders",
+        profile=profile,
+        parameters=page.parameters(profile, overrides),
         seeds=seeds_of(page.parameters(profile), checks),
-        started="2026-11-21T10:00:00+00:00", duration_s=187.2 if profile == "book" else 4.1, peak_memory_mb=412.0,
-        device="cpu, 2 threads, Toy CPU", versions={"python": "3.11.7", "contdepth": "0.1.0"},
-        commit="0123456789abcdef0123456789abcdef01234567", dirty=False, notebook_sha256=sha256(path),
-        fingerprint=fingerprint(page, profile, overrides), checks=checks, values=values)
+        started="2026-11-21T10:00:00+00:00",
+        duration_s=187.2 if profile == "book" else 4.1,
+        peak_memory_mb=412.0,
+        device="cpu, 2 threads, Toy CPU",
+        versions={"python": "3.11.7", "contdepth": "0.1.0"},
+        commit="0123456789abcdef0123456789abcdef01234567",
+        dirty=False,
+        notebook_sha256=sha256(path),
+        fingerprint=fingerprint(page, profile, overrides),
+        checks=checks,
+        values=values,
+    )
     path.with_suffix(".json").write_text(record.json(), encoding="utf-8")
 
 
-def carry_run(root: Path, profile: str, *, overrides: dict[str, object] | None = None,
-              results: Path | None = None) -> Path:
+def carry_run(
+    root: Path, profile: str, *, overrides: dict[str, object] | None = None, results: Path | None = None
+) -> Path:
     """Write the sidecar that carries a stored run to the present library, as a carry does; return its path."""
     page, results = find_page(root, "toy/orders"), results or root / "results"
     record = load_record(root, profile, "toy", "orders", results)
     digest = fingerprint(page, profile, overrides)["digest"]
     path = carry_path(results, profile, "toy", "orders")
-    write_sidecar(path, Sidecar(
-        page=page.id, profile=profile, record_sha256=record_hash(record), notebook_sha256=record.notebook_sha256,
-        before={"digest": record.fingerprint["digest"], "commit": record.commit},
-        after={"digest": digest, "commit": "fedcba9876" * 4, "dirty": True},
-        symbols=["contdepth.toy:slope"], exempt=[], smoke={"from": "0" * 64, "to": "1" * 64},
-        compared={"checks": 1, "notes": 1, "outputs": 3, "figures": 2, "lines": 1}, machine=record.device,
-        versions=dict(record.versions), date="2026-12-24T08:00:00+00:00"))
+    write_sidecar(
+        path,
+        Sidecar(
+            page=page.id,
+            profile=profile,
+            record_sha256=record_hash(record),
+            notebook_sha256=record.notebook_sha256,
+            before={"digest": record.fingerprint["digest"], "commit": record.commit},
+            after={"digest": digest, "commit": "fedcba9876" * 4, "dirty": True},
+            symbols=["contdepth.toy:slope"],
+            exempt=[],
+            smoke={"from": "0" * 64, "to": "1" * 64},
+            compared={"checks": 1, "notes": 1, "outputs": 3, "figures": 2, "lines": 1},
+            machine=record.device,
+            versions=dict(record.versions),
+            date="2026-12-24T08:00:00+00:00",
+        ),
+    )
     return path
 
 
@@ -303,5 +344,3 @@ def build(root: Path, *, everything: bool = True) -> subprocess.CompletedProcess
 def page_text(root: Path, docname: str) -> str:
     """Return a built page."""
     return (root / "_build/html" / f"{docname}.html").read_text(encoding="utf-8")
-
-

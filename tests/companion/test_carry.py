@@ -46,7 +46,7 @@ def halves(values):
     with ProcessPoolExecutor(2, multiprocessing.get_context("spawn")) as pool:
         return list(pool.map(half, values))
 '''
-CELL = '''
+CELL = """
 ```{code-cell} python
 import time
 from base64 import b64encode
@@ -59,7 +59,7 @@ note("time_s", time.perf_counter())
 note("slope", slope(3))
 display({"text/plain": "figure", "image/png": b64encode(str(slope(3)).encode()).decode()}, raw=True)
 ```
-'''
+"""
 VARIATIONS = """variations:
   - id: wider
     page: toy/euler
@@ -130,8 +130,8 @@ def change_record(root: Path, profile: str, **values) -> None:
 
 def test_an_equivalent_edit_is_carried_and_a_new_run_drops_the_sidecar(book, capsys):
     library(book, "return 2 * x", "return x + x")
-    library(book, "return x / 2", "return 0.5 * x")    # runs in spawned workers only
-    library(book, '"x: expected a number >= 0"', '"x: expected a number >= 0, found less"')    # can only raise
+    library(book, "return x / 2", "return 0.5 * x")  # runs in spawned workers only
+    library(book, '"x: expected a number >= 0"', '"x: expected a number >= 0, found less"')  # can only raise
     page = find_page(book, "toy/heun")
     before = {path: path.read_bytes() for path in (book / "results").rglob("heun.*")}
     assert main(["carry", "--root", str(book), "toy/heun"]) == 0
@@ -149,7 +149,7 @@ def test_an_equivalent_edit_is_carried_and_a_new_run_drops_the_sidecar(book, cap
         assert not applies(sidecar, record, "0" * 64)
         assert not applies(sidecar, replace(record, values={"slope": 4.0}), digest)
         assert not applies(sidecar, replace(record, fingerprint={**record.fingerprint, "digest": "0"}), digest)
-    assert "found that every stored run is fresh" in carry(page).refused[0]    # carried already
+    assert "found that every stored run is fresh" in carry(page).refused[0]  # carried already
     heun = claim_rows(book)[-1]
     assert (heun.claim.id, heun.state, heun.reasons) == ("toy.heun.order", "carried", {"smoke": [], "book": []})
     git(book, "commit", "-q", "-a", "-m", "An edit")
@@ -158,7 +158,7 @@ def test_an_equivalent_edit_is_carried_and_a_new_run_drops_the_sidecar(book, cap
     library(book, "return x + x", "return x - -x")
     assert not applies(sidecar, record, fingerprint(page, record.profile)["digest"])
     capsys.readouterr()
-    assert main(["carry", "--root", str(book), "toy/heun"]) == 0    # each from its own code, never a carried state
+    assert main(["carry", "--root", str(book), "toy/heun"]) == 0  # each from its own code, never a carried state
     assert capsys.readouterr().out.count("start  toy/heun (smoke)") == 3
     records = [load_record(book, profile, "toy", "heun") for profile in ("smoke", "book")]
     origins = [load_sidecar(book / "results", record).before["commit"] for record in records]
@@ -235,8 +235,11 @@ def test_a_settled_run_has_the_commit_it_was_settled_with(committed):
 
 def test_sidecars_are_checked_when_read_and_orphans_are_found(book, tmp_path):
     path = tmp_path / "a.carry.json"
-    for text, words in (("{", "expected the sidecar of a record"), ('{"schema": 2}', "schema 1, found 2"),
-                        ('{"schema": 1, "page": "a"}', "a difference in compared, date")):
+    for text, words in (
+        ("{", "expected the sidecar of a record"),
+        ('{"schema": 2}', "schema 1, found 2"),
+        ('{"schema": 1, "page": "a"}', "a difference in compared, date"),
+    ):
         path.write_text(text)
         with pytest.raises(RunError, match=words):
             read_sidecar(path)
@@ -244,6 +247,8 @@ def test_sidecars_are_checked_when_read_and_orphans_are_found(book, tmp_path):
     (book / "results/smoke/toy/euler.carry.json").write_text("{}")
     (book / "results/smoke/toy/heun.carry.json").write_text("{}")
     said = [str(finding) for finding in findings(book, "toy", ("smoke",)) if "carry" in finding.reason]
-    assert said == ["toy/euler (smoke): euler.carry.json is stored without its record",
-                    "toy/heun (smoke): heun.carry.json: expected a sidecar of schema 1, found None"]
+    assert said == [
+        "toy/euler (smoke): euler.carry.json is stored without its record",
+        "toy/heun (smoke): heun.carry.json: expected a sidecar of schema 1, found None",
+    ]
     assert [record.profile for record in load_records(book)] == ["book", "smoke"]

@@ -98,27 +98,34 @@ def test_what_a_page_may_not_do(text, said):
     assert any(line.partition("found that it ")[2].startswith(said) for line in found), found
 
 
-@pytest.mark.parametrize("text", [
-    "net = Heun()\nnet.h = 0.5\nnet.blocks[0].k = 1\ndel net.h",
-    "axis = figure.axes[0]\naxis.x = 1\nsetattr(axis, 'y', 2)",
-    "values = {}\nvalues['a'] = 1\nvalues.update(b=2)\nrows = []\nrows.append(1)",
-    "class Mine(Heun):\n    order = 2\n    def step(self):\n        self.count = 1\n        return super().step()",
-    "model = net.eval()\nmodel.compile()",
-    "display(figure)",
-    "%time net = Heun()",
-    "%matplotlib inline",
-    "import re\nre.compile('a')",
-    "found = check('toy.a', 1)\nnote('finest', found.value)",
-    "step = Heun.step\ny = step(net)",
-], ids=range(11))
+@pytest.mark.parametrize(
+    "text",
+    [
+        "net = Heun()\nnet.h = 0.5\nnet.blocks[0].k = 1\ndel net.h",
+        "axis = figure.axes[0]\naxis.x = 1\nsetattr(axis, 'y', 2)",
+        "values = {}\nvalues['a'] = 1\nvalues.update(b=2)\nrows = []\nrows.append(1)",
+        "class Mine(Heun):\n    order = 2\n    def step(self):\n        self.count = 1\n"
+        "        return super().step()",
+        "model = net.eval()\nmodel.compile()",
+        "display(figure)",
+        "%time net = Heun()",
+        "%matplotlib inline",
+        "import re\nre.compile('a')",
+        "found = check('toy.a', 1)\nnote('finest', found.value)",
+        "step = Heun.step\ny = step(net)",
+    ],
+    ids=range(11),
+)
 def test_what_it_may(text):
     assert cell_breaches([IMPORTS, text]) == []
 
 
 def test_names_given_in_one_cell_are_known_in_the_next():
     found = cell_breaches([IMPORTS, "scheme = Heun", "x = 1\nscheme.step = print"])
-    assert found == ["code cell 3 line 2: expected the library and what check shows as they are, found that it "
-                     "assigns to scheme.step, an attribute of something imported"]
+    assert found == [
+        "code cell 3 line 2: expected the library and what check shows as they are, found that it "
+        "assigns to scheme.step, an attribute of something imported"
+    ]
 
 
 def test_check_ledger_lists_such_a_page(toy, capsys):

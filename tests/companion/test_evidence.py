@@ -94,8 +94,11 @@ def test_a_payload_of_another_shape_is_one_sentence_in_notebook_and_record(ran, 
     record, ledger = load_record(ran, "smoke", "toy", "heun"), load_ledger(ran, "toy")
     for name in (path, path.with_suffix(".json")):
         data = json.loads(name.read_text())
-        item = data["checks"]["toy.heun.order"] if "checks" in data else next(
-            output["metadata"]["companion"]["check"] for output in data["cells"][-1]["outputs"])
+        item = (
+            data["checks"]["toy.heun.order"]
+            if "checks" in data
+            else next(output["metadata"]["companion"]["check"] for output in data["cells"][-1]["outputs"])
+        )
         item.update(change)
         name.write_text(json.dumps(data))
     with pytest.raises(RunError) as error:
@@ -104,12 +107,15 @@ def test_a_payload_of_another_shape_is_one_sentence_in_notebook_and_record(ran, 
     assert f"claim toy.heun.order: {sentence} in its payload" in problems(path, record, ledger)
 
 
-@pytest.mark.parametrize(("settled", "sentence"), [
-    ({"commit": "0123abc"}, "expected null, or commit and date, for settled, found {'commit': '0123abc'}"),
-    ({"commit": "HEAD", "date": "2026-05-04"}, "expected a commit in hexadecimal for settled, found 'HEAD'"),
-    ({"commit": "0123abc", "date": "May"}, "expected a date like 2026-05-04 for settled, found 'May'"),
-    ({"commit": "0123abc", "date": "2026-05-04"}, None),
-])
+@pytest.mark.parametrize(
+    ("settled", "sentence"),
+    [
+        ({"commit": "0123abc"}, "expected null, or commit and date, for settled, found {'commit': '0123abc'}"),
+        ({"commit": "HEAD", "date": "2026-05-04"}, "expected a commit in hexadecimal for settled, found 'HEAD'"),
+        ({"commit": "0123abc", "date": "May"}, "expected a date like 2026-05-04 for settled, found 'May'"),
+        ({"commit": "0123abc", "date": "2026-05-04"}, None),
+    ],
+)
 def test_a_record_says_in_which_commit_its_run_is_settled(ran, settled, sentence):
     path = (ran / NOTEBOOK).with_suffix(".json")
     data = json.loads(path.read_text())
@@ -137,8 +143,7 @@ REGION = "smoke: {equals: 1.0, tolerance: 0.03, reason: coarse steps, accepted: 
 
 def test_an_edit_of_a_region_changes_what_judge_says_and_makes_nothing_stale(ran, capsys):
     assert main(["judge", "--root", str(ran)]) == 0
-    assert capsys.readouterr().out == (
-        "3 stored numbers of 2 runs judged; 0 verdicts are not the accepted ones\n")
+    assert capsys.readouterr().out == ("3 stored numbers of 2 runs judged; 0 verdicts are not the accepted ones\n")
     before = {path: path.read_bytes() for path in (ran / "results").rglob("*.*")}
     edit(ran, "book/toy/claims.yml", REGION, REGION.replace("equals: 1.0", "equals: 2.0"))
     assert main(["judge", "--root", str(ran), "--chapter", "toy"]) == 1
@@ -147,8 +152,12 @@ def test_an_edit_of_a_region_changes_what_judge_says_and_makes_nothing_stale(ran
         "3 stored numbers of 2 runs judged; 1 verdict is not the accepted one",
     ]
     assert main(["stale", "--root", str(ran), "--profile", "smoke"]) == 0
-    edit(ran, "book/toy/claims.yml", "tolerance: 0.03, reason: coarse steps, accepted: reproduced",
-         "tolerance: 0.03, reason: coarse steps, accepted: not reproduced")
+    edit(
+        ran,
+        "book/toy/claims.yml",
+        "tolerance: 0.03, reason: coarse steps, accepted: reproduced",
+        "tolerance: 0.03, reason: coarse steps, accepted: not reproduced",
+    )
     assert main(["judge", "--root", str(ran)]) == 0 and told(ran) == []
     assert {path: path.read_bytes() for path in (ran / "results").rglob("*.*")} == before
 
@@ -171,8 +180,12 @@ def test_an_edit_of_a_kind_is_judged_or_named(ran, capsys):
     assert order.verdicts["smoke"] == "not run" and order.check is None and order.differences == [KIND]
     assert main(["status", "--root", str(ran)]) == main(["scorecard", "--root", str(ran)]) == 0
     assert f"differs  {KIND}" in capsys.readouterr().out
-    edit(ran, "book/toy/claims.yml", "kind: training\n    page: euler\n    unit",
-         "kind: bound\n    page: euler\n    unit")
+    edit(
+        ran,
+        "book/toy/claims.yml",
+        "kind: training\n    page: euler\n    unit",
+        "kind: bound\n    page: euler\n    unit",
+    )
     edit(ran, "book/toy/claims.yml", "below: 0, refute: {above: 0.5}", "below: 0")
     sentence = "claim toy.euler.loss, baseline: expected it only for a claim of kind training, found kind bound"
     assert sentence in told(ran)
@@ -211,8 +224,14 @@ def result(text: str) -> dict:
 
 @pytest.mark.parametrize(
     ("source", "bad"),
-    [("ax.legend();", True), ("x\nax.legend() ;  # quiet", True), ("x = 1\n# a;", False), ("x = ';'", False),
-     ("a = 1; b = 2", False), ("%time f();", False)],
+    [
+        ("ax.legend();", True),
+        ("x\nax.legend() ;  # quiet", True),
+        ("x = 1\n# a;", False),
+        ("x = ';'", False),
+        ("a = 1; b = 2", False),
+        ("%time f();", False),
+    ],
 )
 def test_a_semicolon_at_the_end_is_told(source, bad):
     found = notebook_problems(code(source, result("1")), "euler", "smoke")

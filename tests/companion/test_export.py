@@ -51,8 +51,10 @@ def faults(folder: Path) -> list[str]:
     Draft202012Validator.check_schema(schema)
     row = Draft202012Validator({**schema["$defs"]["csv_row"], "$defs": schema["$defs"]})
     whole = Draft202012Validator(schema, format_checker=FormatChecker())
-    found = [*whole.iter_errors(json.loads((folder / "claims.json").read_text("utf-8"))),
-             *(error for line in table(folder) for error in row.iter_errors(line))]
+    found = [
+        *whole.iter_errors(json.loads((folder / "claims.json").read_text("utf-8"))),
+        *(error for line in table(folder) for error in row.iter_errors(line)),
+    ]
     return [f"{list(error.absolute_path)}: {error.message}" for error in found]
 
 
@@ -66,15 +68,24 @@ def test_a_claim_says_what_ledger_and_record_say(claims: dict[str, dict[str, Any
     assert (euler["verdict"], euler["profile"]) == ("reproduced", "book")
     assert list(euler["profiles"]) == ["smoke", "book"]
     assert euler["address"] == "book/toy/claims.html#claim-toy-order-euler"
-    assert euler["paper"] == {"value": 1, "text": None, "verified": False, "sources": [
-        {"key": "P", "text": "Abstract of the paper", "url": None}]}
+    assert euler["paper"] == {
+        "value": 1,
+        "text": None,
+        "verified": False,
+        "sources": [{"key": "P", "text": "Abstract of the paper", "url": None}],
+    }
     book = euler["profiles"]["book"]
     assert book["support"] == {"low": 0.97, "high": 1.03, "low_open": False, "high_open": False}
-    assert (book["value"], book["expected"], book["reason"]) == (1.0123456, "1 ± 0.03",
-                                                                "The next term of the error")
+    assert (book["value"], book["expected"], book["reason"]) == (
+        1.0123456,
+        "1 ± 0.03",
+        "The next term of the error",
+    )
     assert (book["record"], book["notebook"]) == ("results/book/toy/orders.json", "results/book/toy/orders.ipynb")
     assert (book["cell"], euler["profiles"]["smoke"]["cell"]) == (
-        "book/toy/orders.html#check-toy-order-euler", None)
+        "book/toy/orders.html#check-toy-order-euler",
+        None,
+    )
     assert book["command"] == "make reproduce PROFILE=book CHAPTER=toy PAGE=orders"
     assert (book["dirty"], book["duration_s"], book["stale"]) == (False, 187.2, [])
     found = gap["profiles"]["book"]
@@ -82,7 +93,12 @@ def test_a_claim_says_what_ledger_and_record_say(claims: dict[str, dict[str, Any
     assert found["refute"] == {"low": 0.1, "high": None, "low_open": True, "high_open": False}
     missing = gap["profiles"]["paper"]
     assert (missing["verdict"], missing["why"], missing["cost"], missing["value"], missing["record"]) == (
-        "not attempted", "no GPU was available", "12.5 h on one RTX 2070 Super", None, None)
+        "not attempted",
+        "no GPU was available",
+        "12.5 h on one RTX 2070 Super",
+        None,
+        None,
+    )
     assert missing["command"].endswith("PROFILE=paper CHAPTER=toy PAGE=orders")
     assert (imagenet["profile"], imagenet["profiles"]["book"]["command"]) == (None, None)
 
@@ -90,26 +106,31 @@ def test_a_claim_says_what_ledger_and_record_say(claims: dict[str, dict[str, Any
 def test_the_table_says_the_same(exported: Path, claims: dict[str, dict[str, Any]]) -> None:
     rows = table(exported)
     assert [(row["id"], row["profile"]) for row in rows] == [
-        (id, profile) for id, claim in claims.items() for profile in claim["profiles"]]
+        (id, profile) for id, claim in claims.items() for profile in claim["profiles"]
+    ]
     for row in rows:
         outcome = claims[row["id"]]["profiles"][row["profile"]]
         assert row["verdict"] == outcome["verdict"] and row["headline_verdict"] == claims[row["id"]]["verdict"]
         assert float(row["value"] or "nan") == pytest.approx(
-            float("nan") if outcome["value"] is None else outcome["value"], nan_ok=True)
+            float("nan") if outcome["value"] is None else outcome["value"], nan_ok=True
+        )
         ends = [str(end) for end in outcome["interval"] or ("", "")]
         assert [row["interval_low"], row["interval_high"]] == ends
         assert row["seeds"].split() == [str(seed) for seed in outcome["seeds"] or ()]
     gap = next(row for row in rows if row["id"] == "toy.gap" and row["profile"] == "book")
     assert (gap["support_low"], gap["support_high"], gap["support_high_open"]) == ("", "0.0", "true")
     assert (gap["independent_value"], gap["independent_sources"]) == (
-        "-0.25", "A report, one seed; Abstract of the paper")
+        "-0.25",
+        "A report, one seed; Abstract of the paper",
+    )
     assert gap["paper_verified"] == "false"
 
 
 def test_the_same_checkout_gives_the_same_bytes(root: Path, exported: Path, tmp_path: Path) -> None:
     export.export(root, tmp_path)
     assert [(tmp_path / name).read_bytes() for name in export.FILES] == [
-        (exported / name).read_bytes() for name in export.FILES]
+        (exported / name).read_bytes() for name in export.FILES
+    ]
     generated = json.loads((exported / "claims.json").read_text("utf-8"))["generated"]
     assert generated["newest_run"] == "2026-11-21T10:00:00+00:00"
 
@@ -161,4 +182,5 @@ def test_the_real_book_fits_the_schema(tmp_path: Path) -> None:
 
     verdicts = [claim["verdict"] for chapter in data["chapters"] for claim in chapter["claims"]]
     assert {v: verdicts.count(v) for v in set(verdicts)} == {
-        v: n for v, n in counts(claim_rows(REPOSITORY)).items() if n}
+        v: n for v, n in counts(claim_rows(REPOSITORY)).items() if n
+    }

@@ -33,9 +33,9 @@ def test_equality_is_to_the_bit_and_leaves_out_clocks_only():
         assert differs(*pair) != same
     pictures = [shown({"image/png": text}) for text in ("QUJD", "QUJE")]
     assert differs(*map(notebook, pictures))
-    assert differs(*(notebook(one, tags=["nbval-ignore-output"]) for one in pictures))    # means nothing here
+    assert differs(*(notebook(one, tags=["nbval-ignore-output"]) for one in pictures))  # means nothing here
     assert not differs(*(notebook(one, tags=["clock"]) for one in pictures))
-    assert not differs(notebook(pictures[0]), notebook(pictures[1], tags=["clock"]))    # as tagged today
+    assert not differs(notebook(pictures[0]), notebook(pictures[1], tags=["clock"]))  # as tagged today
     assert differs(notebook(pictures[0]), notebook(tags=["clock"]))
     ratios = [shown({"text/plain": ""}, note={"name": "ratio", "value": value}) for value in (1.0, 2.0)]
     assert differs(*map(notebook, ratios)) and not differs(*(notebook(one, tags=["clock"]) for one in ratios))

@@ -106,8 +106,7 @@ def test_a_claim_measured_by_a_clock_says_so(toy):
         (
             "id: toy.euler.order",
             "id: Euler",
-            "book/toy/claims.yml:14, claim Euler, key id: expected text like schemes.order.heun, "
-            "found 'Euler'",
+            "book/toy/claims.yml:14, claim Euler, key id: expected text like schemes.order.heun, found 'Euler'",
         ),
         (
             "id: toy.euler.order",
@@ -145,8 +144,7 @@ def test_a_claim_measured_by_a_clock_says_so(toy):
         (
             "value: null, source: [L]",
             "value: null, source: [L, Q]",
-            "book/toy/claims.yml:10, table A-1, key rows[1][1].source: expected a key of sources "
-            "(L), found 'Q'",
+            "book/toy/claims.yml:10, table A-1, key rows[1][1].source: expected a key of sources (L), found 'Q'",
         ),
         (
             "{value: -1.0, source: L}",
@@ -188,15 +186,13 @@ def test_a_claim_measured_by_a_clock_says_so(toy):
         (
             SMOKE,
             SMOKE.replace(", accepted: reproduced", ""),
-            FIRST.format(21, "expect.smoke.accepted")
-            + ": expected one of reproduced, not reproduced, undecided, "
+            FIRST.format(21, "expect.smoke.accepted") + ": expected one of reproduced, not reproduced, undecided, "
             "found nothing",
         ),
         (
             SMOKE,
             SMOKE.replace("reason: coarse steps, ", ""),
-            FIRST.format(21, "expect.smoke.reason")
-            + ": expected text that gives the reason for the tolerance, "
+            FIRST.format(21, "expect.smoke.reason") + ": expected text that gives the reason for the tolerance, "
             "found nothing",
         ),
         (
@@ -209,8 +205,7 @@ def test_a_claim_measured_by_a_clock_says_so(toy):
         (
             ", why: no GPU",
             "",
-            FIRST.format(23, "expect.paper.why") + ": expected text that says why there is no run, "
-            "found nothing",
+            FIRST.format(23, "expect.paper.why") + ": expected text that says why there is no run, found nothing",
         ),
         (
             ", cost: 3 h",
@@ -342,7 +337,8 @@ def test_breaches_of_runs(toy, old, new, sentence):
 def test_check_ledger_command_lists_every_breach(toy, capsys):
     assert main(["check-ledger", "--root", str(toy)]) == 0
     assert capsys.readouterr().out.splitlines()[-1] == (
-        "1 ledger, 3 claims, 2 pages, 0 given numbers in prose: no problems")
+        "1 ledger, 3 claims, 2 pages, 0 given numbers in prose: no problems"
+    )
     edit(toy, LEDGER, "tolerance: 0.03", "tolerance: wide")
     edit(toy, LEDGER, "year: 2020", "year: MMXX")
     assert main(["check-ledger", "--root", str(toy)]) == 2

@@ -15,14 +15,23 @@ from companion.pages import find_page
 
 def test_mutants_change_what_they_say(tmp_path: Path) -> None:
     source = (
-        "X = 1\n\n\ndef f(a=2):\n    \"\"\"Doc 3.\"\"\"\n    b: int = 4\n"
-        "    return f\"{a} 5\" if a < 6 else a * b - True\n")
+        'X = 1\n\n\ndef f(a=2):\n    """Doc 3."""\n    b: int = 4\n'
+        '    return f"{a} 5" if a < 6 else a * b - True\n'
+    )
     found = [mutant.applied(source).split("\n")[mutant.line - 1].strip() for mutant in mutants("f.py", source)]
     line = 'return f"{a} 5" if a < 6 else a * b - True'
-    assert sorted(found) == sorted([
-        "b: int = 5", line.replace("<", ">="), line.replace("6", "7"), line.replace("a * b", "a / b"),
-        line.replace(" - ", " + "), line.replace("True", "False"), line.replace("a < 6", "not (a < 6)"),
-        line.replace(line[7:], f"({line[7:]}, None)[0:1]")])
+    assert sorted(found) == sorted(
+        [
+            "b: int = 5",
+            line.replace("<", ">="),
+            line.replace("6", "7"),
+            line.replace("a * b", "a / b"),
+            line.replace(" - ", " + "),
+            line.replace("True", "False"),
+            line.replace("a < 6", "not (a < 6)"),
+            line.replace(line[7:], f"({line[7:]}, None)[0:1]"),
+        ]
+    )
 
 
 @pytest.mark.slow

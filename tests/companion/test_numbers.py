@@ -73,7 +73,7 @@ def test_on_one_machine_the_last_bit_counts(executed):
         "toy.euler.order (smoke): stored reproduced (value 1), found reproduced (value 1); the numbers of one "
         "machine are equal to the bit"
     ]
-    moved = {**LOSS, "values": [1.1, 1.0, 1.2]}    # two seeds change places: much the same interval
+    moved = {**LOSS, "values": [1.1, 1.0, 1.2]}  # two seeds change places: much the same interval
     assert len(told(executed, "euler", None, **{"toy.euler.loss": moved})) == 1
 
 
@@ -85,20 +85,20 @@ def test_on_another_machine_the_stated_tolerance_counts(executed):
         "toy.euler.order (smoke): stored reproduced (value 1), found reproduced (value 1); on another machine it "
         "may differ by 1e-09 relatively"
     ]
-    for shift, near in ((0.05, True), (0.2, False)):    # the stored half-width is 0.14
+    for shift, near in ((0.05, True), (0.2, False)):  # the stored half-width is 0.14
         moved = {**LOSS, "values": [value + shift for value in LOSS["values"]]}
         assert (told(executed, "euler", allowances, **{"toy.euler.loss": moved}) == []) == near
     wide = {**LOSS, "values": [0.8, 1.1, 1.4]}
-    found, = told(executed, "euler", allowances, **{"toy.euler.loss": wide})
+    (found,) = told(executed, "euler", allowances, **{"toy.euler.loss": wide})
     assert "it may differ by 1 of the interval's half-width" in found
-    found, = told(executed, "euler", Allowances("machines.yml", {}), **{"toy.euler.loss": LOSS})[:1]
+    (found,) = told(executed, "euler", Allowances("machines.yml", {}), **{"toy.euler.loss": LOSS})[:1]
     assert found.startswith("machines.yml: expected what toy.euler.loss (smoke) may differ by")
 
 
 def test_a_verdict_that_another_machine_turns_is_told_however_near(executed):
     ledger, stored = load_ledger(executed, "toy"), load_record(executed, "smoke", "toy", "heun")
     sides = [record_with(stored, **{"toy.heun.order": {"value": value}}) for value in (1.5, 1.5 + 1e-12)]
-    found, = number_findings(ledger, "heun", sides[0], sides[1], load_allowances(executed, "toy"))
+    (found,) = number_findings(ledger, "heun", sides[0], sides[1], load_allowances(executed, "toy"))
     assert found.startswith("toy.heun.order (smoke): stored reproduced (value 1.5), found not reproduced")
 
 
@@ -107,20 +107,23 @@ def test_what_rounding_turns_at_the_border_is_told_and_no_error_on_another_machi
     allowances = load_allowances(executed, "toy")
     stored, fresh, far = (
         record_with(record, **{"toy.euler.loss": {**LOSS, "values": [value + shift for value in LOSS["values"]]}})
-        for shift in (0.87, 0.95, 1.8))
-    verdicts = [assess(ledger.claim("toy.euler.loss"), "smoke", **one.checks["toy.euler.loss"]).verdict
-                for one in (stored, fresh, far)]
+        for shift in (0.87, 0.95, 1.8)
+    )
+    verdicts = [
+        assess(ledger.claim("toy.euler.loss"), "smoke", **one.checks["toy.euler.loss"]).verdict
+        for one in (stored, fresh, far)
+    ]
     assert verdicts == ["reproduced", "undecided", "not reproduced"]
     found = turned(ledger, fresh, stored, allowances)
     assert list(found) == ["toy.euler.loss"] and "stored reproduced" in found["toy.euler.loss"]
     assert verdict_findings(ledger, "euler", fresh, found) == []
     assert number_findings(ledger, "euler", fresh, stored, allowances, leave=found) == []
     assert len(verdict_findings(ledger, "euler", fresh)) == 1
-    assert turned(ledger, fresh, stored, None) == {}              # one machine
-    assert turned(ledger, far, stored, allowances) == {}          # turned round, not undecided
-    assert turned(ledger, stored, fresh, allowances) == {}        # the stored verdict is not the accepted one
+    assert turned(ledger, fresh, stored, None) == {}  # one machine
+    assert turned(ledger, far, stored, allowances) == {}  # turned round, not undecided
+    assert turned(ledger, stored, fresh, allowances) == {}  # the stored verdict is not the accepted one
     tight = Allowances("machines.yml", {("smoke", "toy.euler.loss"): Allowance(absolute=1e-3)})
-    assert turned(ledger, fresh, stored, tight) == {}             # further than is stated
+    assert turned(ledger, fresh, stored, tight) == {}  # further than is stated
 
 
 def test_notes_are_compared_like_claims_and_clocks_only_counted(executed):
@@ -147,8 +150,10 @@ def test_notes_are_compared_like_claims_and_clocks_only_counted(executed):
     assert len(notes({"time_a": 1.0}, {})) == 1
 
 
-@pytest.mark.parametrize(("device", "version", "same"), [
-    (None, None, True), ("cpu, 1 thread, Another Processor, AVX2", None, False), (None, "0.1", False)])
+@pytest.mark.parametrize(
+    ("device", "version", "same"),
+    [(None, None, True), ("cpu, 1 thread, Another Processor, AVX2", None, False), (None, "0.1", False)],
+)
 def test_a_machine_is_the_same_where_processor_and_versions_are(executed, device, version, same):
     record = load_record(executed, "smoke", "toy", "euler")
     versions = {**record.versions, **({"numpy": version} if version else {})}
@@ -156,7 +161,7 @@ def test_a_machine_is_the_same_where_processor_and_versions_are(executed, device
 
 
 def test_a_tolerance_is_stated_once_and_with_a_reason(toy):
-    edit(toy, "book/toy/machines.yml", 'book: [toy.euler.order,', 'book: [toy.euler.order, toy.euler.order,')
+    edit(toy, "book/toy/machines.yml", "book: [toy.euler.order,", "book: [toy.euler.order, toy.euler.order,")
     with pytest.raises(DocumentError, match=r"expected each number once, found toy.euler.order \(book\) twice"):
         load_allowances(toy, "toy")
     edit(toy, "book/toy/machines.yml", "    reason: one operation in double precision\n", "")
@@ -166,8 +171,12 @@ def test_a_tolerance_is_stated_once_and_with_a_reason(toy):
 
 def test_every_number_of_a_stored_run_has_its_tolerance_and_no_other(ran, capsys):
     assert main(["check-ledger", "--root", str(ran)]) == 0, capsys.readouterr().err
-    edit(ran, "book/toy/machines.yml", 'smoke: [toy.euler.order, toy.heun.order, "euler#finest"]',
-         'smoke: [toy.euler.order, toy.heun.order, "euler#coarsest", toy.gone]')
+    edit(
+        ran,
+        "book/toy/machines.yml",
+        'smoke: [toy.euler.order, toy.heun.order, "euler#finest"]',
+        'smoke: [toy.euler.order, toy.heun.order, "euler#coarsest", toy.gone]',
+    )
     assert main(["check-ledger", "--root", str(ran)]) == 2
     assert capsys.readouterr().err.splitlines()[-3:] == [
         "book/toy/machines.yml: expected what euler#finest (smoke) may differ by on another machine, found "

@@ -39,8 +39,24 @@ def store(root: Path, name: str) -> None:
     nbformat.write(notebook, path)
     checks, values = extract(notebook)
     parameters = page.parameters("smoke")
-    record = Record("toy", name, "smoke", parameters, seeds_of(parameters, checks), "2026-11-21T10:00:00+00:00",
-                    1.0, 1.0, "cpu", {}, "0" * 40, False, sha256(path), fingerprint(page, "smoke"), checks, values)
+    record = Record(
+        "toy",
+        name,
+        "smoke",
+        parameters,
+        seeds_of(parameters, checks),
+        "2026-11-21T10:00:00+00:00",
+        1.0,
+        1.0,
+        "cpu",
+        {},
+        "0" * 40,
+        False,
+        sha256(path),
+        fingerprint(page, "smoke"),
+        checks,
+        values,
+    )
     path.with_suffix(".json").write_text(record.json(), encoding="utf-8")
 
 
@@ -50,15 +66,17 @@ def book(toy):
     for name in ("euler", "heun"):
         store(toy, name)
     machines = toy / "book/toy/machines.yml"
-    machines.write_text(machines.read_text().replace(', "euler#finest"', ""))     # these runs have no notes
+    machines.write_text(machines.read_text().replace(', "euler#finest"', ""))  # these runs have no notes
     register(toy, "made by hand")
     return toy
 
 
 def swap(root: Path, *, names: bool = False, rest: bool = False) -> None:
     """Let the stored runs change places, with the names in the records and with what else tells them apart."""
-    kept = {name: [(root / PLACE.format(name, kind)).read_text() for kind in ("ipynb", "json")]
-            for name in ("euler", "heun")}
+    kept = {
+        name: [(root / PLACE.format(name, kind)).read_text() for kind in ("ipynb", "json")]
+        for name in ("euler", "heun")
+    }
     for name, other in (("euler", "heun"), ("heun", "euler")):
         notebook, record = kept[other]
         if rest:
@@ -90,8 +108,10 @@ def test_runs_in_their_places_are_evidence(book, capsys):
 
 def test_runs_that_change_places_are_told_by_every_command(book, capsys):
     swap(book)
-    said = ("euler.json: expected the record of toy/euler at smoke, where it is stored, found that of toy/heun at "
-            "smoke")
+    said = (
+        "euler.json: expected the record of toy/euler at smoke, where it is stored, found that of toy/heun at "
+        "smoke"
+    )
     with pytest.raises(RunError, match=said):
         load_record(book, "smoke", "toy", "euler")
     assert main(["judge", "--root", str(book)]) == 1
@@ -113,15 +133,18 @@ def test_with_their_names_restamped_they_are_stale_and_claims_are_out_of_place(b
     swap(book, names=True)
     assert "the page's code cells changed since the run" in reasons(book, "toy/euler")
     assert "expected a notebook of book/toy/euler.md at smoke, found one of book/toy/heun.md at smoke" in found(
-        book, "euler")
+        book, "euler"
+    )
     assert main(["judge", "--root", str(book)]) == 1
-    assert ("toy/euler (smoke): claim toy.heun.order: expected a claim of page euler, found one of page heun"
-            in capsys.readouterr().out)
+    assert (
+        "toy/euler (smoke): claim toy.heun.order: expected a claim of page euler, found one of page heun"
+        in capsys.readouterr().out
+    )
 
 
 def test_with_everything_restamped_the_claims_are_out_of_place(book, capsys):
     swap(book, names=True, rest=True)
-    assert reasons(book, "toy/euler") == []                 # the stamps are unsigned
+    assert reasons(book, "toy/euler") == []  # the stamps are unsigned
     assert "claim toy.heun.order is checked but not expected of page euler at smoke" in found(book, "euler")
     assert "claim toy.euler.order is expected at smoke but not checked" in found(book, "euler")
     assert main(["judge", "--root", str(book)]) == 1
@@ -139,14 +162,22 @@ def test_a_notebook_that_does_not_say_whose_it_is_is_no_evidence(book):
 def test_a_verdict_flipped_in_notebook_record_and_ledger_together_is_told(book, capsys):
     path, record = book / PLACE.format("heun", "ipynb"), load_record(book, "smoke", "toy", "heun")
     path.write_text(path.read_text().replace('"value": 2.0', '"value": 1.25'))
-    data = {"schema": 2, **asdict(record), "notebook_sha256": sha256(path),
-            "checks": {"toy.heun.order": {"value": 1.25}}}
+    data = {
+        "schema": 2,
+        **asdict(record),
+        "notebook_sha256": sha256(path),
+        "checks": {"toy.heun.order": {"value": 1.25}},
+    }
     path.with_suffix(".json").write_text(json.dumps(data))
-    edit(book, LEDGER, "smoke: {above: 1.5, reason: room, accepted: reproduced}",
-         "smoke: {above: 1.5, reason: room, accepted: not reproduced}")
+    edit(
+        book,
+        LEDGER,
+        "smoke: {above: 1.5, reason: room, accepted: reproduced}",
+        "smoke: {above: 1.5, reason: room, accepted: not reproduced}",
+    )
     assert found(book, "heun") == [] and main(["judge", "--root", str(book)]) == 0
     assert main(["check-ledger", "--root", str(book)]) == 2
     assert "claim toy.heun.order: expected what book/register.tsv has of" in capsys.readouterr().err
-    register(book, "found so")                              # and then it is a line that everybody reads
+    register(book, "found so")  # and then it is a line that everybody reads
     assert main(["check-ledger", "--root", str(book)]) == 0
     assert (book / "book/register.tsv").read_text().splitlines()[-1].endswith("\tfound so")

@@ -27,7 +27,7 @@ ROOT = Path(__file__).parents[2]
 LEDGER, RUNS, REGISTER = "book/toy/claims.yml", "book/toy/runs.yml", "book/register.tsv"
 SMOKE = "smoke: {equals: 1.0, tolerance: 0.03, reason: coarse steps, accepted: reproduced}"
 GIT = ("git", "-c", "user.name=T", "-c", "user.email=t@example.org", "-c", "commit.gpgsign=false")
-HEUN = toy_book.CLAIMS[toy_book.CLAIMS.index("  - id: toy.heun.order"):toy_book.CLAIMS.index("departures:")]
+HEUN = toy_book.CLAIMS[toy_book.CLAIMS.index("  - id: toy.heun.order") : toy_book.CLAIMS.index("departures:")]
 QUOTED = """  - id: toy.large
     statement: The gain holds on large images.
     where: Abstract
@@ -90,18 +90,24 @@ CHANGES = {
     "an origin": ("origin: ours", "origin: paper", "claim toy.heun.order"),
     "a kind": ("kind: order\n    page: heun", "kind: measure\n    page: heun", "claim toy.heun.order"),
     "a unit": ("unit: nats", "unit: bits", "claim toy.euler.loss"),
-    "a clock": ("kind: order\n    page: heun", "kind: order\n    clock: true\n    page: heun",
-                "claim toy.heun.order"),
+    "a clock": (
+        "kind: order\n    page: heun",
+        "kind: order\n    clock: true\n    page: heun",
+        "claim toy.heun.order",
+    ),
     "a page": ("kind: order\n    page: heun", "kind: order\n    page: euler", "claim toy.heun.order"),
     "the paper's figure": ("paper: {value: -1.0", "paper: {value: -0.5", "claim toy.euler.loss"),
     "verified": ("paper: {value: -1.0", "paper: {verified: true, value: -1.0", "claim toy.euler.loss"),
-    "an independent figure": ("unit: nats", "unit: nats\n    independent: {value: 2, source: L}",
-                              "claim toy.euler.loss"),
+    "an independent figure": (
+        "unit: nats",
+        "unit: nats\n    independent: {value: 2, source: L}",
+        "claim toy.euler.loss",
+    ),
     "a cost": ("cost: 3 h, why: no GPU", "cost: 9 h, why: no GPU", "claim toy.euler.order"),
     "why there is no run": ("cost: 3 h, why: no GPU", "cost: 3 h, why: no time", "claim toy.euler.order"),
     "a cell of a table": ("[20, 8.75]", "[20, 7.75]", "table toy/A-1"),
     "verified in a table": ("verified: true", "verified: false", "table toy/A-1"),
-    "a source": ("Table 1\"}", "Table 2\"}", "source toy/L"),
+    "a source": ('Table 1"}', 'Table 2"}', "source toy/L"),
     "a departure": ("paper: single", "paper: double", "departure toy/D-1"),
 }
 
@@ -142,7 +148,8 @@ def test_a_chapter_dropped_whole_is_told(book, capsys):
 def test_a_new_claim_needs_a_line_but_no_reason(book, capsys):
     edit(book, LEDGER, "departures:", f"{QUOTED.replace('toy.large', 'toy.new')}departures:")
     assert checked(book, capsys) == (
-        f"claim toy.new: expected a line in {REGISTER}, found none; add it: companion register toy.new\n")
+        f"claim toy.new: expected a line in {REGISTER}, found none; add it: companion register toy.new\n"
+    )
     assert main(["register", "--root", str(book)]) == 0
     assert capsys.readouterr().out == f"added    claim toy.new\n{REGISTER}: 1 line added\n"
     assert checked(book, capsys) == ""
@@ -155,7 +162,8 @@ def test_a_revision_and_a_retirement_need_a_reason_and_are_shown(book, capsys):
     assert main(["register", "--root", str(book)]) == 2
     assert capsys.readouterr().err == (
         "companion: --reason: expected why toy.euler.order (revised), toy.large (retired), found none; say it: "
-        'companion register --reason "…"\n')
+        'companion register --reason "…"\n'
+    )
     assert register_path(book).read_text() == before
     assert main(["register", "--root", str(book), "--reason", "noise of the clock", "toy.euler.order"]) == 0
     assert "claim toy.large: expected it in the book" in checked(book, capsys)
@@ -164,7 +172,9 @@ def test_a_revision_and_a_retirement_need_a_reason_and_are_shown(book, capsys):
     lines, problems = read(book)
     assert problems == [] and register_path(book).read_text().startswith(before)
     assert [(line.event, line.id, line.reason) for line in lines[-2:]] == [
-        ("revised", "toy.euler.order", "noise of the clock"), ("retired", "toy.large", "the data are gone")]
+        ("revised", "toy.euler.order", "noise of the clock"),
+        ("retired", "toy.large", "the data are gone"),
+    ]
     assert length(lines).endswith(" additions, 1 revision, 1 retirement.")
     shown = table([line for line in lines if line.event != "added"]).astext()
     assert "toy.euler.order" in shown and "the data are gone" in shown
@@ -180,12 +190,15 @@ def test_what_is_retired_cannot_come_back_unsaid(book, capsys):
     assert checked(book, capsys) == ""
 
 
-@pytest.mark.parametrize(("ids", "reason", "sentence"), [
-    (["toy.euler.ordr"], "", "expected an id of the book or of .*, found 'toy.euler.ordr'; did you mean"),
-    ([], "two\nlines", "--reason: expected a sentence on one line and without tabs"),
-    ([], "a\ttab", "--reason: expected a sentence on one line and without tabs"),
-    ([], "-", "--reason: expected a sentence on one line"),
-])
+@pytest.mark.parametrize(
+    ("ids", "reason", "sentence"),
+    [
+        (["toy.euler.ordr"], "", "expected an id of the book or of .*, found 'toy.euler.ordr'; did you mean"),
+        ([], "two\nlines", "--reason: expected a sentence on one line and without tabs"),
+        ([], "a\ttab", "--reason: expected a sentence on one line and without tabs"),
+        ([], "-", "--reason: expected a sentence on one line"),
+    ],
+)
 def test_wrong_arguments_of_register(book, ids, reason, sentence):
     edit(book, LEDGER, QUOTED, "")
     lines, _ = read(book)
@@ -298,7 +311,8 @@ def test_a_claim_from_before_the_register_is_known(book, capsys):
     register_path(book).write_text(kept)
     commit(book, "with a register")
     assert checked(book, capsys).startswith(
-        f"claim toy.large: expected a line in {REGISTER} for a claim of the ledger of commit {before}, found none")
+        f"claim toy.large: expected a line in {REGISTER} for a claim of the ledger of commit {before}, found none"
+    )
 
 
 def test_a_shallow_clone_and_a_folder_without_git_say_what_was_not_checked(book, tmp_path, capsys):
@@ -307,7 +321,8 @@ def test_a_shallow_clone_and_a_folder_without_git_say_what_was_not_checked(book,
     assert main(["check-ledger", "--root", str(tmp_path / "shallow")]) == 0
     assert capsys.readouterr().out.splitlines()[0] == (
         "the history of the register was not checked: expected all commits, found a shallow clone; fetch the rest "
-        "with: git fetch --unshallow")
+        "with: git fetch --unshallow"
+    )
     shutil.rmtree(book / ".git")
     assert main(["check-ledger", "--root", str(book)]) == 0
     assert capsys.readouterr().out.startswith("the history of the register was not checked: git rev-parse: ")
@@ -330,23 +345,30 @@ CLAIM = Claim("t.a", "s", "w", "paper", "order", "p", "m", FIGURE, FIGURE, {"boo
 TABLE = Table("A", "t", ("c",), ((CELL,),), ("L",), False, "n", True)
 
 
-@pytest.mark.parametrize(("whole", "part", "put"), [
-    (CLAIM, CLAIM, lambda part: part),
-    (CLAIM, FIGURE, lambda part: replace(CLAIM, paper=part)),
-    (CLAIM, FIGURE, lambda part: replace(CLAIM, independent=part)),
-    (CLAIM, EXPECT, lambda part: replace(CLAIM, expect={"book": part})),
-    (TABLE, TABLE, lambda part: part),
-    (TABLE, CELL, lambda part: replace(TABLE, rows=((part,),))),
-    (source := Source("L", "t", "u"), source, lambda part: part),
-    (left := Departure("D", "w", "p", "o", "y", "ours"), left, lambda part: part),
-], ids=lambda item: type(item).__name__)
+@pytest.mark.parametrize(
+    ("whole", "part", "put"),
+    [
+        (CLAIM, CLAIM, lambda part: part),
+        (CLAIM, FIGURE, lambda part: replace(CLAIM, paper=part)),
+        (CLAIM, FIGURE, lambda part: replace(CLAIM, independent=part)),
+        (CLAIM, EXPECT, lambda part: replace(CLAIM, expect={"book": part})),
+        (TABLE, TABLE, lambda part: part),
+        (TABLE, CELL, lambda part: replace(TABLE, rows=((part,),))),
+        (source := Source("L", "t", "u"), source, lambda part: part),
+        (left := Departure("D", "w", "p", "o", "y", "ours"), left, lambda part: part),
+    ],
+    ids=lambda item: type(item).__name__,
+)
 def test_the_hash_covers_every_field(whole, part, put):
     """A field that the ledger gains must enter the hash too."""
     assert hash_of(put(replace(part))) == hash_of(whole)
     special = {"paper": None, "independent": None, "expect": {}, "rows": (), "support": REFUTE, "refute": SUPPORT}
     for name in {field.name for field in fields(part)} - {"profile"}:
-        other = special[name] if name in special and not isinstance(getattr(part, name), str) \
+        other = (
+            special[name]
+            if name in special and not isinstance(getattr(part, name), str)
             else changed(getattr(part, name))
+        )
         assert hash_of(put(replace(part, **{name: other}))) != hash_of(whole), name
 
 
@@ -354,8 +376,10 @@ def test_numbers_keep_their_types_and_regions_count_as_sets():
     assert hash_of(replace(CLAIM, paper=replace(FIGURE, value="1.0"))) != hash_of(CLAIM)
     wide = Region.from_keys({"equals": 1.0, "tolerance": 0.5})
     same = Region.from_keys({"between": [0.5, 1.5]})
-    assert len({hash_of(replace(CLAIM, expect={"book": replace(EXPECT, support=region)}))
-                for region in (wide, same)}) == 1
+    assert (
+        len({hash_of(replace(CLAIM, expect={"book": replace(EXPECT, support=region)})) for region in (wide, same)})
+        == 1
+    )
 
 
 def test_the_register_of_this_repository_has_lost_nothing():

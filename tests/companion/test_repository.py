@@ -23,8 +23,10 @@ def imported(path: Path) -> set[str]:
     return names
 
 
-@pytest.mark.parametrize(("package", "forbidden"), [("contdepth", {"companion", "book"}),
-                                                    ("companion", {"contdepth", "torch", "torchdiffeq", "book"})])
+@pytest.mark.parametrize(
+    ("package", "forbidden"),
+    [("contdepth", {"companion", "book"}), ("companion", {"contdepth", "torch", "torchdiffeq", "book"})],
+)
 def test_dependency_direction(package, forbidden):
     modules = list((LIB / package).rglob("*.py"))
     assert len(modules) > 5

@@ -25,8 +25,10 @@ from companion.rerun.printed import apart, skeleton
 
 ROOT = Path(__file__).parents[2]
 SANITIZE = ROOT / "tests" / "nbval.cfg"
-HALVES = ("iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAAAAAA6fptVAAAACklEQVR4nGNgAAAAAgABSK+kcQAAAABJRU5ErkJggg==",
-          "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAAAAAA6fptVAAAACklEQVR4nGP4DwABAQEAsTXG/wAAAABJRU5ErkJggg==")
+HALVES = (
+    "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAAAAAA6fptVAAAACklEQVR4nGNgAAAAAgABSK+kcQAAAABJRU5ErkJggg==",
+    "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAAAAAA6fptVAAAACklEQVR4nGP4DwABAQEAsTXG/wAAAABJRU5ErkJggg==",
+)
 """A black and a white dot."""
 SHOWS = f"""
 ```{{code-cell}} python
@@ -53,8 +55,22 @@ def drawn(tmp_path_factory) -> Path:
     with (root / "book/toy/heun.md").open("a", encoding="utf-8") as page:
         page.write(SHOWS)
     for profile in ("smoke", "book"):
-        assert main(["run", "--root", str(root), "toy/heun", *(["toy/euler"] if profile == "smoke" else []),
-                     "--profile", profile, "--jobs", "2"]) == 0
+        assert (
+            main(
+                [
+                    "run",
+                    "--root",
+                    str(root),
+                    "toy/heun",
+                    *(["toy/euler"] if profile == "smoke" else []),
+                    "--profile",
+                    profile,
+                    "--jobs",
+                    "2",
+                ]
+            )
+            == 0
+        )
     return root
 
 
@@ -92,7 +108,8 @@ def test_green_as_stored(root, capfd):
     assert sorted(line.split()[:2] for line in lines[:2]) == [["done", "toy/euler"], ["done", "toy/heun"]]
     assert lines[-2] == (
         "verified 3 claims on 2 pages, 4 numbers, the outputs of 8 cells and 1 figure (2 of 2 pages to the bit): "
-        "every verdict is as accepted, every number and output as stored")
+        "every verdict is as accepted, every number and output as stored"
+    )
     assert {p: p.read_bytes() for p in (root / "results").rglob("*.*")} == before
 
 
@@ -101,8 +118,12 @@ def test_red_in_every_way_at_once(root, capfd):
     number replaced, record and hash fitting.
     """
     edit(root, "lib/contdepth/schemes/euler.py", "1.0", "1.2")
-    edit(root, "book/toy/claims.yml", "{above: 1.5, reason: room, accepted: reproduced}",
-         "{above: 1.5, reason: room, accepted: not reproduced}")
+    edit(
+        root,
+        "book/toy/claims.yml",
+        "{above: 1.5, reason: room, accepted: reproduced}",
+        "{above: 1.5, reason: room, accepted: not reproduced}",
+    )
     heun = root / "results/smoke/toy/heun.ipynb"
     restamp(heun, '"value": 2.0\n', '"value": 2.0000001\n')
     restamp(heun, hashlib.sha256(base64.b64decode(HALVES[0])).hexdigest(), "ab" * 32)
@@ -127,10 +148,15 @@ def test_red_in_every_way_at_once(root, capfd):
 def test_what_would_switch_the_comparison_off_does_not(root, capfd):
     """A count taken away, a tag and a comment that nbval honours, code that is no longer the stored run's."""
     restamp(root / "results/smoke/toy/euler.ipynb", '"execution_count": 4', '"execution_count": null')
-    edit(root, "book/toy/heun.md", 'print("addresses", hex(2**40))',
-         '# NBVAL_IGNORE_OUTPUT\nprint("addresses", 1)')
-    edit(root, "book/toy/heun.md", '```{code-cell} python\nfrom companion import',
-         '```{code-cell} python\n:tags: [nbval-skip]\nfrom companion import')
+    edit(
+        root, "book/toy/heun.md", 'print("addresses", hex(2**40))', '# NBVAL_IGNORE_OUTPUT\nprint("addresses", 1)'
+    )
+    edit(
+        root,
+        "book/toy/heun.md",
+        "```{code-cell} python\nfrom companion import",
+        "```{code-cell} python\n:tags: [nbval-skip]\nfrom companion import",
+    )
     status, lines = verify(root, capfd)
     assert status == 1
     assert "Cell 4: Stored cell has no execution count: it was not run, or its count was removed" in lines
@@ -141,7 +167,8 @@ def test_what_would_switch_the_comparison_off_does_not(root, capfd):
     ]
     assert found[-1] == (
         "toy/heun (smoke): code cell 4: the stored run has 'from IPython.display import display', the page now "
-        "'from IPython.display import display'; run the page again")
+        "'from IPython.display import display'; run the page again"
+    )
 
 
 def test_a_page_that_fails_and_a_run_that_is_missing(root, capfd):
@@ -163,7 +190,8 @@ def test_a_page_that_replaces_the_library_while_it_runs_is_told(root, capfd):
     assert status == 1
     assert told(lines) == [
         "toy/heun (smoke): after the last cell contdepth.schemes.heun_slope is not what its file imports",
-        "toy/heun (smoke): after the last cell contdepth.schemes.heun.slope is not the function of its file"]
+        "toy/heun (smoke): after the last cell contdepth.schemes.heun.slope is not the function of its file",
+    ]
 
 
 def test_at_book_figures_are_there_and_a_replaced_one_is_told(root, capfd):
@@ -172,7 +200,8 @@ def test_at_book_figures_are_there_and_a_replaced_one_is_told(root, capfd):
     status, lines = verify(root, capfd, "--profile", "book", "toy/heun")
     assert status == 1
     assert told(lines) == [
-        "toy/heun (book): code cell 3, figure 1: stored a figure of other bytes than the page draws"]
+        "toy/heun (book): code cell 3, figure 1: stored a figure of other bytes than the page draws"
+    ]
 
 
 def test_nothing_to_verify_is_a_finding(toy, capfd):
@@ -188,24 +217,57 @@ def test_nbval_on_its_own_sees_an_edited_line_and_takes_other_notebooks(root):
     other = root / "mine.ipynb"
     shutil.copy(notebook, other)
     done = subprocess.run(
-        [sys.executable, "-m", "pytest", "--nbval", "-p", "companion.rerun.plugin", "-c", os.devnull, "-q",
-         "--collect-only", "--rootdir", str(root), str(notebook), str(other)],
-        capture_output=True, text=True, check=True)
+        [
+            sys.executable,
+            "-m",
+            "pytest",
+            "--nbval",
+            "-p",
+            "companion.rerun.plugin",
+            "-c",
+            os.devnull,
+            "-q",
+            "--collect-only",
+            "--rootdir",
+            str(root),
+            str(notebook),
+            str(other),
+        ],
+        capture_output=True,
+        text=True,
+        check=True,
+    )
     items = [line for line in done.stdout.splitlines() if "::" in line]
     assert [line for line in items if line.endswith("::page")] == ["results/smoke/toy/euler.ipynb::page"]
     assert len(items) == 4 + 1 + 4
 
 
-@pytest.mark.parametrize(("old", "new", "told"), [
-    ('print("width", width)', '# NBVAL_IGNORE_OUTPUT\nprint("width", width)',
-     "3: expected every output to be compared, found the comment NBVAL_IGNORE_OUTPUT"),
-    ('```{code-cell} python\nlosses', '```{code-cell} python\n:tags: [nbval-ignore-output]\nlosses',
-     "3: expected every output to be compared, found the tag nbval-ignore-output; tag a cell that shows measured "
-     "times clock"),
-    ('print("width", width)', 'print("width", width)\nIPython.display.clear_output()',
-     "3: expected outputs that stay as they were shown, found a call of clear_output"),
-    ('print("width", width)', 'display(width, display_id="a")',
-     "3: expected outputs that stay as they were shown, found display_id= in a call of display")])
+@pytest.mark.parametrize(
+    ("old", "new", "told"),
+    [
+        (
+            'print("width", width)',
+            '# NBVAL_IGNORE_OUTPUT\nprint("width", width)',
+            "3: expected every output to be compared, found the comment NBVAL_IGNORE_OUTPUT",
+        ),
+        (
+            "```{code-cell} python\nlosses",
+            "```{code-cell} python\n:tags: [nbval-ignore-output]\nlosses",
+            "3: expected every output to be compared, found the tag nbval-ignore-output; tag a cell that shows "
+            "measured times clock",
+        ),
+        (
+            'print("width", width)',
+            'print("width", width)\nIPython.display.clear_output()',
+            "3: expected outputs that stay as they were shown, found a call of clear_output",
+        ),
+        (
+            'print("width", width)',
+            'display(width, display_id="a")',
+            "3: expected outputs that stay as they were shown, found display_id= in a call of display",
+        ),
+    ],
+)
 def test_a_page_that_would_escape_is_refused(toy, capsys, old, new, told):
     edit(toy, "book/toy/euler.md", old, new)
     assert main(["check-ledger", "--root", str(toy)]) == 2
@@ -219,9 +281,13 @@ def test_imports_may_move_and_words_may_change(root):
     pairs, unlike = pair_cells(page, record, notebook)
     assert unlike is None and len(pairs) == 4 and all(pair.stored for pair in pairs)
     edit(root, "book/toy/heun.md", "from IPython.display import display\n", "")
-    edit(root, "book/toy/heun.md", '```{code-cell} python\nfrom companion import begin, check',
-         '```{code-cell} python\nfrom IPython.display import display\n```\n\n'
-         '```{code-cell} python\nfrom companion import begin, check  # both')
+    edit(
+        root,
+        "book/toy/heun.md",
+        "```{code-cell} python\nfrom companion import begin, check",
+        "```{code-cell} python\nfrom IPython.display import display\n```\n\n"
+        "```{code-cell} python\nfrom companion import begin, check  # both",
+    )
     pairs, unlike = pair_cells(find_page(root, "toy/heun"), record, notebook)
     assert unlike is None and [pair.stored is None for pair in pairs] == [False, False, True, False, False]
     assert pairs[-1].outputs and not pairs[2].outputs and pairs[2].executed
@@ -255,14 +321,16 @@ def test_figures_by_bytes_and_by_looks():
     assert figure_difference([same, other], [same, other], exact=True) == (2, None)
     assert figure_difference([removed], [same], exact=True) == (1, None)
     assert figure_difference([removed], [other], exact=True)[1] == (
-        "figure 1: stored a figure of other bytes than the page draws")
-    assert figure_difference([removed], [other], exact=False) == (0, None)    # only a hash: nothing to look at
+        "figure 1: stored a figure of other bytes than the page draws"
+    )
+    assert figure_difference([removed], [other], exact=False) == (0, None)  # only a hash: nothing to look at
     assert figure_difference([same], [picture(20)], exact=False) == (1, None)
     assert "looks other" in figure_difference([same], [other], exact=False)[1]
     assert "60 × 40 pixels" in figure_difference([same], [picture(0, (50, 40))], exact=False)[1]
     assert figure_difference([same], [], exact=False)[1] == "stored 1 figures, found 0"
     assert figure_difference([{"data": {"image/svg+xml": "<svg/>"}}], [same], exact=True)[1] == (
-        "figure 1: stored image/svg+xml, found image/png")
+        "figure 1: stored image/svg+xml, found image/png"
+    )
 
 
 def test_every_sanitising_pair_is_read():

@@ -31,9 +31,7 @@ PAGE = "book/toy/euler.md"
 
 
 def stored(root: Path) -> dict[str, bytes]:
-    return {
-        str(p.relative_to(root)): p.read_bytes() for p in sorted((root / "results").rglob("*")) if p.is_file()
-    }
+    return {str(p.relative_to(root)): p.read_bytes() for p in sorted((root / "results").rglob("*")) if p.is_file()}
 
 
 def run(root: Path, *arguments: str) -> int:
@@ -100,8 +98,10 @@ def test_smoke_runs_keep_only_the_hashes_of_pictures(ran, capsys):
     assert run(ran, "toy/euler", "--profile", "smoke") == run(ran, "toy/euler") == 0
     mine = ran / "mine"
     assert run(ran, "toy/euler", "--profile", "smoke", "-p", "width=2", "--out", str(mine)) == 0
-    shown = {path: json.loads((path / "toy/euler.ipynb").read_text())["cells"][-1]["outputs"][-2:] for path in (
-        ran / "results/smoke", ran / "results/book", mine / "smoke")}
+    shown = {
+        path: json.loads((path / "toy/euler.ipynb").read_text())["cells"][-1]["outputs"][-2:]
+        for path in (ran / "results/smoke", ran / "results/book", mine / "smoke")
+    }
     first, only = shown[ran / "results/smoke"]
     digest = hashlib.sha256(base64.b64decode("iVBORw0KGgo=")).hexdigest()
     assert first["data"] == {"text/plain": ["<Figure>"]} and only["data"] == {}
@@ -178,9 +178,7 @@ def test_a_library_that_changes_under_a_run_is_refused(ran, capsys):
 def start_sleeping(root: Path) -> tuple[subprocess.Popen, psutil.Process]:
     """Start a run that hangs in its last cell; return the command and its worker once the cell is reached."""
     mark = root / "reached"
-    edit(
-        root, PAGE, 'print("width", width)', f"open({str(mark)!r}, 'w').close(); import time; time.sleep(120)"
-    )
+    edit(root, PAGE, 'print("width", width)', f"open({str(mark)!r}, 'w').close(); import time; time.sleep(120)")
     command = subprocess.Popen(
         [
             sys.executable,
@@ -226,8 +224,7 @@ def test_interruption_leaves_the_previous_run_and_no_process(ran, how):
     [
         (
             "stepz=[1]",
-            "parameter stepz: expected one of profile, steps, width, found an unknown name; did "
-            "you mean 'steps'?",
+            "parameter stepz: expected one of profile, steps, width, found an unknown name; did you mean 'steps'?",
         ),
         (
             "steps=3",
@@ -268,7 +265,7 @@ def test_variations_are_run_into_their_own_folder(ran, capsys):
     record = json.loads(stored.read_text(encoding="utf-8"))
     assert record["parameters"]["width"] == 0.75 and "toy.euler.order" in record["checks"]
     written = stored.stat().st_mtime_ns
-    assert main(["vary", "--root", str(ran)]) == 0 and stored.stat().st_mtime_ns == written   # fresh: left alone
+    assert main(["vary", "--root", str(ran)]) == 0 and stored.stat().st_mtime_ns == written  # fresh: left alone
     assert main(["stale", "--root", str(ran), "--profile", "smoke"]) == 0
     stored.parents[2].rename(ran / "results/variations/narrow")
     capsys.readouterr()
@@ -319,9 +316,7 @@ def test_not_attempted_pages_are_left_out_unless_named(toy, capsys):
     assert plan(pages, "paper", progress=Progress()) == []
     assert "skip   toy/euler (paper)  not attempted: no GPU" in capsys.readouterr().out
     assert [job.label for job in plan(pages[:1], "paper", named=True)] == ["toy/euler (paper)"]
-    with pytest.raises(
-        PageError, match="page toy/heun: expected one of its profiles smoke, book, found 'paper'"
-    ):
+    with pytest.raises(PageError, match="page toy/heun: expected one of its profiles smoke, book, found 'paper'"):
         plan(pages[1:], "paper", named=True)
 
 

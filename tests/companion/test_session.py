@@ -41,9 +41,7 @@ def shown(monkeypatch):
     outputs = []
     shell = SimpleNamespace(kernel=object(), execution_count=1)
     monkeypatch.setattr(session, "_shell", lambda: shell)
-    monkeypatch.setattr(
-        "IPython.display.display", lambda data, raw, metadata: outputs.append((data, metadata))
-    )
+    monkeypatch.setattr("IPython.display.display", lambda data, raw, metadata: outputs.append((data, metadata)))
     return SimpleNamespace(outputs=outputs, shell=shell)
 
 
@@ -65,17 +63,18 @@ def test_the_runner_stores_one_stable_line_and_numbers_without_a_verdict(run, sh
     (data, metadata), (empty, noted) = shown.outputs
     assert data == {"text/plain": "toy.euler.loss: measured (book)"}
     payload = metadata["companion"]["check"]
-    assert payload == json.loads(json.dumps(payload)) == {
-        "claim": "toy.euler.loss", "profile": "book", "values": [3.0, 1.0, 2.0], "seeds": [0, 1, 2]}
+    assert (
+        payload
+        == json.loads(json.dumps(payload))
+        == {"claim": "toy.euler.loss", "profile": "book", "values": [3.0, 1.0, 2.0], "seeds": [0, 1, 2]}
+    )
     assert checked.verdict == "undecided" and checked.interval[0] < 0 < checked.interval[1]
     assert (empty, noted) == ({"text/plain": ""}, {"companion": {"note": {"name": "finest", "value": 80}}})
     notebook = {"cells": [{"outputs": [{"metadata": m} for _, m in shown.outputs]}, {}]}
     checks, values = extract(notebook)
     assert checks == {"toy.euler.loss": {"values": [3.0, 1.0, 2.0], "seeds": [0, 1, 2]}}
     assert values == {"finest": 80}
-    with pytest.raises(
-        CompanionError, match="check toy.euler.loss: expected once in a notebook, found twice"
-    ):
+    with pytest.raises(CompanionError, match="check toy.euler.loss: expected once in a notebook, found twice"):
         extract({"cells": notebook["cells"] * 2})
 
 
@@ -129,14 +128,10 @@ def test_errors_are_one_sentence(run, monkeypatch):
         PageError, match="expected one of toy/euler, toy/heun, found 'toy/eulr'; did you mean 'toy/euler'"
     ):
         begin("toy/eulr", profile="book")
-    with pytest.raises(
-        PageError, match="page toy/heun: expected one of its profiles smoke, book, found 'paper'"
-    ):
+    with pytest.raises(PageError, match="page toy/heun: expected one of its profiles smoke, book, found 'paper'"):
         begin("toy/heun", profile="paper")
     monkeypatch.setattr(session, "_run", None)
-    with pytest.raises(
-        CheckError, match=r'check: expected begin\("chapter/page", profile=profile\) before it'
-    ):
+    with pytest.raises(CheckError, match=r'check: expected begin\("chapter/page", profile=profile\) before it'):
         check("toy.euler.order", 1.0)
 
 
@@ -167,8 +162,7 @@ def test_import_is_light():
         "print([m for m in heavy if m in sys.modules])"
     )
     assert (
-        subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout
-        == "[]\n"
+        subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout == "[]\n"
     )
 
 

@@ -55,9 +55,11 @@ def words(html: str) -> str:
 def test_the_box_of_a_page_tells_run_and_carry(book: Path) -> None:
     page = page_text(book, "book/toy/orders")
     start = page.index('class="companion-provenance"')
-    box = page[start:page.index("</aside>", start)]
-    assert ("Carried on 24 December 2026 from commit 012345678 (run of 21 November 2026) to commit fedcba987 with "
-            "local changes: 1 check, 2 figures equal to the bit at smoke Carry") in words(box)
+    box = page[start : page.index("</aside>", start)]
+    assert (
+        "Carried on 24 December 2026 from commit 012345678 (run of 21 November 2026) to commit fedcba987 with "
+        "local changes: 1 check, 2 figures equal to the bit at smoke Carry"
+    ) in words(box)
     assert f'href="{REPOSITORY}/{FROM}"' in box and f'href="{REPOSITORY}/{TO}"' in box
     assert re.search(r'href="\.\./\.\./_downloads/[^"]+/orders\.carry\.json"', box)
     assert "21 November 2026, carried on 24 December 2026" in words(box) and "Stale" not in box
@@ -67,22 +69,22 @@ def test_the_box_of_a_page_tells_run_and_carry(book: Path) -> None:
 
 def test_the_claims_table_tells_the_state_and_marks_clocks(book: Path) -> None:
     page = page_text(book, "book/toy/claims")
-    euler = page[page.index('id="claim-toy-order-euler"'):page.index('id="claim-toy-gap"')]
+    euler = page[page.index('id="claim-toy-order-euler"') : page.index('id="claim-toy-gap"')]
     assert words(euler).count("run of 21 November 2026, carried on 24 December 2026 to fedcba987") == 1
     assert page.count("carried on 24 December 2026") == 2, "one line each for the two claims of the carried run"
     assert page.count("measured by a clock</abbr>") == 1 and '<abbr title="Its value depends on time' in page
-    imagenet = words(page[page.index('id="claim-toy-imagenet"'):])
+    imagenet = words(page[page.index('id="claim-toy-imagenet"') :])
     assert "claim of the paper · training · measured by a clock" in imagenet
 
 
 def test_the_explorer_tells_the_state_and_marks_clocks(book: Path) -> None:
     page = page_text(book, "book/claims")
-    gap = words(page[page.index('id="all-toy-gap"'):page.index('id="all-toy-imagenet"')])
+    gap = words(page[page.index('id="all-toy-gap"') : page.index('id="all-toy-imagenet"')])
     assert "run of 21 November 2026 at 012345678, carried on 24 December 2026 to fedcba987; cell; run" in gap
-    imagenet = page[page.index('id="all-toy-imagenet"'):page.index("</table>")]
+    imagenet = page[page.index('id="all-toy-imagenet"') : page.index("</table>")]
     assert "training, measured by a clock" in words(imagenet) and page.count("measured by a clock</abbr>") == 1
-    runs = page[page.index('<table class="explorer-runs"'):]
-    line = runs[runs.index('id="run-toy-orders-book"'):runs.index('id="run-toy-orders-paper"')]
+    runs = page[page.index('<table class="explorer-runs"') :]
+    line = runs[runs.index('id="run-toy-orders-book"') : runs.index('id="run-toy-orders-paper"')]
     assert "carried on 24 December 2026 to fedcba987 with local changes; record, notebook, carry" in words(line)
     assert runs.count("carried on") == 1 and f'href="{REPOSITORY}/{TO}"' in line
 
@@ -109,7 +111,13 @@ def test_the_open_data_have_states_and_carries(book: Path, tmp_path: Path) -> No
         rows = {(row["id"], row["profile"]): row for row in csv.DictReader(file)}
     row, other = rows["toy.gap", "book"], rows["toy.order.euler", "smoke"]
     assert [row[key] for key in ("state", "carried_date", "carried_from", "carried_to", "settled", "clock")] == [
-        "carried", "2026-12-24T08:00:00+00:00", FROM, TO, "", "false"]
+        "carried",
+        "2026-12-24T08:00:00+00:00",
+        FROM,
+        TO,
+        "",
+        "false",
+    ]
     assert (other["state"], other["carried_date"], rows["toy.imagenet", "book"]["clock"]) == ("fresh", "", "true")
 
 

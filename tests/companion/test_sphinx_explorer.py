@@ -76,8 +76,11 @@ def book(tmp_path_factory: pytest.TempPathFactory) -> Path:
     root = write_book(tmp_path_factory.mktemp("toy"))
     (root / "book/claims.md").write_text(PAGE, encoding="utf-8")
     edit(root / "_toc.yml", "parts:\n", "parts:\n  - caption: All\n    chapters:\n      - file: book/claims\n")
-    edit(root / "book/toy/claims.yml", "reason: The next term of the error, accepted: reproduced}\n      book",
-         'reason: "At smoke, see {claim}`toy.gap`", accepted: reproduced}\n      book')
+    edit(
+        root / "book/toy/claims.yml",
+        "reason: The next term of the error, accepted: reproduced}\n      book",
+        'reason: "At smoke, see {claim}`toy.gap`", accepted: reproduced}\n      book',
+    )
     done = build(root)
     assert done.returncode == 0, done.stderr[-3000:]
     return root
@@ -87,7 +90,7 @@ def book(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def rows(book: Path) -> dict[str, dict]:
     page = page_text(book, "book/claims")
     start = page.index('<table class="explorer"')
-    return Rows(page[start:page.index("</table>", start)]).found
+    return Rows(page[start : page.index("</table>", start)]).found
 
 
 def exported(book: Path) -> list[dict]:
@@ -101,18 +104,26 @@ def test_filters_see_what_the_data_say(book: Path, rows: dict[str, dict]) -> Non
     for claim, row in zip(claims, rows.values(), strict=True):
         assert row["attributes"]["data-chapter"] == claim["chapter"]
         assert row["attributes"]["data-kind"] == claim["kind"]
-        assert row["verdicts"] == {"": slug(claim["verdict"]), **{
-            profile: slug(outcome["verdict"]) for profile, outcome in claim["profiles"].items()}}
+        assert row["verdicts"] == {
+            "": slug(claim["verdict"]),
+            **{profile: slug(outcome["verdict"]) for profile, outcome in claim["profiles"].items()},
+        }
 
 
 def test_rows_hold_everything_without_scripts(book: Path, rows: dict[str, dict]) -> None:
     text = " ".join(rows["all-toy-gap"]["text"].split())
-    for part in ("toy.gap The two-step network has a lower error.", "Toy training", "undecided",
-                 "−0.23 [−0.99, 0.53]", "Table 1, row 56 · claim of the paper",
-                 "−0.66† percentage points; against a quoted baseline; source L",
-                 "Independent−0.25 percentage points; one seed; source L, P",
-                 "−0.23 [−0.99, 0.53] percentage points, 3 seeds (0–2); expected < 0 (refuted if > 0.1); cell",
-                 "no GPU was available; 12.5 h on one RTX 2070 Super", "Half of the paper’s gain"):
+    for part in (
+        "toy.gap The two-step network has a lower error.",
+        "Toy training",
+        "undecided",
+        "−0.23 [−0.99, 0.53]",
+        "Table 1, row 56 · claim of the paper",
+        "−0.66† percentage points; against a quoted baseline; source L",
+        "Independent−0.25 percentage points; one seed; source L, P",
+        "−0.23 [−0.99, 0.53] percentage points, 3 seeds (0–2); expected < 0 (refuted if > 0.1); cell",
+        "no GPU was available; 12.5 h on one RTX 2070 Super",
+        "Half of the paper’s gain",
+    ):
         assert part in text, part
     page = page_text(book, "book/claims")
     assert re.search(r'<form class="explorer-filters" hidden', page), "filters show before the script runs"
@@ -121,29 +132,43 @@ def test_rows_hold_everything_without_scripts(book: Path, rows: dict[str, dict])
 
 def test_texts_of_the_ledger_keep_their_markup(book: Path) -> None:
     page = page_text(book, "book/claims")
-    row = page[page.index('id="all-toy-order-euler"'):page.index('id="all-toy-gap"')]
+    row = page[page.index('id="all-toy-order-euler"') : page.index('id="all-toy-gap"')]
     assert r"\(u + h f(u)\)" in row and "_static/mathjax/tex-svg-full.js" in page
     assert 'href="toy/claims.html#claim-toy-gap"' in row, "a role in a reason leads nowhere"
 
 
 def test_links_lead_to_check_run_and_stable_address(book: Path) -> None:
     page = page_text(book, "book/claims")
-    for address in ("toy/orders.html#check-toy-gap", "#run-toy-orders-book", "toy/claims.html#claim-toy-gap",
-                    "#source-toy-L", "https://example.org/report"):
+    for address in (
+        "toy/orders.html#check-toy-gap",
+        "#run-toy-orders-book",
+        "toy/claims.html#claim-toy-gap",
+        "#source-toy-L",
+        "https://example.org/report",
+    ):
         assert f'href="{address}"' in page, address
     assert page_text(book, "book/toy/orders").count('id="check-toy-gap"') == 1
     assert "claim-" not in "".join(re.findall(r' id="([^"]+)"', page)), "ids of the chapters' tables"
-    runs = page[page.index('<table class="explorer-runs"'):]
-    for part in ("make reproduce PROFILE=book CHAPTER=toy PAGE=orders", "21 November 2026, 3.1 min",
-                 "not run: no GPU was available; 12.5 h on one RTX 2070 Super"):
+    runs = page[page.index('<table class="explorer-runs"') :]
+    for part in (
+        "make reproduce PROFILE=book CHAPTER=toy PAGE=orders",
+        "21 November 2026, 3.1 min",
+        "not run: no GPU was available; 12.5 h on one RTX 2070 Super",
+    ):
         assert part in runs, part
     assert len(re.findall(r'href="\.\./_downloads/[^"]+/orders\.(?:json|ipynb)"', runs)) == 4
 
 
 def test_built_pages_are_clean_and_carry_the_data(book: Path) -> None:
     built = site.Site(book / "_build/html")
-    for check in (site.broken_links, site.outside_loads, site.heading_faults, site.double_ids, site.leftovers,
-                  site.heavy_pages):
+    for check in (
+        site.broken_links,
+        site.outside_loads,
+        site.heading_faults,
+        site.double_ids,
+        site.leftovers,
+        site.heavy_pages,
+    ):
         assert check(built) == [], check.__name__
     page = built.pages["book/claims.html"]
     assert {f"../{name}" for name in FILES} <= set(page.links)
@@ -165,8 +190,11 @@ def test_fields_are_explained_from_the_schema(book: Path) -> None:
 
 def test_wrong_arguments_are_said(tmp_path: Path) -> None:
     root = write_book(tmp_path)
-    edit(root / "book/toy/concept.md", "```{departures}", "```{claims-explorer} rnus\n```\n\n"
-         "```{claims-fields} claims.xml\n```\n\n```{departures}")
+    edit(
+        root / "book/toy/concept.md",
+        "```{departures}",
+        "```{claims-explorer} rnus\n```\n\n```{claims-fields} claims.xml\n```\n\n```{departures}",
+    )
     done = build(root)
     said = " ".join(done.stderr.split())
     assert done.returncode != 0

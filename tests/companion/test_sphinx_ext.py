@@ -65,9 +65,17 @@ def test_given_numbers_stand_as_they_would_if_typed_and_are_counted(book: Path) 
 
 def test_texts_that_a_given_number_parts_are_joined() -> None:
     document = new_document("page")
-    document += nodes.paragraph("", "", nodes.Text("some "), nodes.Text("30"), nodes.Text(" ("),
-                                nodes.math("k", "k"), nodes.Text(") of "), nodes.strong("", "", nodes.Text("all")),
-                                nodes.Text(" 40"))
+    document += nodes.paragraph(
+        "",
+        "",
+        nodes.Text("some "),
+        nodes.Text("30"),
+        nodes.Text(" ("),
+        nodes.math("k", "k"),
+        nodes.Text(") of "),
+        nodes.strong("", "", nodes.Text("all")),
+        nodes.Text(" 40"),
+    )
     JoinTexts(document).apply()
     assert [child.astext() for child in document[0]] == ["some 30 (", "k", ") of ", "all", " 40"]
 
@@ -75,16 +83,27 @@ def test_texts_that_a_given_number_parts_are_joined() -> None:
 def test_what_the_ledgers_no_longer_say_is_listed_with_its_reason(book: Path) -> None:
     text = words(page_text(book, "book/toy/concept"))
     assert "The register has 4 lines: 2 additions, 1 revision, 1 retirement." in text
-    assert ("claim toy.gone retired 7 May 2026 No run can decide it "
-            "claim toy.gap revised 6 May 2026 The region was wider than its reason") in text
+    assert (
+        "claim toy.gone retired 7 May 2026 No run can decide it "
+        "claim toy.gap revised 6 May 2026 The region was wider than its reason"
+    ) in text
 
 
 def test_provenance_says_run_time_hardware_and_links(book: Path) -> None:
     page = page_text(book, ORDERS[:-3])
     text = words(page)
-    for part in ("Outputs: book profile", "21 November 2026", "cpu, 2 threads, Toy CPU", "commit 012345678",
-                 "contdepth 0.1.0", "seeds 0–2", "smoke 4.1 s", "book 3.1 min", "paper not attempted",
-                 "no GPU was available; 12.5 h on one RTX 2070 Super"):
+    for part in (
+        "Outputs: book profile",
+        "21 November 2026",
+        "cpu, 2 threads, Toy CPU",
+        "commit 012345678",
+        "contdepth 0.1.0",
+        "seeds 0–2",
+        "smoke 4.1 s",
+        "book 3.1 min",
+        "paper not attempted",
+        "no GPU was available; 12.5 h on one RTX 2070 Super",
+    ):
         assert part in text
     assert "colab.research.google.com/github/contdepth/companion/blob/notebooks/toy/orders.ipynb" in page
     assert "mybinder.org/v2/gh/contdepth/companion/main?urlpath=lab/tree/results/book/toy/orders.ipynb" in page
@@ -102,10 +121,22 @@ def test_claims_table_shows_every_figure(book: Path) -> None:
     for name in ("claim-toy-order-euler", "claim-toy-gap", "claim-toy-imagenet"):
         assert page.count(f'id="{name}"') == 1
     text = words(page)
-    for part in ("−0.66 percentage points† (unverified)", "against a quoted baseline", "−0.25 percentage points",
-                 "−0.23 [−0.99, 0.53] percentage points", "3 seeds (0–2)", "&lt; 0 (refuted if &gt; 0.1)",
-                 "Half of the paper’s gain", "? undecided", "– not attempted", "12.5 h on one RTX 2070 Super",
-                 "” quoted", "GPU weeks and a licensed data set", "✓ reproduced", "1 ± 0.03"):
+    for part in (
+        "−0.66 percentage points† (unverified)",
+        "against a quoted baseline",
+        "−0.25 percentage points",
+        "−0.23 [−0.99, 0.53] percentage points",
+        "3 seeds (0–2)",
+        "&lt; 0 (refuted if &gt; 0.1)",
+        "Half of the paper’s gain",
+        "? undecided",
+        "– not attempted",
+        "12.5 h on one RTX 2070 Super",
+        "” quoted",
+        "GPU weeks and a licensed data set",
+        "✓ reproduced",
+        "1 ± 0.03",
+    ):
         assert part in text.replace("'", "’"), part
     assert 'scope="rowgroup"' in page and 'scope="row"' in page and 'scope="col"' in page and "<caption>" in page
 
@@ -122,14 +153,22 @@ def test_paper_table_marks_unverified_cells_only(book: Path) -> None:
 
 
 def test_departures_are_listed(book: Path) -> None:
-    assert "First step Not given A plain block The authors' code does so this book" in \
-        words(page_text(book, "book/toy/concept")).replace("’", "'")
+    assert "First step Not given A plain block The authors' code does so this book" in words(
+        page_text(book, "book/toy/concept")
+    ).replace("’", "'")
 
 
 def test_built_pages_are_clean(book: Path) -> None:
     built = site.Site(book / "_build/html")
-    for check in (site.broken_links, site.outside_loads, site.image_faults, site.heading_faults, site.double_ids,
-                  site.leftovers, site.heavy_pages):
+    for check in (
+        site.broken_links,
+        site.outside_loads,
+        site.image_faults,
+        site.heading_faults,
+        site.double_ids,
+        site.leftovers,
+        site.heavy_pages,
+    ):
         assert check(built) == [], check.__name__
 
 
@@ -164,12 +203,19 @@ def tampered_notebook(root: Path) -> None:
 
 
 def wrong_names(root: Path) -> None:
-    for old, new in (("{claim}`toy.gap`", "{claim}`toy.gab`"), ("{noted}`accuracy`", "{noted}`acuracy`"),
-                     ("euler@smoke", "euler@gpu"), ("accuracy:.1f", "accuracy:.1q"),
-                     ("{paper-says}`toy.order.euler`", "{paper-says}`toy.imagenet`")):
+    for old, new in (
+        ("{claim}`toy.gap`", "{claim}`toy.gab`"),
+        ("{noted}`accuracy`", "{noted}`acuracy`"),
+        ("euler@smoke", "euler@gpu"),
+        ("accuracy:.1f", "accuracy:.1q"),
+        ("{paper-says}`toy.order.euler`", "{paper-says}`toy.imagenet`"),
+    ):
         edit(root / ORDERS, old, new)
-    for old, new in (("{paper-table} A-1", "{paper-table} A-9"), ("{given}`95 %`", "{given}`most`"),
-                     ("{counted}`given`", "{counted}`typed`")):
+    for old, new in (
+        ("{paper-table} A-1", "{paper-table} A-9"),
+        ("{given}`95 %`", "{given}`most`"),
+        ("{counted}`given`", "{counted}`typed`"),
+    ):
         edit(root / "book/toy/concept.md", old, new)
 
 
@@ -193,8 +239,11 @@ def two_tables_and_torn_record(root: Path) -> None:
 
 
 def unlisted_page(root: Path) -> None:
-    edit(root / "_toc.yml", "      - file: book/toy/claims\n",
-         "      - file: book/toy/claims\n      - file: book/toy/other\n")
+    edit(
+        root / "_toc.yml",
+        "      - file: book/toy/claims\n",
+        "      - file: book/toy/claims\n      - file: book/toy/other\n",
+    )
     text = PAGES[ORDERS].replace("{provenance}", "{note}\nNo box.").replace("fig-orders", "fig-other")
     (root / "book/toy/other.md").write_text(text, encoding="utf-8")
 
@@ -202,31 +251,50 @@ def unlisted_page(root: Path) -> None:
 RERUN = "run: make reproduce PROFILE=book CHAPTER=toy"
 Plant = Callable[[Path], object]
 AUDITED: dict[str, tuple[Plant, str]] = {
-    "drifted code": (lambda root: edit(root / ORDERS, "print(slope(steps))", "print(slope(steps) + 1)"),
-                     f"code cell 3 differs), so it shows no outputs; {RERUN}"),
-    "dropped cell": (lambda root: edit(root / ORDERS, "```{code-cell} ipython3\nprint(slope(steps))\n```\n", ""),
-                     "2 code cells, 3 in the stored run"),
-    "missing run": (lambda root: shutil.rmtree(root / "results/book"),
-                    f"no stored run results/book/toy/orders.ipynb, so the page shows no outputs; {RERUN}"),
+    "drifted code": (
+        lambda root: edit(root / ORDERS, "print(slope(steps))", "print(slope(steps) + 1)"),
+        f"code cell 3 differs), so it shows no outputs; {RERUN}",
+    ),
+    "dropped cell": (
+        lambda root: edit(root / ORDERS, "```{code-cell} ipython3\nprint(slope(steps))\n```\n", ""),
+        "2 code cells, 3 in the stored run",
+    ),
+    "missing run": (
+        lambda root: shutil.rmtree(root / "results/book"),
+        f"no stored run results/book/toy/orders.ipynb, so the page shows no outputs; {RERUN}",
+    ),
     "missing record": (lambda root: (root / "results/book/toy/orders.json").unlink(), "has no record beside it"),
-    "changed library": (lambda root: edit(root / "lib/contdepth/toy.py", "1.0", "2.0"),
-                        "is stale: contdepth.toy:slope changed since the run"),
-    "changed region": (lambda root: edit(root / CLAIMS, "tolerance: 0.03", "tolerance: 0.01"),
-                       "orders.ipynb is no evidence: toy.order.euler (book): accepted reproduced, found not"),
-    "changed kind": (lambda root: edit(root / CLAIMS, "kind: order", "kind: training"),
-                     "is no evidence: claim toy.order.euler, values: expected a list of numbers, found"),
+    "changed library": (
+        lambda root: edit(root / "lib/contdepth/toy.py", "1.0", "2.0"),
+        "is stale: contdepth.toy:slope changed since the run",
+    ),
+    "changed region": (
+        lambda root: edit(root / CLAIMS, "tolerance: 0.03", "tolerance: 0.01"),
+        "orders.ipynb is no evidence: toy.order.euler (book): accepted reproduced, found not",
+    ),
+    "changed kind": (
+        lambda root: edit(root / CLAIMS, "kind: order", "kind: training"),
+        "is no evidence: claim toy.order.euler, values: expected a list of numbers, found",
+    ),
     "tampered notebook": (tampered_notebook, "bytes are not those its record was written for"),
     "tampered record": (tampered_number, "the record and the notebook differ in toy.gap"),
-    "torn record": (lambda root: (root / "results/book/toy/orders.json").write_text('{"schema": 1'),
-                    "orders.json: expected a record"),
-    "torn notebook": (lambda root: (root / "results/smoke/toy/orders.ipynb").write_text('{"cells": ['),
-                      "orders.ipynb is no evidence: expected a notebook, found"),
+    "torn record": (
+        lambda root: (root / "results/book/toy/orders.json").write_text('{"schema": 1'),
+        "orders.json: expected a record",
+    ),
+    "torn notebook": (
+        lambda root: (root / "results/smoke/toy/orders.ipynb").write_text('{"cells": ['),
+        "orders.ipynb is no evidence: expected a notebook, found",
+    ),
     "verdict not accepted": (
         lambda root: edit(root / CLAIMS, "accepted: undecided", "accepted: reproduced"),
-        "orders.ipynb is no evidence: toy.gap (book): accepted reproduced, found undecided"),
+        "orders.ipynb is no evidence: toy.gap (book): accepted reproduced, found undecided",
+    ),
     "missing alt text": (no_alt, "code cell 2 shows an image without alt text"),
-    "broken ledger": (lambda root: edit(root / CLAIMS, "accepted: undecided", "accepted: maybe"),
-                      "claim toy.gap, key expect.book.accepted"),
+    "broken ledger": (
+        lambda root: edit(root / CLAIMS, "accepted: undecided", "accepted: maybe"),
+        "claim toy.gap, key expect.book.accepted",
+    ),
 }
 
 
@@ -246,9 +314,12 @@ def test_a_page_shows_its_stored_run_when_only_import_lines_and_words_changed(tm
     root = write_book(tmp_path)
     (root / "lib/contdepth/toy.py").rename(root / "lib/contdepth/moved.py")
     edit(root / ORDERS, "\nfrom contdepth.toy import slope\n", "\n")
-    edit(root / ORDERS, "```{code-cell} ipython3\nprint(slope(steps))",
-         "```{code-cell} ipython3\nfrom contdepth import moved  # here now\n```\n\n```{code-cell} ipython3\n"
-         "print(moved.slope(\n    steps\n))")
+    edit(
+        root / ORDERS,
+        "```{code-cell} ipython3\nprint(slope(steps))",
+        "```{code-cell} ipython3\nfrom contdepth import moved  # here now\n```\n\n```{code-cell} ipython3\n"
+        "print(moved.slope(\n    steps\n))",
+    )
     assert audited(root) == ""
     store = Store(root)
     code = [cell for cell in executed(store, store.pages["toy/orders"])["cells"] if cell["cell_type"] == "code"]
@@ -268,27 +339,36 @@ def test_the_audit_names_a_planted_fault(fault: str, tmp_path: Path) -> None:
 
 BUILT: dict[str, tuple[tuple[Plant, ...], tuple[str, ...]]] = {
     "drifted code, claim without a row, page without a plan": (
-        (AUDITED["drifted code"][0], row_lost_and_page_unlisted), (
-        "orders.md: WARNING: its code is not the code of the stored run", AUDITED["drifted code"][1],
-        "no claims-table of this book shows the claim toy.gap",
-        "the page has code cells, but no runs.yml lists it",
-        "WARNING: the image book/toy/bare.png has no alt text")),
+        (AUDITED["drifted code"][0], row_lost_and_page_unlisted),
+        (
+            "orders.md: WARNING: its code is not the code of the stored run",
+            AUDITED["drifted code"][1],
+            "no claims-table of this book shows the claim toy.gap",
+            "the page has code cells, but no runs.yml lists it",
+            "WARNING: the image book/toy/bare.png has no alt text",
+        ),
+    ),
     "stale record without alt text, roles and tables that name nothing": (
-        (stale_without_alt, wrong_names), (
-        "is stale: contdepth.toy:slope changed since the run",
-        "toy.order.euler (book): accepted reproduced, found not",
-        "claim toy.gap, seeds: expected it only for a claim of kind training, found kind bound",
-        "code cell 2 shows an image without alt text",
-        "{claim}: no ledger holds the claim 'toy.gab'; did you mean 'toy.gap'?",
-        "{noted}: the record of 'toy/orders' at 'book' notes no 'acuracy'; it notes accuracy",
-        "{ours}: expected one of the profiles smoke, book, paper behind @, found 'gpu'",
-        "{noted}: the format '.1q' does not fit",
-        "{paper-says}: the ledger gives no paper figure for 'toy.imagenet'",
-        "{given}: expected a number with its signs and without letters, found 'most'; leave words",
-        "{counted}: expected given, found 'typed'",
-        "{paper-table}: the ledger of toy has no table 'A-9'; it has A-1")),
-    "two claims tables, torn smoke record": ((two_tables_and_torn_record,), (
-        "already has its row on", "orders.json: expected a record")),
+        (stale_without_alt, wrong_names),
+        (
+            "is stale: contdepth.toy:slope changed since the run",
+            "toy.order.euler (book): accepted reproduced, found not",
+            "claim toy.gap, seeds: expected it only for a claim of kind training, found kind bound",
+            "code cell 2 shows an image without alt text",
+            "{claim}: no ledger holds the claim 'toy.gab'; did you mean 'toy.gap'?",
+            "{noted}: the record of 'toy/orders' at 'book' notes no 'acuracy'; it notes accuracy",
+            "{ours}: expected one of the profiles smoke, book, paper behind @, found 'gpu'",
+            "{noted}: the format '.1q' does not fit",
+            "{paper-says}: the ledger gives no paper figure for 'toy.imagenet'",
+            "{given}: expected a number with its signs and without letters, found 'most'; leave words",
+            "{counted}: expected given, found 'typed'",
+            "{paper-table}: the ledger of toy has no table 'A-9'; it has A-1",
+        ),
+    ),
+    "two claims tables, torn smoke record": (
+        (two_tables_and_torn_record,),
+        ("already has its row on", "orders.json: expected a record"),
+    ),
 }
 
 
@@ -323,8 +403,10 @@ def line(verdict: str, claim: str, anchor: str = "") -> str:
     """Return the line of a check on the page."""
     sign, name = {"reproduced": "✓", "not reproduced": "✗", "undecided": "?"}[verdict], claim.replace(".", "-")
     kind = verdict.replace(" ", "-")
-    return (f'<p class="companion-verdict {kind}"{anchor}><span aria-hidden="true">{sign}</span> '
-            f'<a href="claims.html#claim-{name}">{claim}</a>: {verdict} (book)</p>')
+    return (
+        f'<p class="companion-verdict {kind}"{anchor}><span aria-hidden="true">{sign}</span> '
+        f'<a href="claims.html#claim-{name}">{claim}</a>: {verdict} (book)</p>'
+    )
 
 
 def test_the_line_of_a_check_is_drawn_once_with_its_anchor(book: Path) -> None:
@@ -338,13 +420,21 @@ def test_the_line_of_a_check_is_drawn_once_with_its_anchor(book: Path) -> None:
 def test_only_the_first_line_of_a_claim_has_the_anchor(book: Path) -> None:
     store, named = Store(book), set()
     cells = nbformat.read(book / "results/book/toy/orders.ipynb", as_version=4).cells
-    check = next(output for cell in cells for output in cell.get("outputs", ())
-                 if "check" in output.get("metadata", {}).get("companion", {}))
+    check = next(
+        output
+        for cell in cells
+        for output in cell.get("outputs", ())
+        if "check" in output.get("metadata", {}).get("companion", {})
+    )
     first, second = (drawn(check, store, named=named).data for _ in range(2))
     assert 'id="check-toy-order-euler"' in first["text/html"] and "id=" not in second["text/html"]
     assert first["text/plain"] == "toy.order.euler: reproduced (book)"
-    assert drawn(check, store, "https://example.org/toy/").data["text/html"].count(
-        'href="https://example.org/toy/claims.html#claim-toy-order-euler"') == 1
+    assert (
+        drawn(check, store, "https://example.org/toy/")
+        .data["text/html"]
+        .count('href="https://example.org/toy/claims.html#claim-toy-order-euler"')
+        == 1
+    )
     gone = {**check, "metadata": {"companion": {"check": {"claim": "toy.gone", "profile": "book", "value": 1}}}}
     assert drawn(gone, store) is gone
 
@@ -353,10 +443,13 @@ def test_only_the_first_line_of_a_claim_has_the_anchor(book: Path) -> None:
 def test_a_page_follows_its_ledger_without_a_full_build(tmp_path: Path) -> None:
     root = write_book(tmp_path)
     text = PAGES[ORDERS].partition("Euler has order")[0].replace("```{provenance}\n```\n", "")
-    (root / ORDERS).write_text(text, encoding="utf-8")      # nothing else that makes the page depend on the ledger
+    (root / ORDERS).write_text(text, encoding="utf-8")  # nothing else that makes the page depend on the ledger
     assert build(root).returncode == 0
-    edit(root / CLAIMS, "tolerance: 0.03, reason: The next term of the error, accepted: reproduced",
-         "tolerance: 0.01, reason: The next term of the error, accepted: not reproduced")
+    edit(
+        root / CLAIMS,
+        "tolerance: 0.03, reason: The next term of the error, accepted: reproduced",
+        "tolerance: 0.01, reason: The next term of the error, accepted: not reproduced",
+    )
     done = build(root, everything=False)
     assert done.returncode == 0, done.stderr[-3000:]
     assert line("not reproduced", "toy.order.euler", ' id="check-toy-order-euler"') in page_text(root, ORDERS[:-3])

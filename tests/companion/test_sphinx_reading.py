@@ -51,10 +51,11 @@ MORE = {
     "book/notation.yml": NOTATION,
     "book/notation.md": "# Notation\n\n```{notation-table}\n```\n",
     "book/glossary.md": "# Glossary\n\n```{glossary}\nforward Euler\nEuler's scheme\n    The simplest scheme.\n\n"
-                        "order\n    A power of the step.\n\nunused\n    A word that no page links to.\n```\n",
+    "order\n    A power of the step.\n\nunused\n    A word that no page links to.\n```\n",
     "book/toy/concept.md": PAGES["book/toy/concept.md"].replace(
         "Networks are",
-        "```{symbols} step, state\n```\n\nBy {term}`forward Euler` and {term}`Euler's scheme` networks are"),
+        "```{symbols} step, state\n```\n\nBy {term}`forward Euler` and {term}`Euler's scheme` networks are",
+    ),
 }
 
 
@@ -67,8 +68,11 @@ def write(root: Path) -> Path:
     edit(root / "book/toy/orders.md", "We measure orders", "We measure the {term}`power <order>` of orders")
     edit(root / "book/toy/claims.md", "All claims", "By {term}`Euler's scheme`, {term}`forward Euler`: all claims")
     edit(root / "book/index.md", "# A toy companion", "# The idea")
-    edit(root / "_toc.yml", "parts:\n", "parts:\n  - caption: Front\n    chapters:\n      - file: book/notation\n"
-                                        "      - file: book/glossary\n")
+    edit(
+        root / "_toc.yml",
+        "parts:\n",
+        "parts:\n  - caption: Front\n    chapters:\n      - file: book/notation\n      - file: book/glossary\n",
+    )
     return root
 
 
@@ -94,24 +98,27 @@ def line(book: Path, docname: str) -> str:
 
 def test_the_line_says_what_is_needed_and_how_long_it_takes(book: Path) -> None:
     assert line(book, "book/toy/orders") == (
-        r"Before: The idea (what a step \(h\) is); Notation Read: 1 min Run: 3.1 min (book profile, 2 threads)")
+        r"Before: The idea (what a step \(h\) is); Notation Read: 1 min Run: 3.1 min (book profile, 2 threads)"
+    )
     assert line(book, "book/toy/concept") == (
-        r"Before: linear algebra: eigenvalues of \(A\) Read: 1 min, introductory")
+        r"Before: linear algebra: eigenvalues of \(A\) Read: 1 min, introductory"
+    )
     assert line(book, "book/toy/claims") == "For looking things up"
     assert line(book, "book/index") == (
-        "Read: 1 min The book: 2 min to read, 3 min to run (book profile, 2 threads)")
+        "Read: 1 min The book: 2 min to read, 3 min to run (book profile, 2 threads)"
+    )
 
 
 def test_the_line_stands_between_title_and_provenance(book: Path) -> None:
     page = page_text(book, "book/toy/orders")
     title, line_, box = (page.index(text) for text in ("<h1>", "companion-reading", "companion-provenance"))
     assert title < line_ < box
-    assert 'href="concept.html"' in page[page.index('class="companion-reading"'):page.index("Read:")]
+    assert 'href="concept.html"' in page[page.index('class="companion-reading"') : page.index("Read:")]
 
 
 def test_neighbours_come_with_reasons(book: Path) -> None:
     page = page_text(book, "book/toy/orders")
-    foot = page[page.index("prev-next-area"):]
+    foot = page[page.index("prev-next-area") :]
     assert re.search(r'The idea</p>\s*<p class="prev-next-why">The idea\.</p>', foot)
     assert re.search(r'Claims</p>\s*<p class="prev-next-why">All claims\.</p>', foot)
     assert "order &amp; the slope" in page_text(book, "book/toy/concept")
@@ -122,8 +129,8 @@ def test_neighbours_come_with_reasons(book: Path) -> None:
 
 def test_margin_notes_show_symbols_linked_to_their_rows(book: Path) -> None:
     page = page_text(book, "book/toy/concept")
-    note = page[page.index('<aside aria-label="Symbols"'):]
-    note = note[:note.index("</aside>")]
+    note = page[page.index('<aside aria-label="Symbols"') :]
+    note = note[: note.index("</aside>")]
     assert 'class="margin companion-symbols"' in note
     assert 'title="step, in the notation"' in note, "a link needs a name without its formula"
     assert 'href="../notation.html#symbol-step"' in note and r"\(h\)" in note
@@ -155,8 +162,12 @@ def test_faults_are_said_in_one_sentence_each(tmp_path: Path) -> None:
     data = root / "book/reading.yml"
     edit(data, "{page: toy/concept, why", "{page: toy/consept, why")
     edit(data, "    prev_why: The idea.\n", "  toy/ordres:\n    next_why: Nowhere.\n")
-    edit(data, "  glossary:\n    level: reference\n    next_why: What a step of $h$ is.\n"
-               "    prev_why: The letters, again.\n", "")
+    edit(
+        data,
+        "  glossary:\n    level: reference\n    next_why: What a step of $h$ is.\n"
+        "    prev_why: The letters, again.\n",
+        "",
+    )
     edit(data, "    prev_why: What the slopes are.\n", "")
     edit(data, "    next_why: The letters.\n", "    needs: [arithmetic]\n")
     edit(root / "book/toy/concept.md", "{symbols} step, state", "{symbols} stepp, state")
@@ -202,8 +213,10 @@ def test_what_is_folded_or_looked_up_is_not_counted() -> None:
     source += nodes.literal_block("a = 1", "a = 1")
     output = nodes.container(nb_element="cell_code_output", classes=["cell_output"])
     bundle = nodes.container(nb_element="mime_bundle")
-    bundle += [nodes.container("", nodes.image(uri="a.png"), mime_type="image/png"),
-               nodes.container("", nodes.literal_block("<Figure>", "<Figure>"), mime_type="text/plain")]
+    bundle += [
+        nodes.container("", nodes.image(uri="a.png"), mime_type="image/png"),
+        nodes.container("", nodes.literal_block("<Figure>", "<Figure>"), mime_type="text/plain"),
+    ]
     output += [bundle, nodes.literal_block("1.0", "1.0")]
     cell += [source, output]
     answer = nodes.admonition("", nodes.paragraph("", "an answer"), classes=["dropdown"])
@@ -214,8 +227,9 @@ def test_what_is_folded_or_looked_up_is_not_counted() -> None:
     assert measure(section) == Length(code_lines=1, figures=1)
 
 
-@pytest.mark.parametrize(("seconds", "text"), [
-    (0, "1 min"), (89, "1 min"), (91, "2 min"), (3570, "1 h"), (6600, "1 h 50 min")])
+@pytest.mark.parametrize(
+    ("seconds", "text"), [(0, "1 min"), (89, "1 min"), (91, "2 min"), (3570, "1 h"), (6600, "1 h 50 min")]
+)
 def test_times_to_read(seconds: float, text: str) -> None:
     assert span(seconds) == text
 

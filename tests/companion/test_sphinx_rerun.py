@@ -37,8 +37,7 @@ def with_variation(root: Path, *, order: float = 1.2) -> Path:
     (root / "book/toy/change.md").write_text(PAGE, encoding="utf-8")
     last = "      - file: book/toy/claims\n"
     edit(root / "_toc.yml", last, last + last.replace("claims", "change"))
-    write_run(root, "book", order=order, overrides={"steps": [80, 160]},
-              results=root / "results/variations/finer")
+    write_run(root, "book", order=order, overrides={"steps": [80, 160]}, results=root / "results/variations/finer")
     return root
 
 
@@ -46,8 +45,11 @@ def with_variation(root: Path, *, order: float = 1.2) -> Path:
 def book(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A toy book with a variation, built once inside a repository."""
     root = with_variation(write_book(tmp_path_factory.mktemp("toy")))
-    for command in (["init", "-q", "-b", "main"], ["add", "-A"],
-                    ["-c", "user.name=t", "-c", "user.email=t@example.org", "commit", "-qm", "Toy"]):
+    for command in (
+        ["init", "-q", "-b", "main"],
+        ["add", "-A"],
+        ["-c", "user.name=t", "-c", "user.email=t@example.org", "commit", "-qm", "Toy"],
+    ):
         subprocess.run(["git", "-C", str(root), *command], check=True)
     done = build(root)
     assert done.returncode == 0, done.stderr[-3000:]
@@ -64,7 +66,7 @@ def test_a_variation_shows_command_time_and_both_figures(book: Path) -> None:
     assert "Took 3.1 min on cpu, 2 threads, Toy CPU, 21 November 2026." in text
     assert "As on the page (40, 80) With steps = 80, 160" in text
     assert "1.012 ✓ reproduced 1.2 ✗ not reproduced" in text
-    assert "$u + h f(u)$" not in text and r"\(u + h f(u)\)" in text       # the statement's mathematics is set
+    assert "$u + h f(u)$" not in text and r"\(u + h f(u)\)" in text  # the statement's mathematics is set
 
 
 def test_the_variations_command_makes_that_run(book: Path) -> None:
@@ -78,14 +80,17 @@ def test_the_variations_command_makes_that_run(book: Path) -> None:
     assert variation.reasons() == []
 
 
-@pytest.mark.parametrize(("old", "new", "sentence"), [
-    ("finer\n    page", "finer\n    profil: x\n    page", "did you mean 'profile'"),
-    ("toy/orders", "toy/odrers", "did you mean 'toy/orders'"),
-    ("steps: [80, 160]", "step: [80, 160]", "did you mean 'steps'"),
-    ("steps: [80, 160]", "steps: [40, 80]", "expected a change of the profile's parameters"),
-    ("toy.order.euler", "toy.order.heun", "toy.order.heun"),
-    ("toy.order.euler", "toy.imagenet", "expected claims that toy/orders checks at book"),
-])
+@pytest.mark.parametrize(
+    ("old", "new", "sentence"),
+    [
+        ("finer\n    page", "finer\n    profil: x\n    page", "did you mean 'profile'"),
+        ("toy/orders", "toy/odrers", "did you mean 'toy/orders'"),
+        ("steps: [80, 160]", "step: [80, 160]", "did you mean 'steps'"),
+        ("steps: [80, 160]", "steps: [40, 80]", "expected a change of the profile's parameters"),
+        ("toy.order.euler", "toy.order.heun", "toy.order.heun"),
+        ("toy.order.euler", "toy.imagenet", "expected claims that toy/orders checks at book"),
+    ],
+)
 def test_broken_variations_are_one_sentence(tmp_path: Path, old: str, new: str, sentence: str) -> None:
     root = with_variation(write_book(tmp_path))
     edit(root / "book/variations.yml", old, new)
@@ -111,22 +116,30 @@ def test_a_variation_without_a_run_says_how_to_make_one(tmp_path: Path) -> None:
 
 
 def test_notebooks_install_the_commit_they_belong_to(book: Path) -> None:
-    commit = subprocess.run(["git", "-C", str(book), "rev-parse", "HEAD"], capture_output=True, text=True,
-                            check=True).stdout.strip()
+    commit = subprocess.run(
+        ["git", "-C", str(book), "rev-parse", "HEAD"], capture_output=True, text=True, check=True
+    ).stdout.strip()
     notebook = json.loads((book / "_build/html/notebooks/toy/orders.ipynb").read_text("utf-8"))
     first, install, *rest = notebook["cells"]
     assert first["cell_type"] == "markdown" and install["cell_type"] == "code"
     lines = "".join(install["source"]).splitlines()
-    assert lines == ["import pathlib", "", 'if not pathlib.Path("book").is_dir():',
-                     "    !git clone --quiet https://github.com/contdepth/companion companion",
-                     "    %cd -q companion", f"!git checkout --quiet {commit}",
-                     '%pip install --quiet ".[run,peers,fast]"']
+    assert lines == [
+        "import pathlib",
+        "",
+        'if not pathlib.Path("book").is_dir():',
+        "    !git clone --quiet https://github.com/contdepth/companion companion",
+        "    %cd -q companion",
+        f"!git checkout --quiet {commit}",
+        '%pip install --quiet ".[run,peers,fast]"',
+    ]
     stored = json.loads((book / "results/book/toy/orders.ipynb").read_text("utf-8"))
     code = [cell for cell in rest if cell["cell_type"] == "code"]
     assert [cell["source"] for cell in code] == [
-        cell["source"] for cell in stored["cells"] if cell["cell_type"] == "code"]
+        cell["source"] for cell in stored["cells"] if cell["cell_type"] == "code"
+    ]
     assert [len(cell["outputs"]) for cell in code] == [
-        len(cell["outputs"]) for cell in stored["cells"] if cell["cell_type"] == "code"]
+        len(cell["outputs"]) for cell in stored["cells"] if cell["cell_type"] == "code"
+    ]
     shown = json.dumps([cell["outputs"] for cell in code])
     assert 'href=\\"https://contdepth.github.io/companion/book/toy/claims.html#claim-toy-gap' in shown
     assert 'href=\\"claims.html' not in shown and "toy.gap: undecided (book)" in shown and "measured" not in shown
@@ -146,15 +159,21 @@ def test_plain_text_of_roles_and_directives(book: Path) -> None:
     plain = Plain(Store(book), "toy/orders", SITE)
     assert plain.text("{doc}`concept` {doc}`the start <../index>` {doc}`/book/toy/claims`") == (
         f"[concept]({SITE}/book/toy/concept.html) [the start]({SITE}/book/index.html) "
-        f"[claims]({SITE}/book/toy/claims.html)")
+        f"[claims]({SITE}/book/toy/claims.html)"
+    )
     assert plain.text("{cite:t}`doe2020`, {term}`orders <order>`") == "Doe (2020), orders"
     assert plain.text("At {given}`95 %` and\n{given}`2\n`; {counted}`given`.") == "At 95 % and\n2; 4."
     assert plain.text("{ours}`toy.nothing:.2f`, {noted}`nothing`, {cite:t}`roe2020`") == (
-        "toy.nothing:.2f, nothing, roe2020"), "what cannot be resolved keeps its text"
+        "toy.nothing:.2f, nothing, roe2020"
+    ), "what cannot be resolved keeps its text"
     theorem = "(thm)=\n:::{prf:theorem} Rate\n:label: rate\n\nFor $p$, see {claim}`toy.gap`.\n:::\nAfter."
     assert plain.text(theorem).splitlines() == [
-        "> **Rate**", ">", f"> For $p$, see [toy.gap]({SITE}/book/toy/claims.html#claim-toy-gap) (undecided).", "",
-        "After."]
+        "> **Rate**",
+        ">",
+        f"> For $p$, see [toy.gap]({SITE}/book/toy/claims.html#claim-toy-gap) (undecided).",
+        "",
+        "After.",
+    ]
     assert plain.text("```{provenance}\n```\nA\n```{math}\n:label: x\na = b\n```") == "A\n$$\na = b\n$$"
     assert "paper table stands here [on the page]" in plain.text("```{paper-table} A-1\n```")
     assert plain.text("```python\nx = {}\n```") == "```python\nx = {}\n```"
@@ -166,7 +185,9 @@ def test_labels_become_links_to_the_published_page(tmp_path: Path) -> None:
     (root / "book/toy/labels.md").write_text(
         "(long-time)=\n## The whole horizon\n\n$$\na = b\n$$ (eq-x)\n\n```{math}\n:label: eq-y\nb = c\n```\n\n"
         ":::{prf:proposition} Rate\n:class: tip\n:label: prop-rate\nIt holds.\n:::\n\n"
-        "```{code-cell}\n---\nmystnb:\n  figure:\n    name: fig-rate\n---\nplot()\n```\n", encoding="utf-8")
+        "```{code-cell}\n---\nmystnb:\n  figure:\n    name: fig-rate\n---\nplot()\n```\n",
+        encoding="utf-8",
+    )
     plain, page = Plain(Store(root), "toy/orders", SITE), f"{SITE}/book/toy/labels.html"
     for source, text in (
         ("Slopes of {eq}`eq-x`.", f"Slopes of [the equation]({page}#equation-eq-x)."),
@@ -174,8 +195,10 @@ def test_labels_become_links_to_the_published_page(tmp_path: Path) -> None:
         ("By the bound {eq}`eq-y` it ends.", f"By the bound ([equation]({page}#equation-eq-y)) it ends."),
         ("It ends. {prf:ref}`prop-rate` says why.", f"It ends. [The proposition]({page}#prop-rate) says why."),
         ("See {numref}`fig-rate`.", f"See [the figure]({page}#fig-rate)."),
-        ("See {ref}`long-time`, {ref}`later <long-time>`.",
-         f"See [The whole horizon]({page}#long-time), [later]({page}#long-time)."),
+        (
+            "See {ref}`long-time`, {ref}`later <long-time>`.",
+            f"See [The whole horizon]({page}#long-time), [later]({page}#long-time).",
+        ),
         ("By {eq}`eq-z` and {ref}`nowhere`, {ref}`there <nowhere>`.", "By the equation and nowhere, there."),
     ):
         assert plain.text(source) == text

@@ -12,8 +12,15 @@ from companion.sphinxext.icons import without_unused
 CLEAN = """<html><head><title>A page</title><link rel="stylesheet" href="look.css"></head><body>
 <article><h1 id="top">A page</h1><a href="#top">up</a> <a href="https://example.org">out</a>
 <img src="fig.png" alt="Two lines"></article><script>var a = "book/page.html";</script></body></html>"""
-ALL = (site.broken_links, site.outside_loads, site.image_faults, site.heading_faults, site.double_ids,
-       site.leftovers, site.heavy_pages)
+ALL = (
+    site.broken_links,
+    site.outside_loads,
+    site.image_faults,
+    site.heading_faults,
+    site.double_ids,
+    site.leftovers,
+    site.heavy_pages,
+)
 
 
 def written(folder: Path, html: str, css: str = "p { color: #123 }") -> site.Site:
@@ -28,41 +35,47 @@ def test_a_clean_page_has_no_fault(tmp_path: Path) -> None:
     assert [fault for check in ALL for fault in check(built)] == []
 
 
-@pytest.mark.parametrize(("check", "old", "new"), [
-    (site.broken_links, 'href="#top"', 'href="#bottom"'),
-    (site.broken_links, 'href="#top"', 'href="none.html"'),
-    (site.broken_links, 'src="fig.png"', 'src="gone.png"'),
-    (site.outside_loads, "<script>", '<script src="https://cdn.example.org/a.js">'),
-    (site.outside_loads, "<script>", '<script src="//cdn.example.org/a.js">'),
-    (site.outside_loads, 'href="look.css"', 'href="https://fonts.example.org/a.css"'),
-    (site.outside_loads, '"fig.png"', '"https://example.org/fig.png"'),
-    (site.outside_loads, "<article>", '<article><iframe src="https://example.org"></iframe>'),
-    (site.outside_loads, "<article>", '<article style="background: url(https://example.org/a.png)">'),
-    (site.outside_loads, '"book/page.html"', '"https://unpkg.com/thebe@0.9.0/lib/index.js"'),
-    *((site.outside_loads, "<article>", f"<article>{markup}") for markup in (
-        '<svg><image href="https://example.org/a.png"/></svg>',
-        '<svg><image xlink:href="//example.org/a.png"/></svg>',
-        '<svg><use href="https://example.org/a.svg#x"/></svg>',
-        '<video poster="https://example.org/a.png"></video>',
-        '<video><source src="https://example.org/a.mp4"></video>',
-        '<audio src="https://example.org/a.ogg"></audio>',
-        '<picture><source srcset="fig.png 1x, https://example.org/b.png 2x"></picture>',
-        "<iframe srcdoc='&lt;img src=&quot;https://example.org/a.png&quot;&gt;'></iframe>",
-        '<meta http-equiv="refresh" content="0; URL=\'https://example.org/\'">',
-        '<style>p { background: url(//example.org/a.png) }</style>',
-        "<script>import(`https://example.org/a.js`)</script>",
-        "<script>import ( 'https://example.org/a.js' )</script>",
-    )),
-    (site.image_faults, ' alt="Two lines"', ""),
-    (site.image_faults, "Two lines", ""),
-    (site.image_faults, "Two lines", "fig.png"),
-    (site.image_faults, "Two lines", "../../_images/fig.png"),
-    (site.heading_faults, "</article>", "<h1>Another</h1></article>"),
-    (site.heading_faults, '<h1 id="top">A page</h1>', '<p id="top">A page</p>'),
-    (site.heading_faults, "<title>A page</title>", ""),
-    (site.double_ids, "<article>", '<article id="top">'),
-    (site.leftovers, "</article>", "<pre>Traceback (most recent call last)</pre></article>"),
-])
+@pytest.mark.parametrize(
+    ("check", "old", "new"),
+    [
+        (site.broken_links, 'href="#top"', 'href="#bottom"'),
+        (site.broken_links, 'href="#top"', 'href="none.html"'),
+        (site.broken_links, 'src="fig.png"', 'src="gone.png"'),
+        (site.outside_loads, "<script>", '<script src="https://cdn.example.org/a.js">'),
+        (site.outside_loads, "<script>", '<script src="//cdn.example.org/a.js">'),
+        (site.outside_loads, 'href="look.css"', 'href="https://fonts.example.org/a.css"'),
+        (site.outside_loads, '"fig.png"', '"https://example.org/fig.png"'),
+        (site.outside_loads, "<article>", '<article><iframe src="https://example.org"></iframe>'),
+        (site.outside_loads, "<article>", '<article style="background: url(https://example.org/a.png)">'),
+        (site.outside_loads, '"book/page.html"', '"https://unpkg.com/thebe@0.9.0/lib/index.js"'),
+        *(
+            (site.outside_loads, "<article>", f"<article>{markup}")
+            for markup in (
+                '<svg><image href="https://example.org/a.png"/></svg>',
+                '<svg><image xlink:href="//example.org/a.png"/></svg>',
+                '<svg><use href="https://example.org/a.svg#x"/></svg>',
+                '<video poster="https://example.org/a.png"></video>',
+                '<video><source src="https://example.org/a.mp4"></video>',
+                '<audio src="https://example.org/a.ogg"></audio>',
+                '<picture><source srcset="fig.png 1x, https://example.org/b.png 2x"></picture>',
+                "<iframe srcdoc='&lt;img src=&quot;https://example.org/a.png&quot;&gt;'></iframe>",
+                '<meta http-equiv="refresh" content="0; URL=\'https://example.org/\'">',
+                "<style>p { background: url(//example.org/a.png) }</style>",
+                "<script>import(`https://example.org/a.js`)</script>",
+                "<script>import ( 'https://example.org/a.js' )</script>",
+            )
+        ),
+        (site.image_faults, ' alt="Two lines"', ""),
+        (site.image_faults, "Two lines", ""),
+        (site.image_faults, "Two lines", "fig.png"),
+        (site.image_faults, "Two lines", "../../_images/fig.png"),
+        (site.heading_faults, "</article>", "<h1>Another</h1></article>"),
+        (site.heading_faults, '<h1 id="top">A page</h1>', '<p id="top">A page</p>'),
+        (site.heading_faults, "<title>A page</title>", ""),
+        (site.double_ids, "<article>", '<article id="top">'),
+        (site.leftovers, "</article>", "<pre>Traceback (most recent call last)</pre></article>"),
+    ],
+)
 def test_a_planted_fault_is_found(check, old: str, new: str, tmp_path: Path) -> None:
     assert old in CLEAN
     assert len(check(written(tmp_path, CLEAN.replace(old, new)))) == 1
@@ -82,8 +95,11 @@ def test_weight_counts_what_a_page_loads_but_not_the_mathematics(tmp_path: Path)
 
 
 def test_icons_are_kept_by_name_and_alias() -> None:
-    bars, other, mark = ('bars:[448,512,["navicon"],"f0c9","M0"],', '"a-b":[1,2,[],"e0",["M1","M2"]],',
-                         'xmark:[3,4,[],"f00d","M3"]')
+    bars, other, mark = (
+        'bars:[448,512,["navicon"],"f0c9","M0"],',
+        '"a-b":[1,2,[],"e0",["M1","M2"]],',
+        'xmark:[3,4,[],"f00d","M3"]',
+    )
     script = f"var i={{{bars}{other}{mark}}};"
     assert without_unused(script, {"navicon", "xmark"}) == f"var i={{{bars}{mark}}};"
 

@@ -61,8 +61,11 @@ def test_the_script_is_loaded_on_that_page_alone(book: Path) -> None:
 
 def test_a_computed_figure_is_framed_linked_and_sized(book: Path) -> None:
     page = page_text(book, ORDERS[:-3])
-    frame = re.search(r'<div class="companion-frame"><a class="companion-enlarge" href="([^"]+)"[^>]*>'
-                      r"(<img[^>]+>)</a>", page)
+    frame = re.search(
+        r'<div class="companion-frame"><a class="companion-enlarge" href="([^"]+)"[^>]*>'
+        r"(<img[^>]+>)</a>",
+        page,
+    )
     assert frame, "expected the picture of a cell in a frame, found none"
     assert frame[1] in frame[2] and (book / "_build/html/book/toy" / frame[1]).resolve().is_file()
     assert 'width="1" height="1"' in frame[2] and 'alt="Error against step size' in frame[2]
@@ -74,9 +77,11 @@ def test_the_book_stays_clean(book: Path) -> None:
         assert check(built) == [], check.__name__
 
 
-CELL = ('<div class="cell_output"><figure id="fig-a"><img src="../_images/a.png" alt="A line"><figcaption><p>'
-        '<span class="caption-number">Fig. 1 </span><span class="caption-text">A <em>line</em>.</span></p>'
-        '</figcaption></figure></div><figure><img src="../_images/prose.png" alt=""></figure>')
+CELL = (
+    '<div class="cell_output"><figure id="fig-a"><img src="../_images/a.png" alt="A line"><figcaption><p>'
+    '<span class="caption-number">Fig. 1 </span><span class="caption-text">A <em>line</em>.</span></p>'
+    '</figcaption></figure></div><figure><img src="../_images/prose.png" alt=""></figure>'
+)
 
 
 def test_a_figure_with_everything_has_no_faults() -> None:
@@ -84,13 +89,20 @@ def test_a_figure_with_everything_has_no_faults() -> None:
     assert [one.source for one in drawn] == ["../_images/a.png"] and drawn[0].faults() == []
 
 
-@pytest.mark.parametrize(("old", "new", "fault"), [
-    ('alt="A line"', 'alt=" "', "no alt text"),
-    (' id="fig-a"', "", "no name, so nothing can refer to it"),
-    ("Fig. 1 ", "", "no number"),
-    ("A <em>line</em>.", "", "no caption"),
-    ('<figure id="fig-a">', "<p>", "no figure around it: give the cell caption and name under mystnb: figure:"),
-])
+@pytest.mark.parametrize(
+    ("old", "new", "fault"),
+    [
+        ('alt="A line"', 'alt=" "', "no alt text"),
+        (' id="fig-a"', "", "no name, so nothing can refer to it"),
+        ("Fig. 1 ", "", "no number"),
+        ("A <em>line</em>.", "", "no caption"),
+        (
+            '<figure id="fig-a">',
+            "<p>",
+            "no figure around it: give the cell caption and name under mystnb: figure:",
+        ),
+    ],
+)
 def test_what_a_computed_figure_lacks_is_said(old: str, new: str, fault: str) -> None:
     assert old in CELL
     assert computed_figures(CELL.replace(old, new, 1))[0].faults() == [fault]
@@ -100,18 +112,24 @@ def test_sizes_are_given_once_and_only_where_known() -> None:
     body = '<img alt="a" src="../_images/a.png" /><img src="_images/b.png"><img width="3" src="_images/a.png">'
     assert sized(body, {"a.png": (10, 20)}) == (
         '<img width="10" height="20" alt="a" src="../_images/a.png" /><img src="_images/b.png">'
-        '<img width="3" src="_images/a.png">')
+        '<img width="3" src="_images/a.png">'
+    )
 
 
 @pytest.mark.slow
 def test_planted_faults_stop_the_strict_build(tmp_path: Path) -> None:
     root = write_book(tmp_path)
-    wrong = [WIDGET.replace("} stability", "} stabilty").replace("fig-drag", "fig-a"),
-             re.sub(":fallback:.*\n", "", WIDGET).replace("fig-drag", "fig-b"),
-             WIDGET.replace("The region of *both* roots, $k$ from the slider.\n", "").replace("fig-drag", "fig-c")]
+    wrong = [
+        WIDGET.replace("} stability", "} stabilty").replace("fig-drag", "fig-a"),
+        re.sub(":fallback:.*\n", "", WIDGET).replace("fig-drag", "fig-b"),
+        WIDGET.replace("The region of *both* roots, $k$ from the slider.\n", "").replace("fig-drag", "fig-c"),
+    ]
     edit(root / CONCEPT, "```{paper-table} A-1", "".join(wrong) + "```{paper-table} A-1")
     done = build(root)
     assert done.returncode != 0, "the strict build passes"
-    for sentence in ("{widget}: expected one of filter-moments, stability, found 'stabilty'; put its script into",
-                     "{widget}: stability has no fallback", "{widget}: stability has no caption"):
+    for sentence in (
+        "{widget}: expected one of filter-moments, stability, found 'stabilty'; put its script into",
+        "{widget}: stability has no fallback",
+        "{widget}: stability has no caption",
+    ):
         assert sentence in done.stderr, f"{sentence}\n{done.stderr[-3000:]}"

@@ -9,12 +9,28 @@ import pytest
 from companion.sphinxext import wording
 
 
-@pytest.mark.parametrize(("value", "spec", "shown"), [
-    (1.0123456, "", "1.012"), (1.0, "", "1"), (0.0, "", "0"), (-0.66, "", "−0.66"), (97.25, ".1f", "97.2"),
-    (-0.3, "+.2f", "−0.30"), (1.2e-7, "", "1.20 × 10⁻⁷"), (1.2e-7, ".1e", "1.2 × 10⁻⁷"), (12345, "", "12,345"),
-    (640, "", "640"), (123456.0, "", "123456"), (1730000, ",.0f", "1,730,000"), (None, "", "–"), (True, "", "yes"),
-    ("forward Euler", "", "forward Euler"), ([1, 0.5], "", "1, 0.5"), (-math.inf, "", "−∞"),
-])
+@pytest.mark.parametrize(
+    ("value", "spec", "shown"),
+    [
+        (1.0123456, "", "1.012"),
+        (1.0, "", "1"),
+        (0.0, "", "0"),
+        (-0.66, "", "−0.66"),
+        (97.25, ".1f", "97.2"),
+        (-0.3, "+.2f", "−0.30"),
+        (1.2e-7, "", "1.20 × 10⁻⁷"),
+        (1.2e-7, ".1e", "1.2 × 10⁻⁷"),
+        (12345, "", "12,345"),
+        (640, "", "640"),
+        (123456.0, "", "123456"),
+        (1730000, ",.0f", "1,730,000"),
+        (None, "", "–"),
+        (True, "", "yes"),
+        ("forward Euler", "", "forward Euler"),
+        ([1, 0.5], "", "1, 0.5"),
+        (-math.inf, "", "−∞"),
+    ],
+)
 def test_numbers(value: object, spec: str, shown: str) -> None:
     assert wording.number(value, spec) == shown
 
@@ -24,18 +40,29 @@ def test_a_format_that_does_not_fit_is_an_error() -> None:
         wording.number(1.5, ".1q")
 
 
-@pytest.mark.parametrize(("value", "bounds", "spec", "shown"), [
-    (-0.31234, (-0.61, 0.0123), "", "−0.31 [−0.61, 0.01]"), (95.123, (93.0, 98.0), "", "95.1 [93.0, 98.0]"),
-    (1.5, None, "", "1.5"), (1.5, (1.5, 1.5), "", "1.5"), (0.25, (0.1, 0.4), ".3f", "0.250 [0.100, 0.400]"),
-])
+@pytest.mark.parametrize(
+    ("value", "bounds", "spec", "shown"),
+    [
+        (-0.31234, (-0.61, 0.0123), "", "−0.31 [−0.61, 0.01]"),
+        (95.123, (93.0, 98.0), "", "95.1 [93.0, 98.0]"),
+        (1.5, None, "", "1.5"),
+        (1.5, (1.5, 1.5), "", "1.5"),
+        (0.25, (0.1, 0.4), ".3f", "0.250 [0.100, 0.400]"),
+    ],
+)
 def test_intervals_have_two_digits_of_their_width(value, bounds, spec: str, shown: str) -> None:
     assert wording.interval(value, bounds, spec) == shown
 
 
-@pytest.mark.parametrize(("text", "shown"), [
-    ("< 1e-10", "< 10⁻¹⁰"), ("between -1 and 2.5e-07", "between −1 and 2.5 × 10⁻⁷"), ("1 ± 0.03", "1 ± 0.03"),
-    ("LM-ResNet-56", "LM-ResNet-56"),
-])
+@pytest.mark.parametrize(
+    ("text", "shown"),
+    [
+        ("< 1e-10", "< 10⁻¹⁰"),
+        ("between -1 and 2.5e-07", "between −1 and 2.5 × 10⁻⁷"),
+        ("1 ± 0.03", "1 ± 0.03"),
+        ("LM-ResNet-56", "LM-ResNet-56"),
+    ],
+)
 def test_ledger_text_gets_true_signs(text: str, shown: str) -> None:
     assert wording.typeset(text) == shown
 

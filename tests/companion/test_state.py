@@ -73,7 +73,7 @@ def test_a_run_is_fresh_then_stale_then_carried(tmp_path: Path) -> None:
     assert state(root, "smoke").word == "stale"
     assert [run.speaks for run in stored_runs(find_page(root, "toy/orders"))] == [False, True]
     library(root, "return 0.5 + 0.5", "return 1.0")
-    assert (state(root).word, state(root).sidecar) == ("fresh", None)    # the run's own code again
+    assert (state(root).word, state(root).sidecar) == ("fresh", None)  # the run's own code again
 
 
 def edit_record(root: Path) -> None:
@@ -88,14 +88,20 @@ def edit_notebook(root: Path) -> None:
 
 LOST = {
     "another edit": (lambda root: library(root, "0.5 + 0.5", "0.25 + 0.75"), CHANGED),
-    "another page": (lambda root: edit(root / "book/toy/orders.md", "print(slope(", "print(2 * slope("),
-                     "the page's code cells changed since the run"),
+    "another page": (
+        lambda root: edit(root / "book/toy/orders.md", "print(slope(", "print(2 * slope("),
+        "the page's code cells changed since the run",
+    ),
     "another record": (edit_record, "orders.carry.json does not carry it to the present state"),
     "another notebook": (edit_notebook, "the stored notebook is not the one its record was written for"),
-    "a torn sidecar": (lambda root: (root / "results/book/toy/orders.carry.json").write_text("{"),
-                       "orders.carry.json: expected the sidecar of a record"),
-    "a broken page": (lambda root: edit(root / "book/toy/orders.md", "print(slope(steps))", "print(slope(steps"),
-                      "its present state has an error"),
+    "a torn sidecar": (
+        lambda root: (root / "results/book/toy/orders.carry.json").write_text("{"),
+        "orders.carry.json: expected the sidecar of a record",
+    ),
+    "a broken page": (
+        lambda root: edit(root / "book/toy/orders.md", "print(slope(steps))", "print(slope(steps"),
+        "its present state has an error",
+    ),
 }
 
 
@@ -125,15 +131,22 @@ def test_claims_by_a_clock_alone_turn_stale(book: Path, capsys) -> None:
     euler, gap, imagenet = claim_rows(book)
     assert (euler.state, gap.state, imagenet.state) == ("carried", "stale", None)
     assert (gap.reasons, gap.verdict, euler.reasons) == ({"book": [CLOCK]}, "undecided", {"smoke": [], "book": []})
-    assert said(book, capsys, "stale") == (1, [
-        f"toy/orders (book): toy.gap: {CLOCK}",
-        "1 findings: companion run --resume runs what is missing or stale"])
-    assert audited(book) == [f"the record results/book/toy/orders.json is stale: toy.gap: {CLOCK}; "
-                             "run: make reproduce PROFILE=book CHAPTER=toy"]
-    assert resumed(book, "smoke") == (0, "carried  toy/orders (smoke)\n")    # toy.gap is not checked there
+    assert said(book, capsys, "stale") == (
+        1,
+        [
+            f"toy/orders (book): toy.gap: {CLOCK}",
+            "1 findings: companion run --resume runs what is missing or stale",
+        ],
+    )
+    assert audited(book) == [
+        f"the record results/book/toy/orders.json is stale: toy.gap: {CLOCK}; "
+        "run: make reproduce PROFILE=book CHAPTER=toy"
+    ]
+    assert resumed(book, "smoke") == (0, "carried  toy/orders (smoke)\n")  # toy.gap is not checked there
     assert resumed(book, "book") == (1, "")
     assert said(book, capsys, "scorecard")[1][-1] == (
-        "claims that rest on a carried run: 1; on a stale run: 1 (companion stale says why)")
+        "claims that rest on a carried run: 1; on a stale run: 1 (companion stale says why)"
+    )
 
 
 def test_a_clock_does_not_matter_in_a_fresh_run(tmp_path: Path, capsys) -> None:
@@ -153,13 +166,21 @@ def test_status_shows_both_dates_and_commits(book: Path, capsys) -> None:
     lines = console.file.getvalue().splitlines()
     assert [line.split()[-1] for line in lines[1:3]] == ["carried", "stale"]
     carry = "run of 2026-11-21 at 012345678, carried on 2026-12-24 to fedcba987 with local changes"
-    assert lines[4:] == [f"carried  toy/orders (smoke): {carry}", f"carried  toy/orders (book): {carry}",
-                         f"stale  toy.gap (book): {CLOCK}"]
+    assert lines[4:] == [
+        f"carried  toy/orders (smoke): {carry}",
+        f"carried  toy/orders (book): {carry}",
+        f"stale  toy.gap (book): {CLOCK}",
+    ]
     euler, gap, imagenet = json.loads("\n".join(said(book, capsys, "status", "--json")[1]))
-    one = {"date": "2026-12-24T08:00:00+00:00", "from": "0123456789abcdef0123456789abcdef01234567",
-           "to": "fedcba9876" * 4}
-    assert (euler["state"], euler["carried"]) == ({"smoke": "carried", "book": "carried"},
-                                                  {"smoke": one, "book": one})
+    one = {
+        "date": "2026-12-24T08:00:00+00:00",
+        "from": "0123456789abcdef0123456789abcdef01234567",
+        "to": "fedcba9876" * 4,
+    }
+    assert (euler["state"], euler["carried"]) == (
+        {"smoke": "carried", "book": "carried"},
+        {"smoke": one, "book": one},
+    )
     assert euler["started"] == "2026-11-21T10:00:00+00:00" and euler["stale"] == {"smoke": [], "book": []}
     assert (gap["state"], gap["carried"], gap["stale"]) == ({"book": "stale"}, {}, {"book": [CLOCK]})
     assert (imagenet["state"], imagenet["carried"]) == ({}, {})

@@ -85,14 +85,11 @@ def test_status_as_json(ran, capsys):
     assert main(["status", "--root", str(ran), "--json", "--chapter", "toy"]) == 0
     rows = json.loads(capsys.readouterr().out)
     assert (
-        rows[1]["headline"] == "reproduced"
-        and rows[1]["stale"] == {"smoke": []}
-        and rows[1]["profile"] == "smoke"
+        rows[1]["headline"] == "reproduced" and rows[1]["stale"] == {"smoke": []} and rows[1]["profile"] == "smoke"
     )
     assert main(["status", "--root", str(ran), "--chapter", "toyy"]) == 2
     assert (
-        capsys.readouterr().err
-        == "companion: chapter: expected one of toy, found 'toyy'; did you mean 'toy'?\n"
+        capsys.readouterr().err == "companion: chapter: expected one of toy, found 'toyy'; did you mean 'toy'?\n"
     )
 
 
@@ -129,8 +126,7 @@ def test_scorecard_as_text(ran, capsys):
     edit(ran, "lib/contdepth/schemes/euler.py", "1.0", "1.01")
     main(["scorecard", "--root", str(ran)])
     assert (
-        capsys.readouterr().out.splitlines()[-1]
-        == "claims that rest on a stale run: 2 (companion stale says why)"
+        capsys.readouterr().out.splitlines()[-1] == "claims that rest on a stale run: 2 (companion stale says why)"
     )
 
 
@@ -188,4 +184,5 @@ def test_runs_made_with_other_versions_than_are_pinned_are_counted_and_come_firs
     assert pinned(ran)["numpy"] == numpy
     assert main(["status", "--root", str(ran)]) == 0
     assert capsys.readouterr().out.splitlines()[-1] == (
-        "versions  all 2 stored runs were made with the versions that constraints.txt pins")
+        "versions  all 2 stored runs were made with the versions that constraints.txt pins"
+    )

@@ -9,7 +9,7 @@ import pytest
 from companion.errors import RunError
 from companion.freshness.tracing import environment, executed
 
-PROGRAM = '''
+PROGRAM = """
 import multiprocessing as mp, os, subprocess, sys, threading, warnings
 from concurrent.futures import ProcessPoolExecutor
 from contdepth import work
@@ -26,7 +26,7 @@ if __name__ == "__main__":
     os.waitpid(child, 0)
     subprocess.run([sys.executable, "-c", "from contdepth.work import other; other(1)"], check=True)
     work.compiled(1.0)
-'''
+"""
 WORK = "from numba import njit\n" + "".join(
     f"{'@njit' if name == 'compiled' else ''}\ndef {name}(x):\n    return x + 1\n"
     for name in ("fork", "spawn", "thread", "bare", "other", "never", "compiled")

@@ -160,8 +160,10 @@ def test_each_name_of_the_list_is_needed(name):
 def test_a_digit_typed_into_prose_is_caught(book, text, line, number):
     found = write(book, text).problems
     assert len(found) == 1, found
-    assert found[0].startswith(f"book/b.md:{line}: expected a role for the number {number!r} "
-                               "(given, ours, noted, paper-says), found it typed in ")
+    assert found[0].startswith(
+        f"book/b.md:{line}: expected a role for the number {number!r} "
+        "(given, ours, noted, paper-says), found it typed in "
+    )
 
 
 def test_marks_exempt_and_nothing_else(book):
@@ -172,8 +174,10 @@ def test_marks_exempt_and_nothing_else(book):
 
 def test_a_heading_holds_no_number(book):
     found = write(book, "# Words\n\n## At 30 and 40\n").problems
-    assert found[0] == ("book/b.md:3: expected a heading without the number '30', found 'At 30 and 40'; say it in "
-                        "words, since no role stands in a heading")
+    assert found[0] == (
+        "book/b.md:3: expected a heading without the number '30', found 'At 30 and 40'; say it in "
+        "words, since no role stands in a heading"
+    )
     assert len(found) == 2
 
 
@@ -184,8 +188,9 @@ def test_given_numbers_are_counted_by_page(book):
     assert found.given == {"book/index.md": 0, "book/a.md": 3, "book/b.md": 1}
 
 
-@pytest.mark.parametrize("text", ["30", "95 %", "1/10", "2 × 2", "10⁻³", "25…55", "½", "−1", "1,000", "0.1 %",
-                                  "1–4", "+3.5", "1½"])
+@pytest.mark.parametrize(
+    "text", ["30", "95 %", "1/10", "2 × 2", "10⁻³", "25…55", "½", "−1", "1,000", "0.1 %", "1–4", "+3.5", "1½"]
+)
 def test_what_a_given_number_may_be(text):
     assert is_number(text)
     assert [number for _, number in numbers(f"at {text} of")] == [text]
@@ -209,23 +214,30 @@ def test_check_ledger_names_typed_numbers(toy, capsys):
 def test_the_book_has_no_typed_number():
     found = survey(ROOT)
     assert found.problems == ()
-    assert found.total == sum(len(re.findall(r"\{given\}`", (ROOT / page).read_text(encoding="utf-8")))
-                              for page in book_pages(ROOT)) > 100
+    assert (
+        found.total
+        == sum(
+            len(re.findall(r"\{given\}`", (ROOT / page).read_text(encoding="utf-8"))) for page in book_pages(ROOT)
+        )
+        > 100
+    )
 
 
 def test_the_prose_of_the_book_is_seen():
     """Words of paragraphs, tables, captions, titles and glossary entries come out; code does not."""
     text = {page: " ".join(piece.text for piece in page_prose(ROOT / page).pieces) for page in book_pages(ROOT)}
-    assert "Energy of the pendulum over" in text["book/schemes/orders.md"]              # a caption of a cell
-    assert "The interval straddles the border" in text["book/verdicts.md"]              # a cell of a list-table
+    assert "Energy of the pendulum over" in text["book/schemes/orders.md"]  # a caption of a cell
+    assert "The interval straddles the border" in text["book/verdicts.md"]  # a cell of a list-table
     assert "with weights that do not" not in text["book/schemes/orders.md"]
     assert "A convolutional denoiser of" in text["book/glossary.md"]
     assert "import torch" not in " ".join(text.values())
 
 
 def test_linting_imports_no_torch():
-    code = ("import sys; from companion.cli import main; main(['check-ledger']); "
-            "assert not {'torch', 'contdepth'} & set(sys.modules)")
+    code = (
+        "import sys; from companion.cli import main; main(['check-ledger']); "
+        "assert not {'torch', 'contdepth'} & set(sys.modules)"
+    )
     assert subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True).returncode == 0
 
 

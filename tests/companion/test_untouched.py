@@ -181,18 +181,23 @@ def test_a_library_that_ran_is_as_its_files_say(toylib):
 PLANTS = {
     "a function": (lambda s: setattr(s, "order", other), "order is not the function of its file"),
     "the name of a function in the package": (
-        lambda s: setattr(sys.modules["toylib"], "order", other), "order is not what its file imports"),
+        lambda s: setattr(sys.modules["toylib"], "order", other),
+        "order is not what its file imports",
+    ),
     "a function by its code": (lambda s: setattr(s.order, "__code__", other.__code__), "order is not"),
     "a default": (lambda s: setattr(s.order, "__defaults__", (2,)), "order has not the defaults"),
-    "a default of a method": (lambda s: s.Euler.__init__.__kwdefaults__.update(name="y"),
-                              "Euler.__init__ has not the defaults"),
+    "a default of a method": (
+        lambda s: s.Euler.__init__.__kwdefaults__.update(name="y"),
+        "Euler.__init__ has not the defaults",
+    ),
     "a deleted function": (lambda s: delattr(s, "order"), "order is not the function"),
     "a method": (lambda s: setattr(s.Euler, "step", other), "Euler.step is not the function of its"),
     "a method of an inner class": (lambda s: setattr(s.Euler.Inner, "deep", other), "Euler.Inner.deep"),
     "a method added": (lambda s: setattr(s.Euler, "__add__", other), "Euler.__add__ is not in its file"),
     "a method that wraps the true one": (
         lambda s: setattr(s.Euler, "step", functools.wraps(s.Euler.step)(lambda self, u: u)),
-        "Euler.step is not the function"),
+        "Euler.step is not the function",
+    ),
     "a method of a dataclass": (lambda s: setattr(s.Step, "half", other), "Step.half is not the function"),
     "a generated method": (lambda s: setattr(s.Step, "__init__", other), "Step.__init__ is not in its"),
     "a property": (lambda s: setattr(s.Euler, "size", property(other)), "Euler.size is not the function"),
@@ -205,18 +210,26 @@ PLANTS = {
     "a wrapped function": (lambda s: setattr(s, "wrapped", other), "wrapped is not the function"),
     "another function wrapped": (lambda s: setattr(s, "wrapped", s.named(other)), "wrapped is not the"),
     "a function wrapped once more": (
-        lambda s: setattr(s, "wrapped", functools.wraps(s.wrapped)(lambda n: 0)), "wrapped is not the"),
-    "a function in a closure": (lambda s: setattr(s.hidden.__closure__[0], "cell_contents", other),
-                                "hidden is not the function"),
+        lambda s: setattr(s, "wrapped", functools.wraps(s.wrapped)(lambda n: 0)),
+        "wrapped is not the",
+    ),
+    "a function in a closure": (
+        lambda s: setattr(s.hidden.__closure__[0], "cell_contents", other),
+        "hidden is not the function",
+    ),
     "a class": (lambda s: setattr(s, "Euler", type("Euler", (), {})), "Euler is not the class"),
-    "a subclass of the name": (lambda s: setattr(s, "Euler", type("Euler", (s.Euler,), {})),
-                               "Euler is not the class"),
+    "a subclass of the name": (
+        lambda s: setattr(s, "Euler", type("Euler", (s.Euler,), {})),
+        "Euler is not the class",
+    ),
     "a constant": (lambda s: setattr(s, "TOLERANCE", 1.0), "TOLERANCE has not the value of its file"),
     "a constant of another type": (lambda s: setattr(s.Euler, "ORDER", True), "Euler.ORDER has not"),
     "an item of a tuple": (lambda s: setattr(s, "NAMES", ("heun", "heun")), "NAMES has not the value"),
     "an item inside a constant": (lambda s: s.SIZES["small"].append(3), "SIZES has not the value"),
-    "a private constant of a class": (lambda s: setattr(s.Euler, "_Euler__hidden", 4),
-                                      "Euler.__hidden has not the value"),
+    "a private constant of a class": (
+        lambda s: setattr(s.Euler, "_Euler__hidden", 4),
+        "Euler.__hidden has not the value",
+    ),
     "a module that is imported": (lambda s: setattr(s, "math", untouched), "math is not what its file"),
     "a decorator": (lambda s: setattr(sys.modules["toylib.helpers"], "named", other), "helpers.named is not the"),
     "a name added": (lambda s: setattr(s, "extra", 1), "extra is not in its file"),
@@ -249,7 +262,12 @@ print(*altered())
 
 
 def test_all_of_this_library_is_as_its_files_say():
-    done = subprocess.run([sys.executable, "-c", EVERYTHING], env={**os.environ, "PYTHONPATH": str(LIB)},
-                          capture_output=True, text=True, timeout=300)
+    done = subprocess.run(
+        [sys.executable, "-c", EVERYTHING],
+        env={**os.environ, "PYTHONPATH": str(LIB)},
+        capture_output=True,
+        text=True,
+        timeout=300,
+    )
     assert done.returncode == 0, done.stderr
     assert "ForwardEuler.order has not the value of its file" in done.stdout

@@ -63,8 +63,15 @@ def test_torn_notebook_in_verify(ran, capfd):
 
 @pytest.mark.parametrize(
     ("key", "value"),
-    [("fingerprint", None), ("fingerprint", {"digest": "x", "parts": None}), ("checks", [1]),
-     ("checks", {"a": 1}), ("seeds", None), ("started", 3), ("duration_s", "long")],
+    [
+        ("fingerprint", None),
+        ("fingerprint", {"digest": "x", "parts": None}),
+        ("checks", [1]),
+        ("checks", {"a": 1}),
+        ("seeds", None),
+        ("started", 3),
+        ("duration_s", "long"),
+    ],
 )
 def test_ill_typed_record(ran, key, value, capsys):
     path = ran / RECORD
@@ -94,10 +101,14 @@ def test_a_number_beyond_floats():
 @pytest.mark.parametrize(
     ("arguments", "sentence"),
     [
-        (["toy/euler", "-p", "profile=book", "--out", "x"],
-         "-p profile: expected another parameter, since --profile sets this one, found 'book'"),
-        (["toy/euler", "--chapter", "other"],
-         "page toy/euler: expected a page of chapter other, found one of toy"),
+        (
+            ["toy/euler", "-p", "profile=book", "--out", "x"],
+            "-p profile: expected another parameter, since --profile sets this one, found 'book'",
+        ),
+        (
+            ["toy/euler", "--chapter", "other"],
+            "page toy/euler: expected a page of chapter other, found one of toy",
+        ),
     ],
 )
 def test_contradictions(toy, arguments, sentence, capsys):

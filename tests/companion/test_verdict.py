@@ -197,7 +197,5 @@ def test_what_cannot_be_judged(kind, arguments, message):
 
 
 def test_profile_without_expectation():
-    with pytest.raises(
-        CheckError, match="expected an expectation at profile smoke in the ledger, found none"
-    ):
+    with pytest.raises(CheckError, match="expected an expectation at profile smoke in the ledger, found none"):
         assess(claim(below=0), "smoke", 1)

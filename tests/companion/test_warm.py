@@ -168,14 +168,24 @@ def test_a_module_of_the_folder_takes_precedence(tmp_path):
     assert warm_server.shadowed([str(tmp_path)]) == f"psutil is at {tmp_path / 'psutil.py'} too"
 
 
-@pytest.mark.parametrize("line, reason", [("warnings.warn('old')", "imports warn: "), ("threading.Thread("
-                         "target=time.sleep, args=[9], daemon=True).start()", "2 threads live after the imports")])
+@pytest.mark.parametrize(
+    "line, reason",
+    [
+        ("warnings.warn('old')", "imports warn: "),
+        ("threading.Thread(target=time.sleep, args=[9], daemon=True).start()", "2 threads live after the imports"),
+    ],
+)
 def test_nothing_is_forked_after_imports_that_leave_a_trace(tmp_path, line, reason):
     (tmp_path / "noisy.py").write_text(f"import threading, time, warnings\n{line}\n")
     code = "import warm_server; print(warm_server.preload(['noisy', 'missing']))"
     path = os.pathsep.join([str(tmp_path), str(LIB / "companion")])
-    done = subprocess.run([sys.executable, "-c", code], env={**ENVIRONMENT, "PYTHONPATH": path}, check=True,
-                          capture_output=True, text=True)
+    done = subprocess.run(
+        [sys.executable, "-c", code],
+        env={**ENVIRONMENT, "PYTHONPATH": path},
+        check=True,
+        capture_output=True,
+        text=True,
+    )
     assert done.stdout.startswith(reason) and not done.stderr
 
 
@@ -195,8 +205,12 @@ time.sleep(60)
 @pytest.mark.parametrize("victim", ["server", "owner"])
 def test_no_process_is_left_when_one_is_killed(tmp_path, victim):
     path = os.pathsep.join([str(LIB), str(Path(__file__).parent)])
-    with subprocess.Popen([sys.executable, "-c", OWNER, str(tmp_path)], env={**ENVIRONMENT, "PYTHONPATH": path},
-                          stdout=subprocess.PIPE, text=True) as owner:
+    with subprocess.Popen(
+        [sys.executable, "-c", OWNER, str(tmp_path)],
+        env={**ENVIRONMENT, "PYTHONPATH": path},
+        stdout=subprocess.PIPE,
+        text=True,
+    ) as owner:
         server, *kernels = [psutil.Process(int(pid)) for pid in owner.stdout.readline().split()]
         (owner if victim == "owner" else server).send_signal(signal.SIGKILL)
         assert all(gone(process) for process in [server, *kernels])

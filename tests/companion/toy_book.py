@@ -164,7 +164,7 @@ FILES = {
     "book/toy/machines.yml": MACHINES,
     "lib/contdepth/__init__.py": '"""Toys."""\n\n__version__ = "1"\n',
     "lib/contdepth/schemes/__init__.py": '"""Schemes."""\n\n'
-    'from contdepth.schemes.euler import slope as euler_slope\n'
+    "from contdepth.schemes.euler import slope as euler_slope\n"
     'from contdepth.schemes.heun import slope as heun_slope\n\n__all__ = ["euler_slope", "heun_slope"]\n',
     "lib/contdepth/schemes/euler.py": EULER,
     "lib/contdepth/schemes/heun.py": HEUN,

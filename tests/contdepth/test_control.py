@@ -34,8 +34,13 @@ def error(found: Tensor, expected: Tensor) -> float:
 
 def conv_net() -> nn.Sequential:
     net = nn.Sequential(
-        nn.Conv2d(2, 5, 3), nn.ReLU(), nn.BatchNorm2d(5), nn.Conv2d(5, 4, 3, stride=2), nn.ReLU(),
-        nn.Flatten(), nn.Linear(36, 7),
+        nn.Conv2d(2, 5, 3),
+        nn.ReLU(),
+        nn.BatchNorm2d(5),
+        nn.Conv2d(5, 4, 3, stride=2),
+        nn.ReLU(),
+        nn.Flatten(),
+        nn.Linear(36, 7),
     ).double()
     draw_weights(net, 5)
     net[0].bias.data.copy_(noise(5, purpose="bias"))
@@ -73,7 +78,7 @@ def backprop(system: ControlledSystem, x: Tensor, y: Tensor) -> tuple[list[Tenso
     named = [dict(stage.named_parameters()) for stage in system.stages]
     flat = [p for part in named for p in part.values()]
     grads = torch.autograd.grad(cost, states + flat)
-    rest = iter(grads[len(states):])
+    rest = iter(grads[len(states) :])
     return list(grads[: len(states)]), [{name: next(rest) for name in part} for part in named]
 
 

@@ -26,7 +26,7 @@ def blocks(page):
     for match in FENCE.finditer(text):
         lines = match["code"].splitlines()
         code = "\n".join(line.removeprefix(match["indent"]) for line in lines)
-        before = text[:match.start()]
+        before = text[: match.start()]
         found.append((before.count("\n") + 1, code, before.rstrip().endswith(MARK)))
     return found
 
@@ -36,8 +36,11 @@ def checks(page):
     return [(line, code) for line, code, check in blocks(page) if check]
 
 
-CHECKS = [pytest.param(page, line, code, id=f"{page.parent.name}-{line}")
-          for page in pages() for line, code in checks(page)]
+CHECKS = [
+    pytest.param(page, line, code, id=f"{page.parent.name}-{line}")
+    for page in pages()
+    for line, code in checks(page)
+]
 
 
 @pytest.mark.parametrize(("page", "line", "code"), CHECKS)
@@ -60,19 +63,21 @@ def test_other_blocks_are_python_and_carry_no_assertion():
     for page in pages():
         for line, code, check in blocks(page):
             compile(code, str(page), "exec")
-            assert check or not re.search(r"^\s*assert ", code, re.MULTILINE), \
+            assert check or not re.search(r"^\s*assert ", code, re.MULTILINE), (
                 f"{page.parent.name}/{page.name}:{line}: expected {MARK!r} above a block with an assertion"
+            )
 
 
 def test_every_check_stands_in_a_folded_answer():
     for page in pages():
         text = page.read_text(encoding="utf-8")
         for match in re.finditer(re.escape(MARK), text):
-            opened = text[:match.start()].rfind(":::{admonition}")
-            inside = text[opened:match.start()]
-            line = text[:match.start()].count("\n") + 1
-            assert opened >= 0 and ":class: dropdown" in inside and "\n:::\n" not in inside, \
+            opened = text[: match.start()].rfind(":::{admonition}")
+            inside = text[opened : match.start()]
+            line = text[: match.start()].count("\n") + 1
+            assert opened >= 0 and ":class: dropdown" in inside and "\n:::\n" not in inside, (
                 f"{page.parent.name}/{page.name}:{line}: expected the check inside a folded answer"
+            )
 
 
 def test_every_chapter_says_what_to_use_today():

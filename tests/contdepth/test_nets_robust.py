@@ -44,11 +44,14 @@ def test_parameter_counts() -> None:
     assert parameter_count(wide) + unused == pytest.approx(48.26e6, abs=5e3)
 
 
-@pytest.mark.parametrize(("name", "forward", "first", "share", "trained", "attacked"), [
-    ("small", 9.952, 0.1947, 0.01956, 2.980, 2.0),
-    ("preact", 555.4, 1.7695, 0.00319, 2.997, 2.0),
-    ("wide", 6658.9, 0.4424, 0.000066, 3.0, 2.0),
-])
+@pytest.mark.parametrize(
+    ("name", "forward", "first", "share", "trained", "attacked"),
+    [
+        ("small", 9.952, 0.1947, 0.01956, 2.980, 2.0),
+        ("preact", 555.4, 1.7695, 0.00319, 2.997, 2.0),
+        ("wide", 6658.9, 0.4424, 0.000066, 3.0, 2.0),
+    ],
+)
 def test_multiply_adds(
     name: str, forward: float, first: float, share: float, trained: float, attacked: float
 ) -> None:

@@ -47,13 +47,16 @@ def test_work_is_counted(monkeypatch):
     assert cost.scaling("blocks", (1, 2), 1) == ([0.5, 1.0], [1.0, 1.0])
 
 
-@pytest.mark.parametrize("call, message", [
-    (lambda: cost.closures(0, 8, 1), "samples: expected a number >= 1"),
-    (lambda: cost.closures(1, 4, 1), "grid: expected a number >= 5"),
-    (lambda: cost.closures(1, 8, 0), "blocks: expected a number >= 1"),
-    (lambda: cost.measure({}, 0), "repeats: expected a number >= 1"),
-    (lambda: cost.scaling("seeds", (1,), 1), "axis: expected one of 'samples', 'grid', 'blocks', 'size'"),
-])
+@pytest.mark.parametrize(
+    "call, message",
+    [
+        (lambda: cost.closures(0, 8, 1), "samples: expected a number >= 1"),
+        (lambda: cost.closures(1, 4, 1), "grid: expected a number >= 5"),
+        (lambda: cost.closures(1, 8, 0), "blocks: expected a number >= 1"),
+        (lambda: cost.measure({}, 0), "repeats: expected a number >= 1"),
+        (lambda: cost.scaling("seeds", (1,), 1), "axis: expected one of 'samples', 'grid', 'blocks', 'size'"),
+    ],
+)
 def test_bad_input(call, message):
     with pytest.raises(ValueError, match=message):
         call()

@@ -58,6 +58,7 @@ class Shift(Estimator):
 
 # ---------------------------------------------------------------- axis order
 
+
 def assert_inside_order(build: Callable[..., Trajectories]) -> None:
     u = plane()
     data = build(u, dt=0.1, dx=(0.5, 0.25))
@@ -120,6 +121,7 @@ def test_long_uniform_times_in_single_precision_stay_uniform() -> None:
 
 # ---------------------------------------------------------------- input errors
 
+
 def nan_at(index: tuple[int, ...], value: float = np.nan) -> np.ndarray:
     u = plane()
     u[index] = value
@@ -129,43 +131,46 @@ def nan_at(index: tuple[int, ...], value: float = np.nan) -> np.ndarray:
 GOOD = {"dt": 0.1, "dx": (1.0, 1.0)}
 
 
-@pytest.mark.parametrize(("u", "change", "error", "text"), [
-    (plane()[0, 0], {}, ValueError, "3 or 4 axes for 2 space dimensions"),
-    (plane()[None], {}, ValueError, "several trajectories are a list"),
-    (plane(), {"dx": (0.1,)}, ValueError, "dx has 1 entries"),
-    (plane(), {"dx": 0.1}, ValueError, r"two dimensions: dx=\(0.1, 0.1\)"),
-    (plane(None), {"dx": 0.1}, ValueError, "one with several fields: give names"),
-    (plane(), {"names": ("u", "lambda")}, ValueError, "not keywords of Python, found 'lambda'"),
-    (plane(), {"dt": None, "t": np.array([0, 1, np.nan, 3, 4, 5, 6])}, ValueError, r"found nan at t\[2\]"),
-    (plane(), {"dt": None}, ValueError, "dt: expected a time step"),
-    (plane(), {"dt": 0.0}, ValueError, "dt: expected a number > 0"),
-    (plane(), {"dx": (1.0, -1.0)}, ValueError, r"dx\[1\]: expected a number > 0"),
-    (plane(), {"dx": (1.0,) * 4}, ValueError, "one spacing per space dimension"),
-    (plane(), {"dt": "a"}, TypeError, "dt: expected a real number"),
-    (plane(), {"dt": None, "t": np.array([0, 1, 2, 3.3, 4, 5, 6])}, ValueError, "interpolate to uniform"),
-    (plane(), {"t": np.arange(NT) * 0.07}, ValueError, "whole multiples of dt = 0.1"),
-    (plane(), {"dt": None, "t": np.arange(NT)[::-1]}, ValueError, "increasing times"),
-    (plane(), {"dt": None, "t": np.arange(NX)}, ValueError, "axis 0 has 6 points"),
-    (np.moveaxis(plane(), 2, 0), {"dt": None, "t": np.arange(NT)}, ValueError, "axis 0 has 7 points"),
-    (plane(), {"names": ("a",)}, ValueError, "names: expected 2 names"),
-    (np.moveaxis(plane(), 3, 0), {"names": ("a", "b")}, ValueError, "axis 0 has 2 points"),
-    (plane(), {"names": ("u", "u_x")}, ValueError, "without underscore"),
-    (plane(), {"names": ("u", "u")}, ValueError, "distinct names"),
-    (plane(), {"names": ("u", "t")}, ValueError, "other than x, y, z, t"),
-    (RNG.normal(size=(5, 5, 4, 20)), {}, ValueError, "at most 12 fields on the last axis"),
-    (plane() + 0j, {}, TypeError, "take .real"),
-    (plane() > 3, {}, TypeError, "real numbers"),
-    (plane().tolist()[0][0], {}, TypeError, r"u\[0\]: expected a numpy array"),
-    ("text", {}, TypeError, "u: expected a numpy array"),
-    ([], {}, ValueError, "an empty list"),
-    (plane(frames=1), {}, ValueError, "at least two frames"),
-    (nan_at((2, 1, 4, 0)), {}, ValueError, "found nan in frame 4"),
-    (nan_at((2, 1, 4, 0), np.inf), {}, ValueError, "found inf in frame 4"),
-    ([plane(), plane()[:-1]], {}, ValueError, "all trajectories share one grid"),
-    ([plane(), nan_at((0, 0, 2, 1))], {}, ValueError, r"u\[1\]: expected finite values"),
-    ([plane(), plane()], {"dt": None, "t": [np.arange(NT)]}, ValueError, "one per trajectory"),
-    (nan_at((slice(None), slice(None), slice(1, None))), {}, ValueError, "two frames in one .*found 1"),
-])
+@pytest.mark.parametrize(
+    ("u", "change", "error", "text"),
+    [
+        (plane()[0, 0], {}, ValueError, "3 or 4 axes for 2 space dimensions"),
+        (plane()[None], {}, ValueError, "several trajectories are a list"),
+        (plane(), {"dx": (0.1,)}, ValueError, "dx has 1 entries"),
+        (plane(), {"dx": 0.1}, ValueError, r"two dimensions: dx=\(0.1, 0.1\)"),
+        (plane(None), {"dx": 0.1}, ValueError, "one with several fields: give names"),
+        (plane(), {"names": ("u", "lambda")}, ValueError, "not keywords of Python, found 'lambda'"),
+        (plane(), {"dt": None, "t": np.array([0, 1, np.nan, 3, 4, 5, 6])}, ValueError, r"found nan at t\[2\]"),
+        (plane(), {"dt": None}, ValueError, "dt: expected a time step"),
+        (plane(), {"dt": 0.0}, ValueError, "dt: expected a number > 0"),
+        (plane(), {"dx": (1.0, -1.0)}, ValueError, r"dx\[1\]: expected a number > 0"),
+        (plane(), {"dx": (1.0,) * 4}, ValueError, "one spacing per space dimension"),
+        (plane(), {"dt": "a"}, TypeError, "dt: expected a real number"),
+        (plane(), {"dt": None, "t": np.array([0, 1, 2, 3.3, 4, 5, 6])}, ValueError, "interpolate to uniform"),
+        (plane(), {"t": np.arange(NT) * 0.07}, ValueError, "whole multiples of dt = 0.1"),
+        (plane(), {"dt": None, "t": np.arange(NT)[::-1]}, ValueError, "increasing times"),
+        (plane(), {"dt": None, "t": np.arange(NX)}, ValueError, "axis 0 has 6 points"),
+        (np.moveaxis(plane(), 2, 0), {"dt": None, "t": np.arange(NT)}, ValueError, "axis 0 has 7 points"),
+        (plane(), {"names": ("a",)}, ValueError, "names: expected 2 names"),
+        (np.moveaxis(plane(), 3, 0), {"names": ("a", "b")}, ValueError, "axis 0 has 2 points"),
+        (plane(), {"names": ("u", "u_x")}, ValueError, "without underscore"),
+        (plane(), {"names": ("u", "u")}, ValueError, "distinct names"),
+        (plane(), {"names": ("u", "t")}, ValueError, "other than x, y, z, t"),
+        (RNG.normal(size=(5, 5, 4, 20)), {}, ValueError, "at most 12 fields on the last axis"),
+        (plane() + 0j, {}, TypeError, "take .real"),
+        (plane() > 3, {}, TypeError, "real numbers"),
+        (plane().tolist()[0][0], {}, TypeError, r"u\[0\]: expected a numpy array"),
+        ("text", {}, TypeError, "u: expected a numpy array"),
+        ([], {}, ValueError, "an empty list"),
+        (plane(frames=1), {}, ValueError, "at least two frames"),
+        (nan_at((2, 1, 4, 0)), {}, ValueError, "found nan in frame 4"),
+        (nan_at((2, 1, 4, 0), np.inf), {}, ValueError, "found inf in frame 4"),
+        ([plane(), plane()[:-1]], {}, ValueError, "all trajectories share one grid"),
+        ([plane(), nan_at((0, 0, 2, 1))], {}, ValueError, r"u\[1\]: expected finite values"),
+        ([plane(), plane()], {"dt": None, "t": [np.arange(NT)]}, ValueError, "one per trajectory"),
+        (nan_at((slice(None), slice(None), slice(1, None))), {}, ValueError, "two frames in one .*found 1"),
+    ],
+)
 def test_input_errors_are_one_sentence(u: object, change: dict, error: type, text: str) -> None:
     with pytest.raises(error, match=text) as caught:
         trajectories(u, **(GOOD | change))
@@ -175,8 +180,11 @@ def test_input_errors_are_one_sentence(u: object, change: dict, error: type, tex
 def test_trajectories_check_themselves() -> None:
     values = torch.zeros(1, 3, 2, 4)
     for change, text in [
-        ({"dx": (1.0, 1.0)}, "1 spacings"), ({"names": ("a",)}, "2 names"), ({"dt": -1.0}, "dt"),
-        ({"present": torch.ones(1, 2)}, "present"), ({"values": values[0, 0]}, "1 to 3"),
+        ({"dx": (1.0, 1.0)}, "1 spacings"),
+        ({"names": ("a",)}, "2 names"),
+        ({"dt": -1.0}, "dt"),
+        ({"present": torch.ones(1, 2)}, "present"),
+        ({"values": values[0, 0]}, "1 to 3"),
     ]:
         with pytest.raises(ValueError, match=text):
             Trajectories(**({"values": values, "dt": 1.0, "dx": (1.0,)} | change))
@@ -208,6 +216,7 @@ def test_masked_frames_are_missing() -> None:
 
 
 # ---------------------------------------------------------------- windows
+
 
 def reference_windows(data: Trajectories, blocks: int) -> list[tuple[int, int, list[bool]]]:
     found = []
@@ -247,9 +256,15 @@ def test_windows_stride_limit_and_too_few_frames() -> None:
 
 # ---------------------------------------------------------------- terms
 
+
 def test_names_and_symbols() -> None:
     assert [symbol_name("u", a) for a in [(0, 0), (1, 0), (1, 1), (0, 2), (2, 0, 1)]] == [
-        "u", "u_x", "u_xy", "u_yy", "u_xxz"]
+        "u",
+        "u_x",
+        "u_xy",
+        "u_yy",
+        "u_xxz",
+    ]
     assert [str(s) for s in symbols(("u", "v"), [(0,), (1,)])] == ["u", "u_x", "v", "v_x"]
 
 
@@ -258,7 +273,12 @@ def test_collect_expands_adds_up_and_keeps_functions() -> None:
     c = sympy.Function("c_20")(x, y)
     got = collect((u + 2 * ux) ** 2 - 4 * ux**2 + 15 * sympy.sin(u) + c * sympy.Symbol("u_xx") / 2 - 3)
     assert {str(t): v for t, v in got.items()} == {
-        "u**2": 1.0, "u*u_x": 4.0, "sin(u)": 15.0, "u_xx*c_20(x, y)": 0.5, "1": -3.0}
+        "u**2": 1.0,
+        "u*u_x": 4.0,
+        "sin(u)": 15.0,
+        "u_xx*c_20(x, y)": 0.5,
+        "1": -3.0,
+    }
     assert collect({"u u_x": 1.0, u * ux: 2.0, "2*u": 0.5, "v": 0.0}) == {u * ux: 3.0, u: 1.0}
     assert collect(sympy.Integer(0)) == {}
 
@@ -279,7 +299,8 @@ def test_monomial_takes_names_that_sympy_knows_and_refuses_code() -> None:
 def test_equation_text() -> None:
     terms = {"u_xx": 0.04944, "u*u_x": -0.9734, "v*u_y": -0.966, "u**2": 1e-4, "1": 0.002}
     assert format_equation("u", terms, threshold=1e-3) == (
-        "u_t = -0.973 u u_x - 0.966 v u_y + 0.0494 u_xx + 0.002")
+        "u_t = -0.973 u u_x - 0.966 v u_y + 0.0494 u_xx + 0.002"
+    )
     assert format_equation("v", {}) == "v_t = 0"
     assert format_equation("u", terms, precision=2, threshold=0.5) == "u_t = -0.97 u u_x - 0.97 v u_y"
     assert format_term("u_x*u**2*v") == "u^2 v u_x"
@@ -351,6 +372,7 @@ def test_drawing_terms() -> None:
 
 
 # ---------------------------------------------------------------- estimator
+
 
 def wave(frames: int = 6, points: int = 8) -> np.ndarray:
     """Each frame is the one before moved by one point: forward differences are exact for dt = dx."""
@@ -453,10 +475,19 @@ def test_parameters_and_unknown_ones() -> None:
         Shift(sped=1)
 
 
-@pytest.mark.parametrize("call", [
-    lambda m: m.expressions(), lambda m: m.equations(), lambda m: m.coefficients(), lambda m: m.print(),
-    lambda m: m.predict(wave()), lambda m: m.score(wave()), lambda m: m.simulate(wave()[:, 0], 1),
-    lambda m: m.rollout(torch.zeros(1, 1, 8), 1)])
+@pytest.mark.parametrize(
+    "call",
+    [
+        lambda m: m.expressions(),
+        lambda m: m.equations(),
+        lambda m: m.coefficients(),
+        lambda m: m.print(),
+        lambda m: m.predict(wave()),
+        lambda m: m.score(wave()),
+        lambda m: m.simulate(wave()[:, 0], 1),
+        lambda m: m.rollout(torch.zeros(1, 1, 8), 1),
+    ],
+)
 def test_not_fitted(call: Callable) -> None:
     with pytest.raises(NotFittedError, match="Shift: expected a fitted estimator.*call fit first"):
         call(Shift())
@@ -487,6 +518,7 @@ def test_wrong_new_data() -> None:
 
 # ---------------------------------------------------------------- ensembles
 
+
 def test_ensemble_means_intervals_and_medians() -> None:
     u = wave()
     ensemble = Ensemble(Shift(spread=0.3), seeds=(0, 1, 2, 7)).fit(u, dt=0.5, dx=0.5)
@@ -513,7 +545,8 @@ def test_ensemble_refuses_what_cannot_differ() -> None:
         (lambda: Ensemble(Same()), ValueError, "parameter seed"),
         (lambda: Ensemble(3), TypeError, "an Estimator"),
         (lambda: Ensemble(Shift(), seeds=(1, 1)), ValueError, "none twice"),
-        (lambda: Ensemble(Shift(), seeds=()), ValueError, "at least one seed")]:
+        (lambda: Ensemble(Shift(), seeds=()), ValueError, "at least one seed"),
+    ]:
         with pytest.raises(error, match=text):
             call()
     alone = Ensemble(Shift(), seeds=(3,)).fit(wave(), dt=0.5, dx=0.5)
@@ -546,10 +579,12 @@ def test_ensemble_of_fitted_members() -> None:
     assert np.allclose(ensemble.predict(u), np.median([m.predict(u) for m in members], 0))
     assert ensemble.seeds == (0, 1, 2)
     for other, error, text in [
-        ([], ValueError, "at least one fitted"), ([members[0], 3], TypeError, "an Estimator, found int"),
+        ([], ValueError, "at least one fitted"),
+        ([members[0], 3], TypeError, "an Estimator, found int"),
         ([members[0], Shift()], NotFittedError, "call fit first"),
         ([members[0], Shift().fit(u, dt=0.1, dx=0.5)], ValueError, "the same fields, time step"),
-        ([members[0], Shift().fit(wave(points=9), dt=0.5, dx=0.5)], ValueError, "spacing and grid")]:
+        ([members[0], Shift().fit(wave(points=9), dt=0.5, dx=0.5)], ValueError, "spacing and grid"),
+    ]:
         with pytest.raises(error, match=text):
             Ensemble.of(other)
 

@@ -26,8 +26,10 @@ def test_rows_are_the_derivatives():
 
 
 def test_draws_are_away_from_zero_and_follow_the_seed():
-    first, again, other = (draw_free_moments(MomentFilters([(1, 0)], dx=h), seed).free.detach()
-                           for h, seed in ((1.0, 0), (0.1, 0), (1.0, 1)))
+    first, again, other = (
+        draw_free_moments(MomentFilters([(1, 0)], dx=h), seed).free.detach()
+        for h, seed in ((1.0, 0), (0.1, 0), (1.0, 1))
+    )
     assert torch.equal(first, again) and not torch.equal(first, other)
     assert 0.5 <= first.abs().min() and first.abs().max() <= 1.5 and first.min() < 0 < first.max()
 
@@ -62,8 +64,9 @@ def test_projection_and_parametrisation_take_the_same_steps(accuracy):
     model = ProjectedMoments(task.alphas, 5, accuracy)
     start = ours.filters().detach().clone()
     first = train_filters(task, ours.filters, torch.optim.Adam(ours.parameters(), lr=0.01), 10)
-    second = train_filters(task, model.filters, torch.optim.Adam(model.parameters(), lr=0.01), 10,
-                           model.project_gradient)
+    second = train_filters(
+        task, model.filters, torch.optim.Adam(model.parameters(), lr=0.01), 10, model.project_gradient
+    )
     assert first[1] < first[0] and first == pytest.approx(second, rel=1e-10)
     torch.testing.assert_close(ours.filters(), model.filters(), rtol=0, atol=1e-12)
     assert (ours.filters() - start).abs().max() > 1e-2
@@ -108,8 +111,11 @@ def test_pictures_show_size_sign_and_boxes():
     ax = figure.subplots()
     entries = torch.tensor([[0.0, 4.0, 0.0], [0.0, 0.0, 0.0], [-1.0, 0.0, 0.0]]).double()
     draw_entries(ax, entries, entries > 0, centred=True)
-    squares = {(round(p.get_x() + p.get_width() / 2), round(p.get_y() + p.get_height() / 2)): p
-               for p in ax.patches if p.get_fill() and p.get_width() > 0}
+    squares = {
+        (round(p.get_x() + p.get_width() / 2), round(p.get_y() + p.get_height() / 2)): p
+        for p in ax.patches
+        if p.get_fill() and p.get_width() > 0
+    }
     assert set(squares) == {(0, 1), (2, 0)}
     assert squares[0, 1].get_width() == pytest.approx(2 * squares[2, 0].get_width())
     assert squares[2, 0].get_hatch() and not squares[0, 1].get_hatch()

@@ -70,8 +70,10 @@ def test_moments_are_those_of_the_definition(shape):
     q, half = normal(*shape), shape[0] // 2
     moments = moment_matrix(q)
     for b in np.ndindex(*shape):
-        terms = (q[k] * math.prod((i - half) ** e / math.factorial(e) for i, e in zip(k, b, strict=True))
-                 for k in np.ndindex(*shape))
+        terms = (
+            q[k] * math.prod((i - half) ** e / math.factorial(e) for i, e in zip(k, b, strict=True))
+            for k in np.ndindex(*shape)
+        )
         assert float(moments[b]) == pytest.approx(float(sum(terms)), abs=1e-13)
 
 
@@ -99,8 +101,10 @@ def test_finite_differences_are_the_classical_weights(size):
 
 def test_finite_difference_in_two_dimensions_solves_the_vandermonde_system():
     size, alpha, points = 5, (1, 2), range(-2, 3)
-    rows = [[x**a * y**b for x, y in itertools.product(points, points)]
-            for a, b in itertools.product(range(size), range(size))]
+    rows = [
+        [x**a * y**b for x, y in itertools.product(points, points)]
+        for a, b in itertools.product(range(size), range(size))
+    ]
     target = np.zeros((size, size))
     target[alpha] = math.factorial(1) * math.factorial(2)
     oracle = np.linalg.solve(np.array(rows, float), target.ravel()).reshape(size, size)
@@ -172,8 +176,9 @@ def errors(filters, points):
 
     with torch.no_grad():
         found = filters(exact((0,) * filters.dim)[None, None])[0, 0]
-    return torch.stack([(f - exact(alpha)).square().mean().sqrt()
-                        for f, alpha in zip(found, filters.derivatives, strict=True)])
+    return torch.stack(
+        [(f - exact(alpha)).square().mean().sqrt() for f, alpha in zip(found, filters.derivatives, strict=True)]
+    )
 
 
 def measured_orders(make, coarse):
@@ -196,8 +201,7 @@ def test_p2_finite_differences_and_unequal_accuracies():
     wanted = derivatives(2, 1)[1:]
     frozen = measured_orders(lambda dx: MomentFilters(wanted, 5, 1, dx, frozen=True), 64)
     assert (frozen - 4).abs().max() <= 0.1
-    mixed = measured_orders(
-        lambda dx: away_from_zero(MomentFilters(wanted, 7, 1, dx, {(1,): 3, (2,): 1})), 256)
+    mixed = measured_orders(lambda dx: away_from_zero(MomentFilters(wanted, 7, 1, dx, {(1,): 3, (2,): 1})), 256)
     assert (mixed - torch.tensor([3.0, 1.0])).abs().max() <= 0.1
 
 
@@ -273,8 +277,15 @@ def test_p3_unconstrained_filters_drift(name):
 
 def oracle(u, kernels, boundary):
     """SciPy's correlation, field by field."""
-    return np.stack([[[scipy.ndimage.correlate(field, q, mode=MODES[boundary]) for q in kernels.numpy()]
-                      for field in sample] for sample in u.numpy()])
+    return np.stack(
+        [
+            [
+                [scipy.ndimage.correlate(field, q, mode=MODES[boundary]) for q in kernels.numpy()]
+                for field in sample
+            ]
+            for sample in u.numpy()
+        ]
+    )
 
 
 def agrees_with_scipy(dim, boundary):

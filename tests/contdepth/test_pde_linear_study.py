@@ -76,7 +76,8 @@ def test_step_coefficients_equal_the_formula_and_cancel_the_error() -> None:
 
 def test_fit_linear_reports_every_stage() -> None:
     data = dict(grid=24, batch=8, cutoffs=WAVES)
-    fit = fit_linear(0, data, dict(size=5, order=2, mesh=6, blocks=(1, 2), iterations=8, batch=8), test=3,
-                     horizon=4)
+    fit = fit_linear(
+        0, data, dict(size=5, order=2, mesh=6, blocks=(1, 2), iterations=8, batch=8), test=3, horizon=4
+    )
     assert fit.errors.shape == (3, 3, 5)
     assert np.allclose(fit.errors[:, :, 0], 0) and fit.errors[-1, :, -1].max() < 0.3

@@ -42,15 +42,17 @@ def plain_stencil(stencil: torch.Tensor, u: torch.Tensor, boundary: str) -> torc
 
 
 @pytest.mark.parametrize("boundary", ["periodic", "replicate"])
-@pytest.mark.parametrize(("space", "size"), [((19,), 5), ((7,), 7), ((13, 11), 5), ((20, 12), 7),
-                                               ((6, 7, 5), 3)])
+@pytest.mark.parametrize(("space", "size"), [((19,), 5), ((7,), 7), ((13, 11), 5), ((20, 12), 7), ((6, 7, 5), 3)])
 def test_stencil_equals_plain_form(space: tuple[int, ...], size: int, boundary: str) -> None:
     stencil = normal(size ** len(space), *space).requires_grad_()
     u, weight = normal(3, *space, seed=1).requires_grad_(), normal(3, *space, seed=2)
     found, plain = apply_stencil(stencil, u, boundary), plain_stencil(stencil, u, boundary)
     torch.testing.assert_close(found, plain, rtol=0, atol=1e-12)
-    for ours, theirs in zip(torch.autograd.grad((found * weight).sum(), (stencil, u)),
-                            torch.autograd.grad((plain * weight).sum(), (stencil, u)), strict=True):
+    for ours, theirs in zip(
+        torch.autograd.grad((found * weight).sum(), (stencil, u)),
+        torch.autograd.grad((plain * weight).sum(), (stencil, u)),
+        strict=True,
+    ):
         torch.testing.assert_close(ours, theirs, rtol=0, atol=1e-12)
 
 
@@ -119,7 +121,7 @@ def test_interpolation_against_scipy_and_outside() -> None:
     for end, sign in ((-1.5, -1), (1.5, 1)):  # the tangent goes on
         z = torch.tensor([end - sign * 1e-7, end, end + sign * 2.0], dtype=torch.float64, requires_grad=True)
         value = p(z)
-        slope, = torch.autograd.grad(value.sum(), z)
+        (slope,) = torch.autograd.grad(value.sum(), z)
         assert slope[2].item() == pytest.approx(slope[0].item(), rel=1e-4)
         assert value[2].item() == pytest.approx(value[1].item() + sign * 2.0 * slope[2].item(), rel=1e-9)
     inside = torch.tensor([-3.0, -0.7, 0.3, 2.2], dtype=torch.float64, requires_grad=True)
@@ -160,13 +162,16 @@ def plain_block(block: PDENetBlock, u: torch.Tensor, dt: float) -> torch.Tensor:
     return out if block.source is None else out + dt * block.source(u)
 
 
-@pytest.mark.parametrize(("space", "options"), [
-    ((16,), {"order": 3, "size": 5, "mesh": 4, "source": {"cells": 6, "range": 2, "degree": 4}}),
-    ((12, 11), {"order": 4, "size": 7, "mesh": 3}),
-    ((10, 9), {"order": 2, "size": 5, "mesh": 3, "zero_order": True, "boundary": "replicate", "source": {}}),
-    ((9, 8), {"order": 2, "size": 5, "coefficients": "constant"}),
-    ((6, 7, 8), {"order": 2, "size": 5, "coefficients": "constant", "source": {}}),
-])
+@pytest.mark.parametrize(
+    ("space", "options"),
+    [
+        ((16,), {"order": 3, "size": 5, "mesh": 4, "source": {"cells": 6, "range": 2, "degree": 4}}),
+        ((12, 11), {"order": 4, "size": 7, "mesh": 3}),
+        ((10, 9), {"order": 2, "size": 5, "mesh": 3, "zero_order": True, "boundary": "replicate", "source": {}}),
+        ((9, 8), {"order": 2, "size": 5, "coefficients": "constant"}),
+        ((6, 7, 8), {"order": 2, "size": 5, "coefficients": "constant", "source": {}}),
+    ],
+)
 def test_block_equals_plain_form(space: tuple[int, ...], options: dict) -> None:
     block, u = random_block(space, **options), normal(3, 1, *space, seed=9)
     plain = plain_block(block, plain_block(block, u, 0.01), 0.01)
@@ -188,8 +193,10 @@ def spectral_matrix(n: int, order: int) -> np.ndarray:
 
 def waves(n: int, count: int, frequency: int = 5, seed: int = 0) -> np.ndarray:
     x, rng = 2 * np.pi * np.arange(n) / n, np.random.default_rng(seed)
-    u = sum(rng.standard_normal((count, 1)) * np.cos(k * x) + rng.standard_normal((count, 1)) * np.sin(k * x)
-            for k in range(frequency + 1))
+    u = sum(
+        rng.standard_normal((count, 1)) * np.cos(k * x) + rng.standard_normal((count, 1)) * np.sin(k * x)
+        for k in range(frequency + 1)
+    )
     return u / np.abs(u).max(1, keepdims=True)
 
 
@@ -206,8 +213,16 @@ def constant_data() -> Trajectories:
 
 
 def test_recovers_constant_coefficients(constant_data: Trajectories, capsys: pytest.CaptureFixture) -> None:
-    model = PDENet(size=7, order=2, coefficients="constant", blocks=(1, 2, 4), accuracy=4, average="identity",
-                   jitter=0.0, iterations=20).fit(constant_data)
+    model = PDENet(
+        size=7,
+        order=2,
+        coefficients="constant",
+        blocks=(1, 2, 4),
+        accuracy=4,
+        average="identity",
+        jitter=0.0,
+        iterations=20,
+    ).fit(constant_data)
     found = model.coefficients()["u"]
     assert found["u_x"] == pytest.approx(-0.7, abs=2e-3)
     assert found["u_xx"] == pytest.approx(0.3, abs=2e-3)
@@ -234,8 +249,9 @@ def field_model() -> PDENet:
     x = 2 * np.pi * np.arange(n) / n
     rates = (0.5 + np.sin(x))[:, None] * spectral_matrix(n, 1) + 0.2 * spectral_matrix(n, 2)
     data = linear_data(rates, 2e-3, 8, 24)
-    return PDENet(size=7, order=3, mesh=6, blocks=(1, 3), jitter=1e-4, iterations=60, batch=64,
-                  accuracy=2).fit(data)
+    return PDENet(size=7, order=3, mesh=6, blocks=(1, 3), jitter=1e-4, iterations=60, batch=64, accuracy=2).fit(
+        data
+    )
 
 
 def test_recovers_a_coefficient_field(field_model: PDENet) -> None:
@@ -273,10 +289,26 @@ def test_estimator_interface(field_model: PDENet, capsys: pytest.CaptureFixture)
 def test_recovers_a_source() -> None:
     n, dt = 32, 2e-3
     second = 0.3 * spectral_matrix(n, 2)
-    frames = [solve_ivp(lambda _, u: second @ u + 3 * np.sin(u), (0, 8 * dt), start, t_eval=dt * np.arange(9),
-                        rtol=1e-9, atol=1e-10).y for start in 4 * waves(n, 20, 3)]
-    model = PDENet(size=5, order=2, coefficients="constant", source={"cells": 10, "range": 5, "degree": 4},
-                   blocks=(1, 3), iterations=60, jitter=1e-4).fit(list(frames), dt=dt, dx=2 * math.pi / n)
+    frames = [
+        solve_ivp(
+            lambda _, u: second @ u + 3 * np.sin(u),
+            (0, 8 * dt),
+            start,
+            t_eval=dt * np.arange(9),
+            rtol=1e-9,
+            atol=1e-10,
+        ).y
+        for start in 4 * waves(n, 20, 3)
+    ]
+    model = PDENet(
+        size=5,
+        order=2,
+        coefficients="constant",
+        source={"cells": 10, "range": 5, "degree": 4},
+        blocks=(1, 3),
+        iterations=60,
+        jitter=1e-4,
+    ).fit(list(frames), dt=dt, dx=2 * math.pi / n)
     u = np.linspace(-3, 3, 50)
     assert np.abs(model.source(u) - 3 * np.sin(u)).max() < 0.15
     assert model.coefficients()["u"]["u_xx"] == pytest.approx(0.3, abs=0.02)
@@ -325,16 +357,28 @@ def travelling(boundary: str = "periodic", frames: int = 5) -> tuple[torch.Tenso
     x = torch.arange(points, dtype=torch.float64) * length / points
     t = dt * torch.arange(frames, dtype=torch.float64)[:, None]
     draws = torch.rand(8, 3, 2, generator=torch.Generator().manual_seed(2), dtype=torch.float64)
-    u = sum(torch.exp(-0.3 * k * k * t) * torch.sin(k * (x - 0.7 * t) + 6.28 * draws[:, k - 1, 0, None, None])
-            * (0.5 + draws[:, k - 1, 1, None, None]) for k in (1, 2, 3))
+    u = sum(
+        torch.exp(-0.3 * k * k * t)
+        * torch.sin(k * (x - 0.7 * t) + 6.28 * draws[:, k - 1, 0, None, None])
+        * (0.5 + draws[:, k - 1, 1, None, None])
+        for k in (1, 2, 3)
+    )
     return u[:, :, None], dt, length / points
 
 
 @pytest.mark.parametrize("boundary", ["periodic", "replicate"])
 def test_constant_equation_is_read_and_predict_is_the_step(boundary):
     u, dt, dx = travelling(boundary)
-    model = PDENet(order=2, size=5, coefficients="constant", blocks=(1, 2), iterations=30, boundary=boundary,
-                   filters="frozen", batch=None).fit(Trajectories(u, dt, (dx,)))
+    model = PDENet(
+        order=2,
+        size=5,
+        coefficients="constant",
+        blocks=(1, 2),
+        iterations=30,
+        boundary=boundary,
+        filters="frozen",
+        batch=None,
+    ).fit(Trajectories(u, dt, (dx,)))
     found = {alpha: float(f.mean()) for alpha, f in model.effective_fields().items()}
     assert found[(1,)] == pytest.approx(-0.7, rel=0.03)
     assert found[(2,)] == pytest.approx(0.3, rel=0.03)
@@ -359,7 +403,8 @@ def test_data_that_do_not_fit_the_model():
 def test_a_blown_up_source_is_not_a_number_and_print_names_it(capsys):
     u, dt, dx = travelling()
     model = PDENet(order=2, size=5, coefficients="constant", iterations=2, blocks=(1,), source={"range": 3}).fit(
-        Trajectories(u, dt, (dx,)))
+        Trajectories(u, dt, (dx,))
+    )
     model.print()
     assert "f(u)" in capsys.readouterr().out
     values = torch.tensor([0.5, math.nan, math.inf], dtype=torch.float64)

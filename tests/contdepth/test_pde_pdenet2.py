@@ -16,8 +16,9 @@ from contdepth.training.loop import DivergenceError
 
 
 def random_block(*, upwind: bool = True, scheme: str = "euler", dim: int = 2, fields: int = 2, substeps: int = 1):
-    block = PDENet2Block(fields, 0.01, (0.3, 0.4, 0.5)[:dim], order=2, upwind=upwind, scheme=scheme,
-                         substeps=substeps, seed=3)
+    block = PDENet2Block(
+        fields, 0.01, (0.3, 0.4, 0.5)[:dim], order=2, upwind=upwind, scheme=scheme, substeps=substeps, seed=3
+    )
     source = torch.Generator().manual_seed(0)
     with torch.no_grad():
         for p in block.parameters():
@@ -26,8 +27,9 @@ def random_block(*, upwind: bool = True, scheme: str = "euler", dim: int = 2, fi
 
 
 def states(count: int, *, dim: int = 2, fields: int = 2, seed: int = 1) -> torch.Tensor:
-    return torch.randn(count, fields, *(8, 7, 6)[:dim], dtype=torch.float64,
-                       generator=torch.Generator().manual_seed(seed))
+    return torch.randn(
+        count, fields, *(8, 7, 6)[:dim], dtype=torch.float64, generator=torch.Generator().manual_seed(seed)
+    )
 
 
 @pytest.mark.parametrize("upwind", [True, False])
@@ -45,9 +47,10 @@ def test_loss_and_gradient_equal_the_plain_ones(upwind, scheme, substeps):
     start, target = 0.1 * states(4), 0.1 * torch.stack([states(4, seed=2), states(4, seed=3)], 1)
     weight, options = torch.tensor([0.7, 1.4], dtype=torch.float64), {"sparsity": 0.01, "moments": 0.02}
     results = []
-    for function in (lambda: objective(block, start, target, torch.ones(4, 2, dtype=torch.bool), weight,
-    **options),
-                     lambda: plain_objective(block, start, target, weight, **options)):
+    for function in (
+        lambda: objective(block, start, target, torch.ones(4, 2, dtype=torch.bool), weight, **options),
+        lambda: plain_objective(block, start, target, weight, **options),
+    ):
         block.zero_grad()
         value = function()
         value.backward()
@@ -66,8 +69,18 @@ def test_a_flipped_kernel_is_seen(monkeypatch):
 
 def test_every_parameter_of_the_estimator_reaches_the_block():
     u, dt, dx = heat(points=40)
-    options = {"order": 3, "size": 7, "accuracy": 1, "upwind": True, "hidden": 2, "scheme": "midpoint",
-               "substeps": 2, "boundary": "replicate", "start": "one-sided", "seed": 5}
+    options = {
+        "order": 3,
+        "size": 7,
+        "accuracy": 1,
+        "upwind": True,
+        "hidden": 2,
+        "scheme": "midpoint",
+        "substeps": 2,
+        "boundary": "replicate",
+        "start": "one-sided",
+        "seed": 5,
+    }
     block = PDENet2(**options, normalise=False, blocks=(1,), iterations=0).fit(Trajectories(u, dt, (dx,))).block_
     same = PDENet2Block(1, dt, (dx,), **options)
     assert (block.scheme, block.substeps, block.upwind) == ("midpoint", 2, True)
@@ -117,8 +130,13 @@ def heat(frames: int = 6, points: int = 16) -> tuple[torch.Tensor, float, float]
     dx, dt = 2 * math.pi / points, 0.02
     x, t = dx * torch.arange(points, dtype=torch.float64), dt * torch.arange(frames, dtype=torch.float64)
     waves = [[(1, 0.9, 0.2), (2, 0.7, 1.0)], [(1, -0.6, 2.0), (3, 0.5, 0.4)], [(2, 1.0, 0.3), (3, -0.4, 1.2)]]
-    return torch.stack([sum(a * torch.exp(-0.1 * k * k * t)[:, None] * torch.sin(k * x + p) for k, a, p in w)
-                        for w in waves])[:, :, None], dt, dx
+    return (
+        torch.stack(
+            [sum(a * torch.exp(-0.1 * k * k * t)[:, None] * torch.sin(k * x + p) for k, a, p in w) for w in waves]
+        )[:, :, None],
+        dt,
+        dx,
+    )
 
 
 def fitted(**options) -> PDENet2:
@@ -148,10 +166,14 @@ def test_units_do_not_matter(units, length):
 def test_replicated_borders_do_not_enter_the_equation():
     points, dt = 48, 0.01
     x, t = torch.linspace(0, 3, points, dtype=torch.float64), dt * torch.arange(4, dtype=torch.float64)
-    waves = [[(1.3, 0.9, 0.2), (2.1, 0.7, 1.0)], [(0.8, -0.6, 2.0), (2.9, 0.5, 0.4)],
-             [(1.7, 1.0, 0.3), (3.3, -0.4, 1.2)]]
-    u = torch.stack([sum(a * torch.exp(-0.5 * k * k * t)[:, None] * torch.sin(k * x + p) for k, a, p in w)
-                     for w in waves])[:, :, None]
+    waves = [
+        [(1.3, 0.9, 0.2), (2.1, 0.7, 1.0)],
+        [(0.8, -0.6, 2.0), (2.9, 0.5, 0.4)],
+        [(1.7, 1.0, 0.3), (3.3, -0.4, 1.2)],
+    ]
+    u = torch.stack(
+        [sum(a * torch.exp(-0.5 * k * k * t)[:, None] * torch.sin(k * x + p) for k, a, p in w) for w in waves]
+    )[:, :, None]
     model = PDENet2(hidden=1, blocks=(1, 2), iterations=100, upwind=False, boundary="replicate", substeps=4)
     found = model.fit(Trajectories(u, dt, (float(x[1]),))).coefficients()["u"]["u_xx"]
     assert found == pytest.approx(0.5, rel=0.05)
@@ -167,8 +189,9 @@ def test_two_fields_in_two_dimensions_upwind_with_gaps():
     start = random_fourier(6, n, fields=2, frequency=2, amplitude=1.0, seed=3)
     k = torch.fft.fftfreq(n, 1 / n, dtype=torch.float64)
     symbol = -1j * (0.8 * k[:, None] - 0.5 * k[None, :]) - 0.05 * (k[:, None] ** 2 + k[None, :] ** 2)
-    frames = torch.stack([torch.fft.ifft2(torch.fft.fft2(start) * torch.exp(symbol * m * dt)).real
-                          for m in range(4)], 1)
+    frames = torch.stack(
+        [torch.fft.ifft2(torch.fft.fft2(start) * torch.exp(symbol * m * dt)).real for m in range(4)], 1
+    )
     present = torch.ones(6, 4, dtype=torch.bool)
     present[0, 2] = False
     data = Trajectories(frames, dt, (dx, dx), ("u", "v"), present)
@@ -215,7 +238,8 @@ def test_same_seed_same_bits():
 def test_adam_trains_too():
     u, dt, dx = heat()
     model = PDENet2(hidden=1, blocks=(1,), iterations=200, upwind=False, optimiser="adam", rate=0.02).fit(
-        Trajectories(u, dt, (dx,)))
+        Trajectories(u, dt, (dx,))
+    )
     assert model.stages_[-1][1].best < 0.2 * model.stages_[0][1].start
 
 
@@ -264,15 +288,18 @@ def test_a_blow_up_inside_the_line_search_is_survived():
     assert float(x.detach()) > 0
 
 
-@pytest.mark.parametrize("options, message", [
-    ({"filters": "free"}, "filters: expected one of 'learned', 'frozen'"),
-    ({"blocks": ()}, "blocks: expected at least one stage"),
-    ({"blocks": (0,)}, "blocks: expected a number >= 1"),
-    ({"iterations": (1, 2, 3)}, "iterations: expected one number or"),
-    ({"optimiser": "sgd"}, "optimiser: expected one of 'lbfgs', 'adam'"),
-    ({"scheme": "rk4"}, "scheme: expected one of 'euler', 'midpoint'"),
-    ({"sparsity": -1.0}, "sparsity: expected a number >= 0"),
-])
+@pytest.mark.parametrize(
+    "options, message",
+    [
+        ({"filters": "free"}, "filters: expected one of 'learned', 'frozen'"),
+        ({"blocks": ()}, "blocks: expected at least one stage"),
+        ({"blocks": (0,)}, "blocks: expected a number >= 1"),
+        ({"iterations": (1, 2, 3)}, "iterations: expected one number or"),
+        ({"optimiser": "sgd"}, "optimiser: expected one of 'lbfgs', 'adam'"),
+        ({"scheme": "rk4"}, "scheme: expected one of 'euler', 'midpoint'"),
+        ({"sparsity": -1.0}, "sparsity: expected a number >= 0"),
+    ],
+)
 def test_bad_hyperparameters(options, message):
     with pytest.raises(ValueError, match=message):
         PDENet2(**options)

@@ -44,6 +44,7 @@ TRUTH = {"u": {"u*u_x": -1.0, "u_xx": 0.1}}
 
 # ---------------------------------------------------------------- order of PySINDy's columns
 
+
 def closed_form(names: tuple[str, ...], dim: int) -> tuple[dict[str, np.ndarray], np.ndarray]:
     """Trigonometric fields with exact derivatives by SymPy; grid values (*space, 1, fields)."""
     axes = sympy.symbols(list("xyz"[:dim]))
@@ -62,16 +63,18 @@ def closed_form(names: tuple[str, ...], dim: int) -> tuple[dict[str, np.ndarray]
     return table, np.stack([table[name] for name in names], -1)[..., None, :]
 
 
-def assert_terms_name_the_columns(
-    names: tuple[str, ...], dim: int, order: int, degree: int, bias: bool
-) -> None:
+def assert_terms_name_the_columns(names: tuple[str, ...], dim: int, order: int, degree: int, bias: bool) -> None:
     table, values = closed_form(names, dim)
     model = PDEFIND(order=order, degree=degree, bias=bias)
     polynomials = pysindy.PolynomialLibrary(degree=degree, include_bias=False)
     library = pysindy.PDELibrary(
-        function_library=polynomials, derivative_order=order, include_bias=bias,
-        spatial_grid=np.stack(grid_values(12, (TAU,) * dim), -1), multiindices=np.array(model._alphas(dim)),
-        differentiation_method=pysindy.SpectralDerivative)
+        function_library=polynomials,
+        derivative_order=order,
+        include_bias=bias,
+        spatial_grid=np.stack(grid_values(12, (TAU,) * dim), -1),
+        multiindices=np.array(model._alphas(dim)),
+        differentiation_method=pysindy.SpectralDerivative,
+    )
     labelled = pysindy.AxesArray(values, pysindy.utils.comprehend_axes(values))
     columns = np.asarray(library.fit_transform(labelled))
     terms = sindy_module.library_terms(names, model._alphas(dim), polynomials.powers_, bias)
@@ -83,7 +86,9 @@ def assert_terms_name_the_columns(
 
 
 CASES = [
-    (("u",), 1, 3, 3, False), (("u", "v"), 2, 2, 2, True), (("a", "b", "c"), 2, 1, 2, False),
+    (("u",), 1, 3, 3, False),
+    (("u", "v"), 2, 2, 2, True),
+    (("a", "b", "c"), 2, 1, 2, False),
     (("u",), 3, 2, 1, True),
 ]
 
@@ -110,14 +115,18 @@ def test_weak_library_has_pysindys_own_order() -> None:
     for dim in (1, 2, 3):
         sides = [np.arange(6.0)] * (dim + 1)
         library = pysindy.WeakPDELibrary(
-            function_library=pysindy.PolynomialLibrary(degree=1, include_bias=False), derivative_order=2,
-            spatiotemporal_grid=np.stack(np.meshgrid(*sides, indexing="ij"), -1), K=2,
-            H_xt=np.full(dim + 1, 2.0))
+            function_library=pysindy.PolynomialLibrary(degree=1, include_bias=False),
+            derivative_order=2,
+            spatiotemporal_grid=np.stack(np.meshgrid(*sides, indexing="ij"), -1),
+            K=2,
+            H_xt=np.full(dim + 1, 2.0),
+        )
         ours = WeakSINDy(order=2)._alphas(dim)
         assert [tuple(int(a) for a in row) for row in library.multiindices] == ours
 
 
 # ---------------------------------------------------------------- identification
+
 
 @pytest.mark.parametrize(("derivatives", "most"), [("spectral", 2e-3), (4, 2e-2), (2, 0.2)])
 def test_pde_find_recovers_burgers(burgers: Trajectories, derivatives: str | int, most: float) -> None:
@@ -153,7 +162,7 @@ def test_missing_frames_cut_trajectories_and_frames_can_be_skipped(burgers: Traj
     present[0, [3, 14, 15]] = False
     model = PDEFIND(threshold=0.05, every=2).fit(Trajectories(burgers.values, 0.02, 0.25, present=present))
     assert compare(model.coefficients(), TRUTH).worst < 2e-3
-    present[:] = (torch.arange(31) % 3 < 2)
+    present[:] = torch.arange(31) % 3 < 2
     with pytest.raises(ValueError, match="5 consecutive frames"):
         PDEFIND().fit(Trajectories(burgers.values, 0.02, 0.25, present=present))
 
@@ -212,18 +221,22 @@ def test_small_grids_work_or_are_refused_by_name() -> None:
         WeakSINDy(domains=20, degree=1, order=1, threshold=0.0).fit(u[:points, :frames], dt=0.1, dx=0.2)
     for order, accuracy in [(1, 2), (2, 2), (3, 4), (2, 4)]:
         PDEFIND(order=order, degree=1, derivatives=accuracy, boundary="replicate", threshold=0.0).fit(
-            u[:order + accuracy], dt=0.1, dx=0.2).predict(u[:order + accuracy])
+            u[: order + accuracy], dt=0.1, dx=0.2
+        ).predict(u[: order + accuracy])
         points = 2 * ((order + 1) // 2) - 1 + accuracy
         PDEFIND(order=order, degree=1, derivatives=accuracy, threshold=0.0).fit(
-            u[:points], dt=0.1, dx=0.2).predict(u[:points])
+            u[:points], dt=0.1, dx=0.2
+        ).predict(u[:points])
     for call, text in [
         (lambda: WeakSINDy().fit(u[:4], dt=0.1, dx=0.2), "at least five points along axis 0, found 4"),
         (lambda: WeakSINDy().fit(u[:, :4], dt=0.1, dx=0.2), "five consecutive frames"),
         (lambda: WeakSINDy(size=(0.5, 0.7)).fit(u, dt=0.1, dx=0.2), "there are 12 consecutive frames"),
         (lambda: PDEFIND().fit(u[:3], dt=0.1, dx=0.2), "at least 4 grid points"),
         (lambda: PDEFIND(derivatives=4).fit(u[:4], dt=0.1, dx=0.2), "at least 5 grid points per space axis"),
-        (lambda: PDEFIND(order=3, derivatives=4, boundary="replicate").fit(u[:6], dt=0.1, dx=0.2),
-         "at least 7 grid points per space axis for derivatives of order 3"),
+        (
+            lambda: PDEFIND(order=3, derivatives=4, boundary="replicate").fit(u[:6], dt=0.1, dx=0.2),
+            "at least 7 grid points per space axis for derivatives of order 3",
+        ),
     ]:
         with pytest.raises(ValueError, match=text):
             call()
@@ -231,10 +244,12 @@ def test_small_grids_work_or_are_refused_by_name() -> None:
 
 def test_peers_refuse_bad_parameters(burgers: Trajectories) -> None:
     for call, text in [
-        (lambda: PDEFIND(order=0), "order"), (lambda: PDEFIND(derivatives=3), "even accuracy"),
+        (lambda: PDEFIND(order=0), "order"),
+        (lambda: PDEFIND(derivatives=3), "even accuracy"),
         (lambda: PDEFIND(boundary="replicate"), "not periodic"),
         (lambda: PDEFIND(threshold=-1.0), "threshold"),
-        (lambda: PDEFIND(time_accuracy=3), "time_accuracy"), (lambda: WeakSINDy(domains=0), "domains"),
+        (lambda: PDEFIND(time_accuracy=3), "time_accuracy"),
+        (lambda: WeakSINDy(domains=0), "domains"),
         (lambda: PDEFIND(threshold=1e6).fit(burgers), "at least one term"),
         (lambda: WeakSINDy(size=(1.0,)).fit(burgers), "2 half widths"),
         (lambda: WeakSINDy(size=(1.0, 5.0)).fit(burgers), "half widths from"),
@@ -250,6 +265,7 @@ def test_missing_pysindy_names_the_extra(burgers: Trajectories, monkeypatch: pyt
 
 
 # ---------------------------------------------------------------- known equations
+
 
 def heat(derivatives: str | int, points: int) -> float:
     """Largest error of the rate of u_t = 0.1 u_xx + 0.2 u_xy - u u_y on exp(sin x + cos y), closed form."""
@@ -369,8 +385,9 @@ def test_network_ignores_what_stands_in_missing_frames(burgers: Trajectories) ->
     spoilt = burgers.values.clone()
     spoilt[0, 5:8] = 1e9
     options = SMALL | {"iterations": 5}
-    first, second = (PlainCNN(**options).fit(Trajectories(v, 0.02, 0.25, present=present))
-                     for v in (burgers.values, spoilt))
+    first, second = (
+        PlainCNN(**options).fit(Trajectories(v, 0.02, 0.25, present=present)) for v in (burgers.values, spoilt)
+    )
     assert torch.equal(first.predict(burgers), second.predict(burgers))
 
 

@@ -28,6 +28,7 @@ def relative(found: torch.Tensor, exact: torch.Tensor) -> float:
 
 # --- exact solutions -------------------------------------------------------------------------------------
 
+
 def cole_hopf(n: int, times: list[float], viscosity: float) -> torch.Tensor:
     """u = -2 nu phi_x / phi with phi = 1 + 0.6 exp(-nu t) cos(x - 1): (T, n)."""
     x, t = points(n), torch.tensor(times, dtype=torch.float64)[:, None]
@@ -73,6 +74,7 @@ def test_soliton_travels_unchanged():
     def error(equation):
         out = simulate.solve(equation, soliton(0)[None, None], [0.0, 0.5, 1.0], rtol=1e-6)[0, 2, 0]
         return relative(out, soliton(1.0))
+
     assert error(simulate.kdv(length=40.0)) < 1e-5
     assert error(simulate.kdv(5.9, length=40.0)) > 5e-3
     assert error(simulate.kdv(dispersion=-1.0, length=40.0)) > 0.5
@@ -92,16 +94,25 @@ def test_invariants_of_kdv_and_burgers():
 # --- right-hand sides against symbolic differentiation ---------------------------------------------------
 
 SMOOTH = simulate.convection_diffusion2d(sympy.cos(sympy.Symbol("y")) + 1, simulate.variable_b())
-EQUATIONS = [simulate.heat2d(), SMOOTH, simulate.diffusion_source2d(), simulate.burgers2d(),
-             simulate.convection_diffusion_reaction2d(), simulate.burgers1d(0.1, TAU),
-             simulate.kdv(length=TAU), simulate.kuramoto_sivashinsky(TAU)]
+EQUATIONS = [
+    simulate.heat2d(),
+    SMOOTH,
+    simulate.diffusion_source2d(),
+    simulate.burgers2d(),
+    simulate.convection_diffusion_reaction2d(),
+    simulate.burgers1d(0.1, TAU),
+    simulate.kdv(length=TAU),
+    simulate.kuramoto_sivashinsky(TAU),
+]
 
 
 def rhs_error(equation: Equation, n: int = 30, right: spectral.SpectralRHS | None = None) -> float:
     x, y = sympy.symbols("x y")
     flat = equation.dim == 1
-    functions = {"u": sympy.sin(x) / 2 + (0 if flat else sympy.cos(2 * y + x) / 3) + sympy.Rational(1, 5),
-                 "v": sympy.cos(x - y) / 2 + sympy.sin(2 * x) / 4}
+    functions = {
+        "u": sympy.sin(x) / 2 + (0 if flat else sympy.cos(2 * y + x) / 3) + sympy.Rational(1, 5),
+        "v": sympy.cos(x - y) / 2 + sympy.sin(2 * x) / 4,
+    }
     values, exact = [], []
     grid = torch.meshgrid(*[points(n)] * equation.dim, indexing="ij")
     numbers = [g.numpy() for g in grid] + ([np.zeros(1)] if flat else [])
@@ -147,10 +158,15 @@ def test_odd_grids_and_the_rough_coefficient():
     assert errors[1] < errors[0] / 8 and errors[1] < 1e-3  # a(x, y) has a kink in its second derivative
 
 
-@pytest.mark.parametrize(("equation", "top", "finite"), [
-    (simulate.burgers1d(0.1, TAU), 7, True),
-    (Equation("cubic", ("u",), 1, TAU, {"u": -sympy.Symbol("u") ** 3}), 7, True),
-    (simulate.burgers1d(0.1, TAU), 7, False)], ids=["quadratic", "cubic", "not de-aliased"])
+@pytest.mark.parametrize(
+    ("equation", "top", "finite"),
+    [
+        (simulate.burgers1d(0.1, TAU), 7, True),
+        (Equation("cubic", ("u",), 1, TAU, {"u": -(sympy.Symbol("u") ** 3)}), 7, True),
+        (simulate.burgers1d(0.1, TAU), 7, False),
+    ],
+    ids=["quadratic", "cubic", "not de-aliased"],
+)
 def test_products_have_no_aliasing(equation, top, finite):
     u = sum(torch.cos(k * points(16) + k * k) / k for k in range(1, top + 1))[None, None]
     fine = sum(torch.cos(k * points(96) + k * k) / k for k in range(1, top + 1))[None, None]
@@ -162,6 +178,7 @@ def test_products_have_no_aliasing(equation, top, finite):
 
 
 # --- time integration ------------------------------------------------------------------------------------
+
 
 def test_etdrk4_has_order_four():
     rhs = spectral.SpectralRHS(simulate.burgers1d(0.1, TAU), (32,))
@@ -182,8 +199,9 @@ def test_etdrk4_has_order_four():
 def test_both_integrators_agree(equation):
     n = 16 if equation.dim == 2 else 32
     scale = 0.3 if equation.dim == 1 else 1.0
-    u0 = simulate.random_fourier(1, n, equation.length, dim=equation.dim, fields=len(equation.fields),
-                                 frequency=2, amplitude=scale, seed=2)
+    u0 = simulate.random_fourier(
+        1, n, equation.length, dim=equation.dim, fields=len(equation.fields), frequency=2, amplitude=scale, seed=2
+    )
     a, b = (simulate.solve(equation, u0, [0.0, 0.02, 0.05], method=m, rtol=1e-9) for m in ("dop853", "etdrk4"))
     assert (a - b).abs().max() < 1e-6
 
@@ -198,17 +216,28 @@ def test_samples_do_not_depend_on_their_batch():
 
 # --- the upwind generator --------------------------------------------------------------------------------
 
+
 @pytest.fixture(scope="module")
 def smooth_burgers():
     def first(n):
         return simulate.random_fourier(1, n, fields=2, frequency=1, amplitude=1.0, mean=1.0, seed=8)
+
     exact = simulate.solve(simulate.burgers2d(0.05), first(64), [0.0, 0.2], grid=16)[:, 1]
     return first, exact
 
 
 def upwind_orders(first, exact, order: int, viscosity: float = 0.05) -> np.ndarray:
-    errors = [float((simulate.burgers2d_upwind(first(n), 1, 0.2, viscosity=viscosity, grid=16, order=order,
-                                               max_step=1 / 400)[:, 1] - exact).norm()) for n in (32, 64, 128)]
+    errors = [
+        float(
+            (
+                simulate.burgers2d_upwind(
+                    first(n), 1, 0.2, viscosity=viscosity, grid=16, order=order, max_step=1 / 400
+                )[:, 1]
+                - exact
+            ).norm()
+        )
+        for n in (32, 64, 128)
+    ]
     return np.log2(np.divide(errors[:-1], errors[1:]))
 
 
@@ -247,6 +276,7 @@ def test_upwind_symmetries_and_maximum_principle():
 
 
 # --- initial data, noise, data sets ----------------------------------------------------------------------
+
 
 @pytest.mark.parametrize("dim", [1, 2, 3])
 def test_random_fourier_is_one_function(dim):
@@ -314,7 +344,8 @@ def test_terms_are_the_truth():
     x, y = sympy.symbols("x y")
     assert terms["u_xx"] == 0.2 and terms["u_yy"] == 0.3
     assert float(terms["u_x"].subs({x: 1.0, y: 2.0})) == pytest.approx(
-        0.5 * (math.cos(2) + (TAU - 1) * math.sin(1)) + 0.6)
+        0.5 * (math.cos(2) + (TAU - 1) * math.sin(1)) + 0.6
+    )
     assert float(terms["u_y"].subs({x: 1.0, y: 2.0})) == pytest.approx(2 * (math.cos(2) + math.sin(1)) + 0.8)
     assert simulate.diffusion_source2d().terms["u"]["sin(u)"] == 15.0
     assert [e.degree for e in EQUATIONS] == [1, 1, 3, 2, 3, 2, 2, 2]
@@ -329,18 +360,20 @@ FILES = [  # name, equation, last point repeated, tolerance of the solver, last 
     ("kdv_sine", simulate.kdv(1.0, 1.0, 40.0), False, 1e-6, 20, 1e-4),
     ("ks", simulate.kuramoto_sivashinsky(20.0), True, 1e-6, 20, 1e-3),
     ("ks_chaotic", simulate.kuramoto_sivashinsky(), True, 1e-6, 40, 1e-3),  # chaotic: no agreement for ever
-    ("kuramoto_sivashinsky", simulate.kuramoto_sivashinsky(), False, 1e-6, 20, 1e-3)]
+    ("kuramoto_sivashinsky", simulate.kuramoto_sivashinsky(), False, 1e-6, 20, 1e-3),
+]
 
 
 @pytest.mark.data
-@pytest.mark.parametrize(("name", "equation", "closed", "rtol", "until", "asked"), FILES,
-                         ids=[f[0] for f in FILES])
+@pytest.mark.parametrize(
+    ("name", "equation", "closed", "rtol", "until", "asked"), FILES, ids=[f[0] for f in FILES]
+)
 def test_agreement_with_published_solutions(name, equation, closed, rtol, until, asked):
     try:
         arrays = data.pde(name)
     except data.DataError as missing:
         pytest.skip(str(missing))
-    u = torch.from_numpy(arrays["u"])[:, :-1 if closed else None]
+    u = torch.from_numpy(arrays["u"])[:, : -1 if closed else None]
     times = arrays["t"] - arrays["t"][0]
     chosen = np.flatnonzero(times <= until)[::5]
     out = simulate.solve(equation, u[:1, None], times[chosen], rtol=rtol, atol=rtol / 10)[0, :, 0]
@@ -350,20 +383,25 @@ def test_agreement_with_published_solutions(name, equation, closed, rtol, until,
 
 # --- input errors ----------------------------------------------------------------------------------------
 
-@pytest.mark.parametrize(("call", "message"), [
-    (lambda: simulate.solve(simulate.heat2d(), torch.zeros(1, 2, 8, 8), [0, 1]), "u0: expected shape"),
-    (lambda: simulate.solve(simulate.heat2d(), torch.zeros(1, 8, 8), [0, 1]), "u0: expected a tensor with 4"),
-    (lambda: simulate.solve(simulate.heat2d(), torch.full((1, 1, 8, 8), math.nan), [0, 1]), "finite values"),
-    (lambda: simulate.solve(simulate.heat2d(), torch.zeros(1, 1, 8, 8), [0, 1, 1]), "increasing times"),
-    (lambda: simulate.solve(simulate.heat2d(), torch.zeros(1, 1, 8, 8), [0, 1], method="rk4"), "one of"),
-    (lambda: simulate.solve(simulate.heat2d(), torch.zeros(1, 1, 8, 8), [0, 1], grid=3), "a divisor"),
-    (lambda: simulate.burgers2d_upwind(torch.ones(1, 2, 64, 64), 1, max_step=0.2, dt=0.2), "unstable"),
-    (lambda: simulate.burgers_data(1, 1, fine=100), "a multiple of grid"),
-    (lambda: simulate.burgers_data(1, 1, generator="magic"), "generator"),
-    (lambda: simulate.random_fourier(1, (8, 8, 8)), "grid: expected"),
-    (lambda: simulate.add_noise(torch.zeros(3, 4, 4), 0.1), "trajectories of shape"),
-    (lambda: Equation("odd", ("u",), 1, 1.0, {"u": sympy.Symbol("w_x")}), "the symbol w_x"),
-    (lambda: Equation("flat", ("u",), 1, 1.0, {"u": sympy.Symbol("u_y")}), "the symbol u_y")])
+
+@pytest.mark.parametrize(
+    ("call", "message"),
+    [
+        (lambda: simulate.solve(simulate.heat2d(), torch.zeros(1, 2, 8, 8), [0, 1]), "u0: expected shape"),
+        (lambda: simulate.solve(simulate.heat2d(), torch.zeros(1, 8, 8), [0, 1]), "u0: expected a tensor with 4"),
+        (lambda: simulate.solve(simulate.heat2d(), torch.full((1, 1, 8, 8), math.nan), [0, 1]), "finite values"),
+        (lambda: simulate.solve(simulate.heat2d(), torch.zeros(1, 1, 8, 8), [0, 1, 1]), "increasing times"),
+        (lambda: simulate.solve(simulate.heat2d(), torch.zeros(1, 1, 8, 8), [0, 1], method="rk4"), "one of"),
+        (lambda: simulate.solve(simulate.heat2d(), torch.zeros(1, 1, 8, 8), [0, 1], grid=3), "a divisor"),
+        (lambda: simulate.burgers2d_upwind(torch.ones(1, 2, 64, 64), 1, max_step=0.2, dt=0.2), "unstable"),
+        (lambda: simulate.burgers_data(1, 1, fine=100), "a multiple of grid"),
+        (lambda: simulate.burgers_data(1, 1, generator="magic"), "generator"),
+        (lambda: simulate.random_fourier(1, (8, 8, 8)), "grid: expected"),
+        (lambda: simulate.add_noise(torch.zeros(3, 4, 4), 0.1), "trajectories of shape"),
+        (lambda: Equation("odd", ("u",), 1, 1.0, {"u": sympy.Symbol("w_x")}), "the symbol w_x"),
+        (lambda: Equation("flat", ("u",), 1, 1.0, {"u": sympy.Symbol("u_y")}), "the symbol u_y"),
+    ],
+)
 def test_input_errors(call, message):
     with pytest.raises((ValueError, TypeError), match=message):
         call()

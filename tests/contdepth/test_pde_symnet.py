@@ -126,14 +126,17 @@ def test_penalty_is_huber_like():
     assert net.penalty(1e-3).item() == pytest.approx(2.0 - 5e-4 + 5e-4**2 / 2e-3)
 
 
-@pytest.mark.parametrize("call, message", [
-    (lambda net: net(torch.zeros(3, 5, dtype=torch.float64)), r"x: expected shape \(B, 4, P\) or \(P, 4\)"),
-    (lambda net: net.expressions(["u", "v"]), "names: expected 4 different names"),
-    (lambda net: net.expressions(["u", "u", "v", "w"]), "names: expected 4 different names"),
-    (lambda net: net.expressions(NAMES, degree=-1), "degree: expected a number >= 0"),
-    (lambda net: SymNet(0), "inputs: expected a number >= 1"),
-    (lambda net: SymNet(2, hidden=-1), "hidden: expected a number >= 0"),
-])
+@pytest.mark.parametrize(
+    "call, message",
+    [
+        (lambda net: net(torch.zeros(3, 5, dtype=torch.float64)), r"x: expected shape \(B, 4, P\) or \(P, 4\)"),
+        (lambda net: net.expressions(["u", "v"]), "names: expected 4 different names"),
+        (lambda net: net.expressions(["u", "u", "v", "w"]), "names: expected 4 different names"),
+        (lambda net: net.expressions(NAMES, degree=-1), "degree: expected a number >= 0"),
+        (lambda net: SymNet(0), "inputs: expected a number >= 1"),
+        (lambda net: SymNet(2, hidden=-1), "hidden: expected a number >= 0"),
+    ],
+)
 def test_bad_input(call, message):
     with pytest.raises(ValueError, match=message):
         call(network())

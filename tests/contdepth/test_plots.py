@@ -17,7 +17,7 @@ def _close():
 
 def _contrast(colour: str) -> float:
     """WCAG contrast of a colour against white."""
-    parts = [int(colour[i:i + 2], 16) / 255 for i in (1, 3, 5)]
+    parts = [int(colour[i : i + 2], 16) / 255 for i in (1, 3, 5)]
     linear = [p / 12.92 if p <= 0.04045 else ((p + 0.055) / 1.055) ** 2.4 for p in parts]
     return 1.05 / (0.2126 * linear[0] + 0.7152 * linear[1] + 0.0722 * linear[2] + 0.05)
 
@@ -53,8 +53,10 @@ def test_region_draws_the_border_of_the_unit_disc():
     assert np.allclose(np.hypot(*points.T), 1, atol=2e-3)
 
 
-@pytest.mark.parametrize(("arguments", "error"), [({"columns": 0}, ValueError), ({"columns": 1.5}, TypeError),
-                                                  ({"height": -1.0}, ValueError)])
+@pytest.mark.parametrize(
+    ("arguments", "error"),
+    [({"columns": 0}, ValueError), ({"columns": 1.5}, TypeError), ({"height": -1.0}, ValueError)],
+)
 def test_new_figure_refuses_nonsense(arguments, error):
     with pytest.raises(error, match=f"{next(iter(arguments))}: expected"):
         plots.new_figure(**arguments)

@@ -20,9 +20,16 @@ LINF, L2 = Threat("1/10"), Threat("1/2", "l2")
 
 def attacks(threat):
     return [
-        RandomNoise(threat), FGSM(threat), FGSM(threat, random_start=True), PGD(threat, steps=5, restarts=2),
-        PGD(threat, steps=5, loss="margin", early_stop=True), APGD(threat, 12), APGD(threat, 12, loss="dlr"),
-        APGDTargeted(threat, 12, targets=2), Square(threat, 30), Square(threat, 30, restarts=2),
+        RandomNoise(threat),
+        FGSM(threat),
+        FGSM(threat, random_start=True),
+        PGD(threat, steps=5, restarts=2),
+        PGD(threat, steps=5, loss="margin", early_stop=True),
+        APGD(threat, 12),
+        APGD(threat, 12, loss="dlr"),
+        APGDTargeted(threat, 12, targets=2),
+        Square(threat, 30),
+        Square(threat, 30, restarts=2),
     ]
 
 
@@ -58,8 +65,13 @@ def images(n, shape=(1, 4, 4), seed=0):
 @pytest.mark.parametrize("attack", attacks(LINF) + attacks(L2), ids=ids)
 @pytest.mark.parametrize("shape", [(1, 8, 8), (3, 5, 7), (2, 4, 4)])
 def test_inside_and_untouched(attack, shape):
-    model = nn.Sequential(nn.Conv2d(shape[0], 4, 3, padding=1), nn.BatchNorm2d(4), nn.ReLU(), nn.Flatten(),
-                          nn.Linear(4 * shape[1] * shape[2], 5)).eval()
+    model = nn.Sequential(
+        nn.Conv2d(shape[0], 4, 3, padding=1),
+        nn.BatchNorm2d(4),
+        nn.ReLU(),
+        nn.Flatten(),
+        nn.Linear(4 * shape[1] * shape[2], 5),
+    ).eval()
     model[0].weight.requires_grad_(False)
     model[4].weight.grad = torch.ones_like(model[4].weight)
     asked = [part.requires_grad for part in model.parameters()]
@@ -94,10 +106,20 @@ def best_affine(model, x, y, radius):
     return (d * flat[:, None]).sum(2) + bias[None] - bias[y][:, None] + gain
 
 
-@pytest.mark.parametrize("attack", [
-    FGSM(LINF), PGD(LINF, steps=10), PGD(LINF, steps=10, loss="margin"), PGD(LINF, steps=10, random_start=False),
-    APGD(LINF, 20), APGD(LINF, 20, loss="margin"), APGDTargeted(LINF, 20, fallback=True), Square(LINF, 3000),
-], ids=ids)
+@pytest.mark.parametrize(
+    "attack",
+    [
+        FGSM(LINF),
+        PGD(LINF, steps=10),
+        PGD(LINF, steps=10, loss="margin"),
+        PGD(LINF, steps=10, random_start=False),
+        APGD(LINF, 20),
+        APGD(LINF, 20, loss="margin"),
+        APGDTargeted(LINF, 20, fallback=True),
+        Square(LINF, 3000),
+    ],
+    ids=ids,
+)
 def test_optimum_of_an_affine_pair(attack):
     model, x = affine(2), images(40)
     model[1].bias.data[1] = -25.0
@@ -108,11 +130,17 @@ def test_optimum_of_an_affine_pair(attack):
     torch.testing.assert_close(margin(model(x + delta), y).detach(), best, atol=2e-5, rtol=0)
 
 
-@pytest.mark.parametrize("attack, slack", [
-    (FGSM(Threat("1/5", "l2")), 1e-5), (PGD(Threat("1/5", "l2"), step_size="1/10", steps=20), 1e-3),
-    (APGD(Threat("1/5", "l2"), 30), 1e-4), (APGDTargeted(Threat("1/5", "l2"), 30, fallback=True), 1e-4),
-    (Square(Threat("1/5", "l2"), 1000), 0.3),
-], ids=str)
+@pytest.mark.parametrize(
+    "attack, slack",
+    [
+        (FGSM(Threat("1/5", "l2")), 1e-5),
+        (PGD(Threat("1/5", "l2"), step_size="1/10", steps=20), 1e-3),
+        (APGD(Threat("1/5", "l2"), 30), 1e-4),
+        (APGDTargeted(Threat("1/5", "l2"), 30, fallback=True), 1e-4),
+        (Square(Threat("1/5", "l2"), 1000), 0.3),
+    ],
+    ids=str,
+)
 def test_optimum_of_an_affine_pair_in_l2(attack, slack):
     model, x = affine(2), 0.5 + 0 * images(20)
     model[1].bias.data[1] = -25.0
@@ -124,9 +152,15 @@ def test_optimum_of_an_affine_pair_in_l2(attack, slack):
     assert won.min() >= (1 - slack) * gain
 
 
-@pytest.mark.parametrize("attack", [
-    PGD(LINF, steps=20, loss="margin", restarts=5), APGDTargeted(LINF, 30), Square(LINF, 2000),
-], ids=ids)
+@pytest.mark.parametrize(
+    "attack",
+    [
+        PGD(LINF, steps=20, loss="margin", restarts=5),
+        APGDTargeted(LINF, 30),
+        Square(LINF, 2000),
+    ],
+    ids=ids,
+)
 def test_survivors_of_affine_classes_are_exact(attack):
     model, x = affine(6), images(300)
     with torch.no_grad():
@@ -140,10 +174,17 @@ def test_survivors_of_affine_classes_are_exact(attack):
     assert not (robust & ~survived).any()
 
 
-@pytest.mark.parametrize("attack", [
-    PGD(LINF, steps=30, restarts=4), PGD(LINF, steps=30, restarts=4, loss="margin"), APGD(LINF, 40, restarts=3),
-    APGD(LINF, 40, restarts=3, loss="dlr"), APGDTargeted(LINF, 40),
-], ids=str)
+@pytest.mark.parametrize(
+    "attack",
+    [
+        PGD(LINF, steps=30, restarts=4),
+        PGD(LINF, steps=30, restarts=4, loss="margin"),
+        APGD(LINF, 40, restarts=3),
+        APGD(LINF, 40, restarts=3, loss="dlr"),
+        APGDTargeted(LINF, 40),
+    ],
+    ids=str,
+)
 def test_brute_force_on_a_grid(attack):
     torch.manual_seed(3)
     model = nn.Sequential(nn.Linear(2, 24), nn.Tanh(), nn.Linear(24, 5)).eval()
@@ -289,7 +330,11 @@ def test_targets_are_the_most_likely_wrong_classes():
 
 def test_share_of_pixels():
     assert [share(i, 10000, 0.8) for i in (0, 10, 11, 51, 201, 501, 1001, 2001, 4001, 6001, 8001, 9999)] == [
-        0.8, 0.8, *(0.8 / 2**j for j in range(1, 10)), 0.8 / 512]
+        0.8,
+        0.8,
+        *(0.8 / 2**j for j in range(1, 10)),
+        0.8 / 512,
+    ]
     assert share(6, 100, 0.8) == share(600, 10000, 0.8) == 0.8 / 16
 
 
@@ -302,8 +347,10 @@ def test_square_proposals():
         assert rows.tolist() == list(range(rows[0], rows[0] + 3))
         assert columns.tolist() == list(range(columns[0], columns[0] + 3))
         assert (image[0][image[0] != 0].unique().numel(), len(image[:, rows[0], columns[0]])) == (1, 3)
-    corners = {(int(c[0].nonzero()[0, 0]), int(c[0].nonzero()[0, 1])) for c in
-               squares(torch.zeros(2000, 1, 6, 9), 0.1, 9 / 54, generator(0, "s"))}
+    corners = {
+        (int(c[0].nonzero()[0, 0]), int(c[0].nonzero()[0, 1]))
+        for c in squares(torch.zeros(2000, 1, 6, 9), 0.1, 9 / 54, generator(0, "s"))
+    }
     assert corners == {(r, c) for r in range(4) for c in range(7)}
 
 
@@ -327,10 +374,17 @@ def test_bumps():
     assert torch.equal(pair(6, True), both.T)
 
 
-@pytest.mark.parametrize("attack, forwards", [
-    (FGSM(LINF), 2), (PGD(LINF, steps=7), 8), (PGD(LINF, steps=7, restarts=3), 24), (APGD(LINF, 7), 8),
-    (Square(LINF, 7), 7), (NoAttack(), 0),
-])
+@pytest.mark.parametrize(
+    "attack, forwards",
+    [
+        (FGSM(LINF), 2),
+        (PGD(LINF, steps=7), 8),
+        (PGD(LINF, steps=7, restarts=3), 24),
+        (APGD(LINF, 7), 8),
+        (Square(LINF, 7), 7),
+        (NoAttack(), 0),
+    ],
+)
 def test_forward_passes_and_skipped_images(attack, forwards):
     model, x = affine(4), images(30)
     with torch.no_grad():
@@ -352,8 +406,12 @@ def test_fooled_images_leave_early():
     model, x = affine(4), images(200)
     with torch.no_grad():
         y = model(x).argmax(1)
-    for attack in (PGD(LINF, steps=20, early_stop=True), PGD(LINF, steps=3, restarts=4), APGD(LINF, 20),
-                   Square(LINF, 50)):
+    for attack in (
+        PGD(LINF, steps=20, early_stop=True),
+        PGD(LINF, steps=3, restarts=4),
+        APGD(LINF, 20),
+        Square(LINF, 50),
+    ):
         counted = Counting(model)
         found = attack.search(counted, x, y, generator(0, "a"))
         with torch.no_grad():
@@ -374,19 +432,22 @@ def test_restarts_keep_the_worst():
     torch.testing.assert_close(margin(model(x + both.delta), y), both.loss)
 
 
-@pytest.mark.parametrize("change, message", [
-    ({"x": torch.rand(3, 1, 4, 4) * 255}, r"pixels in \[0, 1\].*divide by 255; normalise inside the model"),
-    ({"x": torch.zeros(3, 1, 4, 4).byte()}, "floating-point.*divide by 255"),
-    ({"y": torch.zeros(3)}, r"int64.*\.long"),
-    ({"y": torch.zeros(2, dtype=torch.int64)}, r"y: expected shape \(3,\)"),
-    ({"model": nn.Flatten().eval()}, None),
-    ({"model": nn.Sequential(nn.Flatten(), nn.Linear(16, 4))}, r"train mode; call model.eval\(\)"),
-    ({"model": lambda x: x.flatten(1) / 0 * 0}, "finite values, found nan"),
-    ({"model": lambda x: x}, "2 dimensions"),
-    ({"model": lambda x: x.flatten(1)[:, :1]}, "classes >= 2"),
-    ({"batch": 0}, "batch: expected a number >= 1"),
-    ({"among": torch.ones(2, dtype=torch.bool)}, "among"),
-])
+@pytest.mark.parametrize(
+    "change, message",
+    [
+        ({"x": torch.rand(3, 1, 4, 4) * 255}, r"pixels in \[0, 1\].*divide by 255; normalise inside the model"),
+        ({"x": torch.zeros(3, 1, 4, 4).byte()}, "floating-point.*divide by 255"),
+        ({"y": torch.zeros(3)}, r"int64.*\.long"),
+        ({"y": torch.zeros(2, dtype=torch.int64)}, r"y: expected shape \(3,\)"),
+        ({"model": nn.Flatten().eval()}, None),
+        ({"model": nn.Sequential(nn.Flatten(), nn.Linear(16, 4))}, r"train mode; call model.eval\(\)"),
+        ({"model": lambda x: x.flatten(1) / 0 * 0}, "finite values, found nan"),
+        ({"model": lambda x: x}, "2 dimensions"),
+        ({"model": lambda x: x.flatten(1)[:, :1]}, "classes >= 2"),
+        ({"batch": 0}, "batch: expected a number >= 1"),
+        ({"among": torch.ones(2, dtype=torch.bool)}, "among"),
+    ],
+)
 def test_input_errors(change, message):
     given = {"model": affine(4), "x": images(3), "y": torch.zeros(3, dtype=torch.int64)}
     given |= {"attack": PGD(LINF)} | change
@@ -397,13 +458,24 @@ def test_input_errors(change, message):
         accuracy(**given, source=generator(0, "a"))
 
 
-@pytest.mark.parametrize("make", [
-    lambda: PGD(0.1), lambda: PGD(LINF, stepsize=1), lambda: PGD(LINF, steps=0), lambda: PGD(LINF, loss="l1"),
-    lambda: PGD(LINF, step_size=-1), lambda: PGD(LINF, random_start=False, restarts=2), lambda: APGD(LINF, 2.5),
-    lambda: FGSM(LINF, loss="x"), lambda: Square(LINF, p_init=0), lambda: RandomNoise(None),
-    lambda: Square(LINF, 5).perturb(affine(4), torch.rand(2, 16), torch.zeros(2, dtype=torch.int64),
-                                    generator(0, "a")),
-])
+@pytest.mark.parametrize(
+    "make",
+    [
+        lambda: PGD(0.1),
+        lambda: PGD(LINF, stepsize=1),
+        lambda: PGD(LINF, steps=0),
+        lambda: PGD(LINF, loss="l1"),
+        lambda: PGD(LINF, step_size=-1),
+        lambda: PGD(LINF, random_start=False, restarts=2),
+        lambda: APGD(LINF, 2.5),
+        lambda: FGSM(LINF, loss="x"),
+        lambda: Square(LINF, p_init=0),
+        lambda: RandomNoise(None),
+        lambda: Square(LINF, 5).perturb(
+            affine(4), torch.rand(2, 16), torch.zeros(2, dtype=torch.int64), generator(0, "a")
+        ),
+    ],
+)
 def test_bad_settings(make):
     with pytest.raises((ValueError, TypeError)):
         make()
@@ -426,8 +498,14 @@ def test_agrees_with_an_independent_library():
     digits = load_digits()
     x, y = torch.tensor(digits.images / 16, dtype=torch.float32)[:, None], torch.tensor(digits.target)
     torch.manual_seed(0)
-    model = nn.Sequential(nn.Conv2d(1, 16, 3, padding=1), nn.ReLU(), nn.Conv2d(16, 16, 3, stride=2), nn.ReLU(),
-                          nn.Flatten(), nn.Linear(144, 10))
+    model = nn.Sequential(
+        nn.Conv2d(1, 16, 3, padding=1),
+        nn.ReLU(),
+        nn.Conv2d(16, 16, 3, stride=2),
+        nn.ReLU(),
+        nn.Flatten(),
+        nn.Linear(144, 10),
+    )
     optimiser = torch.optim.Adam(model.parameters(), 3e-3)
     for step in range(300):
         rows = torch.arange(64 * step, 64 * step + 64) % 1300
@@ -436,8 +514,9 @@ def test_agrees_with_an_independent_library():
         optimiser.step()
     model.eval()
     x, y = x[1300:1500], y[1300:1500]
-    theirs = PyTorchClassifier(model, nn.CrossEntropyLoss(), (1, 8, 8), 10, clip_values=(0.0, 1.0),
-                               device_type="cpu")
+    theirs = PyTorchClassifier(
+        model, nn.CrossEntropyLoss(), (1, 8, 8), 10, clip_values=(0.0, 1.0), device_type="cpu"
+    )
     np.random.seed(0)  # noqa: NPY002 - the library draws from the global generator
 
     def robust(attack):
@@ -450,9 +529,15 @@ def test_agrees_with_an_independent_library():
     shared = {"max_iter": 50, "nb_random_init": 1, "batch_size": 500, "verbose": False}
     for threat, norm in ((LINF, np.inf), (L2, 2)):
         for loss, name in (("ce", "cross_entropy"), ("dlr", "difference_logits_ratio")):
-            other = robust(AutoProjectedGradientDescent(
-                theirs, norm=norm, eps=threat.radius, eps_step=2 * threat.radius, loss_type=name, **shared))
+            other = robust(
+                AutoProjectedGradientDescent(
+                    theirs, norm=norm, eps=threat.radius, eps_step=2 * threat.radius, loss_type=name, **shared
+                )
+            )
             assert abs(ours(APGD(threat, 50, loss=loss)) - other) <= 4
-    other = robust(SquareAttack(theirs, norm=np.inf, eps=0.1, max_iter=300, p_init=0.8, nb_restarts=1,
-                                batch_size=500, verbose=False))
+    other = robust(
+        SquareAttack(
+            theirs, norm=np.inf, eps=0.1, max_iter=300, p_init=0.8, nb_restarts=1, batch_size=500, verbose=False
+        )
+    )
     assert -10 <= ours(Square(LINF, 300)) - other <= 3

@@ -12,8 +12,16 @@ from contdepth.robust.threat import Threat
 from contdepth.seeds import generator
 
 THREAT = Threat("1/10")
-SMALL = Effort(pgd_steps=15, restarts=2, apgd_steps=20, targets=3, targeted_steps=15, queries=200,
-               curve=(1, 4, 16), curve_samples=100)
+SMALL = Effort(
+    pgd_steps=15,
+    restarts=2,
+    apgd_steps=20,
+    targets=3,
+    targeted_steps=15,
+    queries=200,
+    curve=(1, 4, 16),
+    curve_samples=100,
+)
 
 
 @pytest.fixture(scope="module")
@@ -80,8 +88,9 @@ def test_an_honest_model(honest, digits, threat, report):
 
 def test_rows_and_text(honest, digits, report, capsys):
     x, y = digits
-    direct = accuracy(honest, x[1300:1450], y[1300:1450], PGD(THREAT, steps=15, early_stop=True),
-                      source=generator(1, "other"))
+    direct = accuracy(
+        honest, x[1300:1450], y[1300:1450], PGD(THREAT, steps=15, early_stop=True), source=generator(1, "other")
+    )
     assert abs(100 * direct.double().mean() - report.accuracy("pgd")) < 3
     row = {row["attack"]: row for row in report.rows()}["pgd"]
     share = row["accuracy"] / 100
@@ -124,8 +133,18 @@ def test_random_outputs_are_flagged(honest, digits):
 
 def masks(**wrong):
     """100 images, all right but the first ``wrong[name]``."""
-    rows = ("clean", "noise", "fgsm", "pgd", "pgd restarts", "pgd margin", "apgd-ce", "apgd-t", "square",
-            "autoattack")
+    rows = (
+        "clean",
+        "noise",
+        "fgsm",
+        "pgd",
+        "pgd restarts",
+        "pgd margin",
+        "apgd-ce",
+        "apgd-t",
+        "square",
+        "autoattack",
+    )
     return {row: torch.arange(100) >= wrong.get(row, wrong["all"]) for row in rows}
 
 
@@ -152,8 +171,10 @@ def test_each_flag_at_its_limit():
 
 def test_the_curve_starts_at_the_same_points(honest, digits):
     x, y = digits[0][:50], digits[1][:50]
-    ends = [loss_curve(honest, x, y, THREAT, Effort(curve=steps), generator(0, "a"), 60)[0][-1]
-            for steps in ((1, 3), (3,))]
+    ends = [
+        loss_curve(honest, x, y, THREAT, Effort(curve=steps), generator(0, "a"), 60)[0][-1]
+        for steps in ((1, 3), (3,))
+    ]
     assert ends[0] == ends[1]
 
 
@@ -170,28 +191,32 @@ def test_three_classes_and_nothing_right(digits):
     x, y = digits
     model = nn.Sequential(nn.Flatten(), nn.Linear(64, 3)).eval()
     model[1].bias.data[:] = torch.tensor([100.0, 0.0, 0.0])
-    report = audit(model, x[:20], torch.ones(20, dtype=torch.int64), THREAT, budget=SMALL,
-                   source=generator(0, "a"))
+    report = audit(
+        model, x[:20], torch.ones(20, dtype=torch.int64), THREAT, budget=SMALL, source=generator(0, "a")
+    )
     assert report.accuracy("clean") == 0 == report.accuracy("worst") and report.curve == ()
     model[1].bias.data[:] = 0
     assert isinstance(audit(model, x[:20], y[:20] % 3, THREAT, budget=SMALL, source=generator(0, "a")), Audit)
 
 
-@pytest.mark.parametrize("change, message", [
-    ({"threat": None}, 'threat: expected a Threat, found none.*Threat\\("8/255"\\)'),
-    ({"threat": 0.1}, "threat: expected a Threat"),
-    ({"x": torch.rand(4, 1, 8, 8) * 255}, "divide by 255; normalise inside the model"),
-    ({"x": torch.rand(4, 64)}, "4 dimensions"),
-    ({"x": torch.rand(0, 1, 8, 8), "y": torch.zeros(0, dtype=torch.int64)}, "at least one image"),
-    ({"y": torch.zeros(4, 10, dtype=torch.int64)}, "y: expected shape"),
-    ({"y": torch.zeros(4, dtype=torch.int32)}, "int64"),
-    ({"y": torch.full((4,), 10)}, "classes 0 to 9, found 10"),
-    ({"budget": "long"}, "'quick', 'standard'"),
-    ({"source": 0}, "torch.Generator"),
-    ({"batch": 0}, "batch"),
-    ({"model": nn.Sequential(nn.Flatten(), nn.Linear(64, 10)).train()}, r"call model.eval\(\)"),
-    ({"model": lambda x: x.flatten(1) * torch.inf}, "finite"),
-])
+@pytest.mark.parametrize(
+    "change, message",
+    [
+        ({"threat": None}, 'threat: expected a Threat, found none.*Threat\\("8/255"\\)'),
+        ({"threat": 0.1}, "threat: expected a Threat"),
+        ({"x": torch.rand(4, 1, 8, 8) * 255}, "divide by 255; normalise inside the model"),
+        ({"x": torch.rand(4, 64)}, "4 dimensions"),
+        ({"x": torch.rand(0, 1, 8, 8), "y": torch.zeros(0, dtype=torch.int64)}, "at least one image"),
+        ({"y": torch.zeros(4, 10, dtype=torch.int64)}, "y: expected shape"),
+        ({"y": torch.zeros(4, dtype=torch.int32)}, "int64"),
+        ({"y": torch.full((4,), 10)}, "classes 0 to 9, found 10"),
+        ({"budget": "long"}, "'quick', 'standard'"),
+        ({"source": 0}, "torch.Generator"),
+        ({"batch": 0}, "batch"),
+        ({"model": nn.Sequential(nn.Flatten(), nn.Linear(64, 10)).train()}, r"call model.eval\(\)"),
+        ({"model": lambda x: x.flatten(1) * torch.inf}, "finite"),
+    ],
+)
 def test_input_errors(honest, change, message):
     given = {"model": honest, "x": torch.rand(4, 1, 8, 8), "y": torch.zeros(4, dtype=torch.int64)}
     given |= {"threat": THREAT, "source": generator(0, "a")} | change

@@ -399,8 +399,11 @@ def test_equality_is_counted_by_pixel():
     same = (looped - single).abs() < 1e-6
     free = torch.ones_like(same)
     for place in range(same.numel()):
-        at = [abs(abs(float(d.flatten()[place])) - 0.2) < 1e-6
-              or not 1e-6 < float((x + d).flatten()[place]) < 1 - 1e-6 for d in (looped, single)]
+        at = [
+            abs(abs(float(d.flatten()[place])) - 0.2) < 1e-6
+            or not 1e-6 < float((x + d).flatten()[place]) < 1 - 1e-6
+            for d in (looped, single)
+        ]
         free.view(-1)[place] = not all(at)
     assert 0 < int(free.sum()) < free.numel() and 0 < int(same[free].sum()) < int(free.sum())
     assert found.equal[0] == pytest.approx(int(same.sum()) / same.numel())

@@ -101,8 +101,10 @@ def test_plain_in_l2_walks_along_the_unit_gradient():
 def test_linear_layer_n_steps_are_one_long_step(way):
     """With δ in the box, n steps of σ equal one of nσ: the gradient of a linear H does not move."""
     conv, _, x, delta, slack = setting(relu=False, padding=1, channels=3)
-    steps = {"plain": lambda *a: inner_steps_plain(conv, x, delta, slack, THREAT, *a),
-             "fused": lambda *a: inner_steps_fused(conv, False, x, delta, slack, THREAT, *a)}[way]
+    steps = {
+        "plain": lambda *a: inner_steps_plain(conv, x, delta, slack, THREAT, *a),
+        "fused": lambda *a: inner_steps_fused(conv, False, x, delta, slack, THREAT, *a),
+    }[way]
     assert torch.allclose(steps(0.02, 10), steps(0.2, 1), atol=1e-6)
 
 
@@ -116,8 +118,10 @@ def test_relu_makes_the_inner_loop_more_than_one_long_step():
 def test_result_is_inside_ball_and_box_and_zero_gradient_stays(way):
     conv, layer, x, delta, slack = setting(kernel=2, stride=3)
     slack[0] = 0
-    run = {"plain": lambda: inner_steps_plain(layer, x, delta, slack, THREAT, 0.05, 20),
-           "fused": lambda: inner_steps_fused(conv, True, x, delta, slack, THREAT, 0.05, 20)}[way]
+    run = {
+        "plain": lambda: inner_steps_plain(layer, x, delta, slack, THREAT, 0.05, 20),
+        "fused": lambda: inner_steps_fused(conv, True, x, delta, slack, THREAT, 0.05, 20),
+    }[way]
     found = run()
     assert float(found.abs().max()) <= 0.3 + 1e-6
     assert float((x + found).min()) >= 0 and float((x + found).max()) <= 1 + 1e-6
@@ -157,12 +161,16 @@ def test_the_kernel_works_in_single_precision():
     from contdepth.robust.yopo import fused_kernel
 
     line, weight, n = np.zeros(32, np.float32), np.zeros((2, 9), np.float32), np.uint64(1)
-    arguments = {"add": (line, line, weight, *[n] * 7), "gate": (line, line, line, weight, *[n] * 9),
-                 "pull": (line, line, weight, *[n] * 6), "move": (*[line] * 5, np.float32(1))}
+    arguments = {
+        "add": (line, line, weight, *[n] * 7),
+        "gate": (line, line, line, weight, *[n] * 9),
+        "pull": (line, line, weight, *[n] * 6),
+        "move": (*[line] * 5, np.float32(1)),
+    }
     for name, values in arguments.items():
         fresh = njit(getattr(fused_kernel, name).py_func)
         fresh(*values)
-        code, = fresh.inspect_llvm().values()
+        (code,) = fresh.inspect_llvm().values()
         assert " float " in code and not re.search(r"(fadd|fmul|fsub|fcmp|fpext)[a-z ]* double|fpext", code), name
 
 
@@ -170,11 +178,17 @@ def test_fused_available_says_why_not(monkeypatch):
     conv = nn.Conv2d(1, 2, 3)
     for good in (conv, [conv], [conv, nn.ReLU()], nn.Sequential(conv, nn.ReLU())):
         assert fused_available(good) is None
-    for bad, word in ((nn.Linear(2, 2), "Linear"), ([conv, nn.Tanh()], "Tanh"), ([], "nothing"),
-                      (nn.Conv2d(2, 2, 3, groups=2), "groups 2"), (nn.Conv2d(1, 2, 3, dilation=2), "dilation"),
-                      (nn.Conv2d(1, 2, 3, padding=1, padding_mode="circular"), "circular"),
-                      (nn.Conv2d(1, 2, 3).double(), "float64"), (nn.Conv2d(1, 2, 3, device="meta"), "meta"),
-                      (nn.utils.parametrizations.weight_norm(nn.Conv2d(1, 2, 3)), "Parametrized")):
+    for bad, word in (
+        (nn.Linear(2, 2), "Linear"),
+        ([conv, nn.Tanh()], "Tanh"),
+        ([], "nothing"),
+        (nn.Conv2d(2, 2, 3, groups=2), "groups 2"),
+        (nn.Conv2d(1, 2, 3, dilation=2), "dilation"),
+        (nn.Conv2d(1, 2, 3, padding=1, padding_mode="circular"), "circular"),
+        (nn.Conv2d(1, 2, 3).double(), "float64"),
+        (nn.Conv2d(1, 2, 3, device="meta"), "meta"),
+        (nn.utils.parametrizations.weight_norm(nn.Conv2d(1, 2, 3)), "Parametrized"),
+    ):
         assert word in fused_available(bad)
     hooked = nn.Conv2d(1, 2, 3)
     hooked.register_forward_hook(lambda *_: None)
@@ -183,30 +197,50 @@ def test_fused_available_says_why_not(monkeypatch):
     assert "pip install numba" in fused_available(conv)
 
 
-@pytest.mark.parametrize("change, error, words", [
-    ({"conv": nn.Linear(2, 2)}, ValueError, "conv: "),
-    ({"threat": Threat("1/2", "l2")}, ValueError, "threat.norm"),
-    ({"x": torch.zeros(4, 2, 9, 8)}, ValueError, "x: expected 1 channels"),
-    ({"x": torch.zeros(4, 1, 2, 2), "delta": torch.zeros(4, 1, 2, 2)}, ValueError, "not smaller than the kernel"),
-    ({"delta": torch.zeros(4, 1, 9, 9)}, ValueError, "delta: "),
-    ({"slack": torch.zeros(4, 5, 7, 7)}, ValueError, "slack: "),
-    ({"slack": torch.zeros(4, 5, 7, 6, dtype=torch.float64)}, TypeError, "slack: expected float32"),
-    ({"step_size": 0.0}, ValueError, "step_size"),
-    ({"steps": -1}, ValueError, "steps"),
-    ({"threads": 0}, ValueError, "threads"),
-])
+@pytest.mark.parametrize(
+    "change, error, words",
+    [
+        ({"conv": nn.Linear(2, 2)}, ValueError, "conv: "),
+        ({"threat": Threat("1/2", "l2")}, ValueError, "threat.norm"),
+        ({"x": torch.zeros(4, 2, 9, 8)}, ValueError, "x: expected 1 channels"),
+        (
+            {"x": torch.zeros(4, 1, 2, 2), "delta": torch.zeros(4, 1, 2, 2)},
+            ValueError,
+            "not smaller than the kernel",
+        ),
+        ({"delta": torch.zeros(4, 1, 9, 9)}, ValueError, "delta: "),
+        ({"slack": torch.zeros(4, 5, 7, 7)}, ValueError, "slack: "),
+        ({"slack": torch.zeros(4, 5, 7, 6, dtype=torch.float64)}, TypeError, "slack: expected float32"),
+        ({"step_size": 0.0}, ValueError, "step_size"),
+        ({"steps": -1}, ValueError, "steps"),
+        ({"threads": 0}, ValueError, "threads"),
+    ],
+)
 def test_bad_input_is_named(change, error, words):
     conv, _, x, delta, slack = setting()
-    good = {"conv": conv, "relu": True, "x": x, "delta": delta, "slack": slack, "threat": THREAT, "step_size": 0.1,
-            "steps": 1, "threads": 1}
+    good = {
+        "conv": conv,
+        "relu": True,
+        "x": x,
+        "delta": delta,
+        "slack": slack,
+        "threat": THREAT,
+        "step_size": 0.1,
+        "steps": 1,
+        "threads": 1,
+    }
     with pytest.raises(error, match=words):
         inner_steps_fused(**(good | change))
 
 
 def test_plain_names_bad_input():
     _, layer, x, delta, slack = setting()
-    for change, words in (({"slack": slack[:1]}, "slack"), ({"steps": -1}, "steps"),
-                          ({"step_size": -1}, "step_size"), ({"delta": delta[:1]}, "delta")):
+    for change, words in (
+        ({"slack": slack[:1]}, "slack"),
+        ({"steps": -1}, "steps"),
+        ({"step_size": -1}, "step_size"),
+        ({"delta": delta[:1]}, "delta"),
+    ):
         good = {"x": x, "delta": delta, "slack": slack, "threat": THREAT, "step_size": 0.1, "steps": 1}
         with pytest.raises(ValueError, match=words):
             inner_steps_plain(layer, **(good | change))

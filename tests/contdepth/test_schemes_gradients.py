@@ -111,9 +111,7 @@ def test_second_derivatives_through_an_explicit_scheme():
 def test_a_parameter_that_enters_late_still_gets_its_gradient():
     a = torch.tensor(0.5, dtype=torch.float64, requires_grad=True)
     t = torch.linspace(0, 1, 11, dtype=torch.float64)
-    u = integrate(
-        lambda t, u: a * u if t > 0.45 else -u, torch.ones(2, dtype=torch.float64), t, ForwardEuler()
-    )
+    u = integrate(lambda t, u: a * u if t > 0.45 else -u, torch.ones(2, dtype=torch.float64), t, ForwardEuler())
     assert u.shape == (11, 2)
     plain = integrate(
         lambda t, u: 0.5 * u if t > 0.45 else -u, torch.ones(2, dtype=torch.float64), t, ForwardEuler()

@@ -182,9 +182,7 @@ def test_random_schemes_run_forward_only(scheme, differentiated):
 def test_a_wrong_value_of_f_is_named_at_a_late_step_too(scheme, late, error, message):
     generator = torch.Generator() if isinstance(scheme, StochasticDepth) else None
     with pytest.raises(error, match=message):
-        integrate(
-            lambda t, u: -u if t < 0.6 else late(u), torch.ones(3, 2), T, scheme, generator=generator
-        )
+        integrate(lambda t, u: -u if t < 0.6 else late(u), torch.ones(3, 2), T, scheme, generator=generator)
 
 
 def test_a_scheme_that_changes_the_shape_of_the_state_is_refused():

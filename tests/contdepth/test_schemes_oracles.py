@@ -96,9 +96,7 @@ def test_linear_steps_are_matrix_powers(scheme, factor):
 def test_rk4_reaches_the_matrix_exponential():
     problem = LinearSystem()
     found = integrate(problem.f, problem.u0, grid(2.0, 1000), RungeKutta(RK4), keep="last")
-    torch.testing.assert_close(
-        found, torch.linalg.matrix_exp(2 * problem.matrix) @ problem.u0, rtol=0, atol=1e-12
-    )
+    torch.testing.assert_close(found, torch.linalg.matrix_exp(2 * problem.matrix) @ problem.u0, rtol=0, atol=1e-12)
 
 
 # Hand-written steps, NumPy floats only
@@ -166,9 +164,7 @@ def test_backward_euler_solves_its_equation_and_inverts_forward_euler():
         ("rk4", RungeKutta(THREE_EIGHTHS)),
     ],
 )
-@pytest.mark.parametrize(
-    "times", [[0.0, 0.1, 0.3, 0.35, 0.8], [0.8, 0.5, 0.4, 0.0]], ids=["forward", "backward"]
-)
+@pytest.mark.parametrize("times", [[0.0, 0.1, 0.3, 0.35, 0.8], [0.8, 0.5, 0.4, 0.0]], ids=["forward", "backward"])
 def test_equal_to_torchdiffeq(method, scheme, times):
     t = torch.tensor(times, dtype=torch.float64)
     u0 = torch.tensor([[1.0, 1.0], [1.4, 0.2], [2.0, -1.0]], dtype=torch.float64)
@@ -200,9 +196,7 @@ def test_gradients_equal_the_continuous_adjoint():
         torch.testing.assert_close(found, adjoint, rtol=1e-8, atol=1e-9)
 
 
-@pytest.mark.parametrize(
-    ("method", "scheme"), [("euler", ForwardEuler()), ("rk4", RungeKutta(THREE_EIGHTHS))]
-)
+@pytest.mark.parametrize(("method", "scheme"), [("euler", ForwardEuler()), ("rk4", RungeKutta(THREE_EIGHTHS))])
 def test_gradients_equal_torchdiffeqs(method, scheme):
     net, t = Net(), grid(1.0, 7)
     u0 = torch.linspace(-1, 1, 6, dtype=torch.float64).reshape(2, 3).requires_grad_()

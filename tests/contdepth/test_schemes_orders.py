@@ -95,8 +95,8 @@ def test_no_order_is_stated_where_the_two_step_scheme_does_not_converge(k, start
 
 
 def test_the_stated_order_at_the_ends_of_k():
-    assert measure_order(LinearTwoStep(k=-1.0), Pendulum(), (160, 320)).errors[-1] > 0.1    # f times 0
-    assert measure_order(LinearTwoStep(k=1.2), Pendulum(), (160, 320)).errors[-1] > 1e6     # unstable
+    assert measure_order(LinearTwoStep(k=-1.0), Pendulum(), (160, 320)).errors[-1] > 0.1  # f times 0
+    assert measure_order(LinearTwoStep(k=1.2), Pendulum(), (160, 320)).errors[-1] > 1e6  # unstable
     assert LinearTwoStep(k=-0.999).order == 1
     assert LinearTwoStep(k=(1.0, 0.5)).order == 1
     assert LinearTwoStep(k=torch.tensor([1.0, 1.0])).order == 2
@@ -112,8 +112,7 @@ def test_fitted_and_pairwise_slopes_agree_with_hand_computation():
     found = measure_order(ForwardEuler(), Scaled(LinearSystem(), 1.0), (10, 20))
     hand = [
         torch.linalg.vector_norm(
-            torch.linalg.matrix_power(torch.eye(3).double() + 2 / n * LinearSystem().matrix, n)
-            @ LinearSystem().u0
+            torch.linalg.matrix_power(torch.eye(3).double() + 2 / n * LinearSystem().matrix, n) @ LinearSystem().u0
             - LinearSystem().solution(2.0)
         ).log2()
         for n in (10, 20)
@@ -137,18 +136,14 @@ def test_fitted_and_pairwise_slopes_agree_with_hand_computation():
 def test_a2_distance_from_backward_euler(problem, slope, nested_slope):
     yard = BackwardEuler()
     assert local_error_order(PolyNet(), problem, against=yard).last == pytest.approx(slope, abs=0.1)
-    assert local_error_order(NestedPolyNet(), problem, against=yard).last == pytest.approx(
-        nested_slope, abs=0.15
-    )
+    assert local_error_order(NestedPolyNet(), problem, against=yard).last == pytest.approx(nested_slope, abs=0.15)
 
 
 @pytest.mark.parametrize("terms", [1, 2, 3])
 def test_a2_longer_truncations(terms):
     yard, sizes = BackwardEuler(), (0.08, 0.04, 0.02)
     for scheme, problem in ((PolyNet(terms), LinearSystem()), (NestedPolyNet(terms), Pendulum(torque=0.5))):
-        assert local_error_order(scheme, problem, sizes, against=yard).last == pytest.approx(
-            terms + 1, abs=0.1
-        )
+        assert local_error_order(scheme, problem, sizes, against=yard).last == pytest.approx(terms + 1, abs=0.1)
 
 
 def test_a2_polynet_is_inconsistent_unless_f_vanishes_at_zero():
@@ -173,9 +168,7 @@ def test_a2_polynet_solves_an_ode_shifted_by_its_value_at_zero(terms):
 def test_a4_raw_lm_solves_the_slowed_ode():
     raw = LinearTwoStep(k=0.5, rescale=False)
     assert raw.order == 0
-    assert measure_order(raw, Pendulum(), target=Scaled(Pendulum(), 1 / 1.5)).last == pytest.approx(
-        1.0, abs=0.05
-    )
+    assert measure_order(raw, Pendulum(), target=Scaled(Pendulum(), 1 / 1.5)).last == pytest.approx(1.0, abs=0.05)
     away = measure_order(raw, Pendulum())
     assert min(away.errors) > 0.1
     assert abs(away.last) < 0.05
@@ -243,9 +236,7 @@ class SlowBackwardEuler(BackwardEuler):
 
 class WrongFactor(LinearTwoStep):
     def next_step(self, n, f, t, u, previous, h):
-        return super().next_step(
-            n, lambda t, u: (1 + 1.05 * self.k) / (1 + self.k) * f(t, u), t, u, previous, h
-        )
+        return super().next_step(n, lambda t, u: (1 + 1.05 * self.k) / (1 + self.k) * f(t, u), t, u, previous, h)
 
 
 class WrongSkip(LinearTwoStep):
@@ -301,6 +292,4 @@ def test_fractal_heun_is_heun_and_fractal_midpoint_is_midpoint():
     u, t = torch.tensor([0.3, 0.9], dtype=torch.float64), torch.tensor(0.2, dtype=torch.float64)
     for a, table in ((1.0, HEUN2), (0.5, MIDPOINT), (2 / 3, RALSTON2)):
         ours = FractalBlock.second_order(a).step(TimeDependent().f, t, u, 0.1)
-        torch.testing.assert_close(
-            ours, RungeKutta(table).step(TimeDependent().f, t, u, 0.1), rtol=0, atol=1e-15
-        )
+        torch.testing.assert_close(ours, RungeKutta(table).step(TimeDependent().f, t, u, 0.1), rtol=0, atol=1e-15)

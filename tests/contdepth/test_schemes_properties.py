@@ -77,9 +77,7 @@ def test_linear_invariants_are_kept(u, n, k):
     u0, t = tensor(*u, 0.5), torch.linspace(0, 0.5, n + 1, dtype=torch.float64)
     schemes = [s for s in SCHEMES if not isinstance(s, (RevNet, PolyNet))] + [LinearTwoStep(k=k)]
     for scheme in schemes:
-        torch.testing.assert_close(
-            integrate(f, u0, t, scheme).sum(-1), u0.sum().expand(n + 1), rtol=0, atol=1e-11
-        )
+        torch.testing.assert_close(integrate(f, u0, t, scheme).sum(-1), u0.sum().expand(n + 1), rtol=0, atol=1e-11)
 
 
 @quick
@@ -130,12 +128,8 @@ def test_single_precision_stays_single_and_inputs_stay_untouched(scheme):
 
 def test_complex_states():
     t = torch.linspace(0, 1, 101, dtype=torch.float64)
-    found = integrate(
-        lambda t, u: 1j * u, torch.ones(1, dtype=torch.complex128), t, RungeKutta(RK4), keep="last"
-    )
-    torch.testing.assert_close(
-        found, torch.exp(torch.tensor([1j], dtype=torch.complex128)), rtol=0, atol=1e-9
-    )
+    found = integrate(lambda t, u: 1j * u, torch.ones(1, dtype=torch.complex128), t, RungeKutta(RK4), keep="last")
+    torch.testing.assert_close(found, torch.exp(torch.tensor([1j], dtype=torch.complex128)), rtol=0, atol=1e-9)
 
 
 def test_one_step_of_every_scheme_starts_along_f():

@@ -212,9 +212,7 @@ def test_a8_double_root_at_minus_one_grows_linearly():
 Z = torch.tensor([0.3 + 0.4j, -1.2 + 0.1j, -2.5, 1.0j], dtype=torch.complex128)
 
 
-@pytest.mark.parametrize(
-    "table", [HEUN2, MIDPOINT, RALSTON2, KUTTA3, RK4, THREE_EIGHTHS], ids=lambda t: t.name
-)
+@pytest.mark.parametrize("table", [HEUN2, MIDPOINT, RALSTON2, KUTTA3, RK4, THREE_EIGHTHS], ids=lambda t: t.name)
 def test_running_a_step_gives_the_stability_polynomial(table):
     coefficients = table.stability_coefficients()
     polynomial = sum(c * Z**j for j, c in enumerate(coefficients))

@@ -200,9 +200,7 @@ def test_without_noise_stochastic_lm_is_lm():
 
 def test_same_seed_same_path_and_another_seed_another():
     t, u0 = torch.linspace(0, 1, 6, dtype=torch.float64), torch.ones(4, 2, dtype=torch.float64)
-    paths = [
-        integrate(lambda t, u: -u, u0, t, StochasticDepth(), generator=generator(seed)) for seed in (1, 1, 2)
-    ]
+    paths = [integrate(lambda t, u: -u, u0, t, StochasticDepth(), generator=generator(seed)) for seed in (1, 1, 2)]
     assert torch.equal(paths[0], paths[1])
     assert not torch.equal(paths[0], paths[2])
 

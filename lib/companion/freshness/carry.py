@@ -66,8 +66,10 @@ def carry(page: Page, *, today: datetime | None = None, progress: Progress | Non
             group, sentences = _group(bench, waiting)
             waiting = [one for one in waiting if one not in group]
             if not sentences:
-                progress.line(f"carry  {', '.join(one.label for one in group)}: {PROFILE} with the code of "
-                              f"{group[0].commit[:7]}, then with today's")
+                progress.line(
+                    f"carry  {', '.join(one.label for one in group)}: {PROFILE} with the code of "
+                    f"{group[0].commit[:7]}, then with today's"
+                )
                 lines, sentences = _carried(bench, group, today)
                 carried += lines
             refused += sentences
@@ -136,8 +138,10 @@ def _unexecuted(changed: Changes, sides: Sequence[Side]) -> tuple[list[str], lis
             if line.kind == "raises":
                 exempt.append(f"{line} ({whose})")
             else:
-                missing.append(f"expected every changed line to be executed at {PROFILE}, found that {whose} "
-                               f"leaves out {line}")
+                missing.append(
+                    f"expected every changed line to be executed at {PROFILE}, found that {whose} "
+                    f"leaves out {line}"
+                )
     return missing, exempt
 
 

@@ -30,8 +30,7 @@ def commits(root: Path, since: str | None = None) -> list[str]:
 
 
 def date_of(root: Path, commit: str) -> str:
-    """Return the commit's date in ISO 8601; raise :class:`CompanionError` where git or the commit is not there.
-    """
+    """Return the commit's date in ISO 8601; raise :class:`CompanionError` where git or the commit is not there."""
     _require(root, commit)
     return _text(root, "show", "--no-patch", "--format=%cI", commit).strip()
 

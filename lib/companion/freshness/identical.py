@@ -72,8 +72,7 @@ def _compared(counts: Mapping[str, int], difference: str | None) -> Compared:
 def _parts(
     cell: Mapping[str, Any], tags: Collection[str], patterns: Patterns, clocks: Collection[str]
 ) -> Iterator[Part]:
-    """Yield kind and text of everything that ``cell`` shows or stores, in order; a stream is one, where it begins.
-    """
+    """Yield kind and text of all that ``cell`` shows or stores, in order; a stream is one, where it begins."""
     clocked = CLOCK_TAG in tags
     streams: dict[str, str] = {}
     for output in cell["outputs"]:
@@ -131,5 +130,5 @@ def _words(old: Part | None, new: Part | None) -> str:
         return f"{old[0]}: its own code and today's give other bytes"
     place = next((k for k, pair in enumerate(zip(old[1], new[1], strict=False)) if pair[0] != pair[1]), None)
     start = max(0, (min(len(old[1]), len(new[1])) if place is None else place) - CONTEXT)
-    cut = [repr(f"{'…' if start else ''}{part[1][start:start + 2 * CONTEXT]}") for part in (old, new)]
+    cut = [repr(f"{'…' if start else ''}{part[1][start : start + 2 * CONTEXT]}") for part in (old, new)]
     return f"{old[0]}: its own code gives {cut[0]}, today's {cut[1]}"

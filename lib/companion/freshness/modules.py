@@ -90,9 +90,7 @@ def _uses_face(node: ast.stmt, tree: ast.Module) -> bool:
 
 def _with_stub(scope: Scope, stub: Scope) -> Scope:
     """Return the scope of a package with the names that its stub says it loads from modules."""
-    names = {
-        name: [target for target in targets if target.module] for name, targets in stub.imports.items()
-    }
+    names = {name: [target for target in targets if target.module] for name, targets in stub.imports.items()}
     names = {name: targets for name, targets in names.items() if targets} | scope.imports
     return Scope(scope.kind, names, scope.bound, scope.outer, scope.nonlocals, scope.stars)
 

@@ -46,7 +46,7 @@ class PageSymbols:
         names: dict[str, dict[str, str]] = {}
         for symbol, digest in digests.items():
             names.setdefault(symbol.module, {})[symbol.name or f"({symbol.kind})"] = digest[:SHORT]
-        order = [digests[symbol] for symbol in used]     # each use: two symbols may have the same name
+        order = [digests[symbol] for symbol in used]  # each use: two symbols may have the same name
         return {"digest": digest_of([*order, "", *sorted(set(digests.values()))]), "symbols": names}
 
 

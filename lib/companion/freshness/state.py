@@ -15,8 +15,18 @@ from companion.pages import Page
 from companion.record import Record, stored_notebook
 from companion.root import carry_path
 
-__all__ = ["CARRIED", "CLOCK", "FRESH", "STALE", "WORDS", "State", "carried", "carried_words", "lacking",
-           "state_of"]
+__all__ = [
+    "CARRIED",
+    "CLOCK",
+    "FRESH",
+    "STALE",
+    "WORDS",
+    "State",
+    "carried",
+    "carried_words",
+    "lacking",
+    "state_of",
+]
 
 FRESH, CARRIED, STALE = "fresh", "carried", "stale"
 WORDS = (FRESH, CARRIED, STALE)

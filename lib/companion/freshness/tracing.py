@@ -48,7 +48,7 @@ def environment(folder: Path, source: Path) -> dict[str, str]:
     file.write_text(CONFIGURATION.format(folder=folder, source=source), encoding="utf-8")
     return {
         "COVERAGE_PROCESS_START": str(file),
-        "NUMBA_JIT_COVERAGE": "0",    # the default, which an environment may change: compiled is not executed
+        "NUMBA_JIT_COVERAGE": "0",  # the default, which an environment may change: compiled is not executed
     }
 
 
@@ -69,7 +69,7 @@ def executed(folder: Path, source: Path) -> dict[str, frozenset[int]]:
                     name = Path(file).relative_to(source.parent).as_posix()
                     found.setdefault(name, set()).update(data.lines(file) or ())
         except CoverageException:
-            continue    # of a process that was killed while it wrote
+            continue  # of a process that was killed while it wrote
         finally:
             data.close()
     if not any(found.values()):

@@ -25,8 +25,9 @@ def replaced(client: Any, lib: Path) -> list[str]:
     """
     path = Path(untouched.__file__)
     code = CODE.format(text=path.read_text(encoding="utf-8"), name=path.name, lib=str(lib))
-    message = client.execute(code, silent=True, store_history=False, user_expressions={"found": "_audit"},
-                             allow_stdin=False)
+    message = client.execute(
+        code, silent=True, store_history=False, user_expressions={"found": "_audit"}, allow_stdin=False
+    )
     try:
         while (reply := client.get_shell_msg(timeout=WAIT_S))["parent_header"].get("msg_id") != message:
             pass
@@ -34,6 +35,8 @@ def replaced(client: Any, lib: Path) -> list[str]:
         return ["expected the kernel to say whether the library is untouched, found that it does not answer"]
     found = reply["content"].get("user_expressions", {}).get("found", {})
     if found.get("status") != "ok":
-        return ["expected the kernel to say whether the library is untouched, found "
-                f"{reply['content'].get('evalue') or found.get('evalue') or reply['content']['status']}"]
+        return [
+            "expected the kernel to say whether the library is untouched, found "
+            f"{reply['content'].get('evalue') or found.get('evalue') or reply['content']['status']}"
+        ]
     return ast.literal_eval(found["data"]["text/plain"])

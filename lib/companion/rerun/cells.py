@@ -85,8 +85,9 @@ def pair_cells(page: Page, record: Record, notebook: Notebook) -> tuple[list[Pai
         if len(speaking) == sum(map(speaks, sources[1])):
             rest = iter(speaking)
             return [_pair(cell, next(rest) if speaks(text_of(cell["source"])) else None) for cell in now], None
-    same = next((k for k, two in enumerate(zip(*sources, strict=False)) if two[0] != two[1]),
-                min(map(len, sources)))
+    same = next(
+        (k for k, two in enumerate(zip(*sources, strict=False)) if two[0] != two[1]), min(map(len, sources))
+    )
     pairs = [_pair(cell, stored) for cell, stored in zip(now[:same], before, strict=False)]
     first = [repr(side[same].strip().partition("\n")[0]) if same < len(side) else "none" for side in sources]
     unlike = "code cell {}: the stored run has {}, the page now {}; run the page again"

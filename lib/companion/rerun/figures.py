@@ -20,8 +20,9 @@ another curve or label moves some by more.
 """
 
 
-def figure_difference(stored: Sequence[Mapping[str, Any]], fresh: Sequence[Mapping[str, Any]], *, exact: bool
-                      ) -> tuple[int, str | None]:
+def figure_difference(
+    stored: Sequence[Mapping[str, Any]], fresh: Sequence[Mapping[str, Any]], *, exact: bool
+) -> tuple[int, str | None]:
     """Return how many figures of a cell were compared, and how the first differing one does, or None.
 
     With ``exact`` the hashes of the bytes must be equal. Else figures of which both sides hold the bytes must look
@@ -50,8 +51,11 @@ def _figures(outputs: Sequence[Mapping[str, Any]]) -> Iterator[tuple[str, str, b
     """Yield type, hash and bytes of each picture; a picture that was removed has no bytes."""
     for output in outputs:
         removed = output.get("metadata", {}).get("companion", {}).get("pictures", {})
-        held = {kind: picture_bytes(kind, text_of(value)) for kind, value in output.get("data", {}).items()
-                if kind.startswith(PICTURE)}
+        held = {
+            kind: picture_bytes(kind, text_of(value))
+            for kind, value in output.get("data", {}).items()
+            if kind.startswith(PICTURE)
+        }
         for kind in sorted({*removed, *held}):
             content = held.get(kind)
             yield kind, removed[kind] if content is None else hashlib.sha256(content).hexdigest(), content
@@ -65,5 +69,8 @@ def _looks(stored: bytes, fresh: bytes) -> str | None:
         return "stored {} × {} pixels, found {} × {}".format(*before.size, *now.size)
     small = [picture.convert("RGBA").convert("L").resize(SIZE, Image.Resampling.BOX) for picture in (before, now)]
     _, most = ImageChops.difference(*small).getextrema()
-    return f"it looks other than the stored one (by {most} of 255 where most, {BRIGHTNESS} allowed)" \
-        if most > BRIGHTNESS else None
+    return (
+        f"it looks other than the stored one (by {most} of 255 where most, {BRIGHTNESS} allowed)"
+        if most > BRIGHTNESS
+        else None
+    )

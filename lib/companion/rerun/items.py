@@ -43,8 +43,7 @@ def place_of(path: Path) -> tuple[Path, str, str, str] | None:
 
 
 class PageFile(IPyNbFile):
-    """A stored notebook: its cells are those of the page as it is now, in the kernel that the runner would start.
-    """
+    """A stored notebook: its cells are those of the page as it is now, in the kernel that the runner starts."""
 
     def collect(self) -> Iterator[pytest.Item]:
         """Yield an item for each code cell, then the page's."""
@@ -85,9 +84,11 @@ class PageFile(IPyNbFile):
         self.started = time.monotonic()
         limit = page.setting(self.stored.record.profile).timeout
         self.deadline = self.started + limit if limit else None
-        self.kernel = RunningKernel(self.config.option.nbval_kernel_name or warm or CURRENT_ENV_KERNEL_NAME,
-                                    cwd=str(page.source.parent),
-                                    startup_timeout=self.config.option.nbval_kernel_startup_timeout)
+        self.kernel = RunningKernel(
+            self.config.option.nbval_kernel_name or warm or CURRENT_ENV_KERNEL_NAME,
+            cwd=str(page.source.parent),
+            startup_timeout=self.config.option.nbval_kernel_startup_timeout,
+        )
         self.setup_sanitize_files()
 
     def get_sanitize_files(self) -> list[str]:
@@ -111,8 +112,9 @@ class RunCell(IPyNbCell):
         """Return the item of the page's code cell ``number``."""
         cell = nbformat.v4.new_code_cell(pair.source, outputs=list(pair.outputs), execution_count=number)
         check = not parent.config.getoption("verdicts_only")
-        made = cls.from_parent(parent, name=f"Cell {number}", cell_num=number, cell=cell,
-                               options=defaultdict(bool, check=check))
+        made = cls.from_parent(
+            parent, name=f"Cell {number}", cell_num=number, cell=cell, options=defaultdict(bool, check=check)
+        )
         made.pair, made.output_timeout = pair, OUTPUT_S
         return made
 
@@ -152,6 +154,7 @@ def _texts(outputs: Any) -> list[str]:
     """Return all text of outputs, by kind."""
     found = [(output["name"], text_of(output["text"])) for output in outputs if output["output_type"] == "stream"]
     for output in outputs:
-        found += [(kind, text_of(value)) for kind, value in output.get("data", {}).items()
-                  if kind.startswith("text/")]
+        found += [
+            (kind, text_of(value)) for kind, value in output.get("data", {}).items() if kind.startswith("text/")
+        ]
     return [text for _, text in sorted(found, key=lambda pair: pair[0])]

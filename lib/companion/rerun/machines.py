@@ -116,7 +116,8 @@ def same_machine(record: Record) -> bool:
     device = device_line(str(record.parameters.get("device", "cpu")), threads_of(record.device))
     installed = versions()
     return device == record.device and all(
-        installed.get(name) == version for name, version in record.versions.items() if name != "contdepth")
+        installed.get(name) == version for name, version in record.versions.items() if name != "contdepth"
+    )
 
 
 def compared(ledger: Ledger, record: Record) -> list[str]:
@@ -125,11 +126,17 @@ def compared(ledger: Ledger, record: Record) -> list[str]:
     """
     clocks = {claim.id for claim in ledger.claims if claim.clock}
     path = stored_notebook(ledger.path.parents[2], record)
-    outputs = [output for cell in code_cells(json.loads(path.read_text(encoding="utf-8")))
-               if CLOCK_TAG in cell["metadata"].get("tags", ()) for output in cell["outputs"]]
+    outputs = [
+        output
+        for cell in code_cells(json.loads(path.read_text(encoding="utf-8")))
+        if CLOCK_TAG in cell["metadata"].get("tags", ())
+        for output in cell["outputs"]
+    ]
     timed = noted(outputs)
-    return [*(id for id in record.checks if id not in clocks),
-            *(f"{record.page}#{name}" for name in record.values if not clock_note(name) and name not in timed)]
+    return [
+        *(id for id in record.checks if id not in clocks),
+        *(f"{record.page}#{name}" for name in record.values if not clock_note(name) and name not in timed),
+    ]
 
 
 def unstated(root: Path, ledger: Ledger) -> list[str]:
@@ -140,13 +147,21 @@ def unstated(root: Path, ledger: Ledger) -> list[str]:
         allowances = load_allowances(root, ledger.chapter)
     except DocumentError as error:
         return error.problems
-    records = [record for page in load_pages(root, ledger.chapter) for profile in page.settings
-               if (record := load_record(root, profile, page.chapter, page.name))]
+    records = [
+        record
+        for page in load_pages(root, ledger.chapter)
+        for profile in page.settings
+        if (record := load_record(root, profile, page.chapter, page.name))
+    ]
     names = {(record.profile, name) for record in records for name in compared(ledger, record)}
     run = {(record.profile, record.page) for record in records}
     pages = {claim.id: claim.page for claim in ledger.claims}
-    idle = [(profile, name) for profile, name in sorted(set(allowances.entries) - names)
-            if name not in pages and "#" not in name or (profile, pages.get(name, name.partition("#")[0])) in run]
+    idle = [
+        (profile, name)
+        for profile, name in sorted(set(allowances.entries) - names)
+        if name not in pages and "#" not in name or (profile, pages.get(name, name.partition("#")[0])) in run
+    ]
     return [allowances.unstated(profile, name) for profile, name in sorted(names - set(allowances.entries))] + [
         f"{allowances.label}: expected numbers of stored runs, found {name} ({profile}), which none has"
-        for profile, name in idle]
+        for profile, name in idle
+    ]

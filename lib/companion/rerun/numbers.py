@@ -31,9 +31,14 @@ def turned(ledger: Ledger, fresh: Record, stored: Record, allowances: Allowances
     for id in before.keys() & now.keys():
         claim, allowed = ledger.claim(id), allowances.of(fresh.profile, id)
         sides = {before[id].verdict, now[id].verdict}
-        if (len(sides) == 2 and "undecided" in sides and not claim.clock and allowed is not None
-                and before[id].verdict == claim.expect[fresh.profile].accepted
-                and allowed.admits_checks(before[id], now[id])):
+        if (
+            len(sides) == 2
+            and "undecided" in sides
+            and not claim.clock
+            and allowed is not None
+            and before[id].verdict == claim.expect[fresh.profile].accepted
+            and allowed.admits_checks(before[id], now[id])
+        ):
             words = [_words(ledger, side[id], fresh.profile) for side in (before, now)]
             found[id] = f"{id} ({fresh.profile}): stored {words[0]}, found {words[1]}"
     return found
@@ -61,8 +66,13 @@ def verdict_findings(ledger: Ledger, page: str, fresh: Record, leave: Collection
 
 
 def number_findings(
-    ledger: Ledger, page: str, fresh: Record, stored: Record, allowances: Allowances | None,
-    clocked: Collection[str] = (), leave: Collection[str] = (),
+    ledger: Ledger,
+    page: str,
+    fresh: Record,
+    stored: Record,
+    allowances: Allowances | None,
+    clocked: Collection[str] = (),
+    leave: Collection[str] = (),
 ) -> list[str]:
     """Return one line for each number that is not the stored one.
 
@@ -78,8 +88,9 @@ def number_findings(
     return [*_checks(ledger, fresh, stored, allowances, leave), *_notes(page, fresh, stored, allowances, clocked)]
 
 
-def _checks(ledger: Ledger, fresh: Record, stored: Record, allowances: Allowances | None, leave: Collection[str]
-            ) -> Iterator[str]:
+def _checks(
+    ledger: Ledger, fresh: Record, stored: Record, allowances: Allowances | None, leave: Collection[str]
+) -> Iterator[str]:
     now, before = judged(ledger, fresh), judged(ledger, stored)
     for id in sorted({*stored.checks, *fresh.checks} - {*leave}):
         label = f"{id} ({fresh.profile})"
@@ -88,7 +99,7 @@ def _checks(ledger: Ledger, fresh: Record, stored: Record, allowances: Allowance
             yield f"{label}: expected a check in the {other} run too, found one only in the {side} one"
             continue
         if id not in now or id not in before:
-            continue    # flaws and verdict_findings tell of what cannot be judged
+            continue  # flaws and verdict_findings tell of what cannot be judged
         words = [_words(ledger, side[id], fresh.profile) for side in (before, now)]
         shown = f"stored {words[0]}, found {words[1]}"
         if ledger.claim(id).clock:
@@ -110,8 +121,9 @@ def _words(ledger: Ledger, check: Checked, profile: str) -> str:
     return measured(check, ledger.claim(check.id).expect[profile].text).partition(", support")[0] + ")"
 
 
-def _notes(page: str, fresh: Record, stored: Record, allowances: Allowances | None, clocked: Collection[str]
-           ) -> Iterator[str]:
+def _notes(
+    page: str, fresh: Record, stored: Record, allowances: Allowances | None, clocked: Collection[str]
+) -> Iterator[str]:
     for name in sorted({*fresh.values, *stored.values}):
         label = f"note {name} ({page}, {fresh.profile})"
         if name not in stored.values:

@@ -51,8 +51,10 @@ class PageItem(pytest.Item):
                 done["figures"] = figures
                 findings += unlike
             if file.kernel is not None and file.kernel.is_alive():
-                findings += [f"after the last cell {line}"
-                             for line in replaced(file.kernel.kc, file.stored.page.root / "lib")]
+                findings += [
+                    f"after the last cell {line}"
+                    for line in replaced(file.kernel.kc, file.stored.page.root / "lib")
+                ]
             numbers, unlike = _numbers(file, verdicts_only=self.config.getoption("verdicts_only"))
             done.update(numbers)
             findings += unlike
@@ -89,7 +91,7 @@ def _numbers(file: Any, *, verdicts_only: bool) -> tuple[Mapping[str, Any], list
     try:
         checks, values = extract(fresh)
     except RunError:
-        return {}, found    # already among the notebook's problems
+        return {}, found  # already among the notebook's problems
     now = replace(record, checks=checks, values=values)
     done: dict[str, Any] = {"claims": len(checks)}
     try:
@@ -100,8 +102,14 @@ def _numbers(file: Any, *, verdicts_only: bool) -> tuple[Mapping[str, Any], list
     done["turned"] = list(borderline.values())
     found += verdict_findings(stored.ledger, page, now, borderline)
     if not verdicts_only:
-        clocked = noted([output for cell in file.cells if cell.pair.clock
-                         for output in [*cell.pair.outputs, *(cell.test_outputs or [])]])
+        clocked = noted(
+            [
+                output
+                for cell in file.cells
+                if cell.pair.clock
+                for output in [*cell.pair.outputs, *(cell.test_outputs or [])]
+            ]
+        )
         found += number_findings(stored.ledger, page, now, record, allowances, clocked, borderline)
         clocked |= {name for name in values if clock_note(name)}
         done["numbers"] = len(checks) + len({*values} - clocked)
@@ -110,8 +118,10 @@ def _numbers(file: Any, *, verdicts_only: bool) -> tuple[Mapping[str, Any], list
 
 def _fresh(file: Any) -> Any:
     """Return a notebook of what the cells gave, made fit for comparison as a stored one is."""
-    cells = [nbformat.v4.new_code_cell(cell.pair.source, outputs=cell.test_outputs or [], execution_count=number)
-             for number, cell in enumerate(file.cells, 1)]
+    cells = [
+        nbformat.v4.new_code_cell(cell.pair.source, outputs=cell.test_outputs or [], execution_count=number)
+        for number, cell in enumerate(file.cells, 1)
+    ]
     page = file.stored.page
     source = page.source.relative_to(page.root).as_posix()
     return tidy(nbformat.v4.new_notebook(cells=cells), page.name, source, file.stored.record.profile)

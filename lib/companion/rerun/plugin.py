@@ -23,18 +23,26 @@ __all__ = ["Reporter"]
 def pytest_addoption(parser: pytest.Parser) -> None:
     """Add the options of the plugin."""
     group = parser.getgroup("companion", "stored runs of the book")
-    group.addoption("--verdicts-only", action="store_true",
-                    help="compare verdicts only: for other versions of packages than those of the stored runs")
-    group.addoption("--cold", action="store_true",
-                    help="start every kernel afresh: shows what a kernel with its packages imported cannot")
+    group.addoption(
+        "--verdicts-only",
+        action="store_true",
+        help="compare verdicts only: for other versions of packages than those of the stored runs",
+    )
+    group.addoption(
+        "--cold",
+        action="store_true",
+        help="start every kernel afresh: shows what a kernel with its packages imported cannot",
+    )
 
 
 @pytest.hookimpl(wrapper=True)
 def pytest_collect_file(file_path: Any, parent: pytest.Collector) -> Iterator[Any]:
     """Collect stored runs by :class:`PageFile`."""
     found = yield
-    return [PageFile.from_parent(parent, path=file_path)
-            if type(one) is IPyNbFile and place_of(file_path) else one for one in found]
+    return [
+        PageFile.from_parent(parent, path=file_path) if type(one) is IPyNbFile and place_of(file_path) else one
+        for one in found
+    ]
 
 
 def pytest_report_teststatus(report: Any) -> tuple[str, str, str] | None:
@@ -62,8 +70,10 @@ class Reporter:
         self.pages.append(done)
         terminal = self.config.pluginmanager.get_plugin("terminalreporter")
         seconds = f"{done['seconds']:6.1f} s, " if "seconds" in done else ""
-        terminal.write_line(f"{'done ' if not report.failed else 'FAILED'}  {done['page']}  {seconds}"
-                            f"{counted(done['claims'], 'claim')}, {counted(done['cells'], 'cell')}")
+        terminal.write_line(
+            f"{'done ' if not report.failed else 'FAILED'}  {done['page']}  {seconds}"
+            f"{counted(done['claims'], 'claim')}, {counted(done['cells'], 'cell')}"
+        )
 
     def pytest_terminal_summary(self, terminalreporter: Any) -> None:
         """Write what was compared, and by which rule."""
@@ -79,9 +89,11 @@ class Reporter:
         what = f"{counted(_sum(pages, 'claims'), 'claim')} on {counted(len(pages), 'page')}"
         if not self.config.getoption("verdicts_only"):
             exact = sum(page.get("exact", False) for page in pages)
-            what += (f", {counted(_sum(pages, 'numbers'), 'number')}, the outputs of "
-                     f"{counted(_sum(pages, 'cells'), 'cell')} and {counted(_sum(pages, 'figures'), 'figure')} "
-                     f"({exact} of {counted(len(pages), 'page')} to the bit)")
+            what += (
+                f", {counted(_sum(pages, 'numbers'), 'number')}, the outputs of "
+                f"{counted(_sum(pages, 'cells'), 'cell')} and {counted(_sum(pages, 'figures'), 'figure')} "
+                f"({exact} of {counted(len(pages), 'page')} to the bit)"
+            )
         if self.failed:
             return f"verified {what}: {counted(self.failed, 'item')} with differences"
         if self.config.getoption("verdicts_only"):

@@ -42,8 +42,34 @@ __all__ = ["setup"]
 def setup(app: Sphinx) -> dict[str, Any]:
     """Register everything; called by Sphinx."""
     app.setup_extension("myst_nb")
-    for part in (element, build, domain, audit, prime, roles, given, provenance, claims_table, explorer,
-                 claims_files, paper_tables, scorecard_table, register_changes, html, icons, pictures, uses,
-                 reading, notation, glossary, figures, widgets, variation, notebooks, cite, sidebar):
+    for part in (
+        element,
+        build,
+        domain,
+        audit,
+        prime,
+        roles,
+        given,
+        provenance,
+        claims_table,
+        explorer,
+        claims_files,
+        paper_tables,
+        scorecard_table,
+        register_changes,
+        html,
+        icons,
+        pictures,
+        uses,
+        reading,
+        notation,
+        glossary,
+        figures,
+        widgets,
+        variation,
+        notebooks,
+        cite,
+        sidebar,
+    ):
         part.setup(app)
     return {"version": "1", "env_version": 1, "parallel_read_safe": True, "parallel_write_safe": True}

@@ -81,8 +81,11 @@ def audit(app: Sphinx, env: BuildEnvironment, docnames: list[str]) -> None:
     for docname in sorted(env.found_docs - known):
         path = env.doc2path(docname)
         if path.endswith(".md") and is_executable(path):
-            logger.warning("the page has code cells, but no runs.yml lists it, so no run can be stored for it",
-                           location=docname, type="companion")
+            logger.warning(
+                "the page has code cells, but no runs.yml lists it, so no run can be stored for it",
+                location=docname,
+                type="companion",
+            )
 
 
 def audit_images(app: Sphinx, doctree: nodes.document) -> None:

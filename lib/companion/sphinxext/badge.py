@@ -18,5 +18,9 @@ def badge(verdict: str) -> Element:
 
 def unverified_mark() -> Element:
     """Return the dagger behind a figure that nobody has checked against the paper."""
-    return el("span", {"class": "companion-mark", "title": DAGGER_LEGEND},
-              el("span", {"aria-hidden": "true"}, "†"), el("span", {"class": "companion-hidden"}, " (unverified)"))
+    return el(
+        "span",
+        {"class": "companion-mark", "title": DAGGER_LEGEND},
+        el("span", {"aria-hidden": "true"}, "†"),
+        el("span", {"class": "companion-hidden"}, " (unverified)"),
+    )

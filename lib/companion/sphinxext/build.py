@@ -16,7 +16,7 @@ __all__ = ["depends_on_ledger", "depends_on_records", "repository", "setup", "st
 def load(app: Sphinx) -> None:
     """Start the build with a fresh store: the book's root is the source folder."""
     app.companion_store = Store(Path(app.srcdir))
-    gc.disable()      # a build keeps most of what it makes: looking for rubbish is a seventh of its time
+    gc.disable()  # a build keeps most of what it makes: looking for rubbish is a seventh of its time
 
 
 def store_of(app: Sphinx) -> Store:

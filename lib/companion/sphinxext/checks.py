@@ -38,6 +38,12 @@ def drawn(output: Output, store: Store, folder: str = "", named: set[str] | None
         named.add(check.id)
         anchor = check_anchor(check.id)
     address = f"{folder}claims.html#{row.claim.anchor}"
-    return type(output)({**output, "data": {
-        "text/plain": plain_line(check.id, check.verdict, check.profile),
-        "text/html": html_line(check.id, check.verdict, check.profile, address, anchor)}})
+    return type(output)(
+        {
+            **output,
+            "data": {
+                "text/plain": plain_line(check.id, check.verdict, check.profile),
+                "text/html": html_line(check.id, check.verdict, check.profile, address, anchor),
+            },
+        }
+    )

@@ -26,7 +26,7 @@ def entry_text(bibliography: str, key: str) -> str | None:
     for place in range(start.start(), len(bibliography)):
         depth += {"{": 1, "}": -1}.get(bibliography[place], 0)
         if depth == 0 and bibliography[place] == "}":
-            return bibliography[start.start():place + 1]
+            return bibliography[start.start() : place + 1]
     return None
 
 
@@ -62,8 +62,14 @@ class CiteChapter(ChapterDirective):
             self.warn("expected CITATION.cff, which holds the version, in the book's root, found nothing")
             return []
         version = read_document(cff, cff.name).data["version"]
-        ours = chapter_entry(ledger, authors=config.author, year=config.copyright[:4], version=version,
-                             site=config.html_baseurl.rstrip("/"), book=config.html_title or config.project)
+        ours = chapter_entry(
+            ledger,
+            authors=config.author,
+            year=config.copyright[:4],
+            version=version,
+            site=config.html_baseurl.rstrip("/"),
+            book=config.html_title or config.project,
+        )
         return [nodes.literal_block("", f"{paper}\n{ours}", language="bibtex")]
 
 

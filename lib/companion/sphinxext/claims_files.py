@@ -18,9 +18,14 @@ __all__ = ["setup"]
 
 logger = logging.getLogger(__name__)
 
-GROUPS = {"": "The document", "chapter": "One of chapters", "paper": "paper of a chapter",
-          "claim": "One of claims of a chapter", "reported": "paper or independent of a claim",
-          "outcome": "profiles.smoke, .book or .paper of a claim"}
+GROUPS = {
+    "": "The document",
+    "chapter": "One of chapters",
+    "paper": "paper of a chapter",
+    "claim": "One of claims of a chapter",
+    "reported": "paper or independent of a claim",
+    "outcome": "profiles.smoke, .book or .paper of a claim",
+}
 """Objects of the schema in the order in which a reader meets them, and what to call them."""
 
 
@@ -33,8 +38,13 @@ class ClaimsFields(SphinxDirective):
         """Return the table."""
         name = self.arguments[0]
         if name not in FILES[:2]:
-            logger.warning("{claims-fields}: expected %s or %s, found %r", *FILES[:2], name,
-                           location=self.get_location(), type="companion")
+            logger.warning(
+                "{claims-fields}: expected %s or %s, found %r",
+                *FILES[:2],
+                name,
+                location=self.get_location(),
+                type="companion",
+            )
             return []
         groups = {"csv_row": ""} if name == "claims.csv" else GROUPS
         bodies = [self.group(key, title) for key, title in groups.items()]
@@ -46,9 +56,15 @@ class ClaimsFields(SphinxDirective):
         """Return the fields of one object below a line that says which."""
         item = schema()["$defs"][name] if name else schema()
         head = el("tr", {}, el("th", {"colspan": "2", "scope": "rowgroup"}, title)) if title else ()
-        return el("tbody", {}, head, [
-            el("tr", {}, el("th", {"scope": "row"}, nodes.literal("", path)), el("td", {}, meaning))
-            for path, meaning in fields(item)])
+        return el(
+            "tbody",
+            {},
+            head,
+            [
+                el("tr", {}, el("th", {"scope": "row"}, nodes.literal("", path)), el("td", {}, meaning))
+                for path, meaning in fields(item)
+            ],
+        )
 
 
 def fields(item: dict[str, Any], prefix: str = "") -> list[tuple[str, str]]:

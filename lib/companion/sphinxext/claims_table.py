@@ -26,8 +26,10 @@ __all__ = ["CLOCK_TITLE", "CLOCK_WORDS", "INTERVALS", "WHOSE", "figure_words", "
 INTERVALS = "Intervals: 95 % Student-t over seeds."
 COLUMNS = ("Figure", "Value", "Expected", "Verdict", "Evidence")
 CLOCK_WORDS = "measured by a clock"
-CLOCK_TITLE = ("Its value depends on time or memory measured in the run: it turns stale when the library changes, "
-               "even if the run is carried")
+CLOCK_TITLE = (
+    "Its value depends on time or memory measured in the run: it turns stale when the library changes, "
+    "even if the run is carried"
+)
 WHOSE = {"paper": "claim of the paper", "ours": "claim of this book", "independent": "claim of a third party"}
 
 
@@ -62,11 +64,23 @@ class ClaimsTable(ChapterDirective):
 
     def content_nodes(self, ledger: Ledger) -> list[nodes.Node]:
         """Return the table and its legend."""
-        head = el("thead", {"role": "rowgroup"}, el("tr", {"role": "row"}, [
-            el("th", {"scope": "col", "role": "columnheader"}, name) for name in COLUMNS]))
+        head = el(
+            "thead",
+            {"role": "rowgroup"},
+            el(
+                "tr",
+                {"role": "row"},
+                [el("th", {"scope": "col", "role": "columnheader"}, name) for name in COLUMNS],
+            ),
+        )
         caption = el("caption", {}, "The chapter’s claims, with the paper’s figures, a third party’s and ours.")
-        table = el("table", {"class": "companion-claims", "role": "table"}, caption, head,
-                   [self.claim(ledger, claim) for claim in ledger.claims])
+        table = el(
+            "table",
+            {"class": "companion-claims", "role": "table"},
+            caption,
+            head,
+            [self.claim(ledger, claim) for claim in ledger.claims],
+        )
         signs = f"† {DAGGER_LEGEND}. {INTERVALS} An expectation unfolds the reason of its tolerance."
         return [table, el("div", {"class": "companion-legend"}, el("p", {}, signs), self.sources(ledger))]
 
@@ -84,18 +98,32 @@ class ClaimsTable(ChapterDirective):
         domain.show(claim.id, self.env.docname)
         depends_on_records(self.env, page_of(claim))
         row = store_of(self.env.app).rows.get(claim.id)
-        if row is None:        # a record cannot be read: said once at the start of the build
+        if row is None:  # a record cannot be read: said once at the start of the build
             return el("tbody", {"id": anchor(claim.id), "role": "rowgroup"})
         name = anchor(claim.id)
         permalink = nodes.reference("", "#", refid=name, classes=["headerlink"], reftitle="Link to this claim")
-        head = el("tr", {"class": "claim", "role": "row"}, el(
-            "th", {"scope": "rowgroup", "role": "rowheader", "colspan": str(len(COLUMNS))},
-            el("div", {"class": "head"}, el("code", {}, claim.id), badge(row.verdict), permalink),
-            el("div", {"class": "statement"}, self.inline(claim.statement)),
-            el("div", {"class": "where"}, self.inline(claim.where), f" · {WHOSE[claim.origin]} · {claim.kind}",
-               [" · ", el("abbr", {"title": CLOCK_TITLE}, CLOCK_WORDS)] if claim.clock else [])))
-        rows = [self.reported(ledger, claim, label, figure)
-                for label, figure in (("Paper", claim.paper), ("Independent", claim.independent)) if figure]
+        head = el(
+            "tr",
+            {"class": "claim", "role": "row"},
+            el(
+                "th",
+                {"scope": "rowgroup", "role": "rowheader", "colspan": str(len(COLUMNS))},
+                el("div", {"class": "head"}, el("code", {}, claim.id), badge(row.verdict), permalink),
+                el("div", {"class": "statement"}, self.inline(claim.statement)),
+                el(
+                    "div",
+                    {"class": "where"},
+                    self.inline(claim.where),
+                    f" · {WHOSE[claim.origin]} · {claim.kind}",
+                    [" · ", el("abbr", {"title": CLOCK_TITLE}, CLOCK_WORDS)] if claim.clock else [],
+                ),
+            ),
+        )
+        rows = [
+            self.reported(ledger, claim, label, figure)
+            for label, figure in (("Paper", claim.paper), ("Independent", claim.independent))
+            if figure
+        ]
         rows += [self.ours(row, profile) for profile in row.verdicts]
         return el("tbody", {"id": name, "role": "rowgroup"}, head, rows)
 
@@ -105,10 +133,19 @@ class ClaimsTable(ChapterDirective):
         value = [self.inline(figure.text) if bare else self.value(claim, wording.number(figure.value))]
         if label == "Paper" and not figure.verified:
             value.append([unverified_mark()])
-        note = cell("Note", self.inline(figure.text), colspan="2") if figure.text and not bare else \
-            el("td", {"role": "cell", "class": "empty", "colspan": "2"})
-        return el("tr", {"class": "profile", "role": "row"}, row_head(label), cell("Value", *value), note,
-                  cell("Evidence", "source ", source_links(ledger.sources, figure.source)))
+        note = (
+            cell("Note", self.inline(figure.text), colspan="2")
+            if figure.text and not bare
+            else el("td", {"role": "cell", "class": "empty", "colspan": "2"})
+        )
+        return el(
+            "tr",
+            {"class": "profile", "role": "row"},
+            row_head(label),
+            cell("Value", *value),
+            note,
+            cell("Evidence", "source ", source_links(ledger.sources, figure.source)),
+        )
 
     def value(self, claim: Claim, text: str) -> list[nodes.Node]:
         """Return a figure with its unit."""
@@ -123,8 +160,15 @@ class ClaimsTable(ChapterDirective):
             value = [self.value(row.claim, figure_words(check))]
             if seeds := seed_words(check):
                 value.append(small(seeds))
-        return el("tr", {"class": "profile", "role": "row"}, row_head(f"Ours, {profile}"), cell("Value", *value),
-                  self.expected(row, profile), self.verdict(row, profile), self.evidence(row, profile))
+        return el(
+            "tr",
+            {"class": "profile", "role": "row"},
+            row_head(f"Ours, {profile}"),
+            cell("Value", *value),
+            self.expected(row, profile),
+            self.verdict(row, profile),
+            self.evidence(row, profile),
+        )
 
     def expected(self, row: Row, profile: str) -> Element:
         """Return the expectation, with its reason folded."""
@@ -151,16 +195,24 @@ class ClaimsTable(ChapterDirective):
         shown: list[Any] = [page_link(self.env, page, "page")]
         if profile in row.records:
             record = row.records[profile]
-            shown += [", ", stored_file(self.env, page, profile, "json", "record"), ", ",
-                      commit_link(self.env, record)]
+            shown += [
+                ", ",
+                stored_file(self.env, page, profile, "json", "record"),
+                ", ",
+                commit_link(self.env, record),
+            ]
             state = row.states[profile]
             if state.word == STALE:
                 changed = CLOCK if state.reasons == [CLOCK] else "inputs changed since the run"
                 shown.append(el("span", {"class": "small companion-warn"}, f"stale: {changed}"))
             elif state.sidecar:
                 after, day = state.sidecar.after, wording.date(state.sidecar.date)
-                shown.append(small(f"run of {wording.date(record.started)}, carried on {day} to ",
-                                   commit_at(self.env, after["commit"], after["dirty"])))
+                shown.append(
+                    small(
+                        f"run of {wording.date(record.started)}, carried on {day} to ",
+                        commit_at(self.env, after["commit"], after["dirty"]),
+                    )
+                )
         return cell("Evidence", *shown)
 
 

@@ -48,16 +48,31 @@ class ClaimDomain(Domain):
         """Take over what a parallel reader found."""
         self.data["pages"] |= {c: page for c, page in otherdata["pages"].items() if page in docnames}
 
-    def resolve_xref(self, env: BuildEnvironment, fromdocname: str, builder: Builder, typ: str, target: str,
-                     node: pending_xref, contnode: nodes.Element) -> nodes.reference | None:
+    def resolve_xref(
+        self,
+        env: BuildEnvironment,
+        fromdocname: str,
+        builder: Builder,
+        typ: str,
+        target: str,
+        node: pending_xref,
+        contnode: nodes.Element,
+    ) -> nodes.reference | None:
         """Link to the claim's row."""
         page = self.shown_on(target)
         if page is None:
             return None
         return make_refnode(builder, fromdocname, page, anchor(target), contnode, target)
 
-    def resolve_any_xref(self, env: BuildEnvironment, fromdocname: str, builder: Builder, target: str,
-                         node: pending_xref, contnode: nodes.Element) -> list[tuple[str, nodes.reference]]:
+    def resolve_any_xref(
+        self,
+        env: BuildEnvironment,
+        fromdocname: str,
+        builder: Builder,
+        target: str,
+        node: pending_xref,
+        contnode: nodes.Element,
+    ) -> list[tuple[str, nodes.reference]]:
         """Link to the claim's row from an ``{any}`` role."""
         found = self.resolve_xref(env, fromdocname, builder, "claim", target, node, contnode)
         return [("claim:claim", found)] if found is not None else []
@@ -70,8 +85,9 @@ class ClaimDomain(Domain):
 
 def claim_link(claim: str, docname: str, content: nodes.Element) -> pending_xref:
     """Return a link to the claim's row that is resolved when all pages are read."""
-    link = pending_xref("", refdomain="claim", reftype="claim", reftarget=claim, refexplicit=True, refwarn=True,
-                        refdoc=docname)
+    link = pending_xref(
+        "", refdomain="claim", reftype="claim", reftarget=claim, refexplicit=True, refwarn=True, refdoc=docname
+    )
     link += content
     return link
 

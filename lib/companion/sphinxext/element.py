@@ -78,5 +78,6 @@ def depart_text(self: Any, node: Element) -> None:
 
 def setup(app: Sphinx) -> None:
     """Register the node with its visitors."""
-    app.add_node(Element, html=(visit_html, depart_html), latex=(visit_latex, depart_latex),
-                 text=(visit_text, depart_text))
+    app.add_node(
+        Element, html=(visit_html, depart_html), latex=(visit_latex, depart_latex), text=(visit_text, depart_text)
+    )

@@ -29,9 +29,11 @@ __all__ = ["claims_data", "setup"]
 
 PARTS = ("claims", "runs", "sources", "files")
 KINDS, CARRY = {"json": "record", "ipynb": "notebook"}, {"carry.json": "carry"}
-FILE_WORDS = {"claims.json": "everything, nested by chapter and claim",
-              "claims.csv": "the same as a table, one row for each claim and profile",
-              "claims.schema.json": "JSON Schema of both"}
+FILE_WORDS = {
+    "claims.json": "everything, nested by chapter and claim",
+    "claims.csv": "the same as a table, one row for each claim and profile",
+    "claims.schema.json": "JSON Schema of both",
+}
 UNUSED = ("sphinx-design", "design-tabs", "mystnb", "togglebutton", "copybutton", "clipboard", "proof.css")
 """Assets for cells, cards and proofs: the page has none, and is the heaviest of the book without them."""
 POINTER = "The HTML edition shows all claims of the book here; the claims pages of the chapters hold the same."
@@ -134,14 +136,14 @@ def part_html(builder: Any, part: str, written: Mapping[str, str]) -> str:
     return f'{filters(sheet.data, sheet.chapter)}<div class="explorer-scroll">{sheet.claims()}</div>'
 
 
-
 def inline_html(written: Mapping[str, str], text: str) -> str:
     """Return a text of the ledger as HTML."""
     return written.get(text) or smartyPants(escape(text, quote=False), "qDe", "en")
 
 
-def runs_html(app: Sphinx, written: Mapping[str, str], href: Callable[[str], str],
-              title: Callable[[str], str]) -> str:
+def runs_html(
+    app: Sphinx, written: Mapping[str, str], href: Callable[[str], str], title: Callable[[str], str]
+) -> str:
     """Return the table of runs: when, how long, where, and how to run the page again."""
     store, (repo, _), lines = store_of(app), repository(app), []
     for page in store.pages.values():
@@ -158,14 +160,20 @@ def runs_html(app: Sphinx, written: Mapping[str, str], href: Callable[[str], str
                 commit = f'<a href="{repo}/commit/{escape(held)}">{escape(held[:9])}</a>'
                 state = store.state(page.id, profile)
                 files = [written[f"{page.id}@{profile}.{kind}"] for kind in stored_kinds(state)]
-                shown = (f"{wording.date(record.started)}, {wording.duration(record.duration_s)}, "
-                         f"{escape(record.device)}; commit {commit}{' with local changes' * dirty}; "
-                         f"{carried_html(repo, state)}{', '.join(files)}")
-            lines.append(f'<tr id="{run_id(page.id, profile)}"><th scope="row">{name}, {profile}</th>'
-                         f"<td>{shown}</td><td><code>{command(page, profile)}</code></td></tr>\n")
+                shown = (
+                    f"{wording.date(record.started)}, {wording.duration(record.duration_s)}, "
+                    f"{escape(record.device)}; commit {commit}{' with local changes' * dirty}; "
+                    f"{carried_html(repo, state)}{', '.join(files)}"
+                )
+            lines.append(
+                f'<tr id="{run_id(page.id, profile)}"><th scope="row">{name}, {profile}</th>'
+                f"<td>{shown}</td><td><code>{command(page, profile)}</code></td></tr>\n"
+            )
     heads = "".join(f'<th scope="col">{head}</th>' for head in ("Page, profile", "Run", "Again"))
-    return (f'<table class="explorer-runs"><caption>One line for each page and profile.</caption>'
-            f"<thead><tr>{heads}</tr></thead><tbody>{''.join(lines)}</tbody></table>")
+    return (
+        f'<table class="explorer-runs"><caption>One line for each page and profile.</caption>'
+        f"<thead><tr>{heads}</tr></thead><tbody>{''.join(lines)}</tbody></table>"
+    )
 
 
 def carried_html(repo: str, state: State) -> str:
@@ -174,8 +182,10 @@ def carried_html(repo: str, state: State) -> str:
         return ""
     commit = escape(state.sidecar.after["commit"])
     more = " with local changes" * state.sidecar.after["dirty"]
-    return (f'carried on {wording.date(state.sidecar.date)} to <a href="{repo}/commit/{commit}">{commit[:9]}</a>'
-            f"{more}; ")
+    return (
+        f'carried on {wording.date(state.sidecar.date)} to <a href="{repo}/commit/{commit}">{commit[:9]}</a>'
+        f"{more}; "
+    )
 
 
 def visit_latex(self: Any, node: Explorer) -> None:
@@ -199,20 +209,25 @@ def has_claims(doctree: nodes.document | None) -> bool:
     return doctree is not None and any(node["part"] == "claims" for node in doctree.findall(Explorer))
 
 
-def add_script(app: Sphinx, pagename: str, templatename: str, context: dict[str, Any],
-               doctree: nodes.document | None) -> None:
+def add_script(
+    app: Sphinx, pagename: str, templatename: str, context: dict[str, Any], doctree: nodes.document | None
+) -> None:
     """Load the script of the filters on the page that has them."""
     if has_claims(doctree):
         app.add_js_file("explorer.js", loading_method="defer")
 
 
-def drop_unused(app: Sphinx, pagename: str, templatename: str, context: dict[str, Any],
-                doctree: nodes.document | None) -> None:
+def drop_unused(
+    app: Sphinx, pagename: str, templatename: str, context: dict[str, Any], doctree: nodes.document | None
+) -> None:
     """Leave out of that page what only other pages use."""
     if has_claims(doctree):
         for kind in ("script_files", "css_files"):
-            context[kind] = [asset for asset in context.get(kind, ()) if not str(
-                getattr(asset, "filename", "") or "").rpartition("/")[2].startswith(UNUSED)]
+            context[kind] = [
+                asset
+                for asset in context.get(kind, ())
+                if not str(getattr(asset, "filename", "") or "").rpartition("/")[2].startswith(UNUSED)
+            ]
 
 
 def setup(app: Sphinx) -> None:

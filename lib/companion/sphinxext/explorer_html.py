@@ -70,9 +70,11 @@ class Sheet:
         """Return the table of all claims."""
         heads = "".join(f'<th scope="col">{name}</th>' for name in HEADS)
         rows = "".join(self.claim(claim) for chapter in self.data["chapters"] for claim in chapter["claims"])
-        return ('<table class="explorer"><caption>All claims: headline verdict, our figure at that profile, the '
-                f"paper’s figure. A line opens to the evidence.</caption><thead><tr>{heads}</tr></thead>\n{rows}"
-                f'</table><p class="companion-legend">† {DAGGER_LEGEND}. {INTERVALS}</p>')
+        return (
+            '<table class="explorer"><caption>All claims: headline verdict, our figure at that profile, the '
+            f"paper’s figure. A line opens to the evidence.</caption><thead><tr>{heads}</tr></thead>\n{rows}"
+            f'</table><p class="companion-legend">† {DAGGER_LEGEND}. {INTERVALS}</p>'
+        )
 
     def claim(self, claim: Mapping[str, Any]) -> str:
         """Return the two rows of a claim: the line, and what it opens to."""
@@ -81,11 +83,13 @@ class Sheet:
         ours = self.figure(outcome) if outcome else "–"
         theirs = self.reported(claim["paper"]) if claim["paper"] else "–"
         unit = f" <small>{escape(claim['unit'])}</small>" if claim["unit"] else ""
-        return (f'<tbody {given}><tr><th scope="row"><details><summary><code>{claim["id"]}</code> '
-                f"{self.inline(claim['statement'])}</summary></details></th>"
-                f"<td>{self.chapter(claim['chapter'])} <small>{claim['kind']}{CLOCK * claim['clock']}</small></td>"
-                f"<td>{badge(claim['verdict'])}</td><td><span>{ours}</span>{unit}</td><td>{theirs}</td></tr>\n"
-                f'<tr><td colspan="{len(HEADS)}"><dl>{"".join(self.lines(claim))}</dl></td></tr></tbody>\n')
+        return (
+            f'<tbody {given}><tr><th scope="row"><details><summary><code>{claim["id"]}</code> '
+            f"{self.inline(claim['statement'])}</summary></details></th>"
+            f"<td>{self.chapter(claim['chapter'])} <small>{claim['kind']}{CLOCK * claim['clock']}</small></td>"
+            f"<td>{badge(claim['verdict'])}</td><td><span>{ours}</span>{unit}</td><td>{theirs}</td></tr>\n"
+            f'<tr><td colspan="{len(HEADS)}"><dl>{"".join(self.lines(claim))}</dl></td></tr></tbody>\n'
+        )
 
     def lines(self, claim: Mapping[str, Any]) -> Iterator[str]:
         """Yield the lines that a claim opens to."""
@@ -96,8 +100,7 @@ class Sheet:
                 bare = figure["value"] is None
                 shown = self.reported(figure, dagger=name == "paper") + ("" if bare else unit)
                 note = "" if bare or not figure["text"] else f"; {self.inline(figure['text'])}"
-                yield (f"<dt>{name.capitalize()}</dt><dd>{shown}{note}; source "
-                       f"{self.sources(claim, figure)}</dd>")
+                yield (f"<dt>{name.capitalize()}</dt><dd>{shown}{note}; source {self.sources(claim, figure)}</dd>")
         reasons = {outcome["reason"] for outcome in claim["profiles"].values() if outcome["reason"]}
         for profile in claim["profiles"]:
             shown = self.ours(claim, profile, unit, own_reason=len(reasons) > 1)
@@ -119,8 +122,10 @@ class Sheet:
         parts += [self.inline(outcome[key]) for key in ("why", "cost") if outcome[key]]
         parts += [f'<span class="companion-warn">stale: {escape(why)}</span>' for why in outcome["stale"] or ()]
         if carried := outcome["carried"]:
-            parts.append(f"run of {wording.date(outcome['started'])} at {carried['from'][:9]}, carried on "
-                         f"{wording.date(carried['date'])} to {carried['to'][:9]}")
+            parts.append(
+                f"run of {wording.date(outcome['started'])} at {carried['from'][:9]}, carried on "
+                f"{wording.date(carried['date'])} to {carried['to'][:9]}"
+            )
         return f"{badge(outcome['verdict'])} {'; '.join([*parts, *self.evidence(claim, profile, outcome)])}"
 
     def evidence(self, claim: Mapping[str, Any], profile: str, outcome: Mapping[str, Any]) -> Iterator[str]:
@@ -147,8 +152,10 @@ class Sheet:
 
     def sources(self, claim: Mapping[str, Any], figure: Mapping[str, Any]) -> str:
         """Return the keys of a figure's sources, linked to the list below the table."""
-        return ", ".join(link(f"#source-{claim['chapter']}-{source['key']}", escape(source["key"]))
-                         for source in figure["sources"])
+        return ", ".join(
+            link(f"#source-{claim['chapter']}-{source['key']}", escape(source["key"]))
+            for source in figure["sources"]
+        )
 
     def chapter(self, chapter: str) -> str:
         """Return the chapter's short name."""
@@ -158,10 +165,18 @@ class Sheet:
         """Return all sources that claims cite, by chapter."""
         text = ""
         for chapter in self.data["chapters"]:
-            found = {source["key"]: source for claim in chapter["claims"] for name in ("paper", "independent")
-                     if claim[name] for source in claim[name]["sources"]}
-            items = "".join(f'<dt id="source-{chapter["chapter"]}-{escape(key)}">{escape(key)}</dt><dd>'
-                            f"{self.source(source)}</dd>" for key, source in found.items())
+            found = {
+                source["key"]: source
+                for claim in chapter["claims"]
+                for name in ("paper", "independent")
+                if claim[name]
+                for source in claim[name]["sources"]
+            }
+            items = "".join(
+                f'<dt id="source-{chapter["chapter"]}-{escape(key)}">{escape(key)}</dt><dd>'
+                f"{self.source(source)}</dd>"
+                for key, source in found.items()
+            )
             if items:
                 text += f"<h3>{self.chapter(chapter['chapter'])}</h3><dl>{items}</dl>"
         return f'<div class="explorer-sources">{text}</div>'
@@ -180,7 +195,10 @@ def filters(data: Mapping[str, Any], chapter: Callable[[str], str]) -> str:
     present |= {outcome["verdict"] for claim in claims for outcome in claim["profiles"].values()}
     boxes = "".join(
         f'<label><input type="checkbox" name="verdict" value="{wording.slug(verdict)}">{badge(verdict)}'
-        f"<output></output></label>" for verdict in wording.SYMBOLS if verdict in present)
+        f"<output></output></label>"
+        for verdict in wording.SYMBOLS
+        if verdict in present
+    )
 
     def choice(name: str, label: str, every: str, options: Mapping[str, str]) -> str:
         lines = "".join(f'<option value="{value}">{text}</option>' for value, text in options.items())
@@ -198,4 +216,5 @@ def filters(data: Mapping[str, Any], chapter: Callable[[str], str]) -> str:
         + f"</div><fieldset><legend>Verdict</legend>{boxes}</fieldset>"
         f'<p><span role="status">{len(claims)} of {len(claims)} claims</span> <button type="reset">Reset</button> '
         '<button type="button" name="open">Open all shown</button> '
-        '<button type="button" name="close">Close all</button></p></form>')
+        '<button type="button" name="close">Close all</button></p></form>'
+    )

@@ -47,6 +47,7 @@ def sized(body: str, sizes: dict[str, tuple[int, int]]) -> str:
         body: the page's HTML.
         sizes: file name in ``_images`` to width and height in pixels.
     """
+
     def one(match: re.Match[str]) -> str:
         size = sizes.get(match[2])
         return f'<img width="{size[0]}" height="{size[1]}" {match[1]}>' if size else match[0]
@@ -63,8 +64,9 @@ def size_of(path: Path) -> tuple[int, int] | None:
         return None
 
 
-def give_sizes(app: Sphinx, pagename: str, templatename: str, context: dict[str, Any],
-               doctree: nodes.document | None) -> None:
+def give_sizes(
+    app: Sphinx, pagename: str, templatename: str, context: dict[str, Any], doctree: nodes.document | None
+) -> None:
     """Write the sizes of its pictures into a page."""
     body = context.get("body", "")
     if doctree is None or "_images/" not in body:

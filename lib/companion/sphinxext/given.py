@@ -23,8 +23,10 @@ class Given(CompanionRole):
 
     def found(self) -> nodes.Node:
         if not is_number(self.text):
-            raise Problem(f"expected a number with its signs and without letters, found {self.text!r}; leave "
-                          "words and units outside the role")
+            raise Problem(
+                f"expected a number with its signs and without letters, found {self.text!r}; leave "
+                "words and units outside the role"
+            )
         return nodes.Text(self.text.strip())
 
 
@@ -46,15 +48,15 @@ class Counted(CompanionRole):
 class JoinTexts(SphinxTransform):
     """Join the texts that a given number parts, so that the page is what it would be with the number typed."""
 
-    default_priority = 215      # before words are counted and quotation marks are turned
+    default_priority = 215  # before words are counted and quotation marks are turned
 
     def apply(self, **kwargs: Any) -> None:
         """Join neighbouring texts in all elements that hold text."""
         for parent in self.document.findall(nodes.TextElement):
             for place in range(len(parent) - 1, 0, -1):
-                one, other = parent[place - 1:place + 1]
+                one, other = parent[place - 1 : place + 1]
                 if isinstance(one, nodes.Text) and isinstance(other, nodes.Text):
-                    parent[place - 1:place + 1] = [nodes.Text(one + other)]
+                    parent[place - 1 : place + 1] = [nodes.Text(one + other)]
 
 
 def setup(app: Sphinx) -> None:

@@ -15,8 +15,11 @@ __all__ = ["setup"]
 def collect(app: Sphinx, doctree: nodes.document) -> None:
     """Note the terms that a page links to, and put a place for links back below each definition."""
     uses = uses_of(app.env)
-    used = [node["reftarget"].lower() for node in doctree.findall(addnodes.pending_xref)
-            if node.get("reftype") == "term"]
+    used = [
+        node["reftarget"].lower()
+        for node in doctree.findall(addnodes.pending_xref)
+        if node.get("reftype") == "term"
+    ]
     if used:
         uses.add("terms", app.env.docname, used)
     for glossary in doctree.findall(addnodes.glossary):

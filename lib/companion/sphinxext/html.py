@@ -23,15 +23,17 @@ def unwanted(asset: object) -> bool:
     return "//" in name or "thebe" in name or "thebe" in body
 
 
-def drop_outside_assets(app: Sphinx, pagename: str, templatename: str, context: dict[str, Any],
-                        doctree: nodes.document | None) -> None:
+def drop_outside_assets(
+    app: Sphinx, pagename: str, templatename: str, context: dict[str, Any], doctree: nodes.document | None
+) -> None:
     """Keep only scripts and style sheets that the book carries itself."""
     for kind in ("script_files", "css_files"):
         context[kind] = [asset for asset in context.get(kind, []) if not unwanted(asset)]
 
 
-def search_offline(app: Sphinx, pagename: str, templatename: str, context: dict[str, Any],
-                   doctree: nodes.document | None) -> None:
+def search_offline(
+    app: Sphinx, pagename: str, templatename: str, context: dict[str, Any], doctree: nodes.document | None
+) -> None:
     """Let the search page list what it finds without fetching it where the book is read from the file system."""
     if pagename == "search":
         app.add_js_file(None, body=OFFLINE_SEARCH, priority=900)
@@ -44,8 +46,9 @@ def drop_thebe(app: Sphinx, doctree: nodes.document, docname: str) -> None:
             node.parent.remove(node)
 
 
-def repair_bibliography(app: Sphinx, pagename: str, templatename: str, context: dict[str, Any],
-                        doctree: nodes.document | None) -> None:
+def repair_bibliography(
+    app: Sphinx, pagename: str, templatename: str, context: dict[str, Any], doctree: nodes.document | None
+) -> None:
     """Give bibliography entries the role that their list allows."""
     if "body" in context:
         context["body"] = context["body"].replace('role="doc-biblioentry"', 'role="listitem"')
@@ -60,8 +63,9 @@ def first_paragraph(doctree: nodes.document) -> str:
     return title.astext() if title is not None else ""
 
 
-def describe(app: Sphinx, pagename: str, templatename: str, context: dict[str, Any],
-             doctree: nodes.document | None) -> None:
+def describe(
+    app: Sphinx, pagename: str, templatename: str, context: dict[str, Any], doctree: nodes.document | None
+) -> None:
     """Add ``<meta name="description">`` from the first paragraph where the front matter gives none."""
     tags = context.get("metatags") or ""
     if doctree is None or 'name="description"' in tags:

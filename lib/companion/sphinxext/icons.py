@@ -11,8 +11,10 @@ from sphinx.application import Sphinx
 __all__ = ["setup", "used_icons", "without_unused"]
 
 SCRIPT = "scripts/fontawesome.js"
-ENTRY = re.compile(r'"?(?P<name>[a-z0-9-]+)"?:\[\d+,\d+,\[(?P<aliases>[^\]]*)\],"[0-9a-f]+",'
-                   r'(?:"[^"]*"|\[[^\]]*\])\],?')
+ENTRY = re.compile(
+    r'"?(?P<name>[a-z0-9-]+)"?:\[\d+,\d+,\[(?P<aliases>[^\]]*)\],"[0-9a-f]+",'
+    r'(?:"[^"]*"|\[[^\]]*\])\],?'
+)
 
 
 def used_icons(folder: Path) -> set[str]:
@@ -23,6 +25,7 @@ def used_icons(folder: Path) -> set[str]:
 
 def without_unused(script: str, used: set[str]) -> str:
     """Return the icon script with the entries that ``used`` names, by name or alias."""
+
     def keep(entry: re.Match[str]) -> str:
         names = {entry["name"], *re.findall(r'"([^"]+)"', entry["aliases"])}
         return entry[0] if names & used else ""

@@ -18,7 +18,9 @@ LABELS = re.compile(
     rf"|^[ \t]*[`:]{{3,}}\{{(?P<kind>math|prf:[a-z]+)\}}.*\n(?:[ \t]*:[a-z-]+:.*\n)*?"
     rf"[ \t]*:label:[ \t]*(?P<label>{NAME})"
     rf"|^[ \t]*:?name:[ \t]*(?P<figure>fig-[\w-]+)[ \t]*$"
-    rf"|^[ \t]*\((?P<section>{NAME})\)=[ \t]*\n+(?:#+[ \t]+(?P<title>.+))?", re.MULTILINE)
+    rf"|^[ \t]*\((?P<section>{NAME})\)=[ \t]*\n+(?:#+[ \t]+(?P<title>.+))?",
+    re.MULTILINE,
+)
 
 
 @dataclass(frozen=True)
@@ -33,9 +35,11 @@ class Place:
 @lru_cache(maxsize=1)
 def labelled(book: Path) -> dict[str, Place]:
     """Return the places of the labels of all pages below ``book``; one build asks for them on every page."""
-    return {name: place for path in sorted(book.rglob("*.md"))
-            for name, place in places(path.relative_to(book).with_suffix("").as_posix(),
-                                      read_text(path))}
+    return {
+        name: place
+        for path in sorted(book.rglob("*.md"))
+        for name, place in places(path.relative_to(book).with_suffix("").as_posix(), read_text(path))
+    }
 
 
 def places(page: str, text: str) -> Iterator[tuple[str, Place]]:

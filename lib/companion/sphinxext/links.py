@@ -23,8 +23,15 @@ def outside(uri: str, text: str) -> nodes.reference:
 
 def page_link(env: BuildEnvironment, page: str, text: str = "") -> pending_xref:
     """Return a link to the page ``schemes/orders`` of the book, with its title where no text is given."""
-    link = pending_xref("", refdomain="std", reftype="doc", reftarget=f"/book/{page}", refexplicit=bool(text),
-                        refwarn=True, refdoc=env.docname)
+    link = pending_xref(
+        "",
+        refdomain="std",
+        reftype="doc",
+        reftarget=f"/book/{page}",
+        refexplicit=bool(text),
+        refwarn=True,
+        refdoc=env.docname,
+    )
     link += nodes.inline("", text)
     return link
 

@@ -48,8 +48,11 @@ def _checked(path: Path, mtime: int) -> tuple[Document | None, tuple[str, ...]]:
 def double_ids(document: Document) -> tuple[str, ...]:
     """Return a sentence for each id that stands twice."""
     names = [symbol["id"] for symbol in document.data["symbols"]]
-    return tuple(document.problem(("symbols", place, "id"), "every id once", f"{name!r} twice")
-                 for place, name in enumerate(names) if name in names[:place])
+    return tuple(
+        document.problem(("symbols", place, "id"), "every id once", f"{name!r} twice")
+        for place, name in enumerate(names)
+        if name in names[:place]
+    )
 
 
 class SymbolDirective(SphinxDirective):
@@ -89,15 +92,35 @@ class Symbols(SymbolDirective):
         if not shown:
             return []
         uses_of(self.env).add("symbols", self.env.docname, [symbol["id"] for symbol in shown])
-        rows = [el("div", {}, el("dt", {}, self.row_link(symbol)),
-                   el("dd", {}, text_with_math(symbol.get("short", symbol["meaning"])))) for symbol in shown]
-        return [el("aside", {"class": "margin companion-symbols", "aria-label": "Symbols"},
-                   el("p", {"class": "head"}, "Symbols"), el("dl", {}, rows))]
+        rows = [
+            el(
+                "div",
+                {},
+                el("dt", {}, self.row_link(symbol)),
+                el("dd", {}, text_with_math(symbol.get("short", symbol["meaning"]))),
+            )
+            for symbol in shown
+        ]
+        return [
+            el(
+                "aside",
+                {"class": "margin companion-symbols", "aria-label": "Symbols"},
+                el("p", {"class": "head"}, "Symbols"),
+                el("dl", {}, rows),
+            )
+        ]
 
     def row_link(self, symbol: dict[str, Any]) -> pending_xref:
         """Return the symbol, linked to its row of the notation table."""
-        link = pending_xref("", refdomain="uses", reftype="symbol", reftarget=symbol["id"], refexplicit=True,
-                            refwarn=True, refdoc=self.env.docname)
+        link = pending_xref(
+            "",
+            refdomain="uses",
+            reftype="symbol",
+            reftarget=symbol["id"],
+            refexplicit=True,
+            refwarn=True,
+            refdoc=self.env.docname,
+        )
         link += nodes.inline("", "", nodes.math(symbol["symbol"], symbol["symbol"]))
         return link
 
@@ -115,8 +138,10 @@ class NotationTable(SymbolDirective):
         for symbol in known.values():
             for chapter in symbol["chapters"]:
                 if chapter not in groups:
-                    self.warn(f"symbol {symbol['id']}: expected a chapter of the book, found {chapter!r}"
-                              f"{nearest(chapter, order)}")
+                    self.warn(
+                        f"symbol {symbol['id']}: expected a chapter of the book, found {chapter!r}"
+                        f"{nearest(chapter, order)}"
+                    )
                     groups[chapter] = []
             groups[SEVERAL if len(symbol["chapters"]) > 1 else symbol["chapters"][0]].append(symbol)
         uses_of(self.env).data["table"][self.env.docname] = sorted(known)
@@ -127,12 +152,21 @@ class NotationTable(SymbolDirective):
         label = f"notation-{'several' if name == SEVERAL else name}"
         head = chapter_title(self.env.app, name)
         section = nodes.section("", nodes.title("", head), ids=[label], names=[label])
-        heads = el("tr", {"role": "row"}, [el("th", {"scope": "col", "role": "columnheader"}, text)
-                                           for text in ("Symbol", "Meaning", "In code")])
-        section += el("table", {"class": "companion-cards companion-notation", "role": "table"},
-                      el("caption", {"class": "companion-hidden"}, f"Symbols: {head}"),
-                      el("thead", {"role": "rowgroup"}, heads),
-                      el("tbody", {"role": "rowgroup"}, [self.row(symbol) for symbol in rows]))
+        heads = el(
+            "tr",
+            {"role": "row"},
+            [
+                el("th", {"scope": "col", "role": "columnheader"}, text)
+                for text in ("Symbol", "Meaning", "In code")
+            ],
+        )
+        section += el(
+            "table",
+            {"class": "companion-cards companion-notation", "role": "table"},
+            el("caption", {"class": "companion-hidden"}, f"Symbols: {head}"),
+            el("thead", {"role": "rowgroup"}, heads),
+            el("tbody", {"role": "rowgroup"}, [self.row(symbol) for symbol in rows]),
+        )
         return section
 
     def row(self, symbol: dict[str, Any]) -> Element:
@@ -145,11 +179,17 @@ class NotationTable(SymbolDirective):
             below.append(el("span", {"class": "companion-used-on"}, "Chapters: ", links))
         below.append(UsedOn(kind="symbols", names=[symbol["id"]]))
         code = symbol.get("code", "")
-        return el("tr", {"id": anchor, "role": "row"},
-                  el("th", {"scope": "row", "role": "rowheader"}, nodes.math(symbol["symbol"], symbol["symbol"])),
-                  el("td", {"role": "cell"}, text_with_math(symbol["meaning"]), below),
-                  el("td", {"role": "cell", "data-label": "In code" if code else None,
-                            "class": None if code else "empty"}, el("span", {}, text_with_math(code))))
+        return el(
+            "tr",
+            {"id": anchor, "role": "row"},
+            el("th", {"scope": "row", "role": "rowheader"}, nodes.math(symbol["symbol"], symbol["symbol"])),
+            el("td", {"role": "cell"}, text_with_math(symbol["meaning"]), below),
+            el(
+                "td",
+                {"role": "cell", "data-label": "In code" if code else None, "class": None if code else "empty"},
+                el("span", {}, text_with_math(code)),
+            ),
+        )
 
     def chapter_link(self, chapter: str) -> nodes.Node:
         """Return a link to a chapter, or its name where it has no first page."""

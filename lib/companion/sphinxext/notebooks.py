@@ -57,24 +57,37 @@ def cell(kind: str, name: str, source: str) -> dict[str, Any]:
 def portable(notebook: dict[str, Any], plain: Plain, url: str, commit: str) -> dict[str, Any]:
     """Return the notebook with plain Markdown, and two cells in front: where it is from, how to make it run."""
     folder, there = url.rpartition("/")[2], plain.address.rpartition("/")[0] + "/"
-    start = cell("markdown", "companion-start", (
-        f"*The executed notebook of [this page]({plain.address}). Its outputs are those of the stored run. "
-        "To run it yourself, run the next cell first, on Colab or any machine without a checkout: it fetches and "
-        "installs the commit that this notebook belongs to, beside the libraries that the machine has, which "
-        "takes a few minutes; with other versions of those, last digits may differ.*"))
-    install = cell("code", "companion-install", (
-        'import pathlib\n\nif not pathlib.Path("book").is_dir():\n'
-        f"    !git clone --quiet {url} {folder}\n"
-        f"    %cd -q {folder}\n"
-        f"!git checkout --quiet {commit}\n"
-        '%pip install --quiet ".[run,peers,fast]"'))
+    start = cell(
+        "markdown",
+        "companion-start",
+        (
+            f"*The executed notebook of [this page]({plain.address}). Its outputs are those of the stored run. "
+            "To run it yourself, run the next cell first, on Colab or any machine without a checkout: it fetches "
+            "and installs the commit that this notebook belongs to, beside the libraries that the machine has, "
+            "which takes a few minutes; with other versions of those, last digits may differ.*"
+        ),
+    )
+    install = cell(
+        "code",
+        "companion-install",
+        (
+            'import pathlib\n\nif not pathlib.Path("book").is_dir():\n'
+            f"    !git clone --quiet {url} {folder}\n"
+            f"    %cd -q {folder}\n"
+            f"!git checkout --quiet {commit}\n"
+            '%pip install --quiet ".[run,peers,fast]"'
+        ),
+    )
     cells = []
     for one in notebook["cells"]:
         if one["cell_type"] == "markdown":
             text = plain.text("".join(one["source"]))
             one = {**one, "source": text.splitlines(keepends=True)}
-        cells.append({**one, "outputs": [drawn(output, plain.store, there) for output in one["outputs"]]}
-                     if one["cell_type"] == "code" else one)
+        cells.append(
+            {**one, "outputs": [drawn(output, plain.store, there) for output in one["outputs"]]}
+            if one["cell_type"] == "code"
+            else one
+        )
     return {**notebook, "cells": [start, install, *cells]}
 
 

@@ -23,9 +23,18 @@ def scrolling(name: str, table: Element) -> Element:
 
 def head_row(names: list[Any], numeric: set[int] = frozenset()) -> Element:
     """Return a table's head."""
-    return el("thead", {}, el("tr", {}, [
-        el("th", {"scope": "col", "class": "number" if i in numeric else None}, name)
-        for i, name in enumerate(names)]))
+    return el(
+        "thead",
+        {},
+        el(
+            "tr",
+            {},
+            [
+                el("th", {"scope": "col", "class": "number" if i in numeric else None}, name)
+                for i, name in enumerate(names)
+            ],
+        ),
+    )
 
 
 def decimals(value: object) -> int:
@@ -45,8 +54,10 @@ class PaperTable(ChapterDirective):
         wanted = self.arguments[0].strip()
         table = next((t for t in ledger.tables if t.id == wanted), None)
         if table is None:
-            self.warn(f"the ledger of {ledger.chapter} has no table {wanted!r}; "
-                      f"it has {', '.join(t.id for t in ledger.tables) or 'none'}")
+            self.warn(
+                f"the ledger of {ledger.chapter} has no table {wanted!r}; "
+                f"it has {', '.join(t.id for t in ledger.tables) or 'none'}"
+            )
             return []
         if not table.publish:
             self.warn(f"the ledger says that the table {wanted} is not to be shown on pages")
@@ -57,29 +68,49 @@ class PaperTable(ChapterDirective):
         legend = [el("p", {}, "† ", DAGGER_LEGEND, ".")] if not all(cell.verified for cell in cells) else []
         if table.note:
             legend.insert(0, el("p", {}, self.inline(table.note)))
-        return [scrolling(f"Table {table.id}", self.table(table, several)),
-                el("div", {"class": "companion-legend"}, legend, self.source_list(ledger, cited))]
+        return [
+            scrolling(f"Table {table.id}", self.table(table, several)),
+            el("div", {"class": "companion-legend"}, legend, self.source_list(ledger, cited)),
+        ]
 
     def table(self, table: Table, several: bool) -> Element:
         """Return the table itself; ``several`` sources are named in each cell."""
-        numeric = {i for i in range(1, len(table.columns))
-                   if any(isinstance(row[i].value, int | float) for row in table.rows)}
+        numeric = {
+            i
+            for i in range(1, len(table.columns))
+            if any(isinstance(row[i].value, int | float) for row in table.rows)
+        }
         title = [el("strong", {}, f"Table {table.id}. "), self.inline(table.title)]
         caption = el("caption", {}, el("span", {"class": "companion-caption"}, title))
-        digits = [max([decimals(row[i].value) for row in table.rows], default=0)
-                  for i in range(len(table.columns))]
-        body = [el("tr", {}, [self.cell(cell, i, digits[i] if i in numeric else None, several)
-                              for i, cell in enumerate(row)]) for row in table.rows]
-        return el("table", {"class": "companion-table"}, caption,
-                  head_row([self.inline(name) for name in table.columns], numeric), el("tbody", {}, body))
+        digits = [
+            max([decimals(row[i].value) for row in table.rows], default=0) for i in range(len(table.columns))
+        ]
+        body = [
+            el(
+                "tr",
+                {},
+                [self.cell(cell, i, digits[i] if i in numeric else None, several) for i, cell in enumerate(row)],
+            )
+            for row in table.rows
+        ]
+        return el(
+            "table",
+            {"class": "companion-table"},
+            caption,
+            head_row([self.inline(name) for name in table.columns], numeric),
+            el("tbody", {}, body),
+        )
 
     def cell(self, cell: Cell, column: int, digits: int | None, several: bool) -> Element:
         """Return one cell; the first column heads its row, the others have ``digits`` decimals if numeric."""
         shown: list[Any] = ["–"]
         if cell.value is not None:
             value = cell.value
-            shown = [self.inline(value) if isinstance(value, str) else
-                     wording.number(value, f".{digits}f" if isinstance(value, float) and digits else "")]
+            shown = [
+                self.inline(value)
+                if isinstance(value, str)
+                else wording.number(value, f".{digits}f" if isinstance(value, float) and digits else "")
+            ]
             if column and not cell.verified:
                 shown.append(unverified_mark())
             if column and several:
@@ -100,17 +131,38 @@ class Departures(ChapterDirective):
         rows = []
         for item in ledger.departures:
             cells = (item.paper, item.ours, item.why, "this book" if item.who == "ours" else item.who)
-            rows.append(el("tr", {"role": "row"},
-                           el("th", {"scope": "row", "role": "rowheader"}, self.inline(item.what)),
-                           [el("td", {"role": "cell", "data-label": label}, el("div", {}, self.inline(text)))
-                            for label, text in zip(columns[1:], cells, strict=True)]))
+            rows.append(
+                el(
+                    "tr",
+                    {"role": "row"},
+                    el("th", {"scope": "row", "role": "rowheader"}, self.inline(item.what)),
+                    [
+                        el("td", {"role": "cell", "data-label": label}, el("div", {}, self.inline(text)))
+                        for label, text in zip(columns[1:], cells, strict=True)
+                    ],
+                )
+            )
         if not rows:
             return [nodes.paragraph("", "No departures are noted.")]
         caption = el("caption", {}, "Departures from the paper.")
-        head = el("thead", {"role": "rowgroup"}, el("tr", {"role": "row"}, [
-            el("th", {"scope": "col", "role": "columnheader"}, name) for name in columns]))
-        return [el("table", {"class": "companion-cards", "role": "table"}, caption, head,
-                   el("tbody", {"role": "rowgroup"}, rows))]
+        head = el(
+            "thead",
+            {"role": "rowgroup"},
+            el(
+                "tr",
+                {"role": "row"},
+                [el("th", {"scope": "col", "role": "columnheader"}, name) for name in columns],
+            ),
+        )
+        return [
+            el(
+                "table",
+                {"class": "companion-cards", "role": "table"},
+                caption,
+                head,
+                el("tbody", {"role": "rowgroup"}, rows),
+            )
+        ]
 
 
 def setup(app: Sphinx) -> None:

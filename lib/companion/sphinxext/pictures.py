@@ -33,7 +33,7 @@ def lighter(content: bytes) -> bytes:
     elif plain.getcolors(DRAWING):
         plain = plain.quantize(256, Image.Quantize.MEDIANCUT, dither=Image.Dither.NONE)
     out = io.BytesIO()
-    plain.save(out, "PNG", compress_level=6)      # a tenth heavier than `optimize`, in half the time
+    plain.save(out, "PNG", compress_level=6)  # a tenth heavier than `optimize`, in half the time
     return min(out.getvalue(), content, key=len)
 
 
@@ -44,7 +44,9 @@ def begin(app: Sphinx, env: BuildEnvironment) -> None:
     app.companion_pictures = ThreadPoolExecutor(max_workers=1)
     app.companion_lighter = {
         name: app.companion_pictures.submit(lightened, Path(app.srcdir, source))
-        for source, (_, name) in env.images.items() if source.endswith(".png")}
+        for source, (_, name) in env.images.items()
+        if source.endswith(".png")
+    }
 
 
 def lightened(path: Path) -> bytes | None:

@@ -26,7 +26,8 @@ NUMBERED = re.compile(rf"(.*\$\$)\s*\({NAME}\)\s*")
 LABELLED = {"eq": "the equation", "numref": "the figure", "prf:ref": "the statement", "ref": ""}
 OPENING = re.compile(r"(?:\A|[.!?]\s+|\n>?[ ]*\n(?:> )?|\n(?:> )?[-*] )\Z")
 APPOSITION = re.compile(
-    r"(?:`|\$ steps|\b(?:the|an?) (?:\w+ )?(?!of|in|by|with|from|into|under|and|to|is|are)\w+) \Z", re.IGNORECASE)
+    r"(?:`|\$ steps|\b(?:the|an?) (?:\w+ )?(?!of|in|by|with|from|into|under|and|to|is|are)\w+) \Z", re.IGNORECASE
+)
 SILENT = {"provenance", "symbols", "margin"}
 ELSEWHERE = {"claims-table", "paper-table", "departures", "widget", "literalinclude", "figure", "image"}
 
@@ -51,8 +52,16 @@ class Plain:
         self.address = f"{site}/book/{page}.html"
         self.site = site
         self.roles: dict[str, Callable[[str], str]] = {
-            "claim": self.claim, "ours": self.ours, "noted": self.noted, "paper-says": self.paper_says,
-            "given": str.strip, "counted": self.counted, "doc": self.doc, "cite:p": self.cite, "cite:t": self.cite}
+            "claim": self.claim,
+            "ours": self.ours,
+            "noted": self.noted,
+            "paper-says": self.paper_says,
+            "given": str.strip,
+            "counted": self.counted,
+            "doc": self.doc,
+            "cite:p": self.cite,
+            "cite:t": self.cite,
+        }
 
     def text(self, source: str) -> str:
         """Return Markdown without roles and directives."""
@@ -109,7 +118,7 @@ class Plain:
         target = explicit["target"] if explicit else match["text"]
         place: Place | None = labelled(self.store.root / "book").get(target)
         words = explicit["text"] if explicit else place.words if place else LABELLED[match["role"]] or target
-        before = match.string[max(0, match.start() - 80):match.start()]
+        before = match.string[max(0, match.start() - 80) : match.start()]
         aside = match["role"] == "eq" and not explicit and APPOSITION.search(before)
         if aside:
             words = words.removeprefix("the ")
@@ -159,4 +168,3 @@ class Plain:
         names = [" ".join(person.last_names) for person in entry.persons.get("author", [])]
         who = " and ".join(names) if len(names) < 3 else f"{names[0]} et al."
         return f"{who} ({entry.fields.get('year', '?')})".replace("{", "").replace("}", "")
-

@@ -29,8 +29,11 @@ __all__ = ["code_cells", "setup", "stored_outputs"]
 
 def code_cells(notebook: NotebookNode) -> list[NotebookNode]:
     """Return the code cells of a notebook, less the one that injected parameters."""
-    return [cell for cell in notebook.cells
-            if cell.cell_type == "code" and "injected-parameters" not in cell.metadata.get("tags", [])]
+    return [
+        cell
+        for cell in notebook.cells
+        if cell.cell_type == "code" and "injected-parameters" not in cell.metadata.get("tags", [])
+    ]
 
 
 def is_note(output: NotebookNode) -> bool:
@@ -38,8 +41,9 @@ def is_note(output: NotebookNode) -> bool:
     return "note" in output.get("metadata", {}).get("companion", {})
 
 
-def stored_outputs(cells: Sequence[NotebookNode], path: Path, *,
-                   same_code: bool = False) -> list[list[NotebookNode]] | None:
+def stored_outputs(
+    cells: Sequence[NotebookNode], path: Path, *, same_code: bool = False
+) -> list[list[NotebookNode]] | None:
     """Return the outputs stored at ``path`` for each of ``cells``.
 
     Args:
@@ -75,8 +79,16 @@ def drifted_cell(cells: Sequence[NotebookNode], path: Path) -> str:
 class StoredRun(NotebookClientBase):
     """A client that fills in stored outputs and cannot execute anything."""
 
-    def __init__(self, notebook: NotebookNode, path: Path | None, *args: Any, stored: Path, store: Store,
-                 same_code: bool, **kwargs: Any) -> None:
+    def __init__(
+        self,
+        notebook: NotebookNode,
+        path: Path | None,
+        *args: Any,
+        stored: Path,
+        store: Store,
+        same_code: bool,
+        **kwargs: Any,
+    ) -> None:
         super().__init__(notebook, path, *args, **kwargs)
         self._stored, self._store, self._same_code = stored, store, same_code
 
@@ -98,15 +110,23 @@ def page_of(env: BuildEnvironment, docname: str) -> str:
 def setup(app: Sphinx) -> None:
     """Let MyST-NB take outputs from the stored runs of ``app``'s book."""
 
-    def create_client(notebook: NotebookNode, source: str, nb_config: Any, logger: Any,
-                      read_fmt: dict[str, Any] | None = None) -> StoredRun:
+    def create_client(
+        notebook: NotebookNode, source: str, nb_config: Any, logger: Any, read_fmt: dict[str, Any] | None = None
+    ) -> StoredRun:
         store, page = store_of(app), page_of(app.env, app.env.docname)
         depends_on_records(app.env, page)
         if page in store.pages:
             depends_on_ledger(app.env, store.pages[page].chapter)
         stored = store.notebook_path(page, "book")
         app.env.note_dependency(str(stored))
-        return StoredRun(notebook, Path(source), nb_config, logger, stored=stored, store=store,
-                         same_code=store.same_code(page, "book"))
+        return StoredRun(
+            notebook,
+            Path(source),
+            nb_config,
+            logger,
+            stored=stored,
+            store=store,
+            same_code=store.same_code(page, "book"),
+        )
 
     myst_nb.sphinx_.create_client = create_client

@@ -91,8 +91,9 @@ class ReadingLine(SphinxPostTransform):
         if last != "index":
             return []
         data, inside = entries(self.app), f"{folder}/" if folder else ""
-        names = [page for page, entry in data.items() if page.startswith(inside)
-                 and entry.get("level") != "reference"]
+        names = [
+            page for page, entry in data.items() if page.startswith(inside) and entry.get("level") != "reference"
+        ]
         lengths = uses_of(self.env).data["lengths"]
         read = sum(lengths[f"book/{page}"].seconds for page in names if f"book/{page}" in lengths)
         records = [record for page in names if (record := store_of(self.app).record(page, "book"))]
@@ -119,12 +120,15 @@ def threads(records: list[Record]) -> str:
 def why(text: str) -> str:
     """Return a sentence of the data as HTML; ``$k$`` becomes mathematics."""
     parts = [html.escape(part) for part in text.split("$")]
-    return "".join(rf'<span class="math notranslate nohighlight">\({part}\)</span>' if place % 2 else part
-                   for place, part in enumerate(parts))
+    return "".join(
+        rf'<span class="math notranslate nohighlight">\({part}\)</span>' if place % 2 else part
+        for place, part in enumerate(parts)
+    )
 
 
-def explain_neighbours(app: Sphinx, pagename: str, templatename: str, context: dict[str, Any],
-                       doctree: nodes.document | None) -> None:
+def explain_neighbours(
+    app: Sphinx, pagename: str, templatename: str, context: dict[str, Any], doctree: nodes.document | None
+) -> None:
     """Give the links at the foot of a page their reasons, as ``next_why`` and ``prev_why`` of the template."""
     entry = entries(app).get(page_name(pagename), {})
     context["next_why"] = why(entry.get("next_why", "")) if context.get("next") else ""
@@ -138,8 +142,11 @@ def rewritten(app: Sphinx, env: BuildEnvironment) -> list[str]:
     if shown == uses.data["shown"]:
         return []
     uses.data["shown"] = shown
-    return [page for page in env.found_docs
-            if page.endswith("/index") or page in uses.data["table"] or page.endswith("/glossary")]
+    return [
+        page
+        for page in env.found_docs
+        if page.endswith("/index") or page in uses.data["table"] or page.endswith("/glossary")
+    ]
 
 
 def setup(app: Sphinx) -> None:

@@ -62,12 +62,16 @@ def path_problems(document: Document, pages: list[str]) -> Iterable[str]:
     found = document.data["pages"]
     for name, entry in found.items():
         if name not in pages:
-            yield document.problem(("pages", name), "a page of the table of contents",
-                                   f"{name!r}{nearest(name, pages)}")
+            yield document.problem(
+                ("pages", name), "a page of the table of contents", f"{name!r}{nearest(name, pages)}"
+            )
         for place, need in enumerate((entry or {}).get("needs", ())):
             if isinstance(need, dict) and need["page"] not in pages:
-                yield document.problem(("pages", name, "needs", place), "a page of the book",
-                                       f"{need['page']!r}{nearest(need['page'], pages)}")
+                yield document.problem(
+                    ("pages", name, "needs", place),
+                    "a page of the book",
+                    f"{need['page']!r}{nearest(need['page'], pages)}",
+                )
             elif isinstance(need, dict) and need["page"] == name:
                 yield document.problem(("pages", name, "needs", place), "another page", "the page itself")
     for name in pages:

@@ -23,8 +23,14 @@ SECONDS_A_FIGURE = 15
 
 FOLDED = {"tag_hide-input", "tag_hide-cell", "tag_remove-input", "tag_remove-cell", "dropdown"}
 SKIPPED_ELEMENTS = {"companion-provenance", "companion-claims", "companion-reading", "companion-symbols"}
-SILENT = (nodes.comment, nodes.raw, nodes.system_message, nodes.citation, nodes.target,
-          nodes.substitution_definition)
+SILENT = (
+    nodes.comment,
+    nodes.raw,
+    nodes.system_message,
+    nodes.citation,
+    nodes.target,
+    nodes.substitution_definition,
+)
 
 
 @dataclass(frozen=True)
@@ -39,8 +45,12 @@ class Length:
     @property
     def seconds(self) -> float:
         """Return the time to read it."""
-        return (self.words * 60 / WORDS_A_MINUTE + self.code_lines * SECONDS_A_CODE_LINE
-                + self.equations * SECONDS_AN_EQUATION + self.figures * SECONDS_A_FIGURE)
+        return (
+            self.words * 60 / WORDS_A_MINUTE
+            + self.code_lines * SECONDS_A_CODE_LINE
+            + self.equations * SECONDS_AN_EQUATION
+            + self.figures * SECONDS_A_FIGURE
+        )
 
 
 def measure(doctree: nodes.Node) -> Length:
@@ -69,14 +79,21 @@ def visible(node: nodes.Node) -> Iterator[nodes.Node]:
         yield node
         return
     if isinstance(node, nodes.Element) and node.get("nb_element") == "cell_code_output":
-        images = [child for child in node.findall(nodes.container) if child.get("nb_element") == "mime_bundle"
-                  and next(iter(child.findall(nodes.image)), None) is not None]
+        images = [
+            child
+            for child in node.findall(nodes.container)
+            if child.get("nb_element") == "mime_bundle"
+            and next(iter(child.findall(nodes.image)), None) is not None
+        ]
         yield from (next(iter(bundle.findall(nodes.image))) for bundle in images)
         for figure in node.findall(nodes.caption):
             yield from visible(figure)
         return
-    if isinstance(node, nodes.Element) and node.get("nb_element") == "cell_code_source" \
-            and FOLDED & set(node.parent.get("classes", ())):
+    if (
+        isinstance(node, nodes.Element)
+        and node.get("nb_element") == "cell_code_source"
+        and FOLDED & set(node.parent.get("classes", ()))
+    ):
         return
     for child in node.children:
         yield from visible(child)

@@ -42,24 +42,45 @@ def length(lines: Sequence[Line]) -> str:
     text, events = f"The register has {counted(len(lines), 'line')}", [line.event for line in lines]
     if set(events) == {ADDED}:
         return f"{text}; no entry has been revised or retired yet."
-    numbers = [counted(events.count(event), word) for event, word in (
-        (ADDED, "addition"), (REVISED, "revision"), (RETIRED, "retirement"))]
+    numbers = [
+        counted(events.count(event), word)
+        for event, word in ((ADDED, "addition"), (REVISED, "revision"), (RETIRED, "retirement"))
+    ]
     return f"{text}: {', '.join(numbers)}."
 
 
 def table(changes: Sequence[Line]) -> Element:
     """Return one row for each revision and retirement."""
     column = {"scope": "col", "role": "columnheader"}
-    head = el("thead", {"role": "rowgroup"}, el("tr", {"role": "row"}, [
-        el("th", column, text) for text in ("Entry", "Event", "Date", "Reason")]))
-    rows = [el("tr", {"role": "row"},
-               el("th", {"scope": "row", "role": "rowheader"}, f"{line.what} ", el("code", {}, line.id)),
-               [el("td", {"role": "cell", "data-label": label}, text) for label, text in (
-                   ("Event", line.event), ("Date", wording.date(line.date)), ("Reason", line.reason))])
-            for line in changes]
+    head = el(
+        "thead",
+        {"role": "rowgroup"},
+        el("tr", {"role": "row"}, [el("th", column, text) for text in ("Entry", "Event", "Date", "Reason")]),
+    )
+    rows = [
+        el(
+            "tr",
+            {"role": "row"},
+            el("th", {"scope": "row", "role": "rowheader"}, f"{line.what} ", el("code", {}, line.id)),
+            [
+                el("td", {"role": "cell", "data-label": label}, text)
+                for label, text in (
+                    ("Event", line.event),
+                    ("Date", wording.date(line.date)),
+                    ("Reason", line.reason),
+                )
+            ],
+        )
+        for line in changes
+    ]
     caption = el("caption", {}, "Entries that were revised or retired, the newest first.")
-    return el("table", {"class": "companion-cards", "role": "table"}, caption, head,
-              el("tbody", {"role": "rowgroup"}, rows))
+    return el(
+        "table",
+        {"class": "companion-cards", "role": "table"},
+        caption,
+        head,
+        el("tbody", {"role": "rowgroup"}, rows),
+    )
 
 
 def setup(app: Sphinx) -> None:

@@ -54,8 +54,11 @@ def row_of(store: Store, name: str) -> Row:
     """Return where a claim stands."""
     if name not in store.rows:
         chapter = name.split(".")[0]
-        raise Problem(f"the ledger or a record of {chapter!r} cannot be read" if chapter in store.broken else
-                      f"no ledger holds the claim {name!r}{nearest(name, store.rows)}")
+        raise Problem(
+            f"the ledger or a record of {chapter!r} cannot be read"
+            if chapter in store.broken
+            else f"no ledger holds the claim {name!r}{nearest(name, store.rows)}"
+        )
     return store.rows[name]
 
 
@@ -162,8 +165,13 @@ class Claim(CompanionRole):
     def resolve(self, target: Target) -> nodes.Node:
         headline = self.row(target.key).verdict
         code = nodes.literal("", target.key, classes=["companion-id"])
-        return el("span", {"class": "companion-claim"}, claim_link(target.key, self.env.docname, code), " ",
-                  badge(headline))
+        return el(
+            "span",
+            {"class": "companion-claim"},
+            claim_link(target.key, self.env.docname, code),
+            " ",
+            badge(headline),
+        )
 
 
 def setup(app: Sphinx) -> None:

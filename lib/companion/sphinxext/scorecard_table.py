@@ -34,16 +34,31 @@ class Scorecard(SphinxDirective):
             return [nodes.paragraph("", "No claims yet.")]
         verdicts = list(counts(rows))
         column = {"scope": "col", "role": "columnheader"}
-        head = el("thead", {"role": "rowgroup"}, el(
-            "tr", {"role": "row"}, el("th", column, "Chapter"),
-            [el("th", {**column, "class": "number"}, badge(verdict)) for verdict in verdicts],
-            el("th", {**column, "class": "number"}, "Claims")))
-        body = [self.line(self.chapter(chapter), [r for r in rows if r.chapter == chapter], verdicts, chapter)
-                for chapter in store.ledgers]
+        head = el(
+            "thead",
+            {"role": "rowgroup"},
+            el(
+                "tr",
+                {"role": "row"},
+                el("th", column, "Chapter"),
+                [el("th", {**column, "class": "number"}, badge(verdict)) for verdict in verdicts],
+                el("th", {**column, "class": "number"}, "Claims"),
+            ),
+        )
+        body = [
+            self.line(self.chapter(chapter), [r for r in rows if r.chapter == chapter], verdicts, chapter)
+            for chapter in store.ledgers
+        ]
         foot = el("tfoot", {"role": "rowgroup"}, self.line("All", rows, verdicts, ""))
         caption = el("caption", {}, "Verdicts; a claim counts once, at the most demanding profile that was run.")
-        table = el("table", {"class": "companion-cards companion-scorecard", "role": "table"}, caption, head,
-                   el("tbody", {"role": "rowgroup"}, body), foot)
+        table = el(
+            "table",
+            {"class": "companion-cards companion-scorecard", "role": "table"},
+            caption,
+            head,
+            el("tbody", {"role": "rowgroup"}, body),
+            foot,
+        )
         return [table, el("div", {"class": "companion-legend"}, el("p", {}, self.newest(rows)))]
 
     def line(self, head: nodes.Node | str, rows: list[Row], verdicts: list[str], chapter: str) -> Element:
@@ -51,9 +66,19 @@ class Scorecard(SphinxDirective):
         found = counts(rows)
         counted = [(f"{wording.SYMBOLS[v]} {v}", found.get(v, 0), v) for v in verdicts]
         counted.append(("Claims", len(rows), ""))
-        return el("tr", {"role": "row"}, el("th", {"scope": "row", "role": "rowheader"}, head), [
-            el("td", {"role": "cell", "data-label": label, "class": "number" if n else "number zero"},
-               self.counted(n, chapter, verdict)) for label, n, verdict in counted])
+        return el(
+            "tr",
+            {"role": "row"},
+            el("th", {"scope": "row", "role": "rowheader"}, head),
+            [
+                el(
+                    "td",
+                    {"role": "cell", "data-label": label, "class": "number" if n else "number zero"},
+                    self.counted(n, chapter, verdict),
+                )
+                for label, n, verdict in counted
+            ],
+        )
 
     def counted(self, number: int, chapter: str, verdict: str) -> Element | str:
         """Return a number, linked to the page of all claims, filtered, where the book has that page."""
@@ -65,8 +90,7 @@ class Scorecard(SphinxDirective):
         name = chapter_title(self.env.app, chapter)
         words = f"{number} claim{'s' * (number != 1)}"
         words += f" of {name}" * bool(chapter) + f": {verdict}" * bool(verdict)
-        return el("a", {"href": f"{address}?{chosen}" if chosen else address, "aria-label": words},
-                  str(number))
+        return el("a", {"href": f"{address}?{chosen}" if chosen else address, "aria-label": words}, str(number))
 
     def chapter(self, chapter: str) -> nodes.Node | str:
         """Return the chapter's title, linked, or its folder's name where it has no page of its own."""

@@ -13,8 +13,10 @@ from sphinx.util.osutil import relative_uri
 __all__ = ["Sidebar", "setup"]
 
 LIST = re.compile(r'<ul class="(?:current )?nav bd-sidenav">.*?</ul>', re.DOTALL)
-ENTRY = re.compile(r'<li class="toctree-l1(?: current active)?"><a class="(?:current )?reference internal" '
-                   r'href="(?P<href>[^"#]*)#?">')
+ENTRY = re.compile(
+    r'<li class="toctree-l1(?: current active)?"><a class="(?:current )?reference internal" '
+    r'href="(?P<href>[^"#]*)#?">'
+)
 
 
 class Sidebar:
@@ -28,6 +30,7 @@ class Sidebar:
 
     def fitted(self, uri: str) -> str:
         """Return the list as it stands on the page at ``uri``."""
+
         def entry(match: re.Match[str]) -> str:
             target = self.target(match["href"])
             if target == uri:
@@ -48,8 +51,9 @@ class Sidebar:
         return "/".join(parts)
 
 
-def share(app: Sphinx, pagename: str, templatename: str, context: dict[str, Any],
-          doctree: nodes.document | None) -> None:
+def share(
+    app: Sphinx, pagename: str, templatename: str, context: dict[str, Any], doctree: nodes.document | None
+) -> None:
     """Let templates take the shared list."""
     made: Callable[..., Any] | None = context.get("generate_toctree_html")
     if made is None or not app.config.companion_one_sidebar:

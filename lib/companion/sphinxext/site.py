@@ -15,16 +15,46 @@ from urllib.parse import unquote, urlsplit
 
 from companion.sphinxext.site_figures import figure_faults
 
-__all__ = ["HEAVIEST", "Page", "Site", "broken_links", "double_ids", "figure_faults", "heading_faults",
-           "heavy_pages", "image_faults", "leftovers", "outside_loads", "weight"]
+__all__ = [
+    "HEAVIEST",
+    "Page",
+    "Site",
+    "broken_links",
+    "double_ids",
+    "figure_faults",
+    "heading_faults",
+    "heavy_pages",
+    "image_faults",
+    "leftovers",
+    "outside_loads",
+    "weight",
+]
 
 HEAVIEST = 1_500_000
 """Most bytes that one page may make a browser load, the mathematics script not counted."""
 
-LOADING_RELATIONS = {"stylesheet", "preload", "prefetch", "modulepreload", "preconnect", "dns-prefetch", "icon",
-                     "manifest"}
-LOADING = {"script": "src", "img": "src", "iframe": "src", "source": "src", "video": "src", "audio": "src",
-           "embed": "src", "object": "data", "input": "src", "track": "src"}
+LOADING_RELATIONS = {
+    "stylesheet",
+    "preload",
+    "prefetch",
+    "modulepreload",
+    "preconnect",
+    "dns-prefetch",
+    "icon",
+    "manifest",
+}
+LOADING = {
+    "script": "src",
+    "img": "src",
+    "iframe": "src",
+    "source": "src",
+    "video": "src",
+    "audio": "src",
+    "embed": "src",
+    "object": "data",
+    "input": "src",
+    "track": "src",
+}
 DRAWING = {"image", "use", "feimage"}
 """Elements of SVG that load what they name."""
 CSS_ADDRESS = re.compile(r"""url\(\s*['"]?([^'")]+)['"]?\s*\)|@import\s+['"]([^'"]+)['"]""")
@@ -84,7 +114,7 @@ class Page(HTMLParser):
             self.styles.append(str(given["style"]))
         if tag == "img":
             self.images.append((given.get("src") or "", given.get("alt")))
-        self._print_only |= given.get("id") == "jb-print-docs-body"     # the theme repeats the title here
+        self._print_only |= given.get("id") == "jb-print-docs-body"  # the theme repeats the title here
         self._print_only &= tag != "article"
         self.headings += tag == "h1" and not self._print_only
         if tag == "meta" and (given.get("http-equiv") or "").lower() == "refresh":
@@ -167,8 +197,11 @@ def outside_loads(site: Site) -> list[str]:
     for page in site.pages.values():
         faults += [f"{page.name}: loads {load}" for load in page.loads if is_outside(load)]
         faults += [f"{page.name}: a style loads {a}" for a in addresses("\n".join(page.styles)) if is_outside(a)]
-        faults += [f"{page.name}: a script names {found}" for script in page.scripts
-                   for found in SCRIPT_ADDRESS.findall(script) or SCRIPT_LOAD.findall(script)]
+        faults += [
+            f"{page.name}: a script names {found}"
+            for script in page.scripts
+            for found in SCRIPT_ADDRESS.findall(script) or SCRIPT_LOAD.findall(script)
+        ]
     for path in site.folder.rglob("*.css"):
         name = path.relative_to(site.folder).as_posix()
         faults += [f"{name}: loads {a}" for a in addresses(path.read_text("utf-8")) if is_outside(a)]
@@ -203,20 +236,28 @@ def image_faults(site: Site) -> list[str]:
 def heading_faults(site: Site) -> list[str]:
     """Return the pages without a title, or with another number of first-level headings than one."""
     faults = [f"{page.name}: no title" for page in site.written if not page.title]
-    return faults + [f"{page.name}: {page.headings} first-level headings" for page in site.written
-                     if page.headings != 1]
+    return faults + [
+        f"{page.name}: {page.headings} first-level headings" for page in site.written if page.headings != 1
+    ]
 
 
 def double_ids(site: Site) -> list[str]:
     """Return the ids that a page gives twice."""
-    return [f"{page.name}: the id {name} stands twice" for page in site.pages.values()
-            for name in sorted({i for i in page.ids if page.ids.count(i) > 1})]
+    return [
+        f"{page.name}: the id {name} stands twice"
+        for page in site.pages.values()
+        for name in sorted({i for i in page.ids if page.ids.count(i) > 1})
+    ]
 
 
 def leftovers(site: Site) -> list[str]:
     """Return texts that no reader should see."""
-    return [f"{page.name}: shows {text!r}" for page in site.pages.values() for text in LEFTOVERS
-            if text in "".join(page.text)]
+    return [
+        f"{page.name}: shows {text!r}"
+        for page in site.pages.values()
+        for text in LEFTOVERS
+        if text in "".join(page.text)
+    ]
 
 
 def weight(site: Site, page: Page) -> int:

@@ -25,13 +25,17 @@ class Drawn:
     def faults(self) -> list[str]:
         """Return what is missing, in words."""
         figure = self.figure or {}
-        return [words for missing, words in (
-            (not self.alt, "no alt text"),
-            (self.figure is None, "no figure around it: give the cell caption and name under mystnb: figure:"),
-            (self.figure is not None and not figure.get("id"), "no name, so nothing can refer to it"),
-            (self.figure is not None and not figure.get("number", "").strip(), "no number"),
-            (self.figure is not None and not figure.get("text", "").strip(), "no caption"),
-        ) if missing]
+        return [
+            words
+            for missing, words in (
+                (not self.alt, "no alt text"),
+                (self.figure is None, "no figure around it: give the cell caption and name under mystnb: figure:"),
+                (self.figure is not None and not figure.get("id"), "no name, so nothing can refer to it"),
+                (self.figure is not None and not figure.get("number", "").strip(), "no number"),
+                (self.figure is not None and not figure.get("text", "").strip(), "no caption"),
+            )
+            if missing
+        ]
 
 
 @dataclass
@@ -84,7 +88,9 @@ def computed_figures(html: str) -> list[Drawn]:
 
 def figure_faults(site: Site) -> list[str]:
     """Return the computed figures without number, caption, name or alt text."""
-    return [f"{page.name}: the computed figure {drawn.source.rsplit('/', 1)[-1]} has {fault}"
-            for page in site.written
-            for drawn in computed_figures((site.folder / page.name).read_text(encoding="utf-8"))
-            for fault in drawn.faults()]
+    return [
+        f"{page.name}: the computed figure {drawn.source.rsplit('/', 1)[-1]} has {fault}"
+        for page in site.written
+        for drawn in computed_figures((site.folder / page.name).read_text(encoding="utf-8"))
+        for fault in drawn.faults()
+    ]

@@ -19,8 +19,17 @@ from companion.sphinxext.element import el
 from companion.sphinxext.links import page_link
 from companion.toc import captions
 
-__all__ = ["UsedOn", "UsesDomain", "chapter_order", "chapter_title", "places", "setup", "symbol_anchor",
-           "text_with_math", "uses_of"]
+__all__ = [
+    "UsedOn",
+    "UsesDomain",
+    "chapter_order",
+    "chapter_title",
+    "places",
+    "setup",
+    "symbol_anchor",
+    "text_with_math",
+    "uses_of",
+]
 
 
 class UsesDomain(Domain):
@@ -36,7 +45,8 @@ class UsesDomain(Domain):
     by_page = ("symbols", "terms", "lengths", "table")
     object_types: ClassVar[dict[str, ObjType]] = {"symbol": ObjType("symbol", "symbol")}
     dangling_warnings: ClassVar[dict[str, str]] = {
-        "symbol": "no notation-table of this book shows the symbol %(target)s"}
+        "symbol": "no notation-table of this book shows the symbol %(target)s"
+    }
 
     def add(self, kind: str, docname: str, names: list[str]) -> None:
         """Note that ``docname`` uses ``names``."""
@@ -59,13 +69,21 @@ class UsesDomain(Domain):
         for kind in self.by_page:
             self.data[kind] |= {page: found for page, found in otherdata[kind].items() if page in docnames}
 
-    def resolve_xref(self, env: BuildEnvironment, fromdocname: str, builder: Builder, typ: str, target: str,
-                     node: pending_xref, contnode: nodes.Element) -> nodes.reference | None:
+    def resolve_xref(
+        self,
+        env: BuildEnvironment,
+        fromdocname: str,
+        builder: Builder,
+        typ: str,
+        target: str,
+        node: pending_xref,
+        contnode: nodes.Element,
+    ) -> nodes.reference | None:
         """Link a symbol to its row of the notation table."""
         page = next((page for page, shown in self.data["table"].items() if target in shown), None)
         if page is None:
             return None
-        spoken = f"{target.replace('-', ' ')}, in the notation"    # a formula alone names no link
+        spoken = f"{target.replace('-', ' ')}, in the notation"  # a formula alone names no link
         return make_refnode(builder, fromdocname, page, symbol_anchor(target), contnode, spoken)
 
     def resolve_any_xref(self, *args: Any) -> list[tuple[str, nodes.reference]]:
@@ -112,8 +130,11 @@ class LinkBack(SphinxPostTransform):
         titles = {page: title.astext() for page, title in self.env.titles.items()} if places else {}
         self.titles, self.often = titles, Counter(titles.values())
         for place in places:
-            pages = [page for page in uses_of(self.env).pages(place["kind"], set(place["names"]))
-                     if page != self.env.docname]
+            pages = [
+                page
+                for page in uses_of(self.env).pages(place["kind"], set(place["names"]))
+                if page != self.env.docname
+            ]
             if not pages:
                 wrapper = place.parent.get("attrs", {}).get("class") == "companion-back" and len(place.parent) == 1
                 empty = place.parent if wrapper else place
@@ -149,8 +170,7 @@ def text_with_math(text: str) -> list[nodes.Node]:
             continue
         for place, piece in enumerate(part.split("`")):
             if piece:
-                found.append(nodes.literal("", piece) if place % 2 else
-                             nodes.Text(piece.replace("'", "’")))
+                found.append(nodes.literal("", piece) if place % 2 else nodes.Text(piece.replace("'", "’")))
     return found
 
 

@@ -57,8 +57,10 @@ class VariationDirective(SphinxDirective):
             return []
         command = nodes.literal_block(variation.command, variation.command, language="bash")
         carried = f", carried on {wording.date(state.sidecar.date)}" if state.sidecar else ""
-        took = (f"Took {wording.duration(record.duration_s)} on {record.device}, {wording.date(record.started)}"
-                f"{carried}.")
+        took = (
+            f"Took {wording.duration(record.duration_s)} on {record.device}, {wording.date(record.started)}"
+            f"{carried}."
+        )
         return [command, el("p", {"class": "companion-took"}, took), self.table(variation, record)]
 
     def warn(self, sentence: str) -> list[nodes.Node]:
@@ -73,12 +75,24 @@ class VariationDirective(SphinxDirective):
         changes = ", ".join(f"{name} = {self.value(record.parameters[name])}" for name in variation.parameters)
         before = ", ".join(self.value(own.parameters[name]) for name in variation.parameters) if own else "–"
         column = {"scope": "col", "role": "columnheader"}
-        head = el("thead", {"role": "rowgroup"}, el("tr", {"role": "row"}, [
-            el("th", column, text) for text in ("Claim", f"As on the page ({before})", f"With {changes}")]))
+        head = el(
+            "thead",
+            {"role": "rowgroup"},
+            el(
+                "tr",
+                {"role": "row"},
+                [el("th", column, text) for text in ("Claim", f"As on the page ({before})", f"With {changes}")],
+            ),
+        )
         rows = [self.row(store.rows[claim], own, record) for claim in variation.watch if claim in store.rows]
         caption = el("caption", {}, "What the change does; the verdict is that of the same expectation.")
-        return el("table", {"class": "companion-cards", "role": "table"}, caption, head,
-                  el("tbody", {"role": "rowgroup"}, rows))
+        return el(
+            "table",
+            {"class": "companion-cards", "role": "table"},
+            caption,
+            head,
+            el("tbody", {"role": "rowgroup"}, rows),
+        )
 
     def value(self, value: Any) -> str:
         """Return a parameter as text."""
@@ -86,12 +100,20 @@ class VariationDirective(SphinxDirective):
 
     def row(self, row: Row, own: Any, record: Any) -> Element:
         """Return one claim's line."""
-        head = el("th", {"scope": "row", "role": "rowheader"},
-                  el("span", {"class": "statement"}, text_with_math(row.claim.statement)), " ",
-                  claim_link(row.claim.id, self.env.docname, nodes.literal("", row.claim.id)))
+        head = el(
+            "th",
+            {"scope": "row", "role": "rowheader"},
+            el("span", {"class": "statement"}, text_with_math(row.claim.statement)),
+            " ",
+            claim_link(row.claim.id, self.env.docname, nodes.literal("", row.claim.id)),
+        )
         label = ("As on the page", "Changed")
-        return el("tr", {"role": "row"}, head, [self.figure(row, run, text) for run, text in zip(
-            (own, record), label, strict=True)])
+        return el(
+            "tr",
+            {"role": "row"},
+            head,
+            [self.figure(row, run, text) for run, text in zip((own, record), label, strict=True)],
+        )
 
     def figure(self, row: Row, record: Record | None, label: str) -> Element:
         """Return value and verdict of a claim in one run."""

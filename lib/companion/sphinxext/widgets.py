@@ -41,10 +41,15 @@ class Widget(SphinxDirective):
         """Return the figure, or nothing and a warning where something is missing."""
         name, known = self.arguments[0], scripts(self.env.app)
         for missing, what in (
-            (name not in known, f"expected one of {', '.join(known) or 'the widgets (there is none)'}, "
-                                f"found {name!r}; put its script into {FOLDER}/{name}.js of the static folder"),
-            ("fallback" not in self.options, f"{name} has no fallback; give one with :fallback: for readers "
-                                             "without scripts"),
+            (
+                name not in known,
+                f"expected one of {', '.join(known) or 'the widgets (there is none)'}, "
+                f"found {name!r}; put its script into {FOLDER}/{name}.js of the static folder",
+            ),
+            (
+                "fallback" not in self.options,
+                f"{name} has no fallback; give one with :fallback: for readers without scripts",
+            ),
             (not self.content, f"{name} has no caption; write it as the body of the directive"),
         ):
             if missing:
@@ -52,8 +57,11 @@ class Widget(SphinxDirective):
                 return []
         self.env.note_dependency(str(known[name]))
         said, messages = self.state.inline_text(self.options["fallback"], self.lineno)
-        place = el("div", {"class": f"companion-widget {name}", "data-widget": name},
-                   el("p", {"class": "companion-fallback"}, said))
+        place = el(
+            "div",
+            {"class": f"companion-widget {name}", "data-widget": name},
+            el("p", {"class": "companion-fallback"}, said),
+        )
         caption = nodes.caption("", "", *self.caption())
         figure = nodes.figure("", place, caption, classes=["companion-dragged"])
         self.set_source_info(figure)
@@ -78,8 +86,9 @@ def widgets_of(doctree: nodes.document) -> list[str]:
     return list(dict.fromkeys(names))
 
 
-def load_scripts(app: Sphinx, pagename: str, templatename: str, context: dict[str, Any],
-                 doctree: nodes.document | None) -> None:
+def load_scripts(
+    app: Sphinx, pagename: str, templatename: str, context: dict[str, Any], doctree: nodes.document | None
+) -> None:
     """Load the scripts of a page's widgets on that page and on no other."""
     for name in widgets_of(doctree) if doctree is not None else ():
         app.add_js_file(f"{FOLDER}/{name}.js", loading_method="defer")

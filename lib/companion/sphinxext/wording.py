@@ -64,6 +64,7 @@ def interval(value: float | None, bounds: Sequence[float] | None, spec: str = ""
 
 def typeset(text: str) -> str:
     """Return text of the ledger with true minus signs and powers of ten: ``< 1e-10`` becomes ``< 10⁻¹⁰``."""
+
     def power(match: re.Match[str]) -> str:
         mantissa = "" if match[1] == "1" else f"{match[1]} × "
         return f"{mantissa}10{str(int(match[2])).translate(SUPERSCRIPTS)}"

@@ -123,9 +123,18 @@ class Approximations:
         return not bool(self.costs.isfinite().all())
 
 
-def successive_approximations(problem: ResidualControl, x: Tensor, y: Tensor, steps: int, *,
-                              rule: str = "maximise", damping: float = 1.0, rho: float = 0.0, rate: float = 0.1,
-                              theta: Tensor | None = None) -> Approximations:
+def successive_approximations(
+    problem: ResidualControl,
+    x: Tensor,
+    y: Tensor,
+    steps: int,
+    *,
+    rule: str = "maximise",
+    damping: float = 1.0,
+    rho: float = 0.0,
+    rate: float = 0.1,
+    theta: Tensor | None = None,
+) -> Approximations:
     """``steps`` sweeps of: states forward, co-states backward, then new weights in every stage at once.
 
     ``rule="maximise"``: θ moves by ``damping`` in (0, 1] towards the maximiser of the Hamiltonian (``rho`` = 0,
@@ -157,9 +166,13 @@ def successive_approximations(problem: ResidualControl, x: Tensor, y: Tensor, st
             target = augmented_maximiser(problem, theta, along, rho) if rho else best
             new = theta + damping * (target - theta)
         now = system.hamiltonians(along).sum()
-        rows.append((problem.system(best).hamiltonians(along).sum() - now,
-                     problem.system(new).hamiltonians(along).sum() - now,
-                     infeasibility(problem, new - theta, along)))
+        rows.append(
+            (
+                problem.system(best).hamiltonians(along).sum() - now,
+                problem.system(new).hamiltonians(along).sum() - now,
+                infeasibility(problem, new - theta, along),
+            )
+        )
         theta = new
         thetas.append(theta)
         costs.append(problem.system(theta).cost(x, y))

@@ -49,8 +49,12 @@ class ControlledSystem:
             that overwrites its input, a loss that is not (batch,), co-states of a wrong shape.
     """
 
-    def __init__(self, stages: Sequence[nn.Module], loss: Callable[[Tensor, Tensor], Tensor],
-                 running: Running | Sequence[Running] = 0.0) -> None:
+    def __init__(
+        self,
+        stages: Sequence[nn.Module],
+        loss: Callable[[Tensor, Tensor], Tensor],
+        running: Running | Sequence[Running] = 0.0,
+    ) -> None:
         self.stages, self.loss = tuple(stages), loss
         if not self.stages:
             checks.fail("stages", "at least one module", "none")
@@ -69,13 +73,21 @@ class ControlledSystem:
         """f_t(x_t)."""
         for module in self.stages[t].modules():
             if module.training and isinstance(module, (_BatchNorm, _DropoutNd)):
-                checks.fail("stages", "batch norms and dropouts in eval mode",
-                            f"{type(module).__name__} of stage {t} in train mode", "call model.eval() first")
+                checks.fail(
+                    "stages",
+                    "batch norms and dropouts in eval mode",
+                    f"{type(module).__name__} of stage {t} in train mode",
+                    "call model.eval() first",
+                )
         version = x_t._version
         after = self.stages[t](x_t)
         if x_t._version != version:
-            checks.fail("stages", "stages that keep their input", f"stage {t} changes it in place",
-                        "build its layers with inplace=False")
+            checks.fail(
+                "stages",
+                "stages that keep their input",
+                f"stage {t} changes it in place",
+                "build its layers with inplace=False",
+            )
         return after
 
     def running_cost(self, t: int, x_t: Tensor) -> Tensor:
@@ -92,8 +104,9 @@ class ControlledSystem:
 
     def losses(self, final: Tensor, y: Tensor) -> Tensor:
         """ℓ(x_T, y) of every sample, (batch,)."""
-        return checks.same_shape("loss", self.loss(final, y), (len(final),),
-                                 'return one number for each sample (reduction="none")')
+        return checks.same_shape(
+            "loss", self.loss(final, y), (len(final),), 'return one number for each sample (reduction="none")'
+        )
 
     @torch.no_grad()
     def states(self, x: Tensor) -> tuple[Tensor, ...]:
@@ -171,9 +184,13 @@ def cross_entropies(logits: Tensor, labels: Tensor) -> Tensor:
     return cross_entropy(logits, labels, reduction="none")
 
 
-def control_view(model: nn.Sequential, first_layer: str | None = None, *,
-                 loss: Callable[[Tensor, Tensor], Tensor] = cross_entropies,
-                 running: Running | Sequence[Running] = 0.0) -> ControlledSystem:
+def control_view(
+    model: nn.Sequential,
+    first_layer: str | None = None,
+    *,
+    loss: Callable[[Tensor, Tensor], Tensor] = cross_entropies,
+    running: Running | Sequence[Running] = 0.0,
+) -> ControlledSystem:
     """``model`` as a controlled system that shares its parameters: one stage for each child.
 
     All children up to and including the one called ``first_layer`` together make f_0, such as "relu1" for a first
@@ -183,8 +200,13 @@ def control_view(model: nn.Sequential, first_layer: str | None = None, *,
         TypeError, ValueError: no ``nn.Sequential``, or no child of that name (the names are listed).
     """
     if not isinstance(model, nn.Sequential):
-        checks.fail("model", "an nn.Sequential", type(model).__name__,
-                    "build a ControlledSystem from its stages", error=TypeError)
+        checks.fail(
+            "model",
+            "an nn.Sequential",
+            type(model).__name__,
+            "build a ControlledSystem from its stages",
+            error=TypeError,
+        )
     children = dict(model.named_children())
     names = list(children)
     head = 1 if first_layer is None else 1 + names.index(checks.one_of("first_layer", first_layer, names))

@@ -12,12 +12,9 @@ from pathlib import Path
 from platformdirs import user_cache_path
 
 from contdepth.data.registry import entry
+from contdepth.errors import DataError
 
 __all__ = ["DataError", "cache_folder", "obtain", "verify"]
-
-
-class DataError(RuntimeError):
-    """A data file that is missing, damaged or cannot be downloaded."""
 
 
 def cache_folder() -> Path:

@@ -51,7 +51,10 @@ class PreActResNet18(StagedNet):
             for n in range(8):
                 stride = 2 if n in (2, 4, 6) else 1
                 stages[f"block{n + 1}"] = PreActBlock(widths[n], widths[n + 1], stride)
-            stages |= {"pool": nn.AdaptiveAvgPool2d(1), "flatten": nn.Flatten(),
-                       "linear": nn.Linear(8 * width, num_classes)}
+            stages |= {
+                "pool": nn.AdaptiveAvgPool2d(1),
+                "flatten": nn.Flatten(),
+                "linear": nn.Linear(8 * width, num_classes),
+            }
         super().__init__(stages, in_channels)
         draw_weights(self, seed)

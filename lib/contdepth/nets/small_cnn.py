@@ -25,9 +25,18 @@ class SmallCNN(StagedNet):
     after the first linear layer, and a ``zero_last`` layer at the start, so that its first input gradient is 0.
     """
 
-    def __init__(self, in_channels: int = 1, size: int = 28,
-                 channels: tuple[int, int, int, int] = (32, 32, 64, 64), hidden: int = 200, num_classes: int = 10,
-                 seed: int = 0, *, dropout: float = 0.0, zero_last: bool = False) -> None:
+    def __init__(
+        self,
+        in_channels: int = 1,
+        size: int = 28,
+        channels: tuple[int, int, int, int] = (32, 32, 64, 64),
+        hidden: int = 200,
+        num_classes: int = 10,
+        seed: int = 0,
+        *,
+        dropout: float = 0.0,
+        zero_last: bool = False,
+    ) -> None:
         checks.integer("in_channels", in_channels, at_least=1)
         checks.integer("size", size, at_least=4)
         checks.integer("hidden", hidden, at_least=1)
@@ -40,13 +49,22 @@ class SmallCNN(StagedNet):
         left = ((size - 4 + 4 * pad) // 2 - 4 + 4 * pad) // 2
         with torch.random.fork_rng(devices=[]):
             stages = {
-                "conv1": nn.Conv2d(in_channels, a, 3, padding=pad), "relu1": nn.ReLU(),
-                "conv2": nn.Conv2d(a, b, 3, padding=pad), "relu2": nn.ReLU(), "pool1": nn.MaxPool2d(2),
-                "conv3": nn.Conv2d(b, c, 3, padding=pad), "relu3": nn.ReLU(),
-                "conv4": nn.Conv2d(c, d, 3, padding=pad), "relu4": nn.ReLU(), "pool2": nn.MaxPool2d(2),
+                "conv1": nn.Conv2d(in_channels, a, 3, padding=pad),
+                "relu1": nn.ReLU(),
+                "conv2": nn.Conv2d(a, b, 3, padding=pad),
+                "relu2": nn.ReLU(),
+                "pool1": nn.MaxPool2d(2),
+                "conv3": nn.Conv2d(b, c, 3, padding=pad),
+                "relu3": nn.ReLU(),
+                "conv4": nn.Conv2d(c, d, 3, padding=pad),
+                "relu4": nn.ReLU(),
+                "pool2": nn.MaxPool2d(2),
                 "flatten": nn.Flatten(),
-                "fc1": nn.Linear(d * left * left, hidden), "relu5": nn.ReLU(), "dropout": nn.Dropout(dropout),
-                "fc2": nn.Linear(hidden, hidden), "relu6": nn.ReLU(),
+                "fc1": nn.Linear(d * left * left, hidden),
+                "relu5": nn.ReLU(),
+                "dropout": nn.Dropout(dropout),
+                "fc2": nn.Linear(hidden, hidden),
+                "relu6": nn.ReLU(),
                 "fc3": nn.Linear(hidden, num_classes),
             }
         if not dropout:

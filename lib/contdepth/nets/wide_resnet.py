@@ -25,8 +25,9 @@ class WideResNet(StagedNet):
         TypeError, ValueError: a depth that is not 6n + 4, or numbers outside their range.
     """
 
-    def __init__(self, depth: int = 34, widen: int = 10, num_classes: int = 10, in_channels: int = 3,
-                 seed: int = 0) -> None:
+    def __init__(
+        self, depth: int = 34, widen: int = 10, num_classes: int = 10, in_channels: int = 3, seed: int = 0
+    ) -> None:
         checks.integer("widen", widen, at_least=1)
         checks.integer("num_classes", num_classes, at_least=2)
         checks.integer("in_channels", in_channels, at_least=1)
@@ -42,7 +43,12 @@ class WideResNet(StagedNet):
                     stride = 2 if group and n == 0 else 1
                     stages[f"block{group * each + n + 1}"] = PreActBlock(inputs, outputs, stride)
                     inputs = outputs
-            stages |= {"norm": nn.BatchNorm2d(inputs), "relu": nn.ReLU(), "pool": nn.AdaptiveAvgPool2d(1),
-                       "flatten": nn.Flatten(), "linear": nn.Linear(inputs, num_classes)}
+            stages |= {
+                "norm": nn.BatchNorm2d(inputs),
+                "relu": nn.ReLU(),
+                "pool": nn.AdaptiveAvgPool2d(1),
+                "flatten": nn.Flatten(),
+                "linear": nn.Linear(inputs, num_classes),
+            }
         super().__init__(stages, in_channels)
         draw_weights(self, seed)

@@ -34,8 +34,12 @@ class Ensemble(Estimator):
         if not isinstance(estimator, Estimator):
             checks.fail("estimator", "an Estimator", type(estimator).__name__, error=TypeError)
         if "seed" not in estimator.parameters():
-            checks.fail("estimator", "one with a parameter seed", type(estimator).__name__,
-                        "without it all members would be equal")
+            checks.fail(
+                "estimator",
+                "one with a parameter seed",
+                type(estimator).__name__,
+                "without it all members would be equal",
+            )
         self.estimator = estimator
         self.seeds = tuple(checks.integer("seeds", seed, at_least=0) for seed in seeds)
         if not self.seeds or len(set(self.seeds)) != len(self.seeds):
@@ -62,8 +66,12 @@ class Ensemble(Estimator):
         first = members[0]
         for member in members:
             if _setting(member) != _setting(first):
-                checks.fail("members", f"the same fields, time step, spacing and grid, {_setting(first)}",
-                            _setting(member), "compare them one by one instead")
+                checks.fail(
+                    "members",
+                    f"the same fields, time step, spacing and grid, {_setting(first)}",
+                    _setting(member),
+                    "compare them one by one instead",
+                )
         made.names_, made.dt_, made.dx_, made.grid_ = first.names_, first.dt_, first.dx_, first.grid_
         made.members, made._fitted = members, True
         return made
@@ -91,8 +99,10 @@ class Ensemble(Estimator):
         return table
 
     def _expressions(self) -> dict[str, sympy.Expr]:
-        return {name: sympy.Add(*(sympy.Float(values.mean()) * term for term, values in terms.items()))
-                for name, terms in self._table().items()}
+        return {
+            name: sympy.Add(*(sympy.Float(values.mean()) * term for term, values in terms.items()))
+            for name, terms in self._table().items()
+        }
 
     def intervals(self, level: float = 0.95) -> dict[str, dict[str, tuple[float, float]]]:
         """Student t interval of the mean over seeds: field → term → (low, high).
@@ -104,8 +114,10 @@ class Ensemble(Estimator):
         checks.real("level", level, above=0, below=1)
         count = len(self.members)
         factor = stats.t.ppf(0.5 + level / 2, count - 1) / np.sqrt(count) if count > 1 else np.inf
-        return {name: {str(term): _interval(values, factor) for term, values in terms.items()}
-                for name, terms in self._table().items()}
+        return {
+            name: {str(term): _interval(values, factor) for term, values in terms.items()}
+            for name, terms in self._table().items()
+        }
 
     def _rhs(self, u: torch.Tensor) -> torch.Tensor:
         return _median(torch.stack([member._rhs(u) for member in self.members]))

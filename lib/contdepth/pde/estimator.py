@@ -13,15 +13,12 @@ import sympy
 import torch
 
 from contdepth import checks
+from contdepth.errors import NotFittedError
 from contdepth.pde.fields.grids import as_real
 from contdepth.pde.fields.trajectories import Trajectories, trajectories
 from contdepth.pde.symbolic.terms import collect, format_equation
 
 __all__ = ["Estimator", "NotFittedError"]
-
-
-class NotFittedError(RuntimeError):
-    """A method that needs a fitted estimator was called before ``fit``."""
 
 
 class Estimator(ABC):
@@ -81,8 +78,15 @@ class Estimator(ABC):
     def __repr__(self) -> str:
         return f"{type(self).__name__}({', '.join(f'{k}={v!r}' for k, v in self.parameters().items())})"
 
-    def fit(self, u: object, *, dt: float | None = None, t: object = None,
-            dx: float | Sequence[float] | None = None, names: Sequence[str] | None = None) -> Self:
+    def fit(
+        self,
+        u: object,
+        *,
+        dt: float | None = None,
+        t: object = None,
+        dx: float | Sequence[float] | None = None,
+        names: Sequence[str] | None = None,
+    ) -> Self:
         """Learn from ``u``: arrays as ``contdepth.pde.trajectories`` takes them, or ``Trajectories``.
 
         Args:
@@ -102,8 +106,9 @@ class Estimator(ABC):
             data = u
         else:
             if dx is None:
-                checks.fail("dx", "the grid spacing for every space dimension", "none",
-                            "for example dx=(0.1, 0.1)")
+                checks.fail(
+                    "dx", "the grid spacing for every space dimension", "none", "for example dx=(0.1, 0.1)"
+                )
             data = trajectories(u, dt=dt, t=t, dx=dx, names=names)
         self._fitted, self._terms = False, None
         self.names_, self.dt_, self.dx_, self.grid_ = data.names, data.dt, data.dx, data.grid
@@ -113,8 +118,13 @@ class Estimator(ABC):
 
     def _require_fit(self) -> None:
         if not getattr(self, "_fitted", False):
-            checks.fail(type(self).__name__, "a fitted estimator", "an unfitted one", "call fit first",
-                        error=NotFittedError)
+            checks.fail(
+                type(self).__name__,
+                "a fitted estimator",
+                "an unfitted one",
+                "call fit first",
+                error=NotFittedError,
+            )
 
     def expressions(self) -> dict[str, sympy.Expr]:
         """Field → right-hand side, in the symbols u, u_x, u_xx, …"""
@@ -123,8 +133,10 @@ class Estimator(ABC):
 
     def equations(self) -> list[sympy.Eq]:
         """One equation ``u_t = …`` per field."""
-        return [sympy.Eq(sympy.Symbol(f"{name}_t"), right, evaluate=False)
-                for name, right in self.expressions().items()]
+        return [
+            sympy.Eq(sympy.Symbol(f"{name}_t"), right, evaluate=False)
+            for name, right in self.expressions().items()
+        ]
 
     def terms(self) -> dict[str, dict[sympy.Expr, float]]:
         """Field → {SymPy term: coefficient}, read once after each ``fit``; the constant term is 1."""
@@ -225,8 +237,10 @@ class Estimator(ABC):
         if isinstance(u, Trajectories):
             return rates
         items = u if many else [u]
-        out = [outward(r[:np.shape(item)[len(self.dx_)]].numpy(), np.ndim(item) == len(self.dx_) + 1)
-               for r, item in zip(rates, items, strict=True)]
+        out = [
+            outward(r[: np.shape(item)[len(self.dx_)]].numpy(), np.ndim(item) == len(self.dx_) + 1)
+            for r, item in zip(rates, items, strict=True)
+        ]
         return out if many else out[0]
 
     def _is_frame(self, u: object) -> bool:
@@ -274,8 +288,12 @@ class Estimator(ABC):
         spread = change - change.mean([0, *range(2, change.ndim)], keepdim=True)
         rounding = 1e-14 * float(before.abs().max() + after.abs().max())
         if float(spread.abs().max()) <= rounding:
-            checks.fail("u", "frames that change", "the same increment at every point and frame",
-                        "R² has no meaning without variance")
+            checks.fail(
+                "u",
+                "frames that change",
+                "the same increment at every point and frame",
+                "R² has no meaning without variance",
+            )
         return float(1 - wrong.square().sum() / spread.square().sum())
 
     def _again(self, u: object, *, dt: float | None = None, t: object = None) -> Trajectories:

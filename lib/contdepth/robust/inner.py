@@ -13,8 +13,15 @@ from contdepth.robust.threat import Threat
 __all__ = ["inner_steps_plain"]
 
 
-def inner_steps_plain(layer_function: Callable[[Tensor], Tensor], x: Tensor, delta: Tensor, slack: Tensor,
-                      threat: Threat, step_size: float, steps: int) -> Tensor:
+def inner_steps_plain(
+    layer_function: Callable[[Tensor], Tensor],
+    x: Tensor,
+    delta: Tensor,
+    slack: Tensor,
+    threat: Threat,
+    step_size: float,
+    steps: int,
+) -> Tensor:
     """δ after ``steps`` ascent steps on H(δ) = Σ p · f₀(x + δ) with p frozen; a new tensor like ``delta``.
 
     One step: δ ← project(δ + σ · direction(∇H)), with direction and projection of ``threat`` (either norm). This
@@ -46,6 +53,6 @@ def inner_steps_plain(layer_function: Callable[[Tensor], Tensor], x: Tensor, del
         with torch.enable_grad():
             output = layer_function(x + leaf)
         checks.same_shape("slack", slack, tuple(output.shape), "take it at the output of this layer")
-        gradient, = torch.autograd.grad(output, leaf, slack)
+        (gradient,) = torch.autograd.grad(output, leaf, slack)
         delta = threat.project(delta + step_size * threat.direction(gradient), x)
     return delta

@@ -81,7 +81,8 @@ class BackwardEuler:
         raise RuntimeError(
             f"backward Euler at t = {float(time):.6g}, step {float(h):.3g}: expected a relative residual of "
             f"{tolerance:.1e} within {self.iterations} Newton iterations, found {left:.1e}; take a smaller "
-            "step or allow more iterations")
+            "step or allow more iterations"
+        )
 
 
 def _jacobian(f: Field, time: Tensor, v: Tensor) -> Tensor:

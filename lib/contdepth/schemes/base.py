@@ -49,8 +49,15 @@ def axpy_(u: Tensor, k: Tensor, a: float | Tensor) -> Tensor:
     return u + a * k if isinstance(a, Tensor) else u.add_(k, alpha=a)
 
 
-def integrate(f: Field | tuple[Field, Field], u0: Tensor, t: Tensor, scheme: Scheme, *, keep: str = "all",
-              generator: torch.Generator | None = None) -> Tensor:
+def integrate(
+    f: Field | tuple[Field, Field],
+    u0: Tensor,
+    t: Tensor,
+    scheme: Scheme,
+    *,
+    keep: str = "all",
+    generator: torch.Generator | None = None,
+) -> Tensor:
     """Integrate u' = f(t, u) from ``u0`` at ``t[0]`` with one step of ``scheme`` per interval of ``t``.
 
     Args:
@@ -75,8 +82,12 @@ def integrate(f: Field | tuple[Field, Field], u0: Tensor, t: Tensor, scheme: Sch
     _check_grid(t)
     _check_scheme(f, scheme, generator)
     if getattr(scheme, "random", False) and bool(t[-1] < t[0]):
-        checks.fail("t", f"an increasing grid for {scheme.name}", "a decreasing one",
-                    "a stochastic equation runs forward only")
+        checks.fail(
+            "t",
+            f"an increasing grid for {scheme.name}",
+            "a decreasing one",
+            "a stochastic equation runs forward only",
+        )
     if hasattr(scheme, "check_steps"):
         scheme.check_steps(len(t) - 1)
     states = _states(f, u0, t, scheme, generator)
@@ -85,8 +96,9 @@ def integrate(f: Field | tuple[Field, Field], u0: Tensor, t: Tensor, scheme: Sch
     return deque(states, maxlen=1).pop()
 
 
-def _states(f: Field, u0: Tensor, t: Tensor, scheme: Scheme,
-            generator: torch.Generator | None) -> Iterator[Tensor]:
+def _states(
+    f: Field, u0: Tensor, t: Tensor, scheme: Scheme, generator: torch.Generator | None
+) -> Iterator[Tensor]:
     """Yield u_1, …, u_N; steps are numbers (fast) unless the grid itself is differentiated."""
     random = {"generator": generator} if generator is not None else {}
     times = t.unbind()
@@ -106,7 +118,7 @@ def _states(f: Field, u0: Tensor, t: Tensor, scheme: Scheme,
             yield u
         return
     advance = partial(scheme.step, **random) if random else scheme.step
-    for time, h in zip(times, steps, strict=False):     # one more time than steps
+    for time, h in zip(times, steps, strict=False):  # one more time than steps
         u = advance(f, time, u, h)
         _check_state(u, shape, dtype)
         yield u
@@ -115,9 +127,13 @@ def _states(f: Field, u0: Tensor, t: Tensor, scheme: Scheme,
 def _check_state(u: Tensor, shape: torch.Size, dtype: torch.dtype) -> None:
     """Raise if a new state has another shape or dtype than u0: with a checked f, the scheme's own doing."""
     if u.shape != shape or u.dtype != dtype:
-        checks.fail("state", f"shape {tuple(shape)} and {dtype}, those of u0",
-                    f"shape {tuple(u.shape)} and {u.dtype}", "check what the scheme holds, such as its start",
-                    error=ValueError if u.shape != shape else TypeError)
+        checks.fail(
+            "state",
+            f"shape {tuple(shape)} and {dtype}, those of u0",
+            f"shape {tuple(u.shape)} and {u.dtype}",
+            "check what the scheme holds, such as its start",
+            error=ValueError if u.shape != shape else TypeError,
+        )
 
 
 def _stack(u0: Tensor, length: int, states: Iterator[Tensor]) -> Tensor:
@@ -141,14 +157,20 @@ def _checked(f: Field, shape: torch.Size | None = None) -> Field:
 
     ``shape`` is that of every ``u`` that ``f`` will see, if known: asking each tensor for it costs more.
     """
+
     def checked(t: Tensor, u: Tensor) -> Tensor:
         value = f(t, u)
         if isinstance(value, Tensor) and value.shape == (shape or u.shape) and value.dtype == u.dtype:
             return value
         checks.tensor("f(t, u)", value, hint="f must return du/dt as a tensor")
         checks.same_shape("f(t, u)", value, tuple(u.shape), hint="f must return du/dt with the shape of u")
-        checks.fail("f(t, u)", f"dtype {u.dtype}, that of u", f"dtype {value.dtype}",
-                    "convert u0 or what f holds", error=TypeError)
+        checks.fail(
+            "f(t, u)",
+            f"dtype {u.dtype}, that of u",
+            f"dtype {value.dtype}",
+            "convert u0 or what f holds",
+            error=TypeError,
+        )
 
     return checked
 
@@ -181,7 +203,10 @@ def _equal_steps(t: Tensor) -> Tensor:
     steps, mean = values.diff(), (values[-1] - values[0]) / (len(t) - 1)
     allowed = 1e-5 * mean.abs() + 16 * torch.finfo(t.dtype).eps * values.abs().max()
     if bool((steps - mean).abs().max() > allowed):
-        checks.fail("t", "equal steps for a two-step scheme",
-                    f"steps from {steps.min().item():.6g} to {steps.max().item():.6g}",
-                    "its coefficients hold for equal steps only; use torch.linspace or a one-step scheme")
+        checks.fail(
+            "t",
+            "equal steps for a two-step scheme",
+            f"steps from {steps.min().item():.6g} to {steps.max().item():.6g}",
+            "its coefficients hold for equal steps only; use torch.linspace or a one-step scheme",
+        )
     return ((t[-1] - t[0]) / (len(t) - 1)).expand(len(t) - 1)

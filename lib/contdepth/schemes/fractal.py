@@ -53,8 +53,12 @@ class FractalBlock:
 
     def conditions(self) -> dict[str, float]:
         """Return the residual of each condition; zero means that it holds."""
-        return {"k3 = 1": self.k3 - 1, "k1 + k2 = 1": self.k1 + self.k2 - 1,
-                "k2 a + b = 1": self.k2 * self.a + self.b - 1, "a b = 1/2": self.a * self.b - 0.5}
+        return {
+            "k3 = 1": self.k3 - 1,
+            "k1 + k2 = 1": self.k1 + self.k2 - 1,
+            "k2 a + b = 1": self.k2 * self.a + self.b - 1,
+            "a b = 1/2": self.a * self.b - 0.5,
+        }
 
     @property
     def order(self) -> int:

@@ -80,8 +80,9 @@ class ModifiedEquationGaps:
         return self.plain.errors[-1] / self.reduced.errors[-1]
 
 
-def modified_equation_gaps(problem: Problem, k: float, steps: Sequence[int] = (40, 80, 160, 320, 640), *,
-                           full: bool = True) -> ModifiedEquationGaps:
+def modified_equation_gaps(
+    problem: Problem, k: float, steps: Sequence[int] = (40, 80, 160, 320, 640), *, full: bool = True
+) -> ModifiedEquationGaps:
     """Run the raw LM scheme on ``problem`` and measure how far it lands from the four ODEs.
 
     The state before u_0 comes from the reduced form run one step back, so that LM starts on the slow

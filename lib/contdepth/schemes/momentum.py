@@ -27,8 +27,9 @@ class BestRate:
     rate: float
 
 
-def heavy_ball(gradient: Callable[[Tensor], Tensor], u0: Tensor, *, step: float, momentum: float,
-               steps: int) -> Tensor:
+def heavy_ball(
+    gradient: Callable[[Tensor], Tensor], u0: Tensor, *, step: float, momentum: float, steps: int
+) -> Tensor:
     """Return Polyak's iterates ``(steps + 1, ..., d)``: v <- momentum v - step gradient(u), u <- u + v.
 
     The velocity v starts at 0. It is written out on purpose: LM with k = -momentum, f = -gradient and
@@ -53,9 +54,10 @@ def best_k(problem: Quadratic, h: float) -> BestRate:
 
     Theory at h = 1/L: k = -(1 - kappa^{-1/2})², rate 1 - kappa^{-1/2}.
     """
-    ends = problem.eigenvalues[[0, -1]]     # the radius is largest at an extreme eigenvalue
-    found = minimize_scalar(lambda k: spectral_radius(k, h, ends), bounds=(-1.0, 1.0), method="bounded",
-                            options={"xatol": 1e-12})
+    ends = problem.eigenvalues[[0, -1]]  # the radius is largest at an extreme eigenvalue
+    found = minimize_scalar(
+        lambda k: spectral_radius(k, h, ends), bounds=(-1.0, 1.0), method="bounded", options={"xatol": 1e-12}
+    )
     return BestRate(float(found.x), h, float(found.fun))
 
 
@@ -65,13 +67,15 @@ def best_step_and_k(problem: Quadratic) -> BestRate:
     L is 1 here, and the best step 4/(1 + 1/√kappa)² lies in [1, 4). Theory: rate (√kappa - 1)/(√kappa + 1),
     against (kappa - 1)/(kappa + 1) for forward Euler at its best step.
     """
-    found = minimize_scalar(lambda h: best_k(problem, h).rate, bounds=(0.5, 4.0), method="bounded",
-                            options={"xatol": 1e-10})
+    found = minimize_scalar(
+        lambda h: best_k(problem, h).rate, bounds=(0.5, 4.0), method="bounded", options={"xatol": 1e-10}
+    )
     return best_k(problem, float(found.x))
 
 
-def steps_to_tolerance(problem: Quadratic, k: float, h: float, *, tolerance: float = 1e-6,
-                       most: int = 10_000) -> int:
+def steps_to_tolerance(
+    problem: Quadratic, k: float, h: float, *, tolerance: float = 1e-6, most: int = 10_000
+) -> int:
     """Return how many steps of the raw LM scheme (start u_{-1} = u_0) bring |u| below ``tolerance`` |u_0|.
 
     Raises:
@@ -84,5 +88,6 @@ def steps_to_tolerance(problem: Quadratic, k: float, h: float, *, tolerance: flo
     if not len(reached):
         raise RuntimeError(
             f"steps_to_tolerance: expected |u| <= {tolerance:.1e} |u_0| within {most} steps, found "
-            f"{(size[-1] / size[0]).item():.1e} at the last; allow more steps or change k and h")
+            f"{(size[-1] / size[0]).item():.1e} at the last; allow more steps or change k and h"
+        )
     return int(reached[0])

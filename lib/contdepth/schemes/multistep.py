@@ -51,7 +51,7 @@ class LinearTwoStep:
     def __post_init__(self) -> None:
         if isinstance(self.k, Tensor):
             checks.floating("k", self.k)
-            with suppress(RuntimeError):    # torch.func.vmap over k: its entries cannot be looked at
+            with suppress(RuntimeError):  # torch.func.vmap over k: its entries cannot be looked at
                 checks.finite("k", self.k)
             if self.k.ndim > 1:
                 checks.fail("k", "a number or one value per step", f"a tensor of shape {tuple(self.k.shape)}")
@@ -82,8 +82,12 @@ class LinearTwoStep:
         """Raise ``ValueError`` if k holds one value per step, but not ``count`` of them."""
         several = isinstance(self.k, tuple) or (isinstance(self.k, Tensor) and self.k.ndim == 1)
         if several and len(self.k) != count:
-            checks.fail("k", f"{count} values, one per step of the grid", len(self.k),
-                        "entry 0 counts, also where the start does not use it")
+            checks.fail(
+                "k",
+                f"{count} values, one per step of the grid",
+                len(self.k),
+                "entry 0 counts, also where the start does not use it",
+            )
 
     def first_step(self, f: Field, t: Tensor, u: Tensor, h: float | Tensor) -> Tensor:
         """Return u_1 from u_0 ``(..., d)`` by the chosen start."""
@@ -94,8 +98,7 @@ class LinearTwoStep:
             return self.next_step(0, f, t, u, before, h)
         return axpy(u, f(t, u), h) if self.start == "euler" else self.next_step(0, f, t, u, u, h)
 
-    def next_step(self, n: int, f: Field, t: Tensor, u: Tensor, previous: Tensor,
-                  h: float | Tensor) -> Tensor:
+    def next_step(self, n: int, f: Field, t: Tensor, u: Tensor, previous: Tensor, h: float | Tensor) -> Tensor:
         """Return u_{n+1} from u_n and u_{n-1}, each ``(..., d)``."""
         k = self.coefficient(n)
         scale = h * (1 + k) if self.rescale else h

@@ -55,8 +55,13 @@ def field_for(scheme: Scheme, problem: Problem) -> Callable | tuple[Callable, Ca
     return problem.parts if getattr(scheme, "fields", 1) == 2 else problem.f
 
 
-def measure_order(scheme: Scheme, problem: Problem, steps: Sequence[int] = (40, 80, 160, 320, 640), *,
-                  target: Problem | None = None) -> OrderMeasurement:
+def measure_order(
+    scheme: Scheme,
+    problem: Problem,
+    steps: Sequence[int] = (40, 80, 160, 320, 640),
+    *,
+    target: Problem | None = None,
+) -> OrderMeasurement:
     """Integrate ``problem`` over [0, T] in equal steps and measure the error at T (2-norm, float64).
 
     Args:
@@ -74,8 +79,13 @@ def measure_order(scheme: Scheme, problem: Problem, steps: Sequence[int] = (40, 
     return OrderMeasurement(counts, tuple(problem.T / n for n in counts), tuple(errors))
 
 
-def local_error_order(scheme: Scheme, problem: Problem, h: Sequence[float] = (0.04, 0.02, 0.01, 0.005), *,
-                      against: Scheme | None = None) -> OrderMeasurement:
+def local_error_order(
+    scheme: Scheme,
+    problem: Problem,
+    h: Sequence[float] = (0.04, 0.02, 0.01, 0.005),
+    *,
+    against: Scheme | None = None,
+) -> OrderMeasurement:
     """Measure how far one step of ``scheme`` from ``problem.u0`` lands from the solution or another scheme.
 
     A scheme of order p has slope p + 1 against the solution.
@@ -90,8 +100,11 @@ def local_error_order(scheme: Scheme, problem: Problem, h: Sequence[float] = (0.
     errors = []
     for size in sizes:
         t = torch.tensor([0.0, size], dtype=torch.float64)
-        other = problem.solution(size) if against is None else integrate(
-            field_for(against, problem), problem.u0, t, against, keep="last")
+        other = (
+            problem.solution(size)
+            if against is None
+            else integrate(field_for(against, problem), problem.u0, t, against, keep="last")
+        )
         u = integrate(field_for(scheme, problem), problem.u0, t, scheme, keep="last")
         errors.append(_distance(u, other))
     return OrderMeasurement((1,) * len(sizes), sizes, tuple(errors))

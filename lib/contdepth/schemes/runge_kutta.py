@@ -11,8 +11,7 @@ from torch import Tensor
 from contdepth import checks
 from contdepth.schemes.base import Field, axpy, axpy_
 
-__all__ = ["HEUN2", "HEUN3", "KUTTA3", "MIDPOINT", "RALSTON2", "RK4", "THREE_EIGHTHS", "RungeKutta",
-           "Tableau"]
+__all__ = ["HEUN2", "HEUN3", "KUTTA3", "MIDPOINT", "RALSTON2", "RK4", "THREE_EIGHTHS", "RungeKutta", "Tableau"]
 
 
 @dataclass(frozen=True)
@@ -42,8 +41,11 @@ class Tableau:
         checks.integer("order", self.order, at_least=0, at_most=4)
         stages = len(self.b)
         if tuple(len(row) for row in self.a) != tuple(range(stages)) or len(self.c) != stages:
-            checks.fail("a, b, c", f"rows of 0 to {stages - 1} entries and {stages} nodes, as b has {stages}",
-                        f"rows of {[len(row) for row in self.a]} entries and {len(self.c)} nodes")
+            checks.fail(
+                "a, b, c",
+                f"rows of 0 to {stages - 1} entries and {stages} nodes, as b has {stages}",
+                f"rows of {[len(row) for row in self.a]} entries and {len(self.c)} nodes",
+            )
         if self.order and any(abs(sum(row) - node) > 1e-12 for row, node in zip(self.a, self.c, strict=True)):
             checks.fail("c", f"the row sums of a, {[sum(row) for row in self.a]}", list(self.c))
         if self.order > self.verified_order():
@@ -145,18 +147,26 @@ MIDPOINT = Tableau("explicit midpoint", 2, ((), (1 / 2,)), (0.0, 1.0), (0.0, 1 /
 RALSTON2 = Tableau("Ralston", 2, ((), (2 / 3,)), (1 / 4, 3 / 4), (0.0, 2 / 3))
 """Second order with the smallest bound on the local error (Ralston 1962). Some books call this one Heun."""
 
-KUTTA3 = Tableau("Kutta, third order", 3, ((), (1 / 2,), (-1.0, 2.0)),
-                 (1 / 6, 2 / 3, 1 / 6), (0.0, 1 / 2, 1.0))
+KUTTA3 = Tableau("Kutta, third order", 3, ((), (1 / 2,), (-1.0, 2.0)), (1 / 6, 2 / 3, 1 / 6), (0.0, 1 / 2, 1.0))
 """Simpson's rule as a Runge–Kutta scheme."""
 
-HEUN3 = Tableau("Heun, third order", 3, ((), (1 / 3,), (0.0, 2 / 3)),
-                (1 / 4, 0.0, 3 / 4), (0.0, 1 / 3, 2 / 3))
+HEUN3 = Tableau("Heun, third order", 3, ((), (1 / 3,), (0.0, 2 / 3)), (1 / 4, 0.0, 3 / 4), (0.0, 1 / 3, 2 / 3))
 """torchdiffeq's ``heun3``."""
 
-RK4 = Tableau("classical RK4", 4, ((), (1 / 2,), (0.0, 1 / 2), (0.0, 0.0, 1.0)),
-              (1 / 6, 1 / 3, 1 / 3, 1 / 6), (0.0, 1 / 2, 1 / 2, 1.0))
+RK4 = Tableau(
+    "classical RK4",
+    4,
+    ((), (1 / 2,), (0.0, 1 / 2), (0.0, 0.0, 1.0)),
+    (1 / 6, 1 / 3, 1 / 3, 1 / 6),
+    (0.0, 1 / 2, 1 / 2, 1.0),
+)
 """The scheme most books mean by RK4; torchdiffeq's ``rk4`` is :data:`THREE_EIGHTHS`."""
 
-THREE_EIGHTHS = Tableau("3/8 rule", 4, ((), (1 / 3,), (-1 / 3, 1.0), (1.0, -1.0, 1.0)),
-                        (1 / 8, 3 / 8, 3 / 8, 1 / 8), (0.0, 1 / 3, 2 / 3, 1.0))
+THREE_EIGHTHS = Tableau(
+    "3/8 rule",
+    4,
+    ((), (1 / 3,), (-1 / 3, 1.0), (1.0, -1.0, 1.0)),
+    (1 / 8, 3 / 8, 3 / 8, 1 / 8),
+    (0.0, 1 / 3, 2 / 3, 1.0),
+)
 """Kutta's other fourth-order scheme: what torchdiffeq runs under the name ``rk4``."""

@@ -9,8 +9,14 @@ from contdepth import checks
 from contdepth.schemes.base import Scheme
 from contdepth.schemes.multistep import LinearTwoStep
 
-__all__ = ["amplification", "largest_stable_step", "root_modulus", "satisfies_root_condition",
-           "stability_region", "two_step_roots"]
+__all__ = [
+    "amplification",
+    "largest_stable_step",
+    "root_modulus",
+    "satisfies_root_condition",
+    "stability_region",
+    "two_step_roots",
+]
 
 
 def amplification(scheme: Scheme, z: Tensor) -> Tensor:

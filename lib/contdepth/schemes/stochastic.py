@@ -76,18 +76,18 @@ class ShakeShake(_LinearMoments):
     fields: ClassVar[int] = 2
     random: ClassVar[bool] = True
 
-    def step(self, f: tuple[Field, Field], t: Tensor, u: Tensor, h: float | Tensor,
-             generator: torch.Generator) -> Tensor:
+    def step(
+        self, f: tuple[Field, Field], t: Tensor, u: Tensor, h: float | Tensor, generator: torch.Generator
+    ) -> Tensor:
         """Return the state at ``t + h`` from ``u`` ``(..., d)`` at ``t``."""
         noise = _root(h) * (_uniform(u, generator) - 0.5)
         return u + (h / 2 + noise) * f[0](t, u) + (h / 2 - noise) * f[1](t, u)
 
-    def linear_moment(self, power: int, rate: tuple[float, float], steps: int, T: float,
-                      x0: float = 1.0) -> float:
+    def linear_moment(self, power: int, rate: tuple[float, float], steps: int, T: float, x0: float = 1.0) -> float:
         """Return E X_N^power exactly for f1 = rate[0] x and f2 = rate[1] x, N = ``steps`` to time T."""
         m, h, (r1, r2) = checks.integer("power", power, at_least=1), _step_size(T, steps), rate
-        mean, square = 1 + h * (r1 + r2) / 2, h * (r1 - r2) ** 2    # a factor is mean + (η - 1/2) √square
-        even = range(0, m + 1, 2)                                   # E (η - 1/2)^j = 2^-j / (j + 1), j even
+        mean, square = 1 + h * (r1 + r2) / 2, h * (r1 - r2) ** 2  # a factor is mean + (η - 1/2) √square
+        even = range(0, m + 1, 2)  # E (η - 1/2)^j = 2^-j / (j + 1), j even
         factor = sum(math.comb(m, j) * mean ** (m - j) * (square / 4) ** (j // 2) / (j + 1) for j in even)
         return x0**m * factor**steps
 
@@ -202,13 +202,20 @@ class StochasticTwoStep(_LinearMoments):
         """The one-step scheme that draws the weights."""
         return StochasticDepth(self.p, self.scaled)
 
-    def first_step(self, f: Field, t: Tensor, u: Tensor, h: float | Tensor,
-                   generator: torch.Generator) -> Tensor:
+    def first_step(self, f: Field, t: Tensor, u: Tensor, h: float | Tensor, generator: torch.Generator) -> Tensor:
         """Return X_1 from X_0 ``(..., d)``."""
         return u + self.depth.weight(u, h, generator) / (1 + self.k) * f(t, u)
 
-    def next_step(self, n: int, f: Field, t: Tensor, u: Tensor, previous: Tensor, h: float | Tensor,
-                  generator: torch.Generator) -> Tensor:
+    def next_step(
+        self,
+        n: int,
+        f: Field,
+        t: Tensor,
+        u: Tensor,
+        previous: Tensor,
+        h: float | Tensor,
+        generator: torch.Generator,
+    ) -> Tensor:
         """Return X_{n+1} from X_n and X_{n-1}, each ``(..., d)``."""
         return axpy(torch.lerp(u, previous, self.k), self.depth.weight(u, h, generator) * f(t, u), 1.0)
 
@@ -216,8 +223,8 @@ class StochasticTwoStep(_LinearMoments):
         """Return E X_N^power exactly for f = rate x, by the recursion of E X_n^i X_{n-1}^{m-i}, m = power."""
         m, h = checks.integer("power", power, at_least=1), _step_size(T, steps)
         weighted, k = self.depth.weighted_power, self.k
-        drawn = [weighted(i, 1 - k, rate, h) for i in range(m + 1)]     # E (1 - k + rate w)^i
-        advance = np.zeros((m + 1, m + 1))                              # new i from old j
+        drawn = [weighted(i, 1 - k, rate, h) for i in range(m + 1)]  # E (1 - k + rate w)^i
+        advance = np.zeros((m + 1, m + 1))  # new i from old j
         for i in range(m + 1):
             for j in range(i + 1):
                 advance[i, j + m - i] = math.comb(i, j) * drawn[j] * k ** (i - j)

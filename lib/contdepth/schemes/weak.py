@@ -19,8 +19,15 @@ RandomScheme = ShakeShake | StochasticDepth | StochasticTwoStep
 Rate = float | tuple[float, float]
 
 
-def weak_order(scheme: RandomScheme, rate: Rate, steps: Sequence[int], *, T: float = 1.0, x0: float = 1.0,
-               powers: Sequence[int] = (1, 2)) -> tuple[OrderMeasurement, ...]:
+def weak_order(
+    scheme: RandomScheme,
+    rate: Rate,
+    steps: Sequence[int],
+    *,
+    T: float = 1.0,
+    x0: float = 1.0,
+    powers: Sequence[int] = (1, 2),
+) -> tuple[OrderMeasurement, ...]:
     """Return the order measurement of E X^m for each m in ``powers`` for f = rate x, exactly (no sampling).
 
     The weak order is the smallest over all smooth test functions, so two powers do not settle it: stochastic
@@ -43,14 +50,18 @@ def weak_order(scheme: RandomScheme, rate: Rate, steps: Sequence[int], *, T: flo
     return tuple(measured)
 
 
-def variances(scheme: RandomScheme, rate: Rate, steps: Sequence[int], *, T: float = 1.0, x0: float = 1.0
-              ) -> tuple[list[float], float]:
+def variances(
+    scheme: RandomScheme, rate: Rate, steps: Sequence[int], *, T: float = 1.0, x0: float = 1.0
+) -> tuple[list[float], float]:
     """Return the exact variances of X_N for each number of steps, and that of the limit SDE."""
+
     def variance(moments: tuple[float, float]) -> float:
         return moments[1] - moments[0] ** 2
 
-    return ([variance(scheme.linear_moments(rate, n, T, x0)) for n in steps],
-            variance(scheme.limit_moments(rate, T, x0)))
+    return (
+        [variance(scheme.linear_moments(rate, n, T, x0)) for n in steps],
+        variance(scheme.limit_moments(rate, T, x0)),
+    )
 
 
 @dataclass(frozen=True)
@@ -68,8 +79,16 @@ class SampledMoments:
         return tuple(abs(sampled - exact) / error for sampled, exact, error in columns)
 
 
-def sample_moments(scheme: RandomScheme, rate: Rate, *, steps: int, paths: int,
-                   generator: torch.Generator, T: float = 1.0, x0: float = 1.0) -> SampledMoments:
+def sample_moments(
+    scheme: RandomScheme,
+    rate: Rate,
+    *,
+    steps: int,
+    paths: int,
+    generator: torch.Generator,
+    T: float = 1.0,
+    x0: float = 1.0,
+) -> SampledMoments:
     """Run ``paths`` paths of ``scheme`` for f = rate x and compare their moments with the exact recursion."""
     checks.integer("paths", paths, at_least=2)
     checks.integer("steps", steps, at_least=1)

@@ -7,13 +7,10 @@ from typing import Any
 
 import torch
 
+from contdepth.errors import CheckpointError
 from contdepth.files import write_atomically
 
 __all__ = ["CheckpointError", "load_checkpoint", "save_checkpoint"]
-
-
-class CheckpointError(RuntimeError):
-    """A checkpoint that cannot be read or belongs to another run."""
 
 
 def save_checkpoint(path: Path, identity: dict[str, Any], content: dict[str, Any]) -> None:

@@ -17,6 +17,7 @@ from torch.nn.functional import cross_entropy
 from tqdm import tqdm
 
 from contdepth import checks
+from contdepth.errors import DivergenceError
 from contdepth.seeds import derive, generator
 from contdepth.training.augment import crop_flip
 from contdepth.training.checkpoint import load_checkpoint, save_checkpoint
@@ -26,10 +27,6 @@ from contdepth.training.recipes import Recipe
 __all__ = ["DivergenceError", "Fit", "fit"]
 
 COLUMNS = ("epoch", "lr", "train_loss", "train_error", "test_loss", "test_error")
-
-
-class DivergenceError(RuntimeError):
-    """Training met a training or test loss that is not finite."""
 
 
 @dataclass

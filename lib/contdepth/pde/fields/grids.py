@@ -37,8 +37,12 @@ def checked_names(names: Sequence[str] | None, fields: int) -> tuple[str, ...]:
         checks.fail("names", f"{fields} names, one per field", names)
     for name in names:
         if not isinstance(name, str) or not name.isidentifier() or "_" in name or name in TAKEN:
-            checks.fail("names", f"identifiers without underscore other than {', '.join(TAKEN)}", repr(name),
-                        "u_x is the name of a derivative")
+            checks.fail(
+                "names",
+                f"identifiers without underscore other than {', '.join(TAKEN)}",
+                repr(name),
+                "u_x is the name of a derivative",
+            )
         if keyword.iskeyword(name):
             checks.fail("names", "identifiers that are not keywords of Python", repr(name))
     if len(set(names)) != fields:
@@ -51,17 +55,20 @@ def as_real(label: str, u: object) -> np.ndarray:
     if isinstance(u, torch.Tensor):
         u = u.detach().cpu().numpy()
     if not isinstance(u, np.ndarray):
-        checks.fail(label, "a numpy array or torch tensor", type(u).__name__,
-                    "several trajectories are a list of arrays", error=TypeError)
+        checks.fail(
+            label,
+            "a numpy array or torch tensor",
+            type(u).__name__,
+            "several trajectories are a list of arrays",
+            error=TypeError,
+        )
     if u.dtype.kind not in "fiu":
         hint = "take .real if the imaginary part is rounding" if u.dtype.kind == "c" else ""
         checks.fail(label, "real numbers", f"dtype {u.dtype}", hint, error=TypeError)
     return np.ma.filled(u.astype(np.float64), np.nan)
 
 
-def split_axes(
-    label: str, u: np.ndarray, dim: int, t: object, names: Sequence[str] | None
-) -> np.ndarray:
+def split_axes(label: str, u: np.ndarray, dim: int, t: object, names: Sequence[str] | None) -> np.ndarray:
     """``(*space, time[, fields])`` to ``(time, fields, *space)``; errors name the axis out of place."""
     if u.ndim not in (dim + 1, dim + 2):
         hint = f"{ORDER}; dx has {dim} entries" + "; several trajectories are a list" * (u.ndim > dim + 2)
@@ -72,15 +79,23 @@ def split_axes(
     fields, frames = u.shape[-1], u.shape[-2]
     if t is not None and np.ndim(t) == 1 and len(t) != frames:
         where = [axis for axis, points in enumerate(u.shape) if points == len(t)]
-        checks.fail(label, f"{len(t)} frames on axis {dim} as in t", f"{frames}, shape {u.shape}",
-                    f"axis {where[0]} has {len(t)} points: {ORDER}" if where else ORDER)
+        checks.fail(
+            label,
+            f"{len(t)} frames on axis {dim} as in t",
+            f"{frames}, shape {u.shape}",
+            f"axis {where[0]} has {len(t)} points: {ORDER}" if where else ORDER,
+        )
     if names is not None and not isinstance(names, str) and len(names) != fields:
         where = [axis for axis, points in enumerate(u.shape) if points == len(names)]
         hint = f"axis {where[0]} has {len(names)} points: {ORDER}" if where else ORDER
         checks.fail("names", f"{fields} names, one per field", tuple(names), hint)
     if fields > MOST_FIELDS and names is None:
-        checks.fail(label, f"at most {MOST_FIELDS} fields on the last axis", f"{fields}, shape {u.shape}",
-                    f"{ORDER}; for so many fields give names")
+        checks.fail(
+            label,
+            f"at most {MOST_FIELDS} fields on the last axis",
+            f"{fields}, shape {u.shape}",
+            f"{ORDER}; for so many fields give names",
+        )
     if frames < 2:
         checks.fail(label, "at least two frames", f"{frames} on axis {dim}, shape {u.shape}", ORDER)
     if 0 in u.shape:
@@ -121,7 +136,11 @@ def frame_times(
         off = np.abs(steps - whole) > 1e-3 + 1e-6 * np.abs(steps)
         if off.any() or (np.diff(whole) < 1).any():
             at = float(t[off][0]) if off.any() else float(t[1:][np.diff(whole) < 1][0])
-            checks.fail("t", f"steps that are whole multiples of dt = {dt:.6g}", f"time {at:.6g}",
-                        "interpolate to uniform times first")
+            checks.fail(
+                "t",
+                f"steps that are whole multiples of dt = {dt:.6g}",
+                f"time {at:.6g}",
+                "interpolate to uniform times first",
+            )
         positions.append(whole)
     return dt, positions

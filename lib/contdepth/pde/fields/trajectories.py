@@ -43,8 +43,11 @@ class Trajectories:
     def __post_init__(self) -> None:
         values = checks.tensor("values", self.values, hint="axes (trajectories, time, fields, *space)")
         if values.ndim not in (4, 5, 6) or values.is_complex():
-            checks.fail("values", "a real tensor (trajectories, time, fields, *space) with 1 to 3 space axes",
-                        f"shape {tuple(values.shape)}, {values.dtype}")
+            checks.fail(
+                "values",
+                "a real tensor (trajectories, time, fields, *space) with 1 to 3 space axes",
+                f"shape {tuple(values.shape)}, {values.dtype}",
+            )
         values = values.detach().to(torch.float64)
         present = self.present
         if present is None:
@@ -52,8 +55,13 @@ class Trajectories:
         try:
             present = torch.as_tensor(present, device=values.device)
         except (TypeError, ValueError, RuntimeError):
-            checks.fail("present", "booleans (trajectories, time)", type(self.present).__name__,
-                        "one entry per frame", error=TypeError)
+            checks.fail(
+                "present",
+                "booleans (trajectories, time)",
+                type(self.present).__name__,
+                "one entry per frame",
+                error=TypeError,
+            )
         checks.same_shape("present", present, tuple(values.shape[:2]), hint="one entry per frame")
         present = present.to(torch.bool)
         gap = present.reshape(*present.shape, *[1] * (values.ndim - 2))
@@ -90,7 +98,11 @@ class Trajectories:
 
 
 def trajectories(
-    u: object, *, dt: float | None = None, t: object = None, dx: float | Sequence[float],
+    u: object,
+    *,
+    dt: float | None = None,
+    t: object = None,
+    dx: float | Sequence[float],
     names: Sequence[str] | None = None,
 ) -> Trajectories:
     """Check arrays in PySINDy's axis order and bring them into the form the estimators use.
@@ -126,12 +138,20 @@ def trajectories(
         label = f"u[{index}]" if many else "u"
         array = as_real(label, item)
         if scalar and array.ndim > 2 and names is None:
-            checks.fail("dx", f"one spacing per space dimension for shape {array.shape}", f"{dx[0]:g}",
-                        f"two dimensions: dx=({dx[0]:g}, {dx[0]:g}); one with several fields: give names")
+            checks.fail(
+                "dx",
+                f"one spacing per space dimension for shape {array.shape}",
+                f"{dx[0]:g}",
+                f"two dimensions: dx=({dx[0]:g}, {dx[0]:g}); one with several fields: give names",
+            )
         arrays.append(split_axes(label, array, len(dx), times[index], names))
         if arrays[-1].shape[1:] != arrays[0].shape[1:]:
-            checks.fail(label, f"fields and space {arrays[0].shape[1:]} as in u[0]", arrays[-1].shape[1:],
-                        "all trajectories share one grid")
+            checks.fail(
+                label,
+                f"fields and space {arrays[0].shape[1:]} as in u[0]",
+                arrays[-1].shape[1:],
+                "all trajectories share one grid",
+            )
     dt, positions = frame_times([len(a) for a in arrays], times, dt)
     length = max(int(p[-1]) + 1 for p in positions)
     values = np.full((len(arrays), length, *arrays[0].shape[1:]), np.nan)
@@ -142,17 +162,24 @@ def trajectories(
     bad = present[..., None] & ~np.isfinite(flat)
     if bad.any():
         n, frame = (int(i) for i in np.argwhere(bad)[0][:2])
-        checks.fail(f"u[{n}]" if many else "u", "finite values",
-                    f"{flat[n, frame][bad[n, frame]][0]} in frame {frame}",
-                    "a missing frame is NaN in every point and field")
+        checks.fail(
+            f"u[{n}]" if many else "u",
+            "finite values",
+            f"{flat[n, frame][bad[n, frame]][0]} in frame {frame}",
+            "a missing frame is NaN in every point and field",
+        )
     return Trajectories(torch.from_numpy(values), dt, dx, tuple(names or ()), torch.from_numpy(present))
 
 
 def require_grid(data: Trajectories, size: int) -> None:
     """Raise ``ValueError`` if a space axis has fewer points than a filter of ``size`` points."""
     if min(data.grid) < size:
-        checks.fail("u", f"at least {size} grid points per space axis for filters of size {size}", data.grid,
-                    "take a smaller filter or a finer grid")
+        checks.fail(
+            "u",
+            f"at least {size} grid points per space axis for filters of size {size}",
+            data.grid,
+            "take a smaller filter or a finer grid",
+        )
 
 
 def windows(
@@ -179,11 +206,18 @@ def windows(
     found = []
     for n, present in enumerate(data.present):
         last = int(present.nonzero()[-1]) if bool(present.any()) else -1
-        found += [(n, s) for s in range(0, last - blocks + 1, stride)
-                  if present[s] and bool(present[s + 1:s + 1 + blocks].any())]
+        found += [
+            (n, s)
+            for s in range(0, last - blocks + 1, stride)
+            if present[s] and bool(present[s + 1 : s + 1 + blocks].any())
+        ]
     if not found:
-        checks.fail("u", f"a trajectory with at least {blocks + 1} frames for {blocks} blocks",
-                    f"at most {int(data.present.sum(1).max())} present frames", "use fewer blocks")
+        checks.fail(
+            "u",
+            f"a trajectory with at least {blocks + 1} frames for {blocks} blocks",
+            f"at most {int(data.present.sum(1).max())} present frames",
+            "use fewer blocks",
+        )
     if at_most is not None and checks.integer("at_most", at_most, at_least=1) < len(found):
         found = [found[i] for i in np.linspace(0, len(found) - 1, at_most).round().astype(int)]
     n, s = torch.tensor(found).T

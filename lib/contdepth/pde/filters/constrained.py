@@ -35,8 +35,12 @@ def pad(u: Tensor, width: int, boundary: str = "periodic") -> Tensor:
     space = _space(u)
     width = checks.integer("width", width, at_least=0)
     if min(space) < 2 * width + 1:
-        checks.fail("u", f"at least {2 * width + 1} points along every space axis for a filter of that size",
-                    f"a {' x '.join(map(str, space))} grid", "take smaller filters or a finer grid")
+        checks.fail(
+            "u",
+            f"at least {2 * width + 1} points along every space axis for a filter of that size",
+            f"a {' x '.join(map(str, space))} grid",
+            "take smaller filters or a finer grid",
+        )
     return nn.functional.pad(u, (width,) * (2 * len(space)), mode=mode) if width else u
 
 
@@ -52,8 +56,9 @@ def correlate(u: Tensor, kernels: Tensor, boundary: str = "periodic") -> Tensor:
     if len(sizes) != 1 or min(sizes) % 2 == 0:
         checks.fail("kernels", "filter axes of one odd size", f"shape {tuple(kernels.shape)}")
     if u.dtype != kernels.dtype:
-        checks.fail("u", f"dtype {kernels.dtype} as the filters", u.dtype, "call .double() or .float()",
-                    error=TypeError)
+        checks.fail(
+            "u", f"dtype {kernels.dtype} as the filters", u.dtype, "call .double() or .float()", error=TypeError
+        )
     bordered = pad(u, min(sizes) // 2, boundary).flatten(0, 1).unsqueeze(1)
     return _CONVOLUTIONS[len(space)](bordered, kernels.unsqueeze(1)).unflatten(0, u.shape[:2])
 
@@ -79,10 +84,20 @@ class MomentFilters(nn.Module):
     hold a derivative or an accuracy, steps that are not positive, an unknown boundary or init.
     """
 
-    def __init__(self, derivatives: Iterable[Sequence[int]], size: int = 5, dim: int | None = None,
-                 dx: float | Sequence[float] = 1.0, accuracy: int | Sequence[int] | Mapping = 2,
-                 frozen: bool = False, boundary: str = "periodic", init: str | float = "finite difference",
-                 seed: int = 0, frozen_identity: bool = True, dtype: torch.dtype = torch.float64) -> None:
+    def __init__(
+        self,
+        derivatives: Iterable[Sequence[int]],
+        size: int = 5,
+        dim: int | None = None,
+        dx: float | Sequence[float] = 1.0,
+        accuracy: int | Sequence[int] | Mapping = 2,
+        frozen: bool = False,
+        boundary: str = "periodic",
+        init: str | float = "finite difference",
+        seed: int = 0,
+        frozen_identity: bool = True,
+        dtype: torch.dtype = torch.float64,
+    ) -> None:
         super().__init__()
         self.derivatives = _distinct(derivatives, dim)
         self.dim, self.size = len(self.derivatives[0]), size
@@ -92,8 +107,12 @@ class MomentFilters(nn.Module):
         self.dx = tuple(checks.real("dx", step, above=0) for step in steps)
         self.accuracy = _per_derivative(accuracy, self.derivatives)
         self.boundary = str(checks.one_of("boundary", boundary, tuple(BOUNDARIES)))
-        masks = torch.stack([fixed_moments(size, a, r) | torch.tensor(frozen_identity and not any(a))
-                             for a, r in zip(self.derivatives, self.accuracy, strict=True)])
+        masks = torch.stack(
+            [
+                fixed_moments(size, a, r) | torch.tensor(frozen_identity and not any(a))
+                for a, r in zip(self.derivatives, self.accuracy, strict=True)
+            ]
+        )
         scales = [math.prod(h**i for h, i in zip(self.dx, a, strict=True)) for a in self.derivatives]
         fixed = torch.stack([finite_difference(size, a) for a in self.derivatives])
         self.register_buffer("fixed", fixed.to(dtype), persistent=False)
@@ -104,9 +123,11 @@ class MomentFilters(nn.Module):
         self.freeze(frozen)
 
     def extra_repr(self) -> str:
-        return (f"{len(self.derivatives)} derivatives, size={self.size}, dim={self.dim}, dx={self.dx}, "
-                f"accuracy={self.accuracy}, boundary={self.boundary!r}, free={self.free.numel()}, "
-                f"frozen={not self.free.requires_grad}")
+        return (
+            f"{len(self.derivatives)} derivatives, size={self.size}, dim={self.dim}, dx={self.dx}, "
+            f"accuracy={self.accuracy}, boundary={self.boundary!r}, free={self.free.numel()}, "
+            f"frozen={not self.free.requires_grad}"
+        )
 
     def freeze(self, frozen: bool = True) -> MomentFilters:
         """Stop (or with False resume) training ``free``; its values stay. Returns the module."""
@@ -121,8 +142,10 @@ class MomentFilters(nn.Module):
     def labels(self) -> list[tuple[tuple[int, ...], tuple[int, ...]]]:
         """For every entry of ``free``, its derivative and the multi-index of its moment."""
         shape = (len(self.derivatives), *[self.size] * self.dim)
-        return [(self.derivatives[k], tuple(b)) for k, *b in
-                torch.stack(torch.unravel_index(self.places.cpu(), shape), 1).tolist()]
+        return [
+            (self.derivatives[k], tuple(b))
+            for k, *b in torch.stack(torch.unravel_index(self.places.cpu(), shape), 1).tolist()
+        ]
 
     def filters(self) -> Tensor:
         """The filters on the unit grid, (K, size, ...), differentiable in ``free``."""

@@ -109,8 +109,12 @@ def fixed_moments(size: int, alpha: Iterable[int], accuracy: int) -> Tensor:
     size, alpha = _size(size), multi_index("alpha", alpha)
     accuracy, best = checks.integer("accuracy", accuracy, at_least=1), best_accuracy(size, alpha)
     if accuracy > best:
-        checks.fail("accuracy", f"at most {best} for the derivative {alpha} on {size} points", accuracy,
-                    "take a larger size (odd) or a lower accuracy")
+        checks.fail(
+            "accuracy",
+            f"at most {best} for the derivative {alpha} on {size} points",
+            accuracy,
+            "take a larger size (odd) or a lower accuracy",
+        )
     grid = torch.meshgrid(*[torch.arange(size)] * len(alpha), indexing="ij")
     return sum(grid) <= sum(alpha) + accuracy - 1
 

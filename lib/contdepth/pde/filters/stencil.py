@@ -41,8 +41,12 @@ class StencilPlan:
         if checks.integer("size", size, at_least=1) % 2 == 0:
             checks.fail("size", "an odd stencil width", size)
         if min(space) < size:
-            checks.fail("u", f"at least {size} points along each space axis", tuple(space),
-                        "use a finer grid or smaller filters")
+            checks.fail(
+                "u",
+                f"at least {size} points along each space axis",
+                tuple(space),
+                "use a finer grid or smaller filters",
+            )
         checks.one_of("boundary", boundary, ("periodic", "replicate"))
         self.size, self.boundary = size, boundary
         half = size // 2
@@ -64,8 +68,10 @@ class StencilPlan:
             x = torch.arange(count)[:, None] * t + torch.arange(-half, t + half)[None]
             reads.append(x % n if boundary == "periodic" else x.clamp(0, n - 1))
         shape = [s for r in reads for s in r.shape]
-        grid = [r.reshape([r.shape[i - 2 * k] if i // 2 == k else 1 for i in range(2 * self.dim)])
-                .expand(shape) for k, r in enumerate(reads)]
+        grid = [
+            r.reshape([r.shape[i - 2 * k] if i // 2 == k else 1 for i in range(2 * self.dim)]).expand(shape)
+            for k, r in enumerate(reads)
+        ]
         point = ravel(grid, self.space).permute(*range(0, 2 * self.dim, 2), *range(1, 2 * self.dim, 2))
         self.reads = self.row_of_point[point.reshape(-1)]
 
@@ -98,8 +104,7 @@ class _Steps(torch.autograd.Function):
     """``count`` applications of one operator; keeps the packed field before each of them and nothing else."""
 
     @staticmethod
-    def forward(ctx: Any, matrices: torch.Tensor, u: torch.Tensor, table: StencilPlan,
-                count: int) -> torch.Tensor:
+    def forward(ctx: Any, matrices: torch.Tensor, u: torch.Tensor, table: StencilPlan, count: int) -> torch.Tensor:
         ctx.table, fields = table, []
         read = u.new_empty(table.reads.numel(), u.shape[1])
         for _ in range(count):

@@ -46,10 +46,23 @@ class PDENetBlock(nn.Module):
         TypeError, ValueError: naming the argument that does not fit.
     """
 
-    def __init__(self, space: Sequence[int], dx: Sequence[float], dt: float, *, order: int = 4, size: int = 7,
-                 coefficients: str = "fields", mesh: int = 20, source: Mapping[str, float] | None = None,
-                 zero_order: bool = False, accuracy: int = 1, average: str = "filter",
-                 average_accuracy: int = 2, boundary: str = "periodic") -> None:
+    def __init__(
+        self,
+        space: Sequence[int],
+        dx: Sequence[float],
+        dt: float,
+        *,
+        order: int = 4,
+        size: int = 7,
+        coefficients: str = "fields",
+        mesh: int = 20,
+        source: Mapping[str, float] | None = None,
+        zero_order: bool = False,
+        accuracy: int = 1,
+        average: str = "filter",
+        average_accuracy: int = 2,
+        boundary: str = "periodic",
+    ) -> None:
         super().__init__()
         self.space, self.dim = tuple(space), len(space)
         self.dt = checks.real("dt", dt, above=0)
@@ -57,12 +70,17 @@ class PDENetBlock(nn.Module):
         checks.one_of("average", average, ("filter", "identity"))
         checks.integer("order", order, at_least=1)
         if min(space) < size:
-            checks.fail("u", f"at least {size} points along each space axis for filters of that size",
-                        self.space, "take smaller filters or a finer grid")
+            checks.fail(
+                "u",
+                f"at least {size} points along each space axis for filters of that size",
+                self.space,
+                "take smaller filters or a finer grid",
+            )
         alphas = derivatives(order, self.dim)
         orders = [average_accuracy, *[accuracy] * (len(alphas) - 1)]
-        self.filters = MomentFilters(alphas, size, self.dim, tuple(dx), orders, boundary=boundary,
-                                     frozen_identity=average == "identity")
+        self.filters = MomentFilters(
+            alphas, size, self.dim, tuple(dx), orders, boundary=boundary, frozen_identity=average == "identity"
+        )
         self.zero_order = bool(zero_order)
         self.alphas = alphas if zero_order else alphas[1:]
         if coefficients == "constant":
@@ -73,8 +91,7 @@ class PDENetBlock(nn.Module):
             checks.integer("mesh", mesh, at_least=1)
             periodic = boundary == "periodic"
             ends = [n * h if periodic else (n - 1) * h for n, h in zip(self.space, dx, strict=True)]
-            self.mesh = PiecewisePolynomial(mesh, 2, [0.0] * self.dim, ends, self.dim, periodic,
-                                            len(self.alphas))
+            self.mesh = PiecewisePolynomial(mesh, 2, [0.0] * self.dim, ends, self.dim, periodic, len(self.alphas))
             for axis, (n, h) in enumerate(zip(self.space, dx, strict=True)):
                 points = torch.arange(n, dtype=torch.float64) * h
                 self.register_buffer(f"basis{axis}", self.mesh.basis(points, axis), persistent=False)
@@ -144,8 +161,12 @@ class PDENetBlock(nn.Module):
             return (slice(None),) * self.dim
         width = self.filters.size // 2
         if min(self.space) <= 2 * width * blocks:
-            checks.fail("blocks", f"at most {(min(self.space) - 1) // (2 * width)} on a {self.space} grid with "
-                        "boundary='replicate'", blocks, "the border has reached every point after that")
+            checks.fail(
+                "blocks",
+                f"at most {(min(self.space) - 1) // (2 * width)} on a {self.space} grid with boundary='replicate'",
+                blocks,
+                "the border has reached every point after that",
+            )
         return (slice(width * blocks, -width * blocks),) * self.dim
 
     def effective(self) -> dict[tuple[int, ...], torch.Tensor]:

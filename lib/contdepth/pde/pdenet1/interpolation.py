@@ -42,9 +42,16 @@ class PiecewisePolynomial(nn.Module):
         TypeError, ValueError: for arguments outside these bounds.
     """
 
-    def __init__(self, cells: int, degree: int, lower: float | Sequence[float],
-                 upper: float | Sequence[float], dim: int = 1, periodic: bool = False,
-                 channels: int = 1) -> None:
+    def __init__(
+        self,
+        cells: int,
+        degree: int,
+        lower: float | Sequence[float],
+        upper: float | Sequence[float],
+        dim: int = 1,
+        periodic: bool = False,
+        channels: int = 1,
+    ) -> None:
         super().__init__()
         self.cells = checks.integer("cells", cells, at_least=1)
         self.degree = checks.integer("degree", degree, at_least=1, at_most=6)
@@ -57,8 +64,10 @@ class PiecewisePolynomial(nn.Module):
         self.register_buffer("pieces", _pieces(cells, degree, periodic), persistent=False)
 
     def extra_repr(self) -> str:
-        return (f"cells={self.cells}, degree={self.degree}, lower={self.lower}, upper={self.upper}, "
-                f"dim={self.dim}, periodic={self.periodic}, channels={self.values.shape[0]}")
+        return (
+            f"cells={self.cells}, degree={self.degree}, lower={self.lower}, upper={self.upper}, "
+            f"dim={self.dim}, periodic={self.periodic}, channels={self.values.shape[0]}"
+        )
 
     def nodes(self, axis: int = 0) -> torch.Tensor:
         """Coordinates of the nodes along one axis."""
@@ -90,8 +99,12 @@ class PiecewisePolynomial(nn.Module):
     def forward(self, points: torch.Tensor) -> torch.Tensor:
         """The function at ``points`` of any shape, for one axis and one channel; gradients reach both."""
         if self.dim != 1 or self.values.shape[0] != 1:
-            checks.fail("forward", "one axis and one channel",
-                        f"{self.dim} axes, {self.values.shape[0]} channels", "use on_grid")
+            checks.fail(
+                "forward",
+                "one axis and one channel",
+                f"{self.dim} axes, {self.values.shape[0]} channels",
+                "use on_grid",
+            )
         table = self.pieces.to(self.values) @ self.values[0]  # (cells + 2, degree + 1)
         return _Evaluate.apply(points, table, self)
 
@@ -111,8 +124,7 @@ class _Evaluate(torch.autograd.Function):
     """Horner's rule with the coefficients of each point's cell; derivatives for points and coefficients."""
 
     @staticmethod
-    def forward(ctx: Any, points: torch.Tensor, table: torch.Tensor,
-                module: PiecewisePolynomial) -> torch.Tensor:
+    def forward(ctx: Any, points: torch.Tensor, table: torch.Tensor, module: PiecewisePolynomial) -> torch.Tensor:
         cell, local = module._locate(points.detach(), 0)
         columns = [column.contiguous().take(cell) for column in table.T]
         value, slope = columns[-1], torch.zeros_like(local)

@@ -57,12 +57,26 @@ class PDENet(Estimator):
         TypeError, ValueError: for hyper-parameters or data that do not fit, in one sentence.
     """
 
-    def __init__(self, *, size: int = 7, order: int = 4, filters: str = "learned",
-                 coefficients: str = "fields", mesh: int = 20, source: Mapping[str, float] | None = None,
-                 blocks: Sequence[int] = (1, 2, 3, 4, 5, 6), iterations: int = 50, memory: int = 50,
-                 batch: int | None = 96, accuracy: int = 1, average: str = "filter",
-                 zero_order: bool = False, jitter: float = 0.0,
-                 boundary: str = "periodic", seed: int = 0) -> None:
+    def __init__(
+        self,
+        *,
+        size: int = 7,
+        order: int = 4,
+        filters: str = "learned",
+        coefficients: str = "fields",
+        mesh: int = 20,
+        source: Mapping[str, float] | None = None,
+        blocks: Sequence[int] = (1, 2, 3, 4, 5, 6),
+        iterations: int = 50,
+        memory: int = 50,
+        batch: int | None = 96,
+        accuracy: int = 1,
+        average: str = "filter",
+        zero_order: bool = False,
+        jitter: float = 0.0,
+        boundary: str = "periodic",
+        seed: int = 0,
+    ) -> None:
         self.filters = checks.one_of("filters", filters, ("learned", "frozen"))
         self.size, self.order, self.coefficients_kind = size, order, coefficients
         self.mesh, self.source_options = mesh, source
@@ -84,13 +98,22 @@ class PDENet(Estimator):
 
     def _fit(self, data: Trajectories) -> None:
         if len(data.names) != 1:
-            checks.fail("u", "one field", f"{len(data.names)}: {', '.join(data.names)}",
-                        "use PDENet2 for systems")
+            checks.fail("u", "one field", f"{len(data.names)}: {', '.join(data.names)}", "use PDENet2 for systems")
         require_grid(data, self.size)
         self.block_ = PDENetBlock(
-            data.grid, data.dx, data.dt, order=self.order, size=self.size,
-            coefficients=self.coefficients_kind, mesh=self.mesh, source=self.source_options,
-            zero_order=self.zero_order, accuracy=self.accuracy, average=self.average, boundary=self.boundary)
+            data.grid,
+            data.dx,
+            data.dt,
+            order=self.order,
+            size=self.size,
+            coefficients=self.coefficients_kind,
+            mesh=self.mesh,
+            source=self.source_options,
+            zero_order=self.zero_order,
+            accuracy=self.accuracy,
+            average=self.average,
+            boundary=self.boundary,
+        )
         pairs(data, max(self.blocks), 1, self.seed)  # too few frames: an error before training, not after
         self.block_.interior(max(self.blocks))
         self.stages_: list[Stage] = []
@@ -98,12 +121,22 @@ class PDENet(Estimator):
         for blocks in (0, *self.blocks):
             start, target = pairs(data, max(blocks, 1), self.batch, self.seed)
             if self.jitter:
-                draws = torch.randn(start.shape, dtype=start.dtype,
-                                    generator=generator(self.seed, f"jitter/{blocks}"))
+                draws = torch.randn(
+                    start.shape, dtype=start.dtype, generator=generator(self.seed, f"jitter/{blocks}")
+                )
                 largest = start.flatten(1).abs().amax(1).view(-1, *[1] * (start.ndim - 1))
                 start = start + self.jitter * largest * draws
-            self.stages_.append(train_stage(self.block_, start, target, blocks, iterations=self.iterations,
-                                            memory=self.memory, learn_filters=self.filters == "learned"))
+            self.stages_.append(
+                train_stage(
+                    self.block_,
+                    start,
+                    target,
+                    blocks,
+                    iterations=self.iterations,
+                    memory=self.memory,
+                    learn_filters=self.filters == "learned",
+                )
+            )
             self.states_.append({key: value.clone() for key, value in self.block_.state_dict().items()})
 
     def at(self, stage: int) -> PDENet:
@@ -142,8 +175,12 @@ class PDENet(Estimator):
     def _collected(self) -> dict[str, dict[sympy.Expr, float]]:
         """Of coefficient fields their mean over the grid; the source is not among the terms."""
         name = self.names_[0]
-        return {name: {sympy.Symbol(symbol_name(name, alpha)): float(field.mean())
-                       for alpha, field in self.coefficient_fields().items()}}
+        return {
+            name: {
+                sympy.Symbol(symbol_name(name, alpha)): float(field.mean())
+                for alpha, field in self.coefficient_fields().items()
+            }
+        }
 
     def print(self, *, precision: int = 3, threshold: float | None = None) -> None:
         """Print the equation with the coefficients, or the means of the coefficient fields.
@@ -171,8 +208,9 @@ class PDENet(Estimator):
 
     def _on_training_grid(self, u: torch.Tensor) -> torch.Tensor:
         if tuple(u.shape[2:]) != self.grid_:
-            checks.fail("u", f"the training grid {self.grid_}, to which the coefficient fields belong",
-                        tuple(u.shape[2:]))
+            checks.fail(
+                "u", f"the training grid {self.grid_}, to which the coefficient fields belong", tuple(u.shape[2:])
+            )
         return u
 
     def _rhs(self, u: torch.Tensor) -> torch.Tensor:

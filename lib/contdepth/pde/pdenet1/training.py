@@ -39,22 +39,24 @@ def pairs(data: Trajectories, blocks: int, count: int | None, seed: int) -> tupl
     known = data.present[:, : max(data.present.shape[1] - blocks, 0)] & data.present[:, blocks:]
     found = known.nonzero()
     if not len(found):
-        checks.fail("u", f"a trajectory with frames {blocks} steps apart for {blocks} blocks", "none",
-                    "use fewer blocks or longer trajectories")
+        checks.fail(
+            "u",
+            f"a trajectory with frames {blocks} steps apart for {blocks} blocks",
+            "none",
+            "use fewer blocks or longer trajectories",
+        )
     if count is not None and count < len(found):
         found = found[torch.randperm(len(found), generator=generator(seed, f"pairs/{blocks}"))]
         found = found[found[:, 0].argsort(stable=True)]
         start = torch.searchsorted(found[:, 0].contiguous(), found[:, 0].contiguous())
         rank = torch.arange(len(found)) - start  # 0 for the first pair of each trajectory, and so on
-        first = torch.randperm(int(found[:, 0].max()) + 1,
-                               generator=generator(seed, f"trajectories/{blocks}"))
+        first = torch.randperm(int(found[:, 0].max()) + 1, generator=generator(seed, f"trajectories/{blocks}"))
         found = found[(rank * len(first) + first[found[:, 0]]).argsort()[:count]]
     n, s = found.T
     return data.values[n, s], data.values[n, s + blocks]
 
 
-def last_block_loss(block: PDENetBlock, start: torch.Tensor, target: torch.Tensor,
-                    blocks: int) -> torch.Tensor:
+def last_block_loss(block: PDENetBlock, start: torch.Tensor, target: torch.Tensor, blocks: int) -> torch.Tensor:
     """Mean over samples of ||u~_n - u_n||^2 / ||u_n - mean(u_n)||^2 after n = ``blocks`` blocks.
 
     The relative squared error at the last block, as in the paper's code; the denominator is taken sample by
@@ -100,8 +102,16 @@ class Unknowns:
         self.z.grad = self.scale * torch.cat([p.grad.reshape(-1) for p in self.parameters])
 
 
-def train_stage(block: PDENetBlock, start: torch.Tensor, target: torch.Tensor, blocks: int, *,
-                iterations: int = 50, memory: int = 50, learn_filters: bool = True) -> Stage:
+def train_stage(
+    block: PDENetBlock,
+    start: torch.Tensor,
+    target: torch.Tensor,
+    blocks: int,
+    *,
+    iterations: int = 50,
+    memory: int = 50,
+    learn_filters: bool = True,
+) -> Stage:
     """Minimise ``last_block_loss`` from the block's present parameters by L-BFGS with a strong Wolfe search.
 
     Args:
@@ -124,9 +134,16 @@ def train_stage(block: PDENetBlock, start: torch.Tensor, target: torch.Tensor, b
     block.filters.freeze(not learn)
     unknowns, losses, begin = Unknowns(block, start, learn), [], time.process_time()
     best = unknowns.z.detach().clone()
-    optimiser = torch.optim.LBFGS([unknowns.z], lr=1.0, max_iter=iterations, max_eval=2 * iterations,
-                                  history_size=memory, line_search_fn="strong_wolfe", tolerance_grad=1e-12,
-                                  tolerance_change=1e-15)
+    optimiser = torch.optim.LBFGS(
+        [unknowns.z],
+        lr=1.0,
+        max_iter=iterations,
+        max_eval=2 * iterations,
+        history_size=memory,
+        line_search_fn="strong_wolfe",
+        tolerance_grad=1e-12,
+        tolerance_change=1e-15,
+    )
 
     def closure() -> torch.Tensor:
         unknowns.push()
@@ -136,9 +153,13 @@ def train_stage(block: PDENetBlock, start: torch.Tensor, target: torch.Tensor, b
         value = loss.item()
         if not (math.isfinite(value) and bool(torch.isfinite(unknowns.z.grad).all())):
             if not losses:
-                checks.fail(f"loss with {blocks} blocks", "a finite number", value,
-                            "the stage before left an unstable step: pass jitter=0.002, or take more numbers of "
-                            "blocks", error=DivergenceError)
+                checks.fail(
+                    f"loss with {blocks} blocks",
+                    "a finite number",
+                    value,
+                    "the stage before left an unstable step: pass jitter=0.002, or take more numbers of blocks",
+                    error=DivergenceError,
+                )
             unknowns.z.grad, value = torch.zeros_like(unknowns.z), 1e20
         elif value < min(losses, default=math.inf):
             best.copy_(unknowns.z.detach())
@@ -180,8 +201,15 @@ def _moment_scale(block: PDENetBlock, u: torch.Tensor) -> torch.Tensor:
     response = correlate(sample, unit, filters.boundary)[:, 0].transpose(0, 1)
     response = response.flatten(1).square().mean(1).sqrt()
     total, scales = _size(sample), []
-    weight = dict(zip(block.alphas, block.coefficients().detach().flatten(1).square().mean(1).sqrt()
-                      if block.mesh is not None else block.values.detach().abs(), strict=True))
+    weight = dict(
+        zip(
+            block.alphas,
+            block.coefficients().detach().flatten(1).square().mean(1).sqrt()
+            if block.mesh is not None
+            else block.values.detach().abs(),
+            strict=True,
+        )
+    )
     for alpha, moment in filters.labels():
         place = 0
         for i in moment:

@@ -85,9 +85,23 @@ class PDENet2Block(nn.Module):
     does not depend on which of the two images is called q.
     """
 
-    def __init__(self, fields: int, dt: float, dx: Sequence[float], *, order: int = 2, size: int = 5,
-                 accuracy: int = 2, hidden: int = 5, upwind: bool = True, scheme: str = "euler",
-                 substeps: int = 1, boundary: str = "periodic", start: str = "central", seed: int = 0) -> None:
+    def __init__(
+        self,
+        fields: int,
+        dt: float,
+        dx: Sequence[float],
+        *,
+        order: int = 2,
+        size: int = 5,
+        accuracy: int = 2,
+        hidden: int = 5,
+        upwind: bool = True,
+        scheme: str = "euler",
+        substeps: int = 1,
+        boundary: str = "periodic",
+        start: str = "central",
+        seed: int = 0,
+    ) -> None:
         super().__init__()
         self.fields = checks.integer("fields", fields, at_least=1)
         self.dt = checks.real("dt", dt, above=0)
@@ -120,7 +134,7 @@ class PDENet2Block(nn.Module):
         moved = correlate(u, self.kernels() if kernels is None else kernels, self.filters.boundary).flatten(3)
         if not self.upwind:
             return Assemble.apply(u.flatten(2), moved, None, ())
-        central = Assemble.apply(u.detach().flatten(2), moved.detach()[:, :, :len(self.alphas) - 1], None, ())
+        central = Assemble.apply(u.detach().flatten(2), moved.detach()[:, :, : len(self.alphas) - 1], None, ())
         sign = self.symnet.sensitivity(central, self.own).sign()
         return Assemble.apply(u.flatten(2), moved, sign, tuple(self.first))
 
@@ -169,8 +183,12 @@ class PDENet2Block(nn.Module):
         width = self.filters.size // 2 * stages * self.substeps * blocks
         if min(grid) <= 2 * width:
             most = (min(grid) - 1) // 2 // (width // blocks)
-            checks.fail("blocks", f"at most {most} on a {tuple(grid)} grid with boundary='replicate'", blocks,
-                        "the border has reached every point after that")
+            checks.fail(
+                "blocks",
+                f"at most {most} on a {tuple(grid)} grid with boundary='replicate'",
+                blocks,
+                "the border has reached every point after that",
+            )
         return (slice(width, -width),) * len(grid)
 
     def moment_penalty(self, threshold: float = 1e-2) -> Tensor:

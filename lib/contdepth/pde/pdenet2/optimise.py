@@ -38,8 +38,15 @@ class Minimised:
         return min(self.losses)
 
 
-def minimise(loss: Callable[[], Tensor], parameters: Iterable[nn.Parameter], *, iterations: int,
-             method: str = "lbfgs", history: int = 100, rate: float = 1e-3) -> Minimised:
+def minimise(
+    loss: Callable[[], Tensor],
+    parameters: Iterable[nn.Parameter],
+    *,
+    iterations: int,
+    method: str = "lbfgs",
+    history: int = 100,
+    rate: float = 1e-3,
+) -> Minimised:
     """Minimise ``loss()`` over the parameters that require a gradient, in place.
 
     Parameters never leave torch: no copies to NumPy between evaluations. ``history`` pairs are kept by L-BFGS
@@ -84,9 +91,16 @@ def minimise(loss: Callable[[], Tensor], parameters: Iterable[nn.Parameter], *, 
         return value.detach().new_tensor(number)
 
     if method == "lbfgs":
-        optimiser = torch.optim.LBFGS(trained, lr=1, max_iter=iterations, max_eval=iterations * 5 // 4 + 1,
-                                      history_size=history, tolerance_grad=1e-10, tolerance_change=1e-14,
-                                      line_search_fn="strong_wolfe")
+        optimiser = torch.optim.LBFGS(
+            trained,
+            lr=1,
+            max_iter=iterations,
+            max_eval=iterations * 5 // 4 + 1,
+            history_size=history,
+            tolerance_grad=1e-10,
+            tolerance_change=1e-14,
+            line_search_fn="strong_wolfe",
+        )
         optimiser.step(closure)
     else:
         optimiser = torch.optim.Adam(trained, lr=rate)

@@ -19,8 +19,16 @@ from contdepth.pde.symbolic.terms import symbols
 __all__ = ["PDENet2", "objective"]
 
 
-def objective(block: PDENet2Block, start: Tensor, target: Tensor, mask: Tensor, weight: Tensor, *,
-              sparsity: float = 0.0, moments: float = 0.0) -> Tensor:
+def objective(
+    block: PDENet2Block,
+    start: Tensor,
+    target: Tensor,
+    mask: Tensor,
+    weight: Tensor,
+    *,
+    sparsity: float = 0.0,
+    moments: float = 0.0,
+) -> Tensor:
     """Loss of n blocks: Σ over blocks of the weighted data error + n sparsity |SymNet| + n moments |free moments|.
 
     start (M, F, *space), target (M, n, F, *space), mask (M, n), weight (F,): factors of the squared errors of the
@@ -90,12 +98,32 @@ class PDENet2(Estimator):
         DivergenceError: the learned step blows up in training.
     """
 
-    def __init__(self, *, order: int = 2, size: int = 5, accuracy: int = 2, filters: str = "learned",
-                 upwind: bool = True, hidden: int = 5, sparsity: float = 1e-4, moment_penalty: float = 2e-5,
-                 relative: bool = True, scheme: str = "euler", blocks: Sequence[int] = (1, 2, 3, 4, 5, 6),
-                 iterations: int | Sequence[int] = 200, optimiser: str = "lbfgs", history: int = 200,
-                 rate: float = 1e-3, batch: int = 28, substeps: int = 1, boundary: str = "periodic",
-                 start: str = "central", normalise: bool = True, degree: int = 3, seed: int = 0) -> None:
+    def __init__(
+        self,
+        *,
+        order: int = 2,
+        size: int = 5,
+        accuracy: int = 2,
+        filters: str = "learned",
+        upwind: bool = True,
+        hidden: int = 5,
+        sparsity: float = 1e-4,
+        moment_penalty: float = 2e-5,
+        relative: bool = True,
+        scheme: str = "euler",
+        blocks: Sequence[int] = (1, 2, 3, 4, 5, 6),
+        iterations: int | Sequence[int] = 200,
+        optimiser: str = "lbfgs",
+        history: int = 200,
+        rate: float = 1e-3,
+        batch: int = 28,
+        substeps: int = 1,
+        boundary: str = "periodic",
+        start: str = "central",
+        normalise: bool = True,
+        degree: int = 3,
+        seed: int = 0,
+    ) -> None:
         self.order = checks.integer("order", order, at_least=1)
         self.size = checks.integer("size", size, at_least=3)
         self.accuracy = checks.integer("accuracy", accuracy, at_least=1)
@@ -124,10 +152,21 @@ class PDENet2(Estimator):
     def _fit(self, data: Trajectories) -> None:
         require_grid(data, self.size)
         windows(data, max(self.blocks), at_most=1)  # too few frames: an error before training, not after
-        self.block_ = PDENet2Block(len(data.names), data.dt, data.dx, order=self.order, size=self.size,
-                                   accuracy=self.accuracy, hidden=self.hidden, upwind=self.upwind,
-                                   scheme=self.scheme, substeps=self.substeps, boundary=self.boundary,
-                                   start=self.start, seed=self.seed)
+        self.block_ = PDENet2Block(
+            len(data.names),
+            data.dt,
+            data.dx,
+            order=self.order,
+            size=self.size,
+            accuracy=self.accuracy,
+            hidden=self.hidden,
+            upwind=self.upwind,
+            scheme=self.scheme,
+            substeps=self.substeps,
+            boundary=self.boundary,
+            start=self.start,
+            seed=self.seed,
+        )
         self.stages_: list[tuple[int, Minimised]] = []
         weight = self._scales(data)
         self._stage(data, 0, weight)
@@ -159,12 +198,24 @@ class PDENet2(Estimator):
         frozen = not self.block_.filters.free.requires_grad
 
         def loss() -> Tensor:
-            return objective(self.block_, start, target, mask, weight,
-                             sparsity=0.0 if warm_up else self.sparsity,
-                             moments=0.0 if frozen else self.moment_penalty)
+            return objective(
+                self.block_,
+                start,
+                target,
+                mask,
+                weight,
+                sparsity=0.0 if warm_up else self.sparsity,
+                moments=0.0 if frozen else self.moment_penalty,
+            )
 
-        result = minimise(loss, self.block_.parameters(), iterations=self.iterations[min(blocks, 1)],
-                          method=self.optimiser, history=self.history, rate=self.rate)
+        result = minimise(
+            loss,
+            self.block_.parameters(),
+            iterations=self.iterations[min(blocks, 1)],
+            method=self.optimiser,
+            history=self.history,
+            rate=self.rate,
+        )
         self.stages_.append((blocks, result))
 
     def _rhs(self, u: Tensor) -> Tensor:

@@ -36,9 +36,19 @@ class PlainCNN(Estimator):
         seed: weights and order of the windows.
     """
 
-    def __init__(self, *, layers: int = 3, width: int = 16, size: int = 5, budget: int | None = None,
-                 blocks: int = 3, iterations: int = 1000, batch: int = 16, rate: float = 3e-3,
-                 seed: int = 0) -> None:
+    def __init__(
+        self,
+        *,
+        layers: int = 3,
+        width: int = 16,
+        size: int = 5,
+        budget: int | None = None,
+        blocks: int = 3,
+        iterations: int = 1000,
+        batch: int = 16,
+        rate: float = 3e-3,
+        seed: int = 0,
+    ) -> None:
         self.layers = checks.integer("layers", layers, at_least=2)
         self.width = checks.integer("width", width, at_least=1)
         self.size = checks.integer("size", size, at_least=1)
@@ -84,8 +94,9 @@ class PlainCNN(Estimator):
             schedule.step()
             self.losses.append(float(loss.detach()))
 
-    def _loss(self, u: torch.Tensor, targets: torch.Tensor, mask: torch.Tensor,
-              span: torch.Tensor) -> torch.Tensor:
+    def _loss(
+        self, u: torch.Tensor, targets: torch.Tensor, mask: torch.Tensor, span: torch.Tensor
+    ) -> torch.Tensor:
         total, errors = 0, []
         for k in range(targets.shape[1]):
             u = self._step(u)
@@ -99,8 +110,9 @@ class PlainCNN(Estimator):
         generator = seeds.generator(self.seed, "plain cnn/weights")
         parts: list[nn.Module] = []
         for index, (a, b) in enumerate(zip(channels[:-1], channels[1:], strict=True)):
-            layer = _CONVOLUTIONS[dim - 1](a, b, self.size, padding=self.size // 2, padding_mode="circular",
-                                           dtype=torch.float64)
+            layer = _CONVOLUTIONS[dim - 1](
+                a, b, self.size, padding=self.size // 2, padding_mode="circular", dtype=torch.float64
+            )
             with torch.no_grad():
                 bound = math.sqrt(3 / (a * self.size**dim))
                 layer.weight.uniform_(-bound, bound, generator=generator)
@@ -120,8 +132,13 @@ class PlainCNN(Estimator):
         return width
 
     def _expressions(self) -> dict[str, sympy.Expr]:
-        checks.fail("PlainCNN", "a method with equations", "a plain network",
-                    "it only predicts and simulates", error=NotImplementedError)
+        checks.fail(
+            "PlainCNN",
+            "a method with equations",
+            "a plain network",
+            "it only predicts and simulates",
+            error=NotImplementedError,
+        )
 
     def _rhs(self, u: torch.Tensor) -> torch.Tensor:
         return self._gain * self.network((u - self._shift) / self._scale)

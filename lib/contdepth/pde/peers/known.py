@@ -38,8 +38,14 @@ class KnownEquation(Estimator):
     ones lack the highest mode of an even grid.
     """
 
-    def __init__(self, *, equation: object, derivatives: str | int = "spectral", boundary: str = "periodic",
-                 rtol: float = 1e-6) -> None:
+    def __init__(
+        self,
+        *,
+        equation: object,
+        derivatives: str | int = "spectral",
+        boundary: str = "periodic",
+        rtol: float = 1e-6,
+    ) -> None:
         self.equation = equation
         self.derivatives = checked_derivatives(derivatives, boundary, BOUNDARIES)
         self.boundary = boundary
@@ -64,8 +70,11 @@ class KnownEquation(Estimator):
                 checks.fail("u", "equal side lengths for spectral derivatives", sides, "take derivatives=4")
             expressions = self._expressions()
             equation = Equation("learned equation", self.names_, len(shape), sides[0], expressions)
-            self._lines = SpectralRHS(equation, shape) if spectral else DifferenceRHS(
-                equation, shape, self.dx_, accuracy=self.derivatives, boundary=self.boundary)
+            self._lines = (
+                SpectralRHS(equation, shape)
+                if spectral
+                else DifferenceRHS(equation, shape, self.dx_, accuracy=self.derivatives, boundary=self.boundary)
+            )
         return self._lines
 
     def _rhs(self, u: torch.Tensor) -> torch.Tensor:
@@ -82,8 +91,10 @@ class KnownEquation(Estimator):
 
     def _march(self, u: torch.Tensor, steps: int) -> torch.Tensor:
         rhs = self._right(tuple(u.shape[2:]))
-        highest = max((len(str(s).partition("_")[2]) for e in self._expressions().values()
-                       for s in e.free_symbols), default=0)
+        highest = max(
+            (len(str(s).partition("_")[2]) for e in self._expressions().values() for s in e.free_symbols),
+            default=0,
+        )
         method = etdrk4 if self.derivatives == "spectral" and highest >= 3 else dop853
         out = torch.full((len(u), steps + 1, *u.shape[1:]), torch.nan, dtype=torch.float64)
         out[:, 0] = u
@@ -100,8 +111,9 @@ class KnownEquation(Estimator):
         return out
 
 
-def checked_derivatives(derivatives: str | int, boundary: str,
-                        boundaries: tuple[str, ...] = BOUNDARIES[:2]) -> str | int:
+def checked_derivatives(
+    derivatives: str | int, boundary: str, boundaries: tuple[str, ...] = BOUNDARIES[:2]
+) -> str | int:
     """``derivatives`` if it is "spectral" or an even accuracy; spectral ones need a periodic boundary."""
     checks.one_of("boundary", boundary, boundaries)
     if derivatives == "spectral":
@@ -118,4 +130,3 @@ def _expression(given: object) -> sympy.Expr:
     if hasattr(given, "items"):
         return sympy.Add(*(sympy.Float(value) * term for term, value in collect(given).items()))
     return monomial(given)
-

@@ -25,28 +25,37 @@ class DifferenceRHS:
     on the outermost a + ``accuracy`` points wherever the central one does not fit, as PySINDy's).
     """
 
-    def __init__(self, equation: Equation, shape: tuple[int, ...], dx: tuple[float, ...], *, accuracy: int,
-                 boundary: str) -> None:
+    def __init__(
+        self, equation: Equation, shape: tuple[int, ...], dx: tuple[float, ...], *, accuracy: int, boundary: str
+    ) -> None:
         self.equation, self.shape, self.dx, self.boundary = equation, shape, dx, boundary
         rights = list(equation.truth().values())
         self._symbols = sorted({s for e in rights for s in e.free_symbols if str(s) not in AXES}, key=str)
         self._taps = []
         for symbol in self._symbols:
             name, alpha = equation.derivative(symbol)
-            taps = [None if a == 0 else finite_difference(2 * ((a + 1) // 2) - 1 + accuracy, (a,)) / h**a
-                    for a, h in zip(alpha, dx, strict=True)]
+            taps = [
+                None if a == 0 else finite_difference(2 * ((a + 1) // 2) - 1 + accuracy, (a,)) / h**a
+                for a, h in zip(alpha, dx, strict=True)
+            ]
             for points, tap in zip(shape, taps, strict=True):
                 if tap is not None and points < len(tap):
                     checks.fail("u", f"at least {len(tap)} grid points per axis for {symbol}", points)
-            ends = [None] * len(alpha) if boundary != "one-sided" else [
-                None if a == 0 else _border(a, accuracy, h, points)
-                for a, h, points in zip(alpha, dx, shape, strict=True)]
+            ends = (
+                [None] * len(alpha)
+                if boundary != "one-sided"
+                else [
+                    None if a == 0 else _border(a, accuracy, h, points)
+                    for a, h, points in zip(alpha, dx, shape, strict=True)
+                ]
+            )
             self._taps.append((equation.fields.index(name), list(zip(taps, ends, strict=True))))
-        axes = sympy.symbols(list(AXES[:len(shape)]))
+        axes = sympy.symbols(list(AXES[: len(shape)]))
         sides = [torch.arange(n, dtype=torch.float64) * h for n, h in zip(shape, dx, strict=True)]
         self._points = torch.meshgrid(*sides, indexing="ij")
-        self._function = sympy.lambdify([*axes, *self._symbols], [sympy.N(e) for e in rights],
-                                        modules=[_FUNCTIONS, "math"], cse=True)
+        self._function = sympy.lambdify(
+            [*axes, *self._symbols], [sympy.N(e) for e in rights], modules=[_FUNCTIONS, "math"], cse=True
+        )
 
     def __call__(self, u: torch.Tensor) -> torch.Tensor:
         """Time derivative of ``u`` (B, F, *shape)."""
@@ -59,8 +68,9 @@ class DifferenceRHS:
         results = self._function(*self._points, *values)
         return torch.stack([torch.zeros_like(u[:, 0]) + result for result in results], 1)
 
-    def _correlate(self, value: torch.Tensor, tap: torch.Tensor, axis: int,
-                   ends: tuple[torch.Tensor, torch.Tensor] | None) -> torch.Tensor:
+    def _correlate(
+        self, value: torch.Tensor, tap: torch.Tensor, axis: int, ends: tuple[torch.Tensor, torch.Tensor] | None
+    ) -> torch.Tensor:
         half, points = len(tap) // 2, value.shape[axis]
         at = torch.arange(-half, points + half)
         at = at % points if self.boundary == "periodic" else at.clamp(0, points - 1)

@@ -29,14 +29,15 @@ def _pysindy() -> ModuleType:
     return pysindy
 
 
-def library_terms(names: tuple[str, ...], alphas: list[tuple[int, ...]], powers: np.ndarray,
-                  bias: bool) -> list[sympy.Expr]:
+def library_terms(
+    names: tuple[str, ...], alphas: list[tuple[int, ...]], powers: np.ndarray, bias: bool
+) -> list[sympy.Expr]:
     """Terms in the order of PySINDy's PDE libraries: constant, polynomials, derivatives, products of the two.
 
     ``powers`` (polynomials, fields) are the exponents of the polynomial library.
     """
     fields = sympy.symbols(list(names))
-    polynomials = [sympy.Mul(*(f**int(p) for f, p in zip(fields, row, strict=True))) for row in powers]
+    polynomials = [sympy.Mul(*(f ** int(p) for f, p in zip(fields, row, strict=True))) for row in powers]
     rates = [sympy.Symbol(symbol_name(name, alpha)) for alpha in alphas for name in names]
     products = [polynomial * rate for rate in rates for polynomial in polynomials]
     return [sympy.Integer(1)] * bias + polynomials + rates + products
@@ -60,9 +61,14 @@ class _Sparse(Estimator):
         powers = library.function_library.fit(np.zeros((2, len(self.names_)))).powers_
         terms = library_terms(self.names_, self._alphas(len(self.dx_)), powers, library.include_bias)
         # The first guess is not used by the regression; giving one spares a singular value decomposition.
-        optimiser = pysindy.STLSQ(threshold=self.threshold, alpha=self.alpha, max_iter=self.max_iter,
-                                  normalize_columns=self.normalise, copy_X=False,
-                                  initial_guess=np.zeros((len(self.names_), len(terms))))
+        optimiser = pysindy.STLSQ(
+            threshold=self.threshold,
+            alpha=self.alpha,
+            max_iter=self.max_iter,
+            normalize_columns=self.normalise,
+            copy_X=False,
+            initial_guess=np.zeros((len(self.names_), len(terms))),
+        )
         model = pysindy.SINDy(optimizer=optimiser, feature_library=library)
         with warnings.catch_warnings():
             # An empty equation is an error below; a support that still changes shows in the terms.
@@ -72,10 +78,11 @@ class _Sparse(Estimator):
         checks.one_of("shape of PySINDy's coefficients", table.shape, [(len(self.names_), len(terms))])
         if not table.any():
             checks.fail("threshold", "one that leaves at least one term", self.threshold, "lower it")
-        self._found = {name: sympy.Add(*(sympy.Float(c) * t for c, t in zip(row, terms, strict=True) if c))
-                       for name, row in zip(self.names_, table, strict=True)}
-        self._solver = KnownEquation(equation=self._found, derivatives=self.derivatives,
-                                     boundary=self.boundary)
+        self._found = {
+            name: sympy.Add(*(sympy.Float(c) * t for c, t in zip(row, terms, strict=True) if c))
+            for name, row in zip(self.names_, table, strict=True)
+        }
+        self._solver = KnownEquation(equation=self._found, derivatives=self.derivatives, boundary=self.boundary)
         one_sided = "one-sided" if self.boundary == "replicate" else self.boundary
         self._rate = self._solver.with_parameters(boundary=one_sided)
         for known in (self._solver, self._rate):
@@ -126,10 +133,21 @@ class PDEFIND(_Sparse):
     trajectory into pieces.
     """
 
-    def __init__(self, *, order: int = 2, degree: int = 2, derivatives: str | int = "spectral",
-                 threshold: float = 0.02, alpha: float = 1e-8, normalise: bool = False, bias: bool = False,
-                 time_accuracy: int = 4, every: int = 1, boundary: str = "periodic",
-                 max_iter: int = 50) -> None:
+    def __init__(
+        self,
+        *,
+        order: int = 2,
+        degree: int = 2,
+        derivatives: str | int = "spectral",
+        threshold: float = 0.02,
+        alpha: float = 1e-8,
+        normalise: bool = False,
+        bias: bool = False,
+        time_accuracy: int = 4,
+        every: int = 1,
+        boundary: str = "periodic",
+        max_iter: int = 50,
+    ) -> None:
         self.order, self.degree, self.threshold, self.alpha = order, degree, threshold, alpha
         self.normalise, self.bias, self.max_iter, self.boundary = normalise, bias, max_iter, boundary
         self.derivatives = checked_derivatives(derivatives, boundary)
@@ -142,15 +160,23 @@ class PDEFIND(_Sparse):
         least = self.time_accuracy + 1
         points = self._least_points()
         if min(data.grid) < points:
-            checks.fail("u", f"at least {points} grid points per space axis for derivatives of order "
-                        f"{self.order}", data.grid, "take a lower order or accuracy, or a finer grid")
+            checks.fail(
+                "u",
+                f"at least {points} grid points per space axis for derivatives of order {self.order}",
+                data.grid,
+                "take a lower order or accuracy, or a finer grid",
+            )
         pieces = [np.moveaxis(run.numpy(), (0, 1), (-2, -1)) for run in data.segments(least)]
         if not pieces:
-            checks.fail("u", f"{least} consecutive frames, for time differences", "none",
-                        "take time_accuracy=2" if self.time_accuracy == 4 else "")
+            checks.fail(
+                "u",
+                f"{least} consecutive frames, for time differences",
+                "none",
+                "take time_accuracy=2" if self.time_accuracy == 4 else "",
+            )
         in_time = pysindy.FiniteDifference(order=self.time_accuracy, axis=-2)
-        rates = [np.asarray(in_time._differentiate(piece, data.dt))[..., ::self.every, :] for piece in pieces]
-        pieces = [piece[..., ::self.every, :] for piece in pieces]
+        rates = [np.asarray(in_time._differentiate(piece, data.dt))[..., :: self.every, :] for piece in pieces]
+        pieces = [piece[..., :: self.every, :] for piece in pieces]
         sides = [h * np.arange(n) for h, n in zip(data.dx, data.grid, strict=True)]
         axes = np.meshgrid(*sides, indexing="ij")
         if self.derivatives == "spectral":
@@ -161,8 +187,13 @@ class PDEFIND(_Sparse):
             options = {"order": self.derivatives, "periodic": periodic, "is_uniform": True}
         library = pysindy.PDELibrary(
             function_library=pysindy.PolynomialLibrary(degree=self.degree, include_bias=False),
-            derivative_order=self.order, spatial_grid=np.stack(axes, -1), include_bias=self.bias,
-            multiindices=np.array(self._alphas(data.dim)), differentiation_method=how, diff_kwargs=options)
+            derivative_order=self.order,
+            spatial_grid=np.stack(axes, -1),
+            include_bias=self.bias,
+            multiindices=np.array(self._alphas(data.dim)),
+            differentiation_method=how,
+            diff_kwargs=options,
+        )
         self._regress(library, pieces, rates)
 
     def _least_points(self) -> int:
@@ -191,10 +222,23 @@ class WeakSINDy(_Sparse):
     PySINDy's boxes belong to one space-time grid, so longer pieces are cut to the length of the shortest.
     """
 
-    def __init__(self, *, order: int = 2, degree: int = 2, domains: int = 200, size: tuple | None = None,
-                 power: int = 4, threshold: float = 0.02, alpha: float = 1e-8, normalise: bool = False,
-                 bias: bool = False, derivatives: str | int = "spectral", boundary: str = "periodic",
-                 max_iter: int = 50, seed: int = 0) -> None:
+    def __init__(
+        self,
+        *,
+        order: int = 2,
+        degree: int = 2,
+        domains: int = 200,
+        size: tuple | None = None,
+        power: int = 4,
+        threshold: float = 0.02,
+        alpha: float = 1e-8,
+        normalise: bool = False,
+        bias: bool = False,
+        derivatives: str | int = "spectral",
+        boundary: str = "periodic",
+        max_iter: int = 50,
+        seed: int = 0,
+    ) -> None:
         self.order, self.degree, self.threshold, self.alpha = order, degree, threshold, alpha
         self.normalise, self.bias, self.max_iter, self.boundary = normalise, bias, max_iter, boundary
         self.derivatives = checked_derivatives(derivatives, boundary)
@@ -221,16 +265,25 @@ class WeakSINDy(_Sparse):
             checks.fail("size", f"{len(sides)} half widths, one per space axis and time", size)
         for axis, half, side in zip(axes, size, sides, strict=True):
             if not 2 * (side[1] - side[0]) <= 2 * half < side[-1]:
-                checks.fail("size", f"half widths from {side[1]:.3g} to below {side[-1] / 2:.3g}", half,
-                            f"there are {len(side)} {axis}")
+                checks.fail(
+                    "size",
+                    f"half widths from {side[1]:.3g} to below {side[-1] / 2:.3g}",
+                    half,
+                    f"there are {len(side)} {axis}",
+                )
         grid = np.stack(np.meshgrid(*sides, indexing="ij"), -1)
         before = np.random.get_state()  # noqa: NPY002  PySINDy draws the boxes from NumPy's global generator
         np.random.seed(seeds.derive(self.seed, "weak sindy/boxes") % 2**32)  # noqa: NPY002
         try:
             library = pysindy.WeakPDELibrary(
                 function_library=pysindy.PolynomialLibrary(degree=self.degree, include_bias=False),
-                derivative_order=self.order, spatiotemporal_grid=grid, include_bias=self.bias, K=self.domains,
-                H_xt=np.array(size), p=self.power)
+                derivative_order=self.order,
+                spatiotemporal_grid=grid,
+                include_bias=self.bias,
+                K=self.domains,
+                H_xt=np.array(size),
+                p=self.power,
+            )
         finally:
             np.random.set_state(before)  # noqa: NPY002
         self._regress(library, pieces, None)

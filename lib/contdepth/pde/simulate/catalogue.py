@@ -9,8 +9,18 @@ from sympy import Expr, Symbol, cos, pi, sin
 
 from contdepth.pde.simulate.equations import Equation
 
-__all__ = ["burgers1d", "burgers2d", "convection_diffusion2d", "convection_diffusion_reaction2d",
-           "diffusion_source2d", "heat2d", "kdv", "kuramoto_sivashinsky", "variable_a", "variable_b"]
+__all__ = [
+    "burgers1d",
+    "burgers2d",
+    "convection_diffusion2d",
+    "convection_diffusion_reaction2d",
+    "diffusion_source2d",
+    "heat2d",
+    "kdv",
+    "kuramoto_sivashinsky",
+    "variable_a",
+    "variable_b",
+]
 
 _x, _y = sympy.symbols("x y")
 _u, _v = sympy.symbols("u v")
@@ -32,12 +42,23 @@ def variable_b(x: Expr = _x, y: Expr = _y) -> Expr:
 
 def heat2d(diffusion: float = 0.1, length: float = 2 * math.pi) -> Equation:
     """u_t = diffusion (u_xx + u_yy). The default coefficient is this project's choice."""
-    return Equation("heat equation", ("u",), 2, length, {"u": diffusion * (_d("u_xx") + _d("u_yy"))},
-                    source="PDE-Net 2.0, heat equation")
+    return Equation(
+        "heat equation",
+        ("u",),
+        2,
+        length,
+        {"u": diffusion * (_d("u_xx") + _d("u_yy"))},
+        source="PDE-Net 2.0, heat equation",
+    )
 
 
-def convection_diffusion2d(a: Expr | float | None = None, b: Expr | float | None = None, c: float = 0.2,
-                           d: float = 0.3, length: float = 2 * math.pi) -> Equation:
+def convection_diffusion2d(
+    a: Expr | float | None = None,
+    b: Expr | float | None = None,
+    c: float = 0.2,
+    d: float = 0.3,
+    length: float = 2 * math.pi,
+) -> Equation:
     """u_t = a u_x + b u_y + c u_xx + d u_yy, with a and b numbers or expressions in Symbols x, y.
 
     The defaults are PDE-Net's linear example with ``variable_a`` and ``variable_b`` on [0, 2 pi)^2. There a is
@@ -45,8 +66,14 @@ def convection_diffusion2d(a: Expr | float | None = None, b: Expr | float | None
     """
     a, b = variable_a() if a is None else a, variable_b() if b is None else b
     rhs = a * _d("u_x") + b * _d("u_y") + c * _d("u_xx") + d * _d("u_yy")
-    return Equation("convection-diffusion", ("u",), 2, length, {"u": rhs},
-                    source="PDE-Net, linear equation with variable coefficients")
+    return Equation(
+        "convection-diffusion",
+        ("u",),
+        2,
+        length,
+        {"u": rhs},
+        source="PDE-Net, linear equation with variable coefficients",
+    )
 
 
 def diffusion_source2d(diffusion: float = 0.3, strength: float = 15.0, length: float = 2 * math.pi) -> Equation:
@@ -61,12 +88,19 @@ def _convection(field: str, diffusion: float) -> Expr:
 
 def burgers2d(viscosity: float = 0.05, length: float = 2 * math.pi) -> Equation:
     """u_t = -u u_x - v u_y + viscosity (u_xx + u_yy) and the same for v (PDE-Net 2.0)."""
-    return Equation("Burgers 2-D", ("u", "v"), 2, length, {f: _convection(f, viscosity) for f in "uv"},
-                    source="PDE-Net 2.0, Burgers")
+    return Equation(
+        "Burgers 2-D",
+        ("u", "v"),
+        2,
+        length,
+        {f: _convection(f, viscosity) for f in "uv"},
+        source="PDE-Net 2.0, Burgers",
+    )
 
 
-def convection_diffusion_reaction2d(diffusion: float = 0.1, beta: float = 1.0,
-                                    length: float = 2 * math.pi) -> Equation:
+def convection_diffusion_reaction2d(
+    diffusion: float = 0.1, beta: float = 1.0, length: float = 2 * math.pi
+) -> Equation:
     """Burgers convection, diffusion and a lambda-omega reaction with A^2 = u^2 + v^2.
 
     u_t = -u u_x - v u_y + diffusion Lap u + (1 - A^2) u + beta A^2 v,
@@ -74,26 +108,46 @@ def convection_diffusion_reaction2d(diffusion: float = 0.1, beta: float = 1.0,
     Form and coefficients are PDE-Net 2.0's reactive example from memory, not checked.
     """
     square = _u**2 + _v**2
-    rhs = {"u": _convection("u", diffusion) + (1 - square) * _u + beta * square * _v,
-           "v": _convection("v", diffusion) - beta * square * _u + (1 - square) * _v}
+    rhs = {
+        "u": _convection("u", diffusion) + (1 - square) * _u + beta * square * _v,
+        "v": _convection("v", diffusion) - beta * square * _u + (1 - square) * _v,
+    }
     return Equation("convection-diffusion-reaction", ("u", "v"), 2, length, rhs, source="PDE-Net 2.0, from memory")
 
 
 def burgers1d(viscosity: float = 0.1, length: float = 16.0) -> Equation:
     """u_t = -u u_x + viscosity u_xx."""
-    return Equation("Burgers", ("u",), 1, length, {"u": -_u * _d("u_x") + viscosity * _d("u_xx")},
-                    source="Burgers 1948; defaults as in PDE-FIND's file")
+    return Equation(
+        "Burgers",
+        ("u",),
+        1,
+        length,
+        {"u": -_u * _d("u_x") + viscosity * _d("u_xx")},
+        source="Burgers 1948; defaults as in PDE-FIND's file",
+    )
 
 
 def kdv(convection: float = 6.0, dispersion: float = 1.0, length: float = 60.0) -> Equation:
     """u_t = -convection u u_x - dispersion u_xxx (Korteweg-de Vries)."""
-    return Equation("Korteweg-de Vries", ("u",), 1, length,
-                    {"u": -convection * _u * _d("u_x") - dispersion * _d("u_xxx")}, stiff=True,
-                    source="Korteweg and de Vries 1895; defaults as in PDE-FIND's file")
+    return Equation(
+        "Korteweg-de Vries",
+        ("u",),
+        1,
+        length,
+        {"u": -convection * _u * _d("u_x") - dispersion * _d("u_xxx")},
+        stiff=True,
+        source="Korteweg and de Vries 1895; defaults as in PDE-FIND's file",
+    )
 
 
 def kuramoto_sivashinsky(length: float = 32 * math.pi) -> Equation:
     """u_t = -u u_x - u_xx - u_xxxx (Kuramoto-Sivashinsky)."""
-    return Equation("Kuramoto-Sivashinsky", ("u",), 1, length,
-                    {"u": -_u * _d("u_x") - _d("u_xx") - _d("u_xxxx")}, stiff=True,
-                    source="Kuramoto 1976, Sivashinsky 1977; default length as in PDE-FIND's file")
+    return Equation(
+        "Kuramoto-Sivashinsky",
+        ("u",),
+        1,
+        length,
+        {"u": -_u * _d("u_x") - _d("u_xx") - _d("u_xxxx")},
+        stiff=True,
+        source="Kuramoto 1976, Sivashinsky 1977; default length as in PDE-FIND's file",
+    )

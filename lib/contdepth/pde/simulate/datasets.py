@@ -27,10 +27,23 @@ __all__ = ["burgers_data", "cdr_data", "convection_diffusion_data", "heat_data",
 _SIDE = 2 * math.pi  # every data set lives on the periodic square [0, 2 pi)^2
 
 
-def burgers_data(trajectories: int = 28, steps: int = 40, *, dt: float = 0.01, grid: int = 32,
-                 fine: int | None = None, generator: str = "upwind", viscosity: float = 0.05,
-                 amplitude: float = 2.0, mean: float = 2.0, late: float = 0.5, late_time: float = 1.0,
-                 noise: float = 0.0, seed: int = 0, max_step: float = 1 / 800) -> torch.Tensor:
+def burgers_data(
+    trajectories: int = 28,
+    steps: int = 40,
+    *,
+    dt: float = 0.01,
+    grid: int = 32,
+    fine: int | None = None,
+    generator: str = "upwind",
+    viscosity: float = 0.05,
+    amplitude: float = 2.0,
+    mean: float = 2.0,
+    late: float = 0.5,
+    late_time: float = 1.0,
+    noise: float = 0.0,
+    seed: int = 0,
+    max_step: float = 1 / 800,
+) -> torch.Tensor:
     """Two-dimensional Burgers data of PDE-Net 2.0: (trajectories, steps + 1, 2, grid, grid), float64.
 
     ``random_fourier`` starts (frequency 4, ``amplitude``, ``mean``); the last ``late`` share of the trajectories
@@ -56,9 +69,22 @@ def burgers_data(trajectories: int = 28, steps: int = 40, *, dt: float = 0.01, g
     return _with_late(run, first, steps, dt, late, late_time, noise, seed)
 
 
-def cdr_data(trajectories: int = 28, steps: int = 40, *, dt: float = 0.01, grid: int = 32, fine: int = 64,
-             diffusion: float = 0.1, beta: float = 1.0, amplitude: float = 2.0, mean: float = 0.0,
-             late: float = 0.5, late_time: float = 1.0, noise: float = 0.0, seed: int = 0) -> torch.Tensor:
+def cdr_data(
+    trajectories: int = 28,
+    steps: int = 40,
+    *,
+    dt: float = 0.01,
+    grid: int = 32,
+    fine: int = 64,
+    diffusion: float = 0.1,
+    beta: float = 1.0,
+    amplitude: float = 2.0,
+    mean: float = 0.0,
+    late: float = 0.5,
+    late_time: float = 1.0,
+    noise: float = 0.0,
+    seed: int = 0,
+) -> torch.Tensor:
     """Convection-diffusion-reaction data: (trajectories, steps + 1, 2, grid, grid); see ``burgers_data``.
 
     64 points per axis differ from 128 by less than 1e-4. Equation and initial data are from memory of
@@ -66,21 +92,47 @@ def cdr_data(trajectories: int = 28, steps: int = 40, *, dt: float = 0.01, grid:
     """
     first = _first(trajectories, fine, grid, 2, amplitude, mean, seed)
     equation = convection_diffusion_reaction2d(diffusion, beta)
-    return _with_late(lambda u0, start: _spectral(equation, u0, steps, dt, grid, start), first, steps, dt, late,
-                      late_time, noise, seed)
+    return _with_late(
+        lambda u0, start: _spectral(equation, u0, steps, dt, grid, start),
+        first,
+        steps,
+        dt,
+        late,
+        late_time,
+        noise,
+        seed,
+    )
 
 
-def heat_data(trajectories: int = 28, steps: int = 40, *, dt: float = 0.01, grid: int = 32,
-              diffusion: float = 0.1, amplitude: float = 2.0, mean: float = 2.0, noise: float = 0.0,
-              seed: int = 0) -> torch.Tensor:
+def heat_data(
+    trajectories: int = 28,
+    steps: int = 40,
+    *,
+    dt: float = 0.01,
+    grid: int = 32,
+    diffusion: float = 0.1,
+    amplitude: float = 2.0,
+    mean: float = 2.0,
+    noise: float = 0.0,
+    seed: int = 0,
+) -> torch.Tensor:
     """Heat equation data, all from t = 0: (trajectories, steps + 1, 1, grid, grid)."""
     first = _first(trajectories, grid, grid, 1, amplitude, mean, seed)
     return add_noise(_spectral(heat2d(diffusion), first, steps, dt, grid, 0), noise, seed=seed)
 
 
-def convection_diffusion_data(trajectories: int = 24, steps: int = 20, *, dt: float = 0.015, grid: int = 50,
-                              fine: int | None = None, amplitude: float = 2.0, mean: float = 0.0,
-                              noise: float = 0.0, seed: int = 0) -> torch.Tensor:
+def convection_diffusion_data(
+    trajectories: int = 24,
+    steps: int = 20,
+    *,
+    dt: float = 0.015,
+    grid: int = 50,
+    fine: int | None = None,
+    amplitude: float = 2.0,
+    mean: float = 0.0,
+    noise: float = 0.0,
+    seed: int = 0,
+) -> torch.Tensor:
     """Data of PDE-Net's linear equation with variable coefficients: (trajectories, steps + 1, 1, grid, grid).
 
     The paper's setting (dt 0.015, 50 points per axis, frequency 4, noise 0.015) with a de-aliased spectral
@@ -91,9 +143,18 @@ def convection_diffusion_data(trajectories: int = 24, steps: int = 20, *, dt: fl
     return add_noise(_spectral(convection_diffusion2d(), first, steps, dt, grid, 0), noise, seed=seed)
 
 
-def source_data(trajectories: int = 24, steps: int = 20, *, dt: float = 0.01, grid: int = 50,
-                fine: int | None = None, amplitude: float = 12.0, mean: float = 0.0, noise: float = 0.0,
-                seed: int = 0) -> torch.Tensor:
+def source_data(
+    trajectories: int = 24,
+    steps: int = 20,
+    *,
+    dt: float = 0.01,
+    grid: int = 50,
+    fine: int | None = None,
+    amplitude: float = 12.0,
+    mean: float = 0.0,
+    noise: float = 0.0,
+    seed: int = 0,
+) -> torch.Tensor:
     """Data of PDE-Net's diffusion with a non-linear source: (trajectories, steps + 1, 1, grid, grid).
 
     u_t = 0.3 Lap u + 15 sin u on ``fine`` (default 2 ``grid``) points: 100 points differ from 200 by 2e-5, 50 by
@@ -104,8 +165,9 @@ def source_data(trajectories: int = 24, steps: int = 20, *, dt: float = 0.01, gr
     return add_noise(_spectral(diffusion_source2d(), first, steps, dt, grid, 0), noise, seed=seed)
 
 
-def _first(trajectories: int, fine: int, grid: int, fields: int, amplitude: float, mean: float,
-           seed: int) -> torch.Tensor:
+def _first(
+    trajectories: int, fine: int, grid: int, fields: int, amplitude: float, mean: float, seed: int
+) -> torch.Tensor:
     checks.integer("grid", grid, at_least=4)
     if checks.integer("fine", fine, at_least=4) % grid:
         checks.fail("fine", f"a multiple of grid = {grid}", fine)
@@ -118,16 +180,24 @@ def _spectral(equation: Equation, u0: torch.Tensor, steps: int, dt: float, grid:
     checks.real("dt", dt, above=0)
     frames = np.arange(start, start + steps + 1)
     times = dt * (frames if start == 0 else np.concatenate([[0], frames]))
-    return solve(equation, u0, times, rtol=1e-7, atol=1e-8, grid=grid)[:, 1 if start else 0:]
+    return solve(equation, u0, times, rtol=1e-7, atol=1e-8, grid=grid)[:, 1 if start else 0 :]
 
 
-def _with_late(run: Callable[[torch.Tensor, int], torch.Tensor], first: torch.Tensor, steps: int, dt: float,
-               late: float, late_time: float, noise: float, seed: int) -> torch.Tensor:
+def _with_late(
+    run: Callable[[torch.Tensor, int], torch.Tensor],
+    first: torch.Tensor,
+    steps: int,
+    dt: float,
+    late: float,
+    late_time: float,
+    noise: float,
+    seed: int,
+) -> torch.Tensor:
     """``run`` from frame 0 for the first trajectories, from frame ``late_time`` / dt for the others; noise."""
     checks.integer("steps", steps, at_least=0)
     checks.real("dt", dt, above=0)
     checks.real("late", late, at_least=0, at_most=1)
     checks.real("late_time", late_time, at_least=0)
     delayed = round(late * len(first))
-    parts = ((first[:len(first) - delayed], 0), (first[len(first) - delayed:], round(late_time / dt)))
+    parts = ((first[: len(first) - delayed], 0), (first[len(first) - delayed :], round(late_time / dt)))
     return add_noise(torch.cat([run(u0, start) for u0, start in parts if len(u0)]), noise, seed=seed)

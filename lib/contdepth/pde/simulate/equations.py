@@ -43,15 +43,15 @@ class Equation:
         object.__setattr__(self, "rhs", MappingProxyType({f: sympy.sympify(self.rhs[f]) for f in self.fields}))
         for expression in self.rhs.values():
             for symbol in expression.free_symbols:
-                if str(symbol) not in AXES[:self.dim]:
+                if str(symbol) not in AXES[: self.dim]:
                     self.derivative(symbol)
 
     def derivative(self, symbol: sympy.Symbol) -> tuple[str, tuple[int, ...]]:
         """Field and multi-index of a symbol: u_xxy -> ("u", (2, 1)); ``ValueError`` for an unknown symbol."""
         field, _, letters = str(symbol).partition("_")
-        if field not in self.fields or set(letters) - set(AXES[:self.dim]):
-            checks.fail("rhs", f"derivatives of {self.fields} in {AXES[:self.dim]}", f"the symbol {symbol}")
-        return field, tuple(letters.count(axis) for axis in AXES[:self.dim])
+        if field not in self.fields or set(letters) - set(AXES[: self.dim]):
+            checks.fail("rhs", f"derivatives of {self.fields} in {AXES[: self.dim]}", f"the symbol {symbol}")
+        return field, tuple(letters.count(axis) for axis in AXES[: self.dim])
 
     def truth(self) -> dict[str, sympy.Expr]:
         """Field -> expanded right-hand side."""

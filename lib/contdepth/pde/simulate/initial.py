@@ -16,9 +16,18 @@ __all__ = ["random_fourier"]
 _REFERENCE = {1: 1024, 2: 128, 3: 48}  # points per axis of the grid on which the maximum is taken
 
 
-def random_fourier(n: int, grid: int | Sequence[int], length: float = 2 * math.pi, *, dim: int = 2,
-                   fields: int = 1, frequency: int = 4, amplitude: float | None = 2.0, mean: float = 0.0,
-                   seed: int = 0) -> torch.Tensor:
+def random_fourier(
+    n: int,
+    grid: int | Sequence[int],
+    length: float = 2 * math.pi,
+    *,
+    dim: int = 2,
+    fields: int = 1,
+    frequency: int = 4,
+    amplitude: float | None = 2.0,
+    mean: float = 0.0,
+    seed: int = 0,
+) -> torch.Tensor:
     """``n`` samples of random periodic functions on [0, length)^dim, shape (n, fields, *grid), float64.
 
     w(x) = sum over integer k with every |k_i| <= ``frequency`` of a_k cos(2 pi k.x / length)

@@ -15,8 +15,9 @@ __all__ = ["dop853", "etdrk4", "exponential_steps"]
 _FINEST = 12  # an interval is cut into at most 2**12 steps
 
 
-def dop853(rhs: SpectralRHS, u0: torch.Tensor, times: Sequence[float], rtol: float,
-           atol: float) -> Iterator[torch.Tensor]:
+def dop853(
+    rhs: SpectralRHS, u0: torch.Tensor, times: Sequence[float], rtol: float, atol: float
+) -> Iterator[torch.Tensor]:
     """Yield the state (N, F, *space) at times[1:], from SciPy's explicit Runge-Kutta method of order 8.
 
     The state is the vector of all grid values of the batch; its dense output gives the asked times.
@@ -39,8 +40,9 @@ def dop853(rhs: SpectralRHS, u0: torch.Tensor, times: Sequence[float], rtol: flo
         yield torch.from_numpy(np.array(solver.y if time == solver.t else dense(time))).reshape(shape)
 
 
-def etdrk4(rhs: SpectralRHS, u0: torch.Tensor, times: Sequence[float], rtol: float,
-           atol: float) -> Iterator[torch.Tensor]:
+def etdrk4(
+    rhs: SpectralRHS, u0: torch.Tensor, times: Sequence[float], rtol: float, atol: float
+) -> Iterator[torch.Tensor]:
     """Yield the state (N, F, *space) at times[1:], from exponential time differencing of order 4 (ETDRK4).
 
     Scheme: Cox and Matthews, J. Comput. Phys. 176 (2002); its coefficients as contour means, as Kassam and

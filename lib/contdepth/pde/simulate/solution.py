@@ -16,9 +16,17 @@ __all__ = ["solve"]
 
 
 @torch.no_grad()
-def solve(equation: Equation, u0: torch.Tensor, times: Sequence[float] | np.ndarray | torch.Tensor, *,
-          method: str = "auto", rtol: float = 1e-8, atol: float = 1e-10, dealias: bool = True,
-          grid: int | None = None) -> torch.Tensor:
+def solve(
+    equation: Equation,
+    u0: torch.Tensor,
+    times: Sequence[float] | np.ndarray | torch.Tensor,
+    *,
+    method: str = "auto",
+    rtol: float = 1e-8,
+    atol: float = 1e-10,
+    dealias: bool = True,
+    grid: int | None = None,
+) -> torch.Tensor:
     """Solve ``equation`` from ``u0`` (N, F, *space) at times[0]: returns (N, T, F, *space), float64.
 
     Space is pseudo-spectral and de-aliased (``SpectralRHS``); the points are x_i = i length / n along each axis.

@@ -66,8 +66,15 @@ class SpectralRHS:
             fields = self._resize(fields, self.shape, self.fine)
         values = torch.fft.irfftn(fields, s=self.fine, dim=self.axes, norm="forward")
         results = self._function(*self._points, *values)
-        out = torch.stack([r if isinstance(r, torch.Tensor) and r.shape == values.shape[1:]
-                           else torch.zeros_like(values[0]) + r for r in results], -1 - len(self.axes))
+        out = torch.stack(
+            [
+                r
+                if isinstance(r, torch.Tensor) and r.shape == values.shape[1:]
+                else torch.zeros_like(values[0]) + r
+                for r in results
+            ],
+            -1 - len(self.axes),
+        )
         modes = torch.fft.rfftn(out, dim=self.axes, norm="forward")
         return (modes if self.fine == self.shape else self._resize(modes, self.fine, self.shape)) * self._keep
 
@@ -79,15 +86,24 @@ class SpectralRHS:
     def _compile(self, rest: list[sympy.Expr]) -> None:
         equation = self.equation
         unknowns = sorted({s for e in rest for s in e.free_symbols if str(s) not in AXES}, key=str)
-        coordinates = sympy.symbols(list(AXES[:equation.dim]))
+        coordinates = sympy.symbols(list(AXES[: equation.dim]))
         self._inputs = []
         for symbol in unknowns:
             field, alpha = equation.derivative(symbol)
             self._inputs.append((equation.fields.index(field), self._multiplier(alpha)))
-        self._points = [(equation.length / n * torch.arange(n, dtype=torch.float64)).reshape(
-            [-1 if i == axis else 1 for i in range(equation.dim)]) for axis, n in enumerate(self.fine)]
-        self._function = sympy.lambdify([*coordinates, *unknowns], [sympy.N(e) for e in rest],
-                                        modules=[_FUNCTIONS, "math"], cse=True) if any(rest) else None
+        self._points = [
+            (equation.length / n * torch.arange(n, dtype=torch.float64)).reshape(
+                [-1 if i == axis else 1 for i in range(equation.dim)]
+            )
+            for axis, n in enumerate(self.fine)
+        ]
+        self._function = (
+            sympy.lambdify(
+                [*coordinates, *unknowns], [sympy.N(e) for e in rest], modules=[_FUNCTIONS, "math"], cse=True
+            )
+            if any(rest)
+            else None
+        )
 
     def _multiplier(self, alpha: tuple[int, ...]) -> torch.Tensor:
         out = self._keep.to(torch.complex128)
@@ -146,8 +162,12 @@ def _split(equation: Equation) -> tuple[list[dict[sympy.Symbol, float]], list[sy
         for term in sympy.Add.make_args(expression):
             symbol = next(iter(term.free_symbols), None)
             factor = term / symbol if symbol is not None else term
-            if symbol is not None and factor.is_number and str(symbol) not in AXES \
-                    and equation.derivative(symbol)[0] == field:
+            if (
+                symbol is not None
+                and factor.is_number
+                and str(symbol) not in AXES
+                and equation.derivative(symbol)[0] == field
+            ):
                 own[symbol] = own.get(symbol, 0.0) + float(factor)
             else:
                 others += term

@@ -12,9 +12,18 @@ __all__ = ["burgers2d_upwind"]
 
 
 @torch.no_grad()
-def burgers2d_upwind(u0: torch.Tensor, steps: int, dt: float = 0.01, *, viscosity: float = 0.05,
-                     length: float = 2 * math.pi, grid: int | None = None, start: int = 0,
-                     max_step: float = 1 / 1600, order: int = 2) -> torch.Tensor:
+def burgers2d_upwind(
+    u0: torch.Tensor,
+    steps: int,
+    dt: float = 0.01,
+    *,
+    viscosity: float = 0.05,
+    length: float = 2 * math.pi,
+    grid: int | None = None,
+    start: int = 0,
+    max_step: float = 1 / 1600,
+    order: int = 2,
+) -> torch.Tensor:
     """Frames start, start + 1, ..., start + steps (spacing ``dt``) of u_t = -u u_x - v u_y + viscosity Lap u.
 
     The same equation holds for v; both are periodic on [0, length)^2. ``u0`` is (N, 2, n, n) with u, v as
@@ -55,8 +64,9 @@ def burgers2d_upwind(u0: torch.Tensor, steps: int, dt: float = 0.01, *, viscosit
     return out
 
 
-def _trajectory(first: torch.Tensor, out: torch.Tensor, start: int, substeps: int, rhs: _Upwind,
-                stride: int) -> None:
+def _trajectory(
+    first: torch.Tensor, out: torch.Tensor, start: int, substeps: int, rhs: _Upwind, stride: int
+) -> None:
     """Advance one sample (2, n, n) and write its frames into ``out`` (steps + 1, 2, grid, grid)."""
     state, stage = _Halo(first), _Halo(first)
     for frame in range(start + len(out)):
@@ -79,8 +89,8 @@ class _Halo:
         n = first.shape[-1]
         self.full = first.new_empty(2, n + 4, n + 4)
         self.inner = self.full[:, 2:-2, 2:-2]
-        self.x = {k: self.full[:, 2 + k:n + 2 + k, 2:-2] for k in (-2, -1, 1, 2)}
-        self.y = {k: self.full[:, 2:-2, 2 + k:n + 2 + k] for k in (-2, -1, 1, 2)}
+        self.x = {k: self.full[:, 2 + k : n + 2 + k, 2:-2] for k in (-2, -1, 1, 2)}
+        self.y = {k: self.full[:, 2:-2, 2 + k : n + 2 + k] for k in (-2, -1, 1, 2)}
         self.inner.copy_(first)
         self.wrap()
 

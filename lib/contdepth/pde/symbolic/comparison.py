@@ -56,12 +56,16 @@ class Terms:
 
     def __str__(self) -> str:
         head = f"{'field':6} {'term':14} {'true':>10} {'found':>10} {'error':>9}"
-        lines = [f"{r.field:6} {format_term(r.term):14} {r.true:10.4g} {r.found:10.4g} {100 * r.error:8.2f}%"
-                 for r in self.main]
+        lines = [
+            f"{r.field:6} {format_term(r.term):14} {r.true:10.4g} {r.found:10.4g} {100 * r.error:8.2f}%"
+            for r in self.main
+        ]
         if self.spurious:
             row = self.spurious[0]
-            lines.append(f"{row.field:6} {format_term(row.term):14} {0:10.4g} {row.found:10.4g}   largest of "
-                         f"{len(self.spurious)} wrong terms")
+            lines.append(
+                f"{row.field:6} {format_term(row.term):14} {0:10.4g} {row.found:10.4g}   largest of "
+                f"{len(self.spurious)} wrong terms"
+            )
         return "\n".join([head, *lines])
 
 

@@ -61,7 +61,7 @@ def preproducts(x: Tensor, weight: Tensor, bias: Tensor, product: Tensor) -> Ten
     z += bias[None, :, :, None]
     for layer in range(rows // 2):
         p = z[:, :, 2 * layer] * z[:, :, 2 * layer + 1]
-        z[:, :, 2 * layer + 2:].addcmul_(product[None, :, 2 * layer + 2:, layer, None], p.unsqueeze(2))
+        z[:, :, 2 * layer + 2 :].addcmul_(product[None, :, 2 * layer + 2 :, layer, None], p.unsqueeze(2))
     return z
 
 
@@ -108,8 +108,9 @@ class SymNet(nn.Module):
         TypeError, ValueError: a size is not a positive integer, or the input has another number of variables.
     """
 
-    def __init__(self, inputs: int, outputs: int = 1, hidden: int = 5, *, seed: int = 0,
-                 scale: float = 0.1) -> None:
+    def __init__(
+        self, inputs: int, outputs: int = 1, hidden: int = 5, *, seed: int = 0, scale: float = 0.1
+    ) -> None:
         super().__init__()
         self.inputs = checks.integer("inputs", inputs, at_least=1)
         self.outputs = checks.integer("outputs", outputs, at_least=1)
@@ -143,8 +144,11 @@ class SymNet(nn.Module):
         """Weights (G, R, n), biases (G, R) and product weights (G, R, k) with both scales taken in."""
         rows = torch.ones_like(self.bias)
         rows[:, -1] = self.output_scale
-        return (self.weight * rows[..., None] / self.input_scale, self.bias * rows,
-                self.product * self.reach * rows[..., None])
+        return (
+            self.weight * rows[..., None] / self.input_scale,
+            self.bias * rows,
+            self.product * self.reach * rows[..., None],
+        )
 
     @torch.no_grad()
     def sensitivity(self, x: Tensor, columns: Sequence[Sequence[int]]) -> Tensor:
@@ -179,15 +183,17 @@ class SymNet(nn.Module):
             checks.integer("degree", degree, at_least=0)
         symbols = [sympy.Symbol(name) for name in names]
         none, unit = (0,) * self.inputs, torch.eye(self.inputs, dtype=torch.int64).tolist()
-        variables = [Nested(x) if degree is None else Truncated({tuple(e): 1.0}, degree)
-                     for x, e in zip(symbols, unit, strict=True)]
+        variables = [
+            Nested(x) if degree is None else Truncated({tuple(e): 1.0}, degree)
+            for x, e in zip(symbols, unit, strict=True)
+        ]
         result = []
         for weight, bias, product in zip(*(part.tolist() for part in self.effective()), strict=True):
             rows: list[Nested | Truncated] = []
             made: list[Nested | Truncated] = []
             for r in range(2 * self.hidden + 1):
                 row = Nested(bias[r]) if degree is None else Truncated({none: bias[r]}, degree)
-                for factor, x in zip([*weight[r], *product[r][:len(made)]], variables + made, strict=True):
+                for factor, x in zip([*weight[r], *product[r][: len(made)]], variables + made, strict=True):
                     row = row + x * factor
                 rows.append(row)
                 if r % 2 == 1:
@@ -245,8 +251,9 @@ class Truncated:
 
     def expression(self, symbols: Sequence[sympy.Symbol]) -> sympy.Expr:
         """The polynomial as a SymPy sum."""
-        return sympy.Add(*(c * sympy.Mul(*(x**n for x, n in zip(symbols, e, strict=True)))
-                           for e, c in self.terms.items()))
+        return sympy.Add(
+            *(c * sympy.Mul(*(x**n for x, n in zip(symbols, e, strict=True))) for e, c in self.terms.items())
+        )
 
 
 def evaluate(expression: sympy.Expr, names: Sequence[str], x: Tensor) -> Tensor:

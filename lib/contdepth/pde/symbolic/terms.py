@@ -17,8 +17,9 @@ Term = sympy.Expr
 
 def symbol_name(name: str, alpha: Sequence[int]) -> str:
     """Name of a derivative of a field: ``symbol_name("u", (1, 1))`` is ``"u_xy"``; order 0 is ``"u"``."""
-    letters = "".join(letter * checks.integer("alpha", int(a), at_least=0)
-                      for letter, a in zip("xyz", alpha, strict=False))
+    letters = "".join(
+        letter * checks.integer("alpha", int(a), at_least=0) for letter, a in zip("xyz", alpha, strict=False)
+    )
     return f"{name}_{letters}" if letters else name
 
 
@@ -87,8 +88,12 @@ def _goes_by_field(terms: Mapping[object, object], names: Sequence[str] | None) 
     if names and terms and {str(key) for key in terms} <= set(names):
         if any(values) and all(isinstance(v, numbers.Real) and not isinstance(v, sympy.Expr) for v in values):
             key, value = next(iter(terms.items()))
-            checks.fail("terms", "term mappings or expressions by field", f"{{{str(key)!r}: {value!r}}}",
-                        f"write {{{str(key)!r}: {{{str(key)!r}: {value!r}}}}} for a term of that name")
+            checks.fail(
+                "terms",
+                "term mappings or expressions by field",
+                f"{{{str(key)!r}: {value!r}}}",
+                f"write {{{str(key)!r}: {{{str(key)!r}: {value!r}}}}} for a term of that name",
+            )
         return True
     return any(isinstance(v, Mapping | sympy.Expr | str) and not isinstance(v, sympy.Number) for v in values)
 
@@ -100,8 +105,9 @@ def format_term(term: object) -> str:
     return " ".join(str(f).replace("**", "^") for f in factors)
 
 
-def format_equation(field: str, expression: object, *, precision: int = 3,
-                    threshold: float | None = 0.0, rest: bool = False) -> str:
+def format_equation(
+    field: str, expression: object, *, precision: int = 3, threshold: float | None = 0.0, rest: bool = False
+) -> str:
     """One line such as ``u_t = -0.973 u u_x - 0.966 v u_y + 0.0494 u_xx``, largest coefficient first.
 
     Args:

@@ -14,16 +14,13 @@ from safetensors.torch import save
 from torch import nn
 
 from contdepth import checks
+from contdepth.errors import StoredModelError
 from contdepth.files import write_atomically
 from contdepth.restoration.training.plan import TrainingPlan, make_model
 from contdepth.restoration.training.train import TrainedModel
 from contdepth.restoration.weights.checksums import SHA256
 
 __all__ = ["StoredModel", "StoredModelError", "load_file", "load_model", "save_model", "stored_models"]
-
-
-class StoredModelError(RuntimeError):
-    """A file of weights that is missing, damaged or not the one that was stored."""
 
 
 @dataclass(frozen=True)

@@ -44,17 +44,37 @@ def targeted(logits: Tensor, y: Tensor, target: Tensor, ratio: bool) -> Tensor:
     return difference / (top[:, 0] - (top[:, 2] + top[:, 3]) / 2 + 1e-12)
 
 
-def climb(model: nn.Module, x: Tensor, y: Tensor, threat: Threat, steps: int, source: torch.Generator,
-          loss_of: Callable[[Tensor], Loss]) -> Found:
+def climb(
+    model: nn.Module,
+    x: Tensor,
+    y: Tensor,
+    threat: Threat,
+    steps: int,
+    source: torch.Generator,
+    loss_of: Callable[[Tensor], Loss],
+) -> Found:
     """One run of Algorithm 1 on images (n, …); ``loss_of(rows)`` is the loss of the images still attacked."""
     found = blank(x)
     rows, checks_at = torch.arange(len(x), device=x.device), checkpoints(steps)
     delta = threat.start(x, source)
     values, gradient, fooled = ascent(model, x, delta, y, loss_of(rows))
     size = torch.full((len(x),) + (1,) * (x.ndim - 1), 2 * threat.radius, device=x.device, dtype=x.dtype)
-    state = {"x": x, "y": y, "rows": rows, "delta": delta, "before": delta, "values": values, "gradient": gradient,
-             "best": delta, "best_values": values, "best_gradient": gradient, "size": size,
-             "rises": torch.zeros_like(values), "checked": values, "halved": torch.ones_like(fooled)}
+    state = {
+        "x": x,
+        "y": y,
+        "rows": rows,
+        "delta": delta,
+        "before": delta,
+        "values": values,
+        "gradient": gradient,
+        "best": delta,
+        "best_values": values,
+        "best_gradient": gradient,
+        "size": size,
+        "rises": torch.zeros_like(values),
+        "checked": values,
+        "halved": torch.ones_like(fooled),
+    }
     since = 0
     for step in range(1, steps + 1):
         if bool(fooled.any()):
@@ -117,12 +137,14 @@ class APGD(Attack):
         checks.integer("restarts", self.restarts, at_least=1)
         checks.one_of("loss", self.loss, (*LOSSES, "dlr"))
 
-    def runs(self, model: nn.Module, x: Tensor, y: Tensor,
-             source: torch.Generator) -> Iterable[Callable[[Tensor], Found]]:
+    def runs(
+        self, model: nn.Module, x: Tensor, y: Tensor, source: torch.Generator
+    ) -> Iterable[Callable[[Tensor], Found]]:
         """One start each."""
         loss = dlr if self.loss == "dlr" else LOSSES[self.loss]
-        return [lambda rows: climb(model, x[rows], y[rows], self.threat, self.steps, source, lambda _: loss)
-                ] * self.restarts
+        return [
+            lambda rows: climb(model, x[rows], y[rows], self.threat, self.steps, source, lambda _: loss)
+        ] * self.restarts
 
 
 @dataclass(frozen=True)
@@ -143,8 +165,9 @@ class APGDTargeted(Attack):
         for name in ("steps", "restarts", "targets"):
             checks.integer(name, getattr(self, name), at_least=1)
 
-    def runs(self, model: nn.Module, x: Tensor, y: Tensor,
-             source: torch.Generator) -> Iterable[Callable[[Tensor], Found]]:
+    def runs(
+        self, model: nn.Module, x: Tensor, y: Tensor, source: torch.Generator
+    ) -> Iterable[Callable[[Tensor], Found]]:
         """All targets in turn, the most likely first, and again for every restart."""
         logits = checked_logits(model, x)
         classes = logits.shape[1]
@@ -160,6 +183,9 @@ class APGDTargeted(Attack):
 
                 def loss_of(left: Tensor) -> Loss:
                     return lambda z, labels: targeted(z, labels, own[left], classes >= 4)
+
                 return climb(model, x[rows], y[rows], self.threat, self.steps, source, loss_of)
+
             return on
+
         return [run(target) for _ in range(self.restarts) for target in ranked.T]

@@ -85,14 +85,24 @@ class Audit:
         for name, mask in self.correct.items():
             share, n = percent(mask), len(mask)
             error = math.sqrt(share * (100 - share) / n)
-            table.append({"attack": name, "label": label(name, self.effort), "accuracy": share, "error": error,
-                          "images": n, "seconds": self.seconds[name]})
+            table.append(
+                {
+                    "attack": name,
+                    "label": label(name, self.effort),
+                    "accuracy": share,
+                    "error": error,
+                    "images": n,
+                    "seconds": self.seconds[name],
+                }
+            )
         return table
 
     def __str__(self) -> str:
         lines = [f"Audit on {len(self.correct['clean'])} images, {self.threat}"]
-        lines += [f"  {row['label']:<32}{row['accuracy']:7.2f} % ± {row['error']:.2f}{row['seconds']:9.1f} s"
-                  for row in self.rows()]
+        lines += [
+            f"  {row['label']:<32}{row['accuracy']:7.2f} % ± {row['error']:.2f}{row['seconds']:9.1f} s"
+            for row in self.rows()
+        ]
         lines.append("  loss after k steps of PGD: " + ", ".join(f"{k}: {value:.3f}" for k, value in self.curve))
         lines.append(f"  PGD − AutoAttack-like: {self.gap:.2f} points")
         lines += [f"  FLAG {flag}" for flag in self.flags] or ["  no flags"]
@@ -106,17 +116,23 @@ class Audit:
 def label(name: str, effort: Effort) -> str:
     """A row's name for humans."""
     return {
-        "clean": "clean", "noise": "random noise", "fgsm": "FGSM", "pgd": f"PGD-{effort.pgd_steps}",
+        "clean": "clean",
+        "noise": "random noise",
+        "fgsm": "FGSM",
+        "pgd": f"PGD-{effort.pgd_steps}",
         "pgd restarts": f"PGD-{effort.pgd_steps}, {effort.restarts} starts",
-        "pgd margin": f"PGD-{effort.pgd_steps}, margin loss (CW)", "apgd-ce": f"APGD-CE-{effort.apgd_steps}",
+        "pgd margin": f"PGD-{effort.pgd_steps}, margin loss (CW)",
+        "apgd-ce": f"APGD-CE-{effort.apgd_steps}",
         "apgd-t": f"APGD-T-{effort.targeted_steps}, {effort.targets} targets",
-        "square": f"Square, {effort.queries} queries", "autoattack": "AutoAttack-like (these three)",
+        "square": f"Square, {effort.queries} queries",
+        "autoattack": "AutoAttack-like (these three)",
         "worst": "worst case of all",
     }[name]
 
 
-def loss_curve(model: nn.Module, x: Tensor, y: Tensor, threat: Threat, effort: Effort,
-               source: torch.Generator, batch: int) -> tuple[tuple[tuple[int, float], ...], float]:
+def loss_curve(
+    model: nn.Module, x: Tensor, y: Tensor, threat: Threat, effort: Effort, source: torch.Generator, batch: int
+) -> tuple[tuple[tuple[int, float], ...], float]:
     """((steps, mean cross-entropy), …) from equal starts, and the share of images whose gradient is all zero."""
     state, curve, zero = source.get_state(), [], 0
     parts = list(zip(x.split(batch), y.split(batch), strict=True))
@@ -131,8 +147,16 @@ def loss_curve(model: nn.Module, x: Tensor, y: Tensor, threat: Threat, effort: E
     return tuple(curve), zero / len(x)
 
 
-def audit(model: nn.Module, x: Tensor, y: Tensor, threat: Threat | None = None, *,
-          budget: str | Effort = "quick", source: torch.Generator, batch: int = 500) -> Audit:
+def audit(
+    model: nn.Module,
+    x: Tensor,
+    y: Tensor,
+    threat: Threat | None = None,
+    *,
+    budget: str | Effort = "quick",
+    source: torch.Generator,
+    batch: int = 500,
+) -> Audit:
     """Attack ``model`` on images ``x`` (n, C, H, W) in [0, 1] with classes ``y``, int64 (n,); judge the figures.
 
     Rows: clean, random noise, FGSM, PGD from one start, PGD from several, PGD on the margin (CW), APGD-CE, APGD-T
@@ -170,7 +194,10 @@ def audit(model: nn.Module, x: Tensor, y: Tensor, threat: Threat | None = None, 
 
     k, one = effort.pgd_steps, {"steps": effort.pgd_steps, "early_stop": True}
     attacks: dict[str, Attack | NoAttack] = {
-        "clean": NoAttack(), "noise": RandomNoise(threat), "fgsm": FGSM(threat), "pgd": PGD(threat, **one),
+        "clean": NoAttack(),
+        "noise": RandomNoise(threat),
+        "fgsm": FGSM(threat),
+        "pgd": PGD(threat, **one),
         "pgd restarts": PGD(threat, **one, restarts=effort.restarts - 1),
         "pgd margin": PGD(threat, steps=k, loss="margin", early_stop=True),
         "apgd-ce": APGD(threat, effort.apgd_steps),

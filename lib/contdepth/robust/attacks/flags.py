@@ -26,8 +26,9 @@ class Flag:
         return f"{self.name} ({self.value:.3g}, limit {self.limit:.3g}): {self.meaning}"
 
 
-def overfitting_guard(fgsm_accuracy: float, pgd_accuracy: float, *, learnt: float = 40.0,
-                      ratio: float = 0.2) -> bool:
+def overfitting_guard(
+    fgsm_accuracy: float, pgd_accuracy: float, *, learnt: float = 40.0, ratio: float = 0.2
+) -> bool:
     """Whether a model looks catastrophically overfitted to one-step attacks (Wong et al. 2020, arXiv 2001.03994).
 
     True if FGSM accuracy is at least ``learnt`` percent and PGD accuracy below ``ratio`` of it. Both in percent.
@@ -37,8 +38,13 @@ def overfitting_guard(fgsm_accuracy: float, pgd_accuracy: float, *, learnt: floa
     return fgsm_accuracy >= learnt and pgd_accuracy < ratio * fgsm_accuracy
 
 
-def flags_of(correct: dict[str, Tensor], curve: tuple[tuple[int, float], ...], zero: float, probabilities: bool,
-             wavering: float) -> tuple[Flag, ...]:
+def flags_of(
+    correct: dict[str, Tensor],
+    curve: tuple[tuple[int, float], ...],
+    zero: float,
+    probabilities: bool,
+    wavering: float,
+) -> tuple[Flag, ...]:
     """The flags that fire. Accuracies are compared in points."""
     score = {name: percent(mask) for name, mask in correct.items()}
     white = torch.stack([correct[n] for n in ("pgd", "pgd restarts", "pgd margin", "apgd-ce", "apgd-t")]).all(0)
@@ -49,23 +55,74 @@ def flags_of(correct: dict[str, Tensor], curve: tuple[tuple[int, float], ...], z
     one_image = 100 / len(correct["clean"])
     masked = "gradients may be masked: do not believe the white-box rows"
     candidates = [
-        (only_black > max(1.0, one_image), Flag("black box beats white box", only_black, 1.0,
-         f"points that only Square fools; {masked}")),
-        (fall > 0.02, Flag("loss falls with steps", 100 * fall, 2.0,
-         "percent of the mean loss lost by taking more steps; " + masked)),
-        (restarts > 5, Flag("restarts help much", restarts, 5.0,
-         "points lost to more starts; one start is not enough here")),
-        (noise > 5 and noise >= fgsm / 2, Flag("noise nearly as strong as FGSM", noise, 5.0,
-         f"points lost to random noise, at least half of FGSM's effect; {masked}")),
-        (zero > 0.01, Flag("zero gradients", 100 * zero, 1.0,
-         "percent of images without any cross-entropy gradient; " + masked)),
-        (overfitting_guard(score["fgsm"], score["pgd"]), Flag("catastrophic overfitting", score["fgsm"], 40.0,
-         f"percent right under FGSM, but {score['pgd']:.3g} under PGD")),
-        (gap > 5, Flag("PGD flatters", gap, 5.0,
-         "points between PGD and the AutoAttack-like ensemble; quote the latter")),
-        (probabilities, Flag("probabilities", 1.0, 0.0,
-         "the outputs are non-negative and sum to one; return logits, before softmax")),
-        (wavering > 0, Flag("random outputs", wavering, 0.0,
-         "largest difference between two passes of the same images; attacks need an average over the randomness")),
+        (
+            only_black > max(1.0, one_image),
+            Flag("black box beats white box", only_black, 1.0, f"points that only Square fools; {masked}"),
+        ),
+        (
+            fall > 0.02,
+            Flag(
+                "loss falls with steps",
+                100 * fall,
+                2.0,
+                "percent of the mean loss lost by taking more steps; " + masked,
+            ),
+        ),
+        (
+            restarts > 5,
+            Flag("restarts help much", restarts, 5.0, "points lost to more starts; one start is not enough here"),
+        ),
+        (
+            noise > 5 and noise >= fgsm / 2,
+            Flag(
+                "noise nearly as strong as FGSM",
+                noise,
+                5.0,
+                f"points lost to random noise, at least half of FGSM's effect; {masked}",
+            ),
+        ),
+        (
+            zero > 0.01,
+            Flag(
+                "zero gradients",
+                100 * zero,
+                1.0,
+                "percent of images without any cross-entropy gradient; " + masked,
+            ),
+        ),
+        (
+            overfitting_guard(score["fgsm"], score["pgd"]),
+            Flag(
+                "catastrophic overfitting",
+                score["fgsm"],
+                40.0,
+                f"percent right under FGSM, but {score['pgd']:.3g} under PGD",
+            ),
+        ),
+        (
+            gap > 5,
+            Flag(
+                "PGD flatters", gap, 5.0, "points between PGD and the AutoAttack-like ensemble; quote the latter"
+            ),
+        ),
+        (
+            probabilities,
+            Flag(
+                "probabilities",
+                1.0,
+                0.0,
+                "the outputs are non-negative and sum to one; return logits, before softmax",
+            ),
+        ),
+        (
+            wavering > 0,
+            Flag(
+                "random outputs",
+                wavering,
+                0.0,
+                "largest difference between two passes of the same images; attacks need an average over the "
+                "randomness",
+            ),
+        ),
     ]
     return tuple(flag for fires, flag in candidates if fires)

@@ -27,8 +27,11 @@ class Found(NamedTuple):
 
 def blank(x: Tensor) -> Found:
     """Nothing found yet: δ = 0, not fooled, loss −∞."""
-    return Found(torch.zeros_like(x), torch.zeros(len(x), dtype=torch.bool, device=x.device),
-                 torch.full((len(x),), -torch.inf, device=x.device, dtype=x.dtype))
+    return Found(
+        torch.zeros_like(x),
+        torch.zeros(len(x), dtype=torch.bool, device=x.device),
+        torch.full((len(x),), -torch.inf, device=x.device, dtype=x.dtype),
+    )
 
 
 def worst_case(x: Tensor, runs: Iterable[Callable[[Tensor], Found]]) -> Found:
@@ -56,8 +59,9 @@ class Attack:
         if not isinstance(self.threat, Threat):
             checks.fail("threat", "a Threat", f"{self.threat!r}", 'such as Threat("8/255")', error=TypeError)
 
-    def runs(self, model: nn.Module, x: Tensor, y: Tensor,
-             source: torch.Generator) -> Iterable[Callable[[Tensor], Found]]:
+    def runs(
+        self, model: nn.Module, x: Tensor, y: Tensor, source: torch.Generator
+    ) -> Iterable[Callable[[Tensor], Found]]:
         """The attack's runs (restarts, targets), each a function of the rows to attack."""
         raise NotImplementedError  # abstract: each kind has its own
 
@@ -106,13 +110,16 @@ class RandomNoise(Attack):
         super().__post_init__()
         checks.integer("restarts", self.restarts, at_least=1)
 
-    def runs(self, model: nn.Module, x: Tensor, y: Tensor,
-             source: torch.Generator) -> Iterable[Callable[[Tensor], Found]]:
+    def runs(
+        self, model: nn.Module, x: Tensor, y: Tensor, source: torch.Generator
+    ) -> Iterable[Callable[[Tensor], Found]]:
         """One draw each."""
+
         def draw(rows: Tensor) -> Found:
             delta = self.threat.start(x[rows], source)
             logits = checked_logits(model, x[rows] + delta)
             return Found(delta, logits.argmax(1) != y[rows], margin(logits, y[rows]))
+
         return [draw] * self.restarts
 
 
@@ -148,8 +155,9 @@ class PGD(Attack):
         """Step size as a float."""
         return 2.5 * self.threat.radius / self.steps if self.step_size is None else float(self.step_size)
 
-    def runs(self, model: nn.Module, x: Tensor, y: Tensor,
-             source: torch.Generator) -> Iterable[Callable[[Tensor], Found]]:
+    def runs(
+        self, model: nn.Module, x: Tensor, y: Tensor, source: torch.Generator
+    ) -> Iterable[Callable[[Tensor], Found]]:
         """One start each."""
         return [lambda rows: self.climb(model, x[rows], y[rows], source)] * self.restarts
 
@@ -188,8 +196,9 @@ class FGSM(Attack):
         size = self.threat.epsilon if self.step_size is None else self.step_size
         return PGD(self.threat, steps=1, step_size=size, loss=self.loss, random_start=self.random_start)
 
-    def runs(self, model: nn.Module, x: Tensor, y: Tensor,
-             source: torch.Generator) -> Iterable[Callable[[Tensor], Found]]:
+    def runs(
+        self, model: nn.Module, x: Tensor, y: Tensor, source: torch.Generator
+    ) -> Iterable[Callable[[Tensor], Found]]:
         """The single step."""
         return self.as_pgd().runs(model, x, y, source)
 
@@ -201,8 +210,16 @@ def store(found: Found, rows: Tensor, delta: Tensor, fooled: Tensor | bool, loss
     found.loss[rows] = loss.to(found.loss.dtype)
 
 
-def accuracy(model: nn.Module, x: Tensor, y: Tensor, attack: Attack | NoAttack, *, source: torch.Generator,
-             batch: int = 500, among: Tensor | None = None) -> Tensor:
+def accuracy(
+    model: nn.Module,
+    x: Tensor,
+    y: Tensor,
+    attack: Attack | NoAttack,
+    *,
+    source: torch.Generator,
+    batch: int = 500,
+    among: Tensor | None = None,
+) -> Tensor:
     """Which images are still classified correctly under ``attack``: bool (n,), worst case over restarts.
 
     Only correctly classified images are attacked; ``among``, bool (n,), names them if they are known (the others

@@ -63,8 +63,9 @@ class Square(Attack):
         checks.integer("restarts", self.restarts, at_least=1)
         checks.real("p_init", self.p_init, above=0, at_most=1)
 
-    def runs(self, model: nn.Module, x: Tensor, y: Tensor,
-             source: torch.Generator) -> Iterable[Callable[[Tensor], Found]]:
+    def runs(
+        self, model: nn.Module, x: Tensor, y: Tensor, source: torch.Generator
+    ) -> Iterable[Callable[[Tensor], Found]]:
         """One search each."""
         checks.tensor("x", x, ndim=4, hint="Square needs images (batch, C, H, W)")
         return [lambda rows: self.hunt(model, x[rows], y[rows], source)] * self.restarts

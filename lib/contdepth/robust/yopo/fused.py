@@ -35,11 +35,14 @@ def fused_available(layers: nn.Module | Iterable[nn.Module]) -> str | None:
         return f"The fused inner loop needs Conv2d or Conv2d, ReLU as first layer, found {found}."
     conv = parts[0]
     if conv.groups != 1 or conv.dilation != (1, 1) or conv.padding_mode != "zeros":
-        return (f"The fused inner loop needs one group, dilation 1 and zero padding, found groups {conv.groups}, "
-                f"dilation {conv.dilation} and padding mode {conv.padding_mode!r}.")
+        return (
+            f"The fused inner loop needs one group, dilation 1 and zero padding, found groups {conv.groups}, "
+            f"dilation {conv.dilation} and padding mode {conv.padding_mode!r}."
+        )
     if conv.weight.device.type != "cpu" or conv.weight.dtype != torch.float32:
-        return (f"The fused inner loop runs in float32 on the CPU, found {conv.weight.dtype} "
-                f"on {conv.weight.device}.")
+        return (
+            f"The fused inner loop runs in float32 on the CPU, found {conv.weight.dtype} on {conv.weight.device}."
+        )
     if any(part._forward_hooks or part._forward_pre_hooks for part in parts):
         return "The fused inner loop does not call forward hooks, and the first layer has some."
     try:
@@ -49,8 +52,17 @@ def fused_available(layers: nn.Module | Iterable[nn.Module]) -> str | None:
     return None
 
 
-def inner_steps_fused(conv: nn.Conv2d, relu: bool, x: Tensor, delta: Tensor, slack: Tensor, threat: Threat,
-                      step_size: float, steps: int, threads: int | None = None) -> Tensor:
+def inner_steps_fused(
+    conv: nn.Conv2d,
+    relu: bool,
+    x: Tensor,
+    delta: Tensor,
+    slack: Tensor,
+    threat: Threat,
+    step_size: float,
+    steps: int,
+    threads: int | None = None,
+) -> Tensor:
     """``inner_steps_plain`` for f₀ = ``conv``, then ReLU if ``relu``, ℓ∞ only; a new tensor like ``delta``.
 
     Equal up to rounding: where an output of the convolution or a gradient is zero but for rounding, its sign can
@@ -89,8 +101,9 @@ def inner_steps_fused(conv: nn.Conv2d, relu: bool, x: Tensor, delta: Tensor, sla
     top, left, rows, columns = outputs(conv, height, width)
     if min(rows, columns) < 1:
         checks.fail("x", f"images not smaller than the kernel {conv.kernel_size}", f"{height} x {width}")
-    checks.same_shape("slack", slack, (batch, conv.out_channels, rows, columns),
-                      "take it at the output of this layer")
+    checks.same_shape(
+        "slack", slack, (batch, conv.out_channels, rows, columns), "take it at the output of this layer"
+    )
     result = delta.detach().clone(memory_format=torch.contiguous_format)
     if batch == 0 or steps == 0:
         return result
@@ -102,8 +115,17 @@ def inner_steps_fused(conv: nn.Conv2d, relu: bool, x: Tensor, delta: Tensor, sla
     def part(some: slice) -> None:
         length, _, _, _, wide, even = (int(size) for size in tables[-1])
         work = [zeros(4, tables[-2].size), zeros(2 * wide), zeros(even * length)]
-        ascend(images[some], moved[some], slack[some], *tables[:-1], np.float32(threat.radius), bool(relu),
-               np.uint64(steps), tables[-1], *work)
+        ascend(
+            images[some],
+            moved[some],
+            slack[some],
+            *tables[:-1],
+            np.float32(threat.radius),
+            bool(relu),
+            np.uint64(steps),
+            tables[-1],
+            *work,
+        )
 
     threads = min(threads, batch)
     if threads == 1:
@@ -129,8 +151,9 @@ def outputs(conv: nn.Conv2d, height: int, width: int) -> tuple[int, int, int, in
     return sizes[0][0], sizes[1][0], sizes[0][1], sizes[1][1]
 
 
-def layout(conv: nn.Conv2d, height: int, width: int, top: int, left: int, rows: int, columns: int,
-           step_size: float) -> tuple[np.ndarray | tuple[int, ...], ...]:
+def layout(
+    conv: nn.Conv2d, height: int, width: int, top: int, left: int, rows: int, columns: int, step_size: float
+) -> tuple[np.ndarray | tuple[int, ...], ...]:
     """Planes and blocks of taps for the kernel: weight, bias, plane, shift, cell, sigma and sizes.
 
     Padded pixel (c, i, j) lies in plane (c, i mod s, j mod s) at row i // s and column j // s, so that the taps of
@@ -153,26 +176,31 @@ def layout(conv: nn.Conv2d, height: int, width: int, top: int, left: int, rows: 
             strips = [(i, j) for i in range(part.shape[1]) for j in range(0, part.shape[2], 3)]
             for first in range(0, len(strips), 3):
                 shifts, values = [0, 0, 0], np.zeros((even, 9), np.float32)
-                for k, (i, j) in enumerate(strips[first:first + 3]):
-                    strip = part[:, i, j:j + 3]
+                for k, (i, j) in enumerate(strips[first : first + 3]):
+                    strip = part[:, i, j : j + 3]
                     shifts[k] = i * row + j
-                    values[:conv.out_channels, 3 * k:3 * k + strip.shape[1]] = strip
+                    values[: conv.out_channels, 3 * k : 3 * k + strip.shape[1]] = strip
                 blocks.append((c * sy * sx + phase, shifts, values))
     reach = max(max(shifts) for _, shifts, _ in blocks)
     size = -(-max(used, length + reach + 2) // WIDTH) * WIDTH
-    c, i, j = np.ogrid[:conv.in_channels, top:top + height, left:left + width]
+    c, i, j = np.ogrid[: conv.in_channels, top : top + height, left : left + width]
     cell = (((c * sy + i % sy) * sx + j % sx) * size + i // sy * row + j // sx).ravel()
     sigma = np.zeros(conv.in_channels * sy * sx * size, np.float32)
     sigma[cell] = step_size
     bias = np.zeros(even, np.float32)
     if conv.bias is not None:
-        bias[:conv.out_channels] = conv.bias.detach().numpy()
+        bias[: conv.out_channels] = conv.bias.detach().numpy()
     margin = -(-(reach + 2) // WIDTH) * WIDTH
     sizes = (length, row, margin, used, margin + max(length, used) + margin, even)
-    return (np.concatenate([values for _, _, values in blocks]), bias,
-            np.array([plane * size for plane, _, _ in blocks], np.uint64),
-            np.array([shifts for _, shifts, _ in blocks], np.uint64), cell.astype(np.uint64), sigma,
-            tuple(np.uint64(size) for size in sizes))
+    return (
+        np.concatenate([values for _, _, values in blocks]),
+        bias,
+        np.array([plane * size for plane, _, _ in blocks], np.uint64),
+        np.array([shifts for _, shifts, _ in blocks], np.uint64),
+        cell.astype(np.uint64),
+        sigma,
+        tuple(np.uint64(size) for size in sizes),
+    )
 
 
 def zeros(*shape: int) -> np.ndarray:
@@ -180,4 +208,4 @@ def zeros(*shape: int) -> np.ndarray:
     count = int(np.prod(shape))
     memory = np.zeros(count + PAGE, np.float32)
     first = -memory.ctypes.data % (4 * PAGE) // 4
-    return memory[first:first + count].reshape(shape)
+    return memory[first : first + count].reshape(shape)

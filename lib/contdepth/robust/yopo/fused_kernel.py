@@ -32,8 +32,17 @@ def compiled(function):
 @compiled
 def taps(weight, k):
     """The nine taps of one block and one output channel."""
-    return (weight[k, 0], weight[k, 1], weight[k, 2], weight[k, 3], weight[k, 4], weight[k, 5], weight[k, 6],
-            weight[k, 7], weight[k, 8])
+    return (
+        weight[k, 0],
+        weight[k, 1],
+        weight[k, 2],
+        weight[k, 3],
+        weight[k, 4],
+        weight[k, 5],
+        weight[k, 6],
+        weight[k, 7],
+        weight[k, 8],
+    )
 
 
 @compiled
@@ -68,8 +77,16 @@ def pull(gradient, v, weight, k, n, start, v0, v1, v2):
     a, b, c, d, e, f, g, h, i = taps(weight, k)
     for q in range(n):
         gradient[start + q] += (
-            a * v[v0 + q + U2] + b * v[v0 + q + U1] + c * v[v0 + q] + d * v[v1 + q + U2] + e * v[v1 + q + U1]
-            + f * v[v1 + q] + g * v[v2 + q + U2] + h * v[v2 + q + U1] + i * v[v2 + q])
+            a * v[v0 + q + U2]
+            + b * v[v0 + q + U1]
+            + c * v[v0 + q]
+            + d * v[v1 + q + U2]
+            + e * v[v1 + q + U1]
+            + f * v[v1 + q]
+            + g * v[v2 + q + U2]
+            + h * v[v2 + q + U1]
+            + i * v[v2 + q]
+        )
 
 
 @compiled
@@ -128,8 +145,17 @@ def ascend(x, delta, slack, weight, bias, plane, shift, cell, sigma, epsilon, re
                     for b in range(blocks):
                         for j in range(U2):
                             m = margin + j * wide - U2
-                            pull(gradient, v, weight, b * channels + o + j, used, plane[b], m - shift[b, 0],
-                                 m - shift[b, 1], m - shift[b, 2])
+                            pull(
+                                gradient,
+                                v,
+                                weight,
+                                b * channels + o + j,
+                                used,
+                                plane[b],
+                                m - shift[b, 0],
+                                m - shift[b, 1],
+                                m - shift[b, 2],
+                            )
             move(z, image, shifted, gradient, sigma, epsilon)
         for k in range(pixels):
             delta[n, k] = shifted[cell[k]]

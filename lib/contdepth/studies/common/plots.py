@@ -21,16 +21,27 @@ MARKERS = ("o", "s", "^", "D", "v", "P", "X")
 """One marker a series, so that colour is never the only difference."""
 
 _STYLE = {
-    "figure.dpi": 144, "savefig.dpi": 144, "figure.facecolor": "white", "figure.constrained_layout.use": True,
-    "font.size": 11, "axes.titlesize": 11, "axes.labelsize": 11, "legend.fontsize": 9.5, "legend.frameon": False,
-    "axes.spines.top": False, "axes.spines.right": False, "axes.grid": True, "grid.color": "#d9d9d9",
-    "grid.linewidth": 0.6, "lines.linewidth": 1.8, "lines.markersize": 5,
+    "figure.dpi": 144,
+    "savefig.dpi": 144,
+    "figure.facecolor": "white",
+    "figure.constrained_layout.use": True,
+    "font.size": 11,
+    "axes.titlesize": 11,
+    "axes.labelsize": 11,
+    "legend.fontsize": 9.5,
+    "legend.frameon": False,
+    "axes.spines.top": False,
+    "axes.spines.right": False,
+    "axes.grid": True,
+    "grid.color": "#d9d9d9",
+    "grid.linewidth": 0.6,
+    "lines.linewidth": 1.8,
+    "lines.markersize": 5,
     "axes.prop_cycle": plt.cycler(color=COLOURS),
 }
 
 
-def new_figure(columns: int = 1, *, height: float = 3.4,
-               **subplots: object) -> tuple[Figure, np.ndarray | Axes]:
+def new_figure(columns: int = 1, *, height: float = 3.4, **subplots: object) -> tuple[Figure, np.ndarray | Axes]:
     """Return a figure 7.2 inches wide with ``columns`` axes in the book's style; one axes object for one column.
 
     The style is set for the session, because legends and labels drawn later take theirs from it too.
@@ -50,8 +61,9 @@ def series(ax: Axes, index: int, x: object, y: object, label: str, **style: obje
     ax.plot(np.asarray(x, dtype=float), np.asarray(y, dtype=float), **(options | style))
 
 
-def convergence(ax: Axes, h: object, errors: Mapping[str, object], *, guides: Sequence[float] = (),
-                ylabel: str = "error") -> None:
+def convergence(
+    ax: Axes, h: object, errors: Mapping[str, object], *, guides: Sequence[float] = (), ylabel: str = "error"
+) -> None:
     """Draw errors against step sizes on logarithmic axes, with dashed guide lines of the given slopes.
 
     Args:
@@ -74,8 +86,15 @@ def convergence(ax: Axes, h: object, errors: Mapping[str, object], *, guides: Se
     centre = np.exp(np.log(h).mean())
     for slope in guides:
         ax.plot(h, middle * (h / centre) ** slope, color="#7a7a7a", linestyle="--", linewidth=1, zorder=0)
-        ax.annotate(f"slope {slope:g}", (h.max(), middle * (h.max() / centre) ** slope), color="#5a5a5a",
-                    fontsize=8.5, textcoords="offset points", xytext=(3, 0), va="center")
+        ax.annotate(
+            f"slope {slope:g}",
+            (h.max(), middle * (h.max() / centre) ** slope),
+            color="#5a5a5a",
+            fontsize=8.5,
+            textcoords="offset points",
+            xytext=(3, 0),
+            va="center",
+        )
     ax.set(xscale="log", yscale="log", xlabel="step size $h$", ylabel=ylabel)
     ax.xaxis.set_minor_formatter(NullFormatter())
     ax.legend()
@@ -94,6 +113,13 @@ def region(ax: Axes, index: int, x: object, y: object, modulus: object, label: s
     """
     colour = COLOURS[index % len(COLOURS)]
     line = ("solid", "dashed", "dashdot", "dotted")[index % 4]
-    ax.contour(np.asarray(x), np.asarray(y), np.asarray(modulus), levels=[1.0], colors=[colour],
-               linestyles=[line], linewidths=1.8)
+    ax.contour(
+        np.asarray(x),
+        np.asarray(y),
+        np.asarray(modulus),
+        levels=[1.0],
+        colors=[colour],
+        linestyles=[line],
+        linewidths=1.8,
+    )
     ax.plot([], [], color=colour, linestyle=line, label=label)

@@ -66,13 +66,19 @@ def filter_errors(filters: MomentFilters, points: int, kernels: Tensor | None = 
     return ((found - exact).flatten(1).square().mean(1) / exact.flatten(1).square().mean(1)).sqrt()
 
 
-def measured_orders(make: Callable[[float], MomentFilters], coarse: int,
-                    kernels: Callable[[MomentFilters], Tensor] = MomentFilters.kernels) -> Tensor:
+def measured_orders(
+    make: Callable[[float], MomentFilters],
+    coarse: int,
+    kernels: Callable[[MomentFilters], Tensor] = MomentFilters.kernels,
+) -> Tensor:
     """log2 of the ratio of the errors on ``coarse`` and on 2 ``coarse`` points, (K,).
 
     ``make(dx)`` builds the filters for a grid, ``kernels`` reads the arrays to apply off them.
     """
     with torch.no_grad():
-        pair = [filter_errors(made, points, kernels(made))
-                for points in (coarse, 2 * coarse) for made in [make(2 * math.pi / points)]]
+        pair = [
+            filter_errors(made, points, kernels(made))
+            for points in (coarse, 2 * coarse)
+            for made in [make(2 * math.pi / points)]
+        ]
     return torch.log2(pair[0] / pair[1])

@@ -33,8 +33,9 @@ class FilterTask:
     filters (K, N, N) gives the mean over derivatives of the relative squared error.
     """
 
-    def __init__(self, order: int = 2, samples: int = 4, grid: int = 24, noise: float = 0.02,
-                 seed: int = 0) -> None:
+    def __init__(
+        self, order: int = 2, samples: int = 4, grid: int = 24, noise: float = 0.02, seed: int = 0
+    ) -> None:
         self.alphas = derivatives(order, 2)[1:]
         clean = random_fourier(samples, grid, seed=seed)
         wave = 2j * math.pi * torch.fft.fftfreq(grid, dtype=torch.float64)
@@ -57,8 +58,9 @@ class ProjectedMoments(nn.Module):
     means the derivative's orders, so that, at its accuracy 1, no other fixed moment is covered.
     """
 
-    def __init__(self, alphas: Sequence[tuple[int, ...]], size: int, accuracy: int = 1,
-                 gradient: str = "fixed") -> None:
+    def __init__(
+        self, alphas: Sequence[tuple[int, ...]], size: int, accuracy: int = 1, gradient: str = "fixed"
+    ) -> None:
         super().__init__()
         checks.one_of("gradient", gradient, ("fixed", "order zero"))
         start = torch.stack([moment_matrix(finite_difference(size, alpha)) for alpha in alphas])
@@ -83,12 +85,18 @@ class ProjectedMoments(nn.Module):
         self.value.grad[self.masked] = 0
 
 
-def train_filters(task: FilterTask, filters: Callable[[], Tensor], optimiser: torch.optim.Optimizer,
-                  steps: int, after: Callable[[], None] | None = None) -> tuple[float, float]:
+def train_filters(
+    task: FilterTask,
+    filters: Callable[[], Tensor],
+    optimiser: torch.optim.Optimizer,
+    steps: int,
+    after: Callable[[], None] | None = None,
+) -> tuple[float, float]:
     """Take ``steps`` steps on the filters that ``filters()`` builds; the loss before and after them.
 
     ``after`` is called behind each backward pass.
     """
+
     def closure() -> Tensor:
         optimiser.zero_grad()
         loss = task(filters())
@@ -108,6 +116,7 @@ def minimise_flat(task: FilterTask, model: ProjectedMoments, iterations: int) ->
 
     Function and gradient are taken at the projected point, whatever point the optimiser asks for.
     """
+
     def function(flat: np.ndarray) -> tuple[float, np.ndarray]:
         with torch.no_grad():
             model.value.copy_(torch.from_numpy(flat).view_as(model.value))
@@ -117,5 +126,10 @@ def minimise_flat(task: FilterTask, model: ProjectedMoments, iterations: int) ->
         model.project_gradient()
         return float(loss.detach()), model.value.grad.flatten().numpy().copy()
 
-    return minimize(function, model.start.flatten().numpy(), jac=True, method="L-BFGS-B",
-                    options={"maxcor": 500, "maxiter": iterations, "ftol": 0.0, "gtol": 1e-16})
+    return minimize(
+        function,
+        model.start.flatten().numpy(),
+        jac=True,
+        method="L-BFGS-B",
+        options={"maxcor": 500, "maxiter": iterations, "ftol": 0.0, "gtol": 1e-16},
+    )

@@ -21,8 +21,16 @@ from contdepth.pde.pdenet1.pdenet import PDENet
 from contdepth.pde.simulate.catalogue import variable_a, variable_b
 from contdepth.seeds import derive
 
-__all__ = ["LinearFit", "by_hand", "fit_linear", "follow", "low_pass_noise", "step_coefficients",
-           "training_pairs", "true_coefficients"]
+__all__ = [
+    "LinearFit",
+    "by_hand",
+    "fit_linear",
+    "follow",
+    "low_pass_noise",
+    "step_coefficients",
+    "training_pairs",
+    "true_coefficients",
+]
 
 SIDE = 2 * math.pi
 DIFFUSION = (0.2, 0.3)
@@ -77,8 +85,17 @@ def follow(starts: Tensor, steps: int, dt: float = 0.015) -> Tensor:
     return torch.stack(frames, 1)
 
 
-def training_pairs(seed: int, blocks: Sequence[int], *, batch: int = 24, fresh: bool = True, grid: int = 50,
-                   dt: float = 0.015, noise: float = 0.015, cutoffs: Sequence[int] = (4, 7)) -> Trajectories:
+def training_pairs(
+    seed: int,
+    blocks: Sequence[int],
+    *,
+    batch: int = 24,
+    fresh: bool = True,
+    grid: int = 50,
+    dt: float = 0.015,
+    noise: float = 0.015,
+    cutoffs: Sequence[int] = (4, 7),
+) -> Trajectories:
     """``batch`` fresh pairs of frames for each number of blocks: the start and the state so many steps later.
 
     A pair is a trajectory whose other frames are missing. ``noise``: standard deviation of the noise of each
@@ -103,8 +120,14 @@ def training_pairs(seed: int, blocks: Sequence[int], *, batch: int = 24, fresh: 
     return Trajectories(values, dt, spacing, ("u",), present)
 
 
-def fit_linear(seed: int, data: Mapping[str, Any], options: Mapping[str, Any], test: int = 24, horizon: int = 80,
-               test_seed: int = 1000) -> LinearFit:
+def fit_linear(
+    seed: int,
+    data: Mapping[str, Any],
+    options: Mapping[str, Any],
+    test: int = 24,
+    horizon: int = 80,
+    test_seed: int = 1000,
+) -> LinearFit:
     """Train on ``training_pairs(seed, ...)``; judge each stage on ``test`` unseen trajectories without noise.
 
     ``options`` are those of ``PDENet``; ``data`` those of ``training_pairs`` except the blocks. The test set is
@@ -113,13 +136,16 @@ def fit_linear(seed: int, data: Mapping[str, Any], options: Mapping[str, Any], t
     pairs = training_pairs(seed, options["blocks"], **data)
     model = PDENet(seed=seed, **options).fit(pairs)
     truth = follow(low_pass_noise(test, pairs.grid[0], test_seed, data.get("cutoffs", (4, 7))), horizon, pairs.dt)
-    errors = [prediction_error(model.at(stage).rollout(truth[:, 0], horizon), truth).numpy()
-              for stage in range(len(model.states_))]
+    errors = [
+        prediction_error(model.at(stage).rollout(truth[:, 0], horizon), truth).numpy()
+        for stage in range(len(model.states_))
+    ]
     return LinearFit(model, np.stack(errors))
 
 
-def by_hand(coefficients: Mapping[tuple[int, int], np.ndarray], grid: int, mesh: int = 20, size: int = 7,
-            dt: float = 0.015) -> PDENetBlock:
+def by_hand(
+    coefficients: Mapping[tuple[int, int], np.ndarray], grid: int, mesh: int = 20, size: int = 7, dt: float = 0.015
+) -> PDENetBlock:
     """A block with finite differences and given coefficients at the 2 ``mesh`` nodes of each axis."""
     block = PDENetBlock((grid, grid), (SIDE / grid, SIDE / grid), dt, size=size, mesh=mesh)
     with torch.no_grad():
@@ -173,8 +199,12 @@ def _flow(grid: int, dt: float) -> tuple[Tensor, Tensor]:
     f = torch.cat([constant, wave * (k * x).cos(), wave * (k * x).sin()])
     f1 = torch.cat([none, -wave * k * (k * x).sin(), wave * k * (k * x).cos()])
     f2 = torch.cat([none, -wave * k**2 * (k * x).cos(), -wave * k**2 * (k * x).sin()])
-    parts = {(1, 0): torch.kron(f1, f), (0, 1): torch.kron(f, f1),
-             (2, 0): torch.kron(f2, f), (0, 2): torch.kron(f, f2)}
+    parts = {
+        (1, 0): torch.kron(f1, f),
+        (0, 1): torch.kron(f, f1),
+        (2, 0): torch.kron(f2, f),
+        (0, 2): torch.kron(f, f2),
+    }
     coefficients, modes = true_coefficients(grid), torch.kron(f, f)
     rate = sum(torch.from_numpy(coefficients[alpha]).reshape(-1) * part for alpha, part in parts.items())
     return modes, torch.linalg.matrix_exp(dt * (rate @ modes.T))

@@ -52,18 +52,22 @@ def soliton(points: int, times: Sequence[float], length: float = 40.0, speed: fl
     return wave[None, :, None]
 
 
-def upwind_errors(order: int, grids: Sequence[int], *, time: float = 0.2,
-                  max_step: float = 1 / 400) -> list[float]:
+def upwind_errors(
+    order: int, grids: Sequence[int], *, time: float = 0.2, max_step: float = 1 / 400
+) -> list[float]:
     """Distances of the upwind generator of ``order`` on ``grids`` (multiples of 16) to the spectral solution.
 
     Smooth initial data of frequency 1 whose velocity has no zeros at its extrema; viscosity 0.05.
     """
+
     def first(n: int) -> torch.Tensor:
         return random_fourier(1, n, fields=2, frequency=1, amplitude=1.0, mean=1.0, seed=8)
 
     exact = solve(burgers2d(0.05), first(64), [0.0, time], grid=16)[:, 1:]
-    runs = (burgers2d_upwind(first(n), 1, time, viscosity=0.05, grid=16, order=order, max_step=max_step)[:, 1:]
-            for n in grids)
+    runs = (
+        burgers2d_upwind(first(n), 1, time, viscosity=0.05, grid=16, order=order, max_step=max_step)[:, 1:]
+        for n in grids
+    )
     return [float(distance(run, exact)) for run in runs]
 
 
@@ -77,8 +81,9 @@ def heun_errors(steps: Sequence[int], *, time: float = 0.4) -> list[float]:
     return [float(distance(run(m), run(2 * m))) for m in steps]
 
 
-def etdrk4_errors(steps: Sequence[int], *, equation: Equation | None = None, points: int = 32,
-                  time: float = 0.5) -> list[float]:
+def etdrk4_errors(
+    steps: Sequence[int], *, equation: Equation | None = None, points: int = 32, time: float = 0.5
+) -> list[float]:
     """Errors of ETDRK4 with equal steps against eight times the finest number, for 1-D Burgers by default."""
     equation = burgers1d(0.1, 2 * math.pi) if equation is None else equation
     rhs = SpectralRHS(equation, (points,))

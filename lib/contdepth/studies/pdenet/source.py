@@ -15,8 +15,22 @@ from contdepth.pde.fields.trajectories import Trajectories
 from contdepth.pde.pdenet1.block import PDENetBlock
 from contdepth.pde.pdenet1.pdenet import PDENet
 
-__all__ = ["DIFFUSION", "DT", "Visited", "amplification", "diffusion_error", "other_terms", "prediction_error",
-           "relative_error", "source", "source_errors", "step_source", "textbook_block", "train", "visited"]
+__all__ = [
+    "DIFFUSION",
+    "DT",
+    "Visited",
+    "amplification",
+    "diffusion_error",
+    "other_terms",
+    "prediction_error",
+    "relative_error",
+    "source",
+    "source_errors",
+    "step_source",
+    "textbook_block",
+    "train",
+    "visited",
+]
 
 DIFFUSION = 0.3
 """The true coefficient of u_xx and of u_yy."""
@@ -89,8 +103,10 @@ def relative_error(found: object, truth: object, weights: object = 1.0) -> float
 def source_errors(model: PDENet, seen: Visited) -> tuple[float, float]:
     """Relative errors of the source of a fitted model: (on the visited range, on the central range)."""
     centre = seen.central()
-    return (relative_error(model.source(seen.centres), source(seen.centres), seen.weights),
-            relative_error(model.source(centre), source(centre)))
+    return (
+        relative_error(model.source(seen.centres), source(seen.centres), seen.weights),
+        relative_error(model.source(centre), source(centre)),
+    )
 
 
 def diffusion_error(model: PDENet) -> float:
@@ -113,8 +129,9 @@ def train(data: torch.Tensor, seed: int, options: Mapping[str, Any]) -> PDENet:
     arguments of ``PDENet``; ``seed`` draws the pairs of frames.
     """
     spacing = 2 * math.pi / checks.floating("data", data, ndim=5).shape[-1]
-    model = PDENet(order=2, coefficients="constant", source={"cells": 20, "range": 15.0, "degree": 4}, seed=seed,
-                   **options)
+    model = PDENet(
+        order=2, coefficients="constant", source={"cells": 20, "range": 15.0, "degree": 4}, seed=seed, **options
+    )
     return model.fit(Trajectories(data, DT, (spacing, spacing)))
 
 
@@ -132,8 +149,9 @@ def prediction_error(model: PDENet, test: torch.Tensor) -> np.ndarray:
 def textbook_block(grid: int, size: int) -> PDENetBlock:
     """The true diffusion as a block: forward Euler with frozen size x size filters on ``grid`` points an axis."""
     spacing = 2 * math.pi / checks.integer("grid", grid, at_least=size)
-    block = PDENetBlock((grid, grid), (spacing, spacing), DT, order=2, size=size, coefficients="constant",
-                        average="identity")
+    block = PDENetBlock(
+        (grid, grid), (spacing, spacing), DT, order=2, size=size, coefficients="constant", average="identity"
+    )
     with torch.no_grad():
         for alpha in ((2, 0), (0, 2)):
             block.values[block.alphas.index(alpha)] = DIFFUSION

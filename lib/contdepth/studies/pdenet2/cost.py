@@ -24,8 +24,9 @@ BURGERS = {"samples": 28, "grid": 32, "blocks": 2, "size": 5}
 """Sizes of the paper's Burgers setting (official code); the number of blocks is that of an early stage."""
 
 
-def closures(samples: int, grid: int, blocks: int, size: int = 5, scheme: str = "euler",
-             upwind: bool = True) -> dict[str, Closure]:
+def closures(
+    samples: int, grid: int, blocks: int, size: int = 5, scheme: str = "euler", upwind: bool = True
+) -> dict[str, Closure]:
     """The two closures "ours" and "plain": each call returns the loss and its gradient as one flat vector.
 
     "ours" is ``objective`` with parameters that stay in torch. "plain" is ``plain_objective``, which works in the
@@ -65,8 +66,10 @@ def closures(samples: int, grid: int, blocks: int, size: int = 5, scheme: str = 
 def disagreement(sides: Mapping[str, Closure]) -> tuple[float, float]:
     """Relative difference of "ours" from "plain": of the losses, and of the gradients in the maximum norm."""
     (value, gradient), (wanted, wanted_gradient) = sides["ours"](), sides["plain"]()
-    return (abs(value - wanted) / abs(wanted),
-            float(np.abs(gradient - wanted_gradient).max() / np.abs(wanted_gradient).max()))
+    return (
+        abs(value - wanted) / abs(wanted),
+        float(np.abs(gradient - wanted_gradient).max() / np.abs(wanted_gradient).max()),
+    )
 
 
 def measure(sides: Mapping[str, Closure], repeats: int) -> dict[str, float]:
@@ -85,8 +88,7 @@ def measure(sides: Mapping[str, Closure], repeats: int) -> dict[str, float]:
     return {name: statistics.median(values) for name, values in times.items()}
 
 
-def scaling(axis: str, values: Sequence[int], repeats: int,
-            side: str = "ours") -> tuple[list[float], list[float]]:
+def scaling(axis: str, values: Sequence[int], repeats: int, side: str = "ours") -> tuple[list[float], list[float]]:
     """Work and CPU seconds of one closure as one size of ``BURGERS`` takes each of ``values``.
 
     Work is the count of multiplications by one simple rule: proportional to samples and blocks, and to the square
@@ -94,6 +96,6 @@ def scaling(axis: str, values: Sequence[int], repeats: int,
     """
     checks.one_of("axis", axis, tuple(BURGERS))
     power = 2 if axis in ("grid", "size") else 1
-    work = [(value / BURGERS[axis])**power for value in values]
+    work = [(value / BURGERS[axis]) ** power for value in values]
     sides = ({side: closures(**(BURGERS | {axis: value}))[side]} for value in values)
     return work, [measure(each, repeats)[side] for each in sides]

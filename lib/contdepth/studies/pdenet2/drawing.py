@@ -16,7 +16,11 @@ __all__ = ["draw_terms"]
 
 
 def draw_terms(
-    ax: Axes, found: Mapping[str, object], truth: object = None, *, field: str = "u",
+    ax: Axes,
+    found: Mapping[str, object],
+    truth: object = None,
+    *,
+    field: str = "u",
     intervals: Mapping[str, Mapping[str, Mapping[str, tuple[float, float]]]] | None = None,
     terms: Sequence[object] | None = None,
 ) -> None:
@@ -61,8 +65,15 @@ def draw_terms(
             ranges = {monomial(t): limits for t, limits in intervals[label][field].items()}
             ends = np.array([ranges.get(term, (0.0, 0.0)) for term in main]) / scale[:, None]
             bars = np.abs(np.sort(ends, 1).T - centre)
-        ax.errorbar(place, centre, yerr=bars, fmt=MARKERS[index % len(MARKERS)], capsize=3, label=label,
-                    color=COLOURS[index % len(COLOURS)])
+        ax.errorbar(
+            place,
+            centre,
+            yerr=bars,
+            fmt=MARKERS[index % len(MARKERS)],
+            capsize=3,
+            label=label,
+            color=COLOURS[index % len(COLOURS)],
+        )
     if truth is None and sizes and max(sizes) > 30 * min(sizes):
         ax.set_yscale("symlog", linthresh=max(min(sizes), 1e-4 * max(sizes)))
     ax.axhline(0.0 if truth is None else 1.0, color="#5a5a5a", linewidth=1, zorder=0)

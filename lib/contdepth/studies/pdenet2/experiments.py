@@ -22,9 +22,15 @@ BURGERS = {
 }
 """Burgers' equations of PDE-Net 2.0, field → {term: coefficient}."""
 
-PAPER: dict[str, Any] = {"relative": False, "sparsity": 0.005, "moment_penalty": 0.001, "normalise": False,
-                         "start": "one-sided"}
+PAPER: dict[str, Any] = {
+    "relative": False,
+    "sparsity": 0.005,
+    "moment_penalty": 0.001,
+    "normalise": False,
+    "start": "one-sided",
+}
 """The official code's loss (squared errors over δt², its two factors), scaling and first filters."""
+
 
 def train(values: Tensor, seed: int, options: Mapping[str, Any], dt: float = 0.01) -> PDENet2:
     """Train a PDE-Net 2.0 on frames (N, T, F, n, n) of the periodic square of side 2π, weights from ``seed``.
@@ -36,8 +42,9 @@ def train(values: Tensor, seed: int, options: Mapping[str, Any], dt: float = 0.0
     return PDENet2(seed=seed, **options).fit(Trajectories(values, dt, (spacing, spacing)))
 
 
-def errors(model: PDENet2, truth: Mapping[str, Mapping[str, float]],
-           main: Sequence[str] = ()) -> tuple[float, float]:
+def errors(
+    model: PDENet2, truth: Mapping[str, Mapping[str, float]], main: Sequence[str] = ()
+) -> tuple[float, float]:
     """(largest relative error of the true terms, largest coefficient of any other term) of the read-out.
 
     With ``main`` only the true terms whose names are in it count for the first number.

@@ -26,7 +26,7 @@ def plain_symnet(net: SymNet, inputs: Tensor, output: int) -> Tensor:
     weight, bias, product = net.weight[output], net.bias[output], net.product[output]
 
     def affine(row: int) -> Tensor:
-        return values @ torch.cat([weight[row], product[row, :row // 2]]) + bias[row]
+        return values @ torch.cat([weight[row], product[row, : row // 2]]) + bias[row]
 
     for layer in range(net.hidden):
         values = torch.cat([values, (affine(2 * layer) * affine(2 * layer + 1)).unsqueeze(-1)], -1)
@@ -40,24 +40,34 @@ def plain_rhs(block: PDENet2Block, u: Tensor) -> Tensor:
     width = kernels.shape[-1] // 2
 
     def apply(kernel: Tensor, field: int) -> Tensor:
-        padded = nn.functional.pad(u[:, field:field + 1], (width,) * (2 * dim), mode="circular")
+        padded = nn.functional.pad(u[:, field : field + 1], (width,) * (2 * dim), mode="circular")
         return CONVOLUTIONS[dim](padded, kernel[None, None])[:, 0]
 
     def inputs(first: dict[tuple[int, int], Tensor]) -> Tensor:
-        return torch.stack([first[f, k] if (f, k) in first else apply(kernels[k], f)
-                            for f in range(block.fields) for k in range(len(block.alphas))], -1)
+        return torch.stack(
+            [
+                first[f, k] if (f, k) in first else apply(kernels[k], f)
+                for f in range(block.fields)
+                for k in range(len(block.alphas))
+            ],
+            -1,
+        )
 
     first: dict[tuple[int, int], Tensor] = {}
     if block.upwind:
-        pairs = {(f, k): (apply(kernels[k], f), apply(-kernels[k].flip(tuple(range(dim))), f))
-                 for f in range(block.fields) for k in block.first}
+        pairs = {
+            (f, k): (apply(kernels[k], f), apply(-kernels[k].flip(tuple(range(dim))), f))
+            for f in range(block.fields)
+            for k in block.first
+        }
         central = {key: ((a + b) / 2).detach().requires_grad_() for key, (a, b) in pairs.items()}
         with torch.enable_grad():
             x = inputs(central)
             for f in range(block.fields):
                 own = [(f, k) for k in block.first]
-                slopes = torch.autograd.grad(plain_symnet(block.symnet, x, f).sum(), [central[key] for key in own],
-                                             retain_graph=True)
+                slopes = torch.autograd.grad(
+                    plain_symnet(block.symnet, x, f).sum(), [central[key] for key in own], retain_graph=True
+                )
                 for key, slope in zip(own, slopes, strict=True):
                     a, b = pairs[key]
                     first[key] = torch.where(slope > 0, a, torch.where(slope < 0, b, (a + b) / 2))
@@ -65,9 +75,17 @@ def plain_rhs(block: PDENet2Block, u: Tensor) -> Tensor:
     return torch.stack([plain_symnet(block.symnet, x, f) for f in range(block.fields)], 1)
 
 
-def plain_objective(block: PDENet2Block, start: Tensor, target: Tensor, weight: Tensor, *,
-                    sparsity: float = 0.0, moments: float = 0.0) -> Tensor:
+def plain_objective(
+    block: PDENet2Block,
+    start: Tensor,
+    target: Tensor,
+    weight: Tensor,
+    *,
+    sparsity: float = 0.0,
+    moments: float = 0.0,
+) -> Tensor:
     """The loss of ``contdepth.pde.pdenet2.pdenet2.objective`` for data without gaps; same arguments."""
+
     def huber(values: Tensor, threshold: float) -> Tensor:
         size = values.abs()
         small = (size < threshold).to(size.dtype)
@@ -90,14 +108,16 @@ def plain_objective(block: PDENet2Block, start: Tensor, target: Tensor, weight: 
     return total
 
 
-def flat_function(loss: Callable[[], Tensor], parameters: list[nn.Parameter]
-                  ) -> Callable[[np.ndarray], tuple[float, np.ndarray]]:
+def flat_function(
+    loss: Callable[[], Tensor], parameters: list[nn.Parameter]
+) -> Callable[[np.ndarray], tuple[float, np.ndarray]]:
     """``loss`` and its gradient as a function of one flat NumPy vector, as SciPy's optimisers want it."""
+
     def function(vector: np.ndarray) -> tuple[float, np.ndarray]:
         at = 0
         with torch.no_grad():
             for p in parameters:
-                p.copy_(torch.from_numpy(vector[at:at + p.numel()].copy()).view_as(p))
+                p.copy_(torch.from_numpy(vector[at : at + p.numel()].copy()).view_as(p))
                 at += p.numel()
         for p in parameters:
             p.grad = None

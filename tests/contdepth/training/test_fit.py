@@ -94,7 +94,7 @@ def test_a_killed_process_resumes_to_the_same_bits(tmp_path: Path) -> None:
         import os, signal, sys, torch
         torch.set_num_threads(1)
         sys.path.insert(0, {str(Path(__file__).parent)!r})
-        import test_training_fit as t
+        import test_fit as t
         def die(step, loss):
             if step == {stop}:
                 os.kill(os.getpid(), signal.SIGKILL)

@@ -5,11 +5,13 @@ from __future__ import annotations
 import math
 from collections.abc import Collection
 from numbers import Integral, Real
-from typing import NoReturn
+from typing import NoReturn, TypeVar
 
 import torch
 
 __all__ = ["fail", "finite", "floating", "integer", "one_of", "real", "same_shape", "tensor"]
+
+Choice = TypeVar("Choice")
 
 
 def fail(
@@ -60,7 +62,7 @@ def integer(
     return int(value)
 
 
-def one_of(argument: str, value: object, options: Collection[object], hint: str = "") -> object:
+def one_of(argument: str, value: Choice, options: Collection[object], hint: str = "") -> Choice:
     """Return ``value`` if it is among ``options``; raise ``ValueError`` listing them otherwise."""
     if value not in options:
         fail(argument, "one of " + ", ".join(repr(o) for o in options), repr(value), hint)

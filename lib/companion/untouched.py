@@ -85,7 +85,13 @@ class _Look:
         self.tree, self.codes = self.sources.of(str(Path(module.__file__).resolve()))
         bound, own = _bound(self.tree)
         yield from self._names(self.tree.body, vars(module), "", skip=own)
-        yield from self._imports(vars(module), own)
+        yield from self._imports(self.tree, vars(module), own)
+        stub = Path(module.__file__).with_suffix(".pyi")
+        if stub.is_file():  # lists names that a package gets when they are first asked for
+            lazy = ast.parse(stub.read_bytes())
+            names = _bound(lazy)[0]
+            yield from self._imports(lazy, vars(module), names.difference(vars(module)))
+            bound |= names
         for name, value in list(vars(module).items()):
             inner = isinstance(value, types.ModuleType) and value.__name__ == f"{self.name}.{name}"
             if name not in bound and not inner and not _dunder(name):
@@ -174,9 +180,9 @@ class _Look:
             live = live.value if isinstance(live, enum.Enum) else live
         return _plain(live) == _plain(value)
 
-    def _imports(self, space: Mapping[str, Any], skip: set[str]) -> Iterator[str]:
-        """Yield the names that imports at the module's own level bind, and that stand for something else now."""
-        for node in self.tree.body:
+    def _imports(self, tree: ast.Module, space: Mapping[str, Any], skip: set[str]) -> Iterator[str]:
+        """Yield the names that imports at a file's own level bind, and that stand for something else now."""
+        for node in tree.body:
             for alias in getattr(node, "names", ()) if isinstance(node, (ast.Import, ast.ImportFrom)) else ():
                 name = alias.asname or alias.name.partition(".")[0]
                 if name in skip or alias.name == "*" or getattr(node, "module", "") == "__future__":

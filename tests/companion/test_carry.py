@@ -12,18 +12,18 @@ import toy_book
 from once import made_once
 from toy_book import edit
 
+from companion.book.pages import find_page
 from companion.cli import main
 from companion.errors import RunError
-from companion.fingerprint import fingerprint
+from companion.evidence.record import load_record, load_records
 from companion.freshness.carry import carry
 from companion.freshness.changes import Changes
+from companion.freshness.fingerprint import fingerprint
 from companion.freshness.sidecar import applies, load_sidecar, read_sidecar
+from companion.freshness.staleness import findings
 from companion.freshness.stored import Stored
-from companion.pages import find_page
-from companion.record import load_record, load_records
-from companion.scorecard import claim_rows
-from companion.staleness import findings
-from companion.variations import load_variations, results_of
+from companion.report.scorecard import claim_rows
+from companion.run.variations import load_variations, results_of
 
 HELPERS = '''"""Helpers."""
 import multiprocessing

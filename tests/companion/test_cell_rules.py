@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 from toy_book import edit
 
-from companion.cell_rules import cell_breaches
+from companion.book.cell_rules import cell_breaches
 from companion.cli import main
 
 ROOT = Path(__file__).parents[2]
@@ -75,8 +75,8 @@ FORBIDDEN = {
     "def cheat():\n    global note\n    note = print": "gives the name note to something else",
     "from numpy import mean as check": "gives the name check to something else",
     "for begin in (): pass": "gives the name begin to something else",
-    "from companion.session import _show": "imports _show from companion.session",
-    "import companion.session": "imports companion.session",
+    "from companion.run.session import _show": "imports _show from companion.run.session",
+    "import companion.run.session": "imports companion.run.session",
     "get_ipython().run_cell('1')": "uses get_ipython, which can run any code",
     "%run other.py": "uses get_ipython",
     "!pip install contdepth": "uses get_ipython",
@@ -135,8 +135,8 @@ def test_check_ledger_lists_such_a_page(toy, capsys):
 
 
 def test_no_page_of_this_book_does_such_a_thing():
-    from companion.cell_rules import breaches
-    from companion.pages import load_pages
+    from companion.book.cell_rules import breaches
+    from companion.book.pages import load_pages
 
     pages = load_pages(ROOT)
     assert len(pages) > 30 and [line for page in pages for line in breaches(page)] == []

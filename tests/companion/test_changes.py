@@ -8,8 +8,8 @@ import pytest
 import toy_book
 from toy_book import edit
 
+from companion.book.pages import find_page
 from companion.freshness.changes import changes
-from companion.pages import find_page
 
 HELPERS = '''import math
 

@@ -7,14 +7,14 @@ from pathlib import Path
 import pytest
 from toy_book import edit
 
+from companion.book.ledger import load_ledger
+from companion.book.pages import find_page
 from companion.cli import main
 from companion.errors import RunError
-from companion.evidence import differences, notebook_problems, problems
-from companion.fingerprint import stale
-from companion.ledger import load_ledger
-from companion.pages import find_page
-from companion.record import load_record, load_records, sha256
-from companion.scorecard import claim_rows
+from companion.evidence.record import load_record, load_records, sha256
+from companion.evidence.soundness import differences, notebook_problems, problems
+from companion.freshness.fingerprint import stale
+from companion.report.scorecard import claim_rows
 
 NOTEBOOK = "results/smoke/toy/euler.ipynb"
 ACCEPTED = "reason: coarse steps, accepted: reproduced"

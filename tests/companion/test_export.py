@@ -12,10 +12,11 @@ import pytest
 from jsonschema import Draft202012Validator, FormatChecker
 from sphinx_toy import edit, write_book
 
-from companion import export, text
+from companion import documents, text
+from companion.book.ledger import load_ledgers
 from companion.cli import main
-from companion.ledger import load_ledgers
-from companion.scorecard import counts
+from companion.report import export
+from companion.report.scorecard import counts
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 
@@ -167,7 +168,7 @@ def test_every_field_is_described() -> None:
             found += inner + bare(value, f"{where}.{key}") + bare(value.get("items", {}), f"{where}.{key}[]")
         return found
 
-    schema = export.schema()
+    schema = documents.schema("export")
     assert bare(schema, "") == []
     assert [name for key, item in schema["$defs"].items() for name in bare(item, key)] == []
 
@@ -178,7 +179,7 @@ def test_the_real_book_fits_the_schema(tmp_path: Path) -> None:
     data = json.loads((tmp_path / "claims.json").read_text("utf-8"))
     found = [claim["id"] for chapter in data["chapters"] for claim in chapter["claims"]]
     assert found == [claim.id for ledger in load_ledgers(REPOSITORY) for claim in ledger.claims]
-    from companion.scorecard import claim_rows
+    from companion.report.scorecard import claim_rows
 
     verdicts = [claim["verdict"] for chapter in data["chapters"] for claim in chapter["claims"]]
     assert {v: verdicts.count(v) for v in set(verdicts)} == {

@@ -5,9 +5,9 @@ import json
 import pytest
 from toy_book import edit
 
-from companion.fingerprint import fingerprint, stale
-from companion.pages import find_page
-from companion.record import load_record
+from companion.book.pages import find_page
+from companion.evidence.record import load_record
+from companion.freshness.fingerprint import fingerprint, stale
 
 EULER = "lib/contdepth/schemes/euler.py"
 

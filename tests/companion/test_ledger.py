@@ -4,10 +4,10 @@ import pytest
 import toy_book
 from toy_book import edit
 
+from companion.book.ledger import load_ledger
+from companion.book.pages import load_runs
 from companion.cli import main
 from companion.errors import DocumentError
-from companion.ledger import load_ledger
-from companion.pages import load_runs
 
 LEDGER = "book/toy/claims.yml"
 RUNS = "book/toy/runs.yml"

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 from mutants import ROOT, executed_lines, mutants, try_mutants
 
-from companion.pages import find_page
+from companion.book.pages import find_page
 
 
 def test_mutants_change_what_they_say(tmp_path: Path) -> None:

@@ -6,13 +6,13 @@ from dataclasses import replace
 import pytest
 from toy_book import edit
 
+from companion.book.ledger import load_ledger
 from companion.cli import main
 from companion.errors import DocumentError
-from companion.evidence import problems
-from companion.judging import assess
-from companion.ledger import load_ledger
-from companion.record import Record, load_record, sha256
-from companion.rerun.machines import Allowance, Allowances, load_allowances, same_machine
+from companion.evidence.judging import assess
+from companion.evidence.machines import Allowance, Allowances, load_allowances, same_machine
+from companion.evidence.record import Record, load_record, sha256
+from companion.evidence.soundness import problems
 from companion.rerun.numbers import number_findings, turned, verdict_findings
 
 

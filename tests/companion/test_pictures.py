@@ -7,7 +7,7 @@ import io
 import numpy as np
 from PIL import Image
 
-from companion.sphinxext.pictures import lighter
+from companion.sphinxext.pages.pictures import lighter
 
 
 def png(pixels: np.ndarray) -> bytes:

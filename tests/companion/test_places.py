@@ -9,14 +9,14 @@ import pytest
 from sphinx_toy import check
 from toy_book import edit, register
 
+from companion.book.ledger import load_ledger
+from companion.book.pages import find_page
 from companion.cli import main
 from companion.errors import RunError
-from companion.evidence import flaws
-from companion.fingerprint import fingerprint
-from companion.ledger import load_ledger
-from companion.pages import find_page
-from companion.record import Record, extract, load_record, seeds_of, sha256
-from companion.staleness import findings
+from companion.evidence.record import Record, extract, load_record, seeds_of, sha256
+from companion.evidence.soundness import flaws
+from companion.freshness.fingerprint import fingerprint
+from companion.freshness.staleness import findings
 
 PLACE = "results/smoke/toy/{}.{}"
 PAIRED = {"values": [1.0, 1.1, 1.2], "baseline": [2.0, 2.1, 2.3], "seeds": [0, 1, 2]}

@@ -12,16 +12,16 @@ import pytest
 import toy_book
 from toy_book import edit
 
+from companion.book.ledger import Cell, Claim, Departure, Expectation, Reported, Source, Table, load_ledger
+from companion.book.pages import load_pages
 from companion.cli import main
 from companion.errors import CompanionError
-from companion.ledger import Cell, Claim, Departure, Expectation, Reported, Source, Table, load_ledger
-from companion.pages import load_pages
-from companion.register import Line, append, pending, read
-from companion.register_entries import entries, hash_of
-from companion.register_history import lost_lines, unknown_history
+from companion.evidence.verdict import Region
+from companion.register.entries import entries, hash_of
+from companion.register.history import lost_lines, unknown_history
+from companion.register.lines import Line, append, pending, read
 from companion.root import register_path
-from companion.sphinxext.register_changes import length, table
-from companion.verdict import Region
+from companion.sphinxext.claims.register_changes import length, table
 
 ROOT = Path(__file__).parents[2]
 LEDGER, RUNS, REGISTER = "book/toy/claims.yml", "book/toy/runs.yml", "book/register.tsv"

@@ -14,11 +14,11 @@ import pytest
 import toy_book
 from toy_book import edit
 
+from companion.book.ledger import load_ledger
+from companion.book.pages import find_page
 from companion.cli import main
-from companion.evidence import problems
-from companion.ledger import load_ledger
-from companion.pages import find_page
-from companion.record import load_record, read_record, sha256
+from companion.evidence.record import load_record, read_record, sha256
+from companion.evidence.soundness import problems
 from companion.rerun.cells import pair_cells
 from companion.rerun.figures import figure_difference
 from companion.rerun.printed import apart, skeleton
@@ -337,7 +337,7 @@ def test_every_sanitising_pair_is_read():
     """nbval drops a pair silently where the replacement is empty; ours all have one, and all compile."""
     from nbval.plugin import get_sanitize_patterns
 
-    from companion.notebook_text import read_patterns
+    from companion.evidence.notebook_text import read_patterns
 
     text = SANITIZE.read_text(encoding="utf-8")
     pairs = get_sanitize_patterns(text)

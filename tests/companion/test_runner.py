@@ -16,16 +16,16 @@ import psutil
 import pytest
 from toy_book import edit
 
+from companion.book.ledger import load_ledger
+from companion.book.pages import find_page
+from companion.book.parameters import merge, parse_value, read_defaults
 from companion.cli import main
 from companion.errors import PageError
-from companion.evidence import problems
-from companion.ledger import load_ledger
-from companion.pages import find_page
-from companion.parameters import merge, parse_value, read_defaults
-from companion.progress import Progress
-from companion.record import load_record, sha256
-from companion.rejudging import judged
-from companion.runner import plan
+from companion.evidence.record import load_record, sha256
+from companion.evidence.rejudging import judged
+from companion.evidence.soundness import problems
+from companion.run.progress import Progress
+from companion.run.runner import plan
 
 PAGE = "book/toy/euler.md"
 
@@ -200,7 +200,7 @@ def start_sleeping(root: Path) -> tuple[subprocess.Popen, psutil.Process]:
     while not mark.exists() and time.monotonic() < deadline:
         time.sleep(0.1)
     assert mark.exists()
-    worker = next(p for p in psutil.Process(command.pid).children() if "companion.worker" in p.cmdline())
+    worker = next(p for p in psutil.Process(command.pid).children() if "companion.run.worker" in p.cmdline())
     return command, worker
 
 
@@ -338,7 +338,7 @@ def test_progress_off_and_on_a_terminal():
 
 
 def test_processors_are_shared(toy, monkeypatch):
-    from companion import runner
+    from companion.run import runner
 
     seen = []
     monkeypatch.delenv("OMP_NUM_THREADS", raising=False)

@@ -8,9 +8,10 @@ from types import SimpleNamespace
 import pytest
 from toy_book import edit
 
-from companion import begin, check, note, session
+from companion import begin, check, note
 from companion.errors import CheckError, CompanionError, DocumentError, PageError
-from companion.record import extract
+from companion.evidence.record import extract
+from companion.run import session
 
 
 @pytest.fixture
@@ -168,8 +169,8 @@ def test_import_is_light():
 
 def test_nothing_of_companion_imports_torch(toy):
     code = (
-        "import sys, companion.cli as c, companion.worker, companion.runner, "
-        "companion.verify, companion.status\n"
+        "import sys, companion.cli as c, companion.run.worker, companion.run.runner, "
+        "companion.rerun.verify, companion.report.status\n"
         f"c.main(['check-ledger', '--root', {str(toy)!r}]); c.main(['scorecard', '--root', {str(toy)!r}])\n"
         "print([m for m in ('torch', 'contdepth') if m in sys.modules])"
     )

@@ -10,13 +10,13 @@ from pathlib import Path
 import pytest
 import toy_book
 
+from companion.book.pages import find_page
 from companion.cli import main
 from companion.errors import CompanionError
-from companion.fingerprint import fingerprint
+from companion.evidence.record import Record, read_record
 from companion.freshness import history
+from companion.freshness.fingerprint import fingerprint
 from companion.freshness.settle import unfounded, unsettled
-from companion.pages import find_page
-from companion.record import Record, read_record
 
 RECORD = "results/smoke/toy/euler.json"
 EULER = "lib/contdepth/schemes/euler.py"

@@ -13,8 +13,8 @@ from test_export import faults
 from test_sphinx_explorer import PAGE
 from test_sphinx_rerun import VARIATIONS
 
-from companion import export
-from companion.sphinxext import site
+from companion.report import export
+from companion.site import checks
 
 CHANGE = """\
 # Change one thing
@@ -140,6 +140,12 @@ def test_the_open_data_have_the_commit_of_a_settled_run_and_stale_clocks(tmp_pat
 
 
 def test_built_pages_are_clean(book: Path) -> None:
-    built = site.Site(book / "_build/html")
-    for check in (site.broken_links, site.outside_loads, site.heading_faults, site.double_ids, site.leftovers):
+    built = checks.Site(book / "_build/html")
+    for check in (
+        checks.broken_links,
+        checks.outside_loads,
+        checks.heading_faults,
+        checks.double_ids,
+        checks.leftovers,
+    ):
         assert check(built) == [], check.__name__

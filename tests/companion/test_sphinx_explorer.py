@@ -10,8 +10,8 @@ from pathlib import Path
 import pytest
 from sphinx_toy import build, edit, page_text, write_book
 
-from companion.export import FILES
-from companion.sphinxext import site
+from companion.report.export import FILES
+from companion.site import checks
 from companion.sphinxext.wording import slug
 
 PAGE = """\
@@ -160,14 +160,14 @@ def test_links_lead_to_check_run_and_stable_address(book: Path) -> None:
 
 
 def test_built_pages_are_clean_and_carry_the_data(book: Path) -> None:
-    built = site.Site(book / "_build/html")
+    built = checks.Site(book / "_build/html")
     for check in (
-        site.broken_links,
-        site.outside_loads,
-        site.heading_faults,
-        site.double_ids,
-        site.leftovers,
-        site.heavy_pages,
+        checks.broken_links,
+        checks.outside_loads,
+        checks.heading_faults,
+        checks.double_ids,
+        checks.leftovers,
+        checks.heavy_pages,
     ):
         assert check(built) == [], check.__name__
     page = built.pages["book/claims.html"]
@@ -176,7 +176,7 @@ def test_built_pages_are_clean_and_carry_the_data(book: Path) -> None:
 
 
 def test_only_that_page_loads_the_script(book: Path) -> None:
-    built = site.Site(book / "_build/html")
+    built = checks.Site(book / "_build/html")
     loading = [name for name, page in built.pages.items() if any("explorer.js" in load for load in page.loads)]
     assert loading == ["book/claims.html"]
     assert not any("mystnb" in load for load in built.pages["book/claims.html"].loads)

@@ -15,12 +15,12 @@ from docutils import nodes
 from docutils.utils import new_document
 from sphinx_toy import PAGES, PIXEL, build, edit, page_text, write_book, write_run
 
-from companion.sphinxext import site
-from companion.sphinxext.audit import page_problems
-from companion.sphinxext.checks import drawn
-from companion.sphinxext.given import JoinTexts
-from companion.sphinxext.notebooks import executed
+from companion.site import checks
+from companion.sphinxext.claims.given import JoinTexts
 from companion.sphinxext.store import Store
+from companion.sphinxext.stored.audit import page_problems
+from companion.sphinxext.stored.checks import drawn
+from companion.sphinxext.stored.notebooks import executed
 
 CLAIMS, ORDERS = "book/toy/claims.yml", "book/toy/orders.md"
 
@@ -159,15 +159,15 @@ def test_departures_are_listed(book: Path) -> None:
 
 
 def test_built_pages_are_clean(book: Path) -> None:
-    built = site.Site(book / "_build/html")
+    built = checks.Site(book / "_build/html")
     for check in (
-        site.broken_links,
-        site.outside_loads,
-        site.image_faults,
-        site.heading_faults,
-        site.double_ids,
-        site.leftovers,
-        site.heavy_pages,
+        checks.broken_links,
+        checks.outside_loads,
+        checks.image_faults,
+        checks.heading_faults,
+        checks.double_ids,
+        checks.leftovers,
+        checks.heavy_pages,
     ):
         assert check(built) == [], check.__name__
 

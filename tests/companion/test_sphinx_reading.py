@@ -10,9 +10,9 @@ from docutils import nodes
 from sphinx_toy import PAGES, REPOSITORY, build, edit, page_text, write_book
 
 from companion.sphinxext.element import el
-from companion.sphinxext.reading import span
-from companion.sphinxext.reading_time import Length, measure
-from companion.sphinxext.uses import text_with_math
+from companion.sphinxext.reading.duration import Length, measure
+from companion.sphinxext.reading.path import span
+from companion.sphinxext.reading.uses import text_with_math
 
 READING = """\
 pages:

@@ -11,10 +11,10 @@ import pytest
 from sphinx_toy import VARIATIONS, build, edit, page_text, write_book, write_run
 
 from companion.errors import DocumentError
-from companion.sphinxext.cite import chapter_entry, entry_text
-from companion.sphinxext.plain import Plain
+from companion.run.variations import load_variations, results_of
+from companion.sphinxext.claims.cite import chapter_entry, entry_text
 from companion.sphinxext.store import Store
-from companion.variations import load_variations, results_of
+from companion.sphinxext.stored.plain import Plain
 
 SITE = "https://example.org/toy"
 PAGE = """\
@@ -71,7 +71,7 @@ def test_a_variation_shows_command_time_and_both_figures(book: Path) -> None:
 
 def test_the_variations_command_makes_that_run(book: Path) -> None:
     """The command line takes what the page shows: names, literals, and a page."""
-    from companion.parameters import parse_value
+    from companion.book.parameters import parse_value
 
     variation = load_variations(book)["finer"]
     name, value = re.search(r"-p '(\w+)=(.*?)'", variation.command).groups()

@@ -6,28 +6,28 @@ from pathlib import Path
 
 import pytest
 
-from companion.sphinxext import site
-from companion.sphinxext.icons import without_unused
+from companion.site import checks
+from companion.sphinxext.pages.icons import without_unused
 
 CLEAN = """<html><head><title>A page</title><link rel="stylesheet" href="look.css"></head><body>
 <article><h1 id="top">A page</h1><a href="#top">up</a> <a href="https://example.org">out</a>
 <img src="fig.png" alt="Two lines"></article><script>var a = "book/page.html";</script></body></html>"""
 ALL = (
-    site.broken_links,
-    site.outside_loads,
-    site.image_faults,
-    site.heading_faults,
-    site.double_ids,
-    site.leftovers,
-    site.heavy_pages,
+    checks.broken_links,
+    checks.outside_loads,
+    checks.image_faults,
+    checks.heading_faults,
+    checks.double_ids,
+    checks.leftovers,
+    checks.heavy_pages,
 )
 
 
-def written(folder: Path, html: str, css: str = "p { color: #123 }") -> site.Site:
+def written(folder: Path, html: str, css: str = "p { color: #123 }") -> checks.Site:
     (folder / "page.html").write_text(html, encoding="utf-8")
     (folder / "look.css").write_text(css, encoding="utf-8")
     (folder / "fig.png").write_bytes(b"\x89PNG")
-    return site.Site(folder)
+    return checks.Site(folder)
 
 
 def test_a_clean_page_has_no_fault(tmp_path: Path) -> None:
@@ -38,18 +38,18 @@ def test_a_clean_page_has_no_fault(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("check", "old", "new"),
     [
-        (site.broken_links, 'href="#top"', 'href="#bottom"'),
-        (site.broken_links, 'href="#top"', 'href="none.html"'),
-        (site.broken_links, 'src="fig.png"', 'src="gone.png"'),
-        (site.outside_loads, "<script>", '<script src="https://cdn.example.org/a.js">'),
-        (site.outside_loads, "<script>", '<script src="//cdn.example.org/a.js">'),
-        (site.outside_loads, 'href="look.css"', 'href="https://fonts.example.org/a.css"'),
-        (site.outside_loads, '"fig.png"', '"https://example.org/fig.png"'),
-        (site.outside_loads, "<article>", '<article><iframe src="https://example.org"></iframe>'),
-        (site.outside_loads, "<article>", '<article style="background: url(https://example.org/a.png)">'),
-        (site.outside_loads, '"book/page.html"', '"https://unpkg.com/thebe@0.9.0/lib/index.js"'),
+        (checks.broken_links, 'href="#top"', 'href="#bottom"'),
+        (checks.broken_links, 'href="#top"', 'href="none.html"'),
+        (checks.broken_links, 'src="fig.png"', 'src="gone.png"'),
+        (checks.outside_loads, "<script>", '<script src="https://cdn.example.org/a.js">'),
+        (checks.outside_loads, "<script>", '<script src="//cdn.example.org/a.js">'),
+        (checks.outside_loads, 'href="look.css"', 'href="https://fonts.example.org/a.css"'),
+        (checks.outside_loads, '"fig.png"', '"https://example.org/fig.png"'),
+        (checks.outside_loads, "<article>", '<article><iframe src="https://example.org"></iframe>'),
+        (checks.outside_loads, "<article>", '<article style="background: url(https://example.org/a.png)">'),
+        (checks.outside_loads, '"book/page.html"', '"https://unpkg.com/thebe@0.9.0/lib/index.js"'),
         *(
-            (site.outside_loads, "<article>", f"<article>{markup}")
+            (checks.outside_loads, "<article>", f"<article>{markup}")
             for markup in (
                 '<svg><image href="https://example.org/a.png"/></svg>',
                 '<svg><image xlink:href="//example.org/a.png"/></svg>',
@@ -65,15 +65,15 @@ def test_a_clean_page_has_no_fault(tmp_path: Path) -> None:
                 "<script>import ( 'https://example.org/a.js' )</script>",
             )
         ),
-        (site.image_faults, ' alt="Two lines"', ""),
-        (site.image_faults, "Two lines", ""),
-        (site.image_faults, "Two lines", "fig.png"),
-        (site.image_faults, "Two lines", "../../_images/fig.png"),
-        (site.heading_faults, "</article>", "<h1>Another</h1></article>"),
-        (site.heading_faults, '<h1 id="top">A page</h1>', '<p id="top">A page</p>'),
-        (site.heading_faults, "<title>A page</title>", ""),
-        (site.double_ids, "<article>", '<article id="top">'),
-        (site.leftovers, "</article>", "<pre>Traceback (most recent call last)</pre></article>"),
+        (checks.image_faults, ' alt="Two lines"', ""),
+        (checks.image_faults, "Two lines", ""),
+        (checks.image_faults, "Two lines", "fig.png"),
+        (checks.image_faults, "Two lines", "../../_images/fig.png"),
+        (checks.heading_faults, "</article>", "<h1>Another</h1></article>"),
+        (checks.heading_faults, '<h1 id="top">A page</h1>', '<p id="top">A page</p>'),
+        (checks.heading_faults, "<title>A page</title>", ""),
+        (checks.double_ids, "<article>", '<article id="top">'),
+        (checks.leftovers, "</article>", "<pre>Traceback (most recent call last)</pre></article>"),
     ],
 )
 def test_a_planted_fault_is_found(check, old: str, new: str, tmp_path: Path) -> None:
@@ -83,15 +83,15 @@ def test_a_planted_fault_is_found(check, old: str, new: str, tmp_path: Path) -> 
 
 @pytest.mark.parametrize("css", ["@import 'https://example.org/a.css';", "p { src: url('//example.org/a.woff') }"])
 def test_style_sheets_are_read_too(css: str, tmp_path: Path) -> None:
-    assert len(site.outside_loads(written(tmp_path, CLEAN, css))) == 1
+    assert len(checks.outside_loads(written(tmp_path, CLEAN, css))) == 1
 
 
 def test_weight_counts_what_a_page_loads_but_not_the_mathematics(tmp_path: Path) -> None:
     (tmp_path / "mathjax").mkdir()
     (tmp_path / "mathjax/tex.js").write_text("x" * 5000, encoding="utf-8")
     html = CLEAN.replace("<script>", '<script src="mathjax/tex.js"></script><script>')
-    assert site.heavy_pages(written(tmp_path, html), 2000) == []
-    assert len(site.heavy_pages(written(tmp_path, html, "x" * 3000), 2000)) == 1
+    assert checks.heavy_pages(written(tmp_path, html), 2000) == []
+    assert len(checks.heavy_pages(written(tmp_path, html, "x" * 3000), 2000)) == 1
 
 
 def test_icons_are_kept_by_name_and_alias() -> None:
@@ -109,9 +109,9 @@ def test_scripts_of_this_project_are_read_but_not_the_themes(tmp_path: Path) -> 
     for name in ("_static/own.js", "_static/mathjax/tex.js", "_static/scripts/theme.js"):
         (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
         (tmp_path / name).write_text("fetch('https://example.org/a.json'); import(`https://example.org/b.js`)")
-    assert site.outside_loads(built) == [
+    assert checks.outside_loads(built) == [
         "_static/own.js: a script loads https://example.org/a.json",
         "_static/own.js: a script loads https://example.org/b.js",
     ]
     (tmp_path / "_static/own.js").write_text("// see https://example.org\nfetch('a.json')")
-    assert site.outside_loads(built) == []
+    assert checks.outside_loads(built) == []

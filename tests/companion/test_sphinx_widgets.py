@@ -8,9 +8,9 @@ from pathlib import Path
 import pytest
 from sphinx_toy import build, edit, page_text, write_book
 
-from companion.sphinxext import site
-from companion.sphinxext.figures import sized
-from companion.sphinxext.site_figures import computed_figures
+from companion.site import checks
+from companion.site.figures import computed_figures
+from companion.sphinxext.pages.figures import sized
 
 CONCEPT, ORDERS = "book/toy/concept.md", "book/toy/orders.md"
 WIDGET = """\
@@ -52,7 +52,7 @@ def test_without_scripts_a_sentence_stands_in_its_place(book: Path) -> None:
 
 
 def test_the_script_is_loaded_on_that_page_alone(book: Path) -> None:
-    pages = site.Site(book / "_build/html").written
+    pages = checks.Site(book / "_build/html").written
     loading = [page.name for page in pages if any("widgets/stability.js" in load for load in page.loads)]
     assert loading == [f"{CONCEPT[:-3]}.html"]
     page = page_text(book, CONCEPT[:-3])
@@ -72,8 +72,14 @@ def test_a_computed_figure_is_framed_linked_and_sized(book: Path) -> None:
 
 
 def test_the_book_stays_clean(book: Path) -> None:
-    built = site.Site(book / "_build/html")
-    for check in (site.broken_links, site.outside_loads, site.image_faults, site.double_ids, site.figure_faults):
+    built = checks.Site(book / "_build/html")
+    for check in (
+        checks.broken_links,
+        checks.outside_loads,
+        checks.image_faults,
+        checks.double_ids,
+        checks.figure_faults,
+    ):
         assert check(built) == [], check.__name__
 
 

@@ -74,8 +74,8 @@ def test_seeds_times_and_dates() -> None:
 
 
 def test_every_verdict_has_a_sign() -> None:
-    from companion.scorecard import NOT_RUN
-    from companion.verdict import VERDICTS
+    from companion.evidence.verdict import VERDICTS
+    from companion.report.scorecard import NOT_RUN
 
     assert set(wording.SYMBOLS) == {*VERDICTS, NOT_RUN}
     assert len(set(wording.SYMBOLS.values())) == len(wording.SYMBOLS)

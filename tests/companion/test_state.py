@@ -9,18 +9,18 @@ from pathlib import Path
 import pytest
 from sphinx_toy import VARIATIONS, carry_run, edit, write_book, write_run
 
+from companion.book.pages import find_page
 from companion.cli import main
+from companion.evidence.record import load_record
 from companion.freshness.state import CLOCK, state_of
 from companion.freshness.stored import stored_runs
-from companion.pages import find_page
-from companion.progress import Progress
-from companion.record import load_record
-from companion.runner import plan
-from companion.scorecard import claim_rows
-from companion.sphinxext.audit import page_problems
+from companion.report.scorecard import claim_rows
+from companion.report.status import write_table
+from companion.run.progress import Progress
+from companion.run.runner import plan
+from companion.run.variations import load_variations
 from companion.sphinxext.store import Store
-from companion.status import write_table
-from companion.variations import load_variations
+from companion.sphinxext.stored.audit import page_problems
 
 GAP_BY_CLOCK = ("id: toy.gap\n", "id: toy.gap\n    clock: true\n")
 CHANGED = "contdepth.toy:slope changed since the run"

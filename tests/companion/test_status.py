@@ -11,9 +11,9 @@ from toy_book import edit
 
 from companion.cli import main
 from companion.errors import CompanionError
-from companion.record import load_record
-from companion.scorecard import MARKS, claim_rows, counts, markdown, write_markdown
-from companion.status import age, write_table
+from companion.evidence.record import load_record
+from companion.report.scorecard import MARKS, claim_rows, counts, markdown, write_markdown
+from companion.report.status import age, write_table
 
 REPOSITORY = Path(__file__).parents[2]
 
@@ -162,8 +162,8 @@ def test_age(ago, text):
 
 
 def test_runs_made_with_other_versions_than_are_pinned_are_counted_and_come_first(ran, capsys):
-    from companion.pins import pinned
-    from companion.verify import _order
+    from companion.evidence.pins import pinned
+    from companion.rerun.verify import _order
 
     record = load_record(ran, "smoke", "toy", "euler")
     numpy = record.versions["numpy"]

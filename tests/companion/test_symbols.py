@@ -11,8 +11,8 @@ from pathlib import Path
 import pytest
 from library_of import digest, write
 
-from companion.freshness.components import components
-from companion.freshness.symbols import Library
+from companion.freshness.code.components import components
+from companion.freshness.code.symbols import Library
 
 ROOT = Path(__file__).parents[2]
 CORPUS = Path(__file__).parent / "corpus.txt"
@@ -280,7 +280,7 @@ REGISTRY = {
 )
 def test_a_module_that_fills_a_registry_counts_as_soon_as_it_is_imported(tmp_path, module, counts):
     """The page takes nothing from the module by name."""
-    from companion.freshness.scopes import Target
+    from companion.freshness.code.scopes import Target
 
     def reached(folder, files):
         library = Library(write(tmp_path / folder, files))
@@ -314,8 +314,8 @@ TABLE = """
 import json, sys
 from pathlib import Path
 sys.path.insert(0, sys.argv[1])
-from companion.freshness.tokens import Symbol
-from companion.freshness.symbols import Library
+from companion.freshness.code.tokens import Symbol
+from companion.freshness.code.symbols import Library
 lib = Path(sys.argv[2])
 library = Library(lib)
 names = [".".join(path.relative_to(lib).with_suffix("").parts).removesuffix(".__init__")

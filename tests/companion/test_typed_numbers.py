@@ -8,9 +8,9 @@ from pathlib import Path
 import pytest
 import toy_book
 
+from companion.book.prose import book_pages, page_prose
+from companion.book.typed_numbers import NAMES, is_number, numbers, survey
 from companion.cli import main
-from companion.prose import book_pages, page_prose
-from companion.typed_numbers import NAMES, is_number, numbers, survey
 
 ROOT = Path(__file__).parents[2]
 

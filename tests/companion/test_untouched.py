@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from companion import untouched
+from companion.rerun import untouched
 
 LIB = Path(__file__).parents[2] / "lib"
 FILES = {
@@ -247,9 +247,9 @@ def test_what_was_replaced_is_named(toylib, plant, sentence):
 
 EVERYTHING = """
 import importlib, pkgutil, sys
-from companion.untouched import altered
+from companion.rerun.untouched import altered
 import contdepth
-import companion.ledger, companion.judging, companion.pages, companion.verdict_line
+import companion.book.ledger, companion.book.pages, companion.evidence.judging, companion.evidence.verdict_line
 for found in pkgutil.walk_packages(contdepth.__path__, "contdepth."):
     if not found.name.endswith("__main__"):
         importlib.import_module(found.name)

@@ -7,10 +7,10 @@ from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 from scipy import stats
 
+from companion.book.ledger import Claim, Expectation
 from companion.errors import CheckError
-from companion.judging import assess
-from companion.ledger import Claim, Expectation
-from companion.verdict import Region, judge, paired_differences, student_interval, worst
+from companion.evidence.judging import assess
+from companion.evidence.verdict import Region, judge, paired_differences, student_interval, worst
 
 numbers = st.floats(-1e6, 1e6, allow_nan=False)
 

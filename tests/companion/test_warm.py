@@ -13,8 +13,8 @@ import pytest
 from jupyter_client.kernelspec import KernelSpecManager
 from jupyter_client.manager import KernelManager
 
-from companion import warm_server
-from companion.warm import PRELOADED, WarmKernels, warm_kernels
+from companion.rerun.warm import server
+from companion.rerun.warm.kernels import PRELOADED, WarmKernels, warm_kernels
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="needs Linux: elsewhere no kernel is forked")
 
@@ -163,9 +163,9 @@ def test_a_kernel_starts_cold_where_imports_would_have_read_something_else(warm,
 
 
 def test_a_module_of_the_folder_takes_precedence(tmp_path):
-    assert warm_server.shadowed([str(tmp_path), str(LIB), *sys.path]) == ""
+    assert server.shadowed([str(tmp_path), str(LIB), *sys.path]) == ""
     (tmp_path / "psutil.py").touch()
-    assert warm_server.shadowed([str(tmp_path)]) == f"psutil is at {tmp_path / 'psutil.py'} too"
+    assert server.shadowed([str(tmp_path)]) == f"psutil is at {tmp_path / 'psutil.py'} too"
 
 
 @pytest.mark.parametrize(
@@ -177,8 +177,8 @@ def test_a_module_of_the_folder_takes_precedence(tmp_path):
 )
 def test_nothing_is_forked_after_imports_that_leave_a_trace(tmp_path, line, reason):
     (tmp_path / "noisy.py").write_text(f"import threading, time, warnings\n{line}\n")
-    code = "import warm_server; print(warm_server.preload(['noisy', 'missing']))"
-    path = os.pathsep.join([str(tmp_path), str(LIB / "companion")])
+    code = "from companion.rerun.warm import server; print(server.preload(['noisy', 'missing']))"
+    path = os.pathsep.join([str(tmp_path), str(LIB)])
     done = subprocess.run(
         [sys.executable, "-c", code],
         env={**ENVIRONMENT, "PYTHONPATH": path},
@@ -193,7 +193,7 @@ OWNER = """
 import sys, time
 from pathlib import Path
 import test_warm
-from companion.warm import WarmKernels
+from companion.rerun.warm.kernels import WarmKernels
 kernels = WarmKernels(Path(sys.argv[1]), test_warm.ENVIRONMENT, ["ipykernel.kernelapp"])
 kernels.start()
 kernel = test_warm.started(kernels)

@@ -14,6 +14,20 @@ from companion.rerun import untouched
 LIB = Path(__file__).parents[2] / "lib"
 FILES = {
     "__init__.py": '"""A library."""\nfrom toylib.schemes import Euler, order\n',
+    "face/__init__.py": '''"""Names on demand."""
+import importlib
+
+
+def __getattr__(name):
+    if name not in ("first", "second"):
+        raise AttributeError(name)
+    found = getattr(importlib.import_module("toylib.face." + name + "s"), name)
+    globals()[name] = found
+    return found
+''',
+    "face/__init__.pyi": "from .firsts import first\nfrom .seconds import second\n",
+    "face/firsts.py": "def first():\n    return 1\n",
+    "face/seconds.py": "def second():\n    return 2\n",
     "helpers.py": '''"""Helpers."""
 import functools
 
@@ -175,7 +189,14 @@ def test_a_library_that_ran_is_as_its_files_say(toylib):
     net.h, net.size = 3, 4
     assert (net.cost, net.kept(), schemes.cached(4), schemes.hidden(1), schemes.twice()) == (1, 4, 2, 1, 1)
     schemes.remember("a")
+    assert importlib.import_module("toylib.face").first() == 1
     assert altered(toylib) == []
+
+
+def replaced_on_demand(name):
+    face = importlib.import_module("toylib.face")
+    assert getattr(face, name)() != other()
+    setattr(face, name, other)
 
 
 PLANTS = {
@@ -232,6 +253,15 @@ PLANTS = {
     ),
     "a module that is imported": (lambda s: setattr(s, "math", untouched), "math is not what its file"),
     "a decorator": (lambda s: setattr(sys.modules["toylib.helpers"], "named", other), "helpers.named is not the"),
+    "a name on demand": (lambda s: replaced_on_demand("first"), "face.first is not what its file imports"),
+    "a name on demand that nothing asked for": (
+        lambda s: setattr(importlib.import_module("toylib.face"), "second", other),
+        "face.second is not what its file imports",
+    ),
+    "a name added to a face": (
+        lambda s: setattr(importlib.import_module("toylib.face"), "third", other),
+        "face.third is not in its file",
+    ),
     "a name added": (lambda s: setattr(s, "extra", 1), "extra is not in its file"),
     "a branch that ran": (lambda s: setattr(s, "fallback", other), "fallback is not the function"),
 }

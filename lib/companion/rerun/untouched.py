@@ -82,10 +82,15 @@ class _Look:
 
     def module(self, module: types.ModuleType) -> Iterator[str]:
         """Yield a sentence for each difference."""
-        self.tree, self.codes = self.sources.of(str(Path(module.__file__).resolve()))
+        file = Path(module.__file__).resolve()
+        self.tree, self.codes = self.sources.of(str(file))
         bound, own = _bound(self.tree)
         yield from self._names(self.tree.body, vars(module), "", skip=own)
-        yield from self._imports(vars(module), own)
+        yield from self._imports(self.tree, vars(module), own)
+        if (stub := file.with_suffix(".pyi")).is_file():  # names that the module gets when they are asked for
+            face = ast.parse(stub.read_bytes())
+            bound |= _bound(face)[0]
+            yield from self._imports(face, vars(module), _bound(face)[0] - vars(module).keys(), late=True)
         for name, value in list(vars(module).items()):
             inner = isinstance(value, types.ModuleType) and value.__name__ == f"{self.name}.{name}"
             if name not in bound and not inner and not _dunder(name):
@@ -174,15 +179,19 @@ class _Look:
             live = live.value if isinstance(live, enum.Enum) else live
         return _plain(live) == _plain(value)
 
-    def _imports(self, space: Mapping[str, Any], skip: set[str]) -> Iterator[str]:
-        """Yield the names that imports at the module's own level bind, and that stand for something else now."""
-        for node in self.tree.body:
+    def _imports(
+        self, tree: ast.Module, space: Mapping[str, Any], skip: set[str], late: bool = False
+    ) -> Iterator[str]:
+        """Yield the names that imports at the own level of ``tree`` bind, and that stand for something else now;
+        a ``late`` one has come with the module that it comes from.
+        """
+        for node in tree.body:
             for alias in getattr(node, "names", ()) if isinstance(node, (ast.Import, ast.ImportFrom)) else ():
                 name = alias.asname or alias.name.partition(".")[0]
                 if name in skip or alias.name == "*" or getattr(node, "module", "") == "__future__":
                     continue
                 meant = self._meant(node, alias)
-                if meant is not _ABSENT and space.get(name, _ABSENT) is not meant:
+                if (late or meant is not _ABSENT) and space.get(name, _ABSENT) is not meant:
                     yield f"{self.name}.{name} is not what its file imports"
 
     def _meant(self, node: ast.Import | ast.ImportFrom, alias: ast.alias) -> Any:

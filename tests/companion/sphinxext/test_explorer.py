@@ -8,41 +8,12 @@ from html.parser import HTMLParser
 from pathlib import Path
 
 import pytest
+from open_data import PAGE
 from sphinx_toy import build, edit, page_text, write_book
 
 from companion.report.export import FILES
 from companion.site import checks
 from companion.sphinxext.wording import slug
-
-PAGE = """\
-# All claims
-
-Every claim, one line each.
-
-```{claims-explorer}
-```
-
-## Files
-
-```{claims-explorer} files
-```
-
-```{claims-fields} claims.json
-```
-
-```{claims-fields} claims.csv
-```
-
-## Runs
-
-```{claims-explorer} runs
-```
-
-## Sources
-
-```{claims-explorer} sources
-```
-"""
 
 
 class Rows(HTMLParser):

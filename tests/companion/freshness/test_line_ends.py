@@ -11,7 +11,7 @@ from toy_book import edit
 from companion.cli import main
 from companion.text import read_text
 
-ROOT = Path(__file__).parents[2]
+ROOT = Path(__file__).parents[3]
 NOTEBOOK = "results/smoke/toy/euler.ipynb"
 
 

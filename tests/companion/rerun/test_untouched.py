@@ -11,7 +11,7 @@ import pytest
 
 from companion.rerun import untouched
 
-LIB = Path(__file__).parents[2] / "lib"
+LIB = Path(__file__).parents[3] / "lib"
 FILES = {
     "__init__.py": '"""A library."""\nfrom toylib.schemes import Euler, order\n',
     "face/__init__.py": '''"""Names on demand."""

@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import csv
-import io
 import json
 from pathlib import Path
 from typing import Any
 
 import pytest
-from jsonschema import Draft202012Validator, FormatChecker
+from open_data import faults, table
 from sphinx_toy import edit, write_book
 
 from companion import documents, text
@@ -18,7 +16,7 @@ from companion.cli import main
 from companion.report import export
 from companion.report.scorecard import counts
 
-REPOSITORY = Path(__file__).resolve().parents[2]
+REPOSITORY = Path(__file__).resolve().parents[3]
 
 
 @pytest.fixture(scope="module")
@@ -40,23 +38,6 @@ def claims(exported: Path) -> dict[str, dict[str, Any]]:
     """The toy book's claims by id."""
     data = json.loads((exported / "claims.json").read_text("utf-8"))
     return {claim["id"]: claim for chapter in data["chapters"] for claim in chapter["claims"]}
-
-
-def table(folder: Path) -> list[dict[str, str]]:
-    return list(csv.DictReader(io.StringIO((folder / "claims.csv").read_text("utf-8"), newline="")))
-
-
-def faults(folder: Path) -> list[str]:
-    """Return where the files differ from the schema beside them."""
-    schema = json.loads((folder / "claims.schema.json").read_text("utf-8"))
-    Draft202012Validator.check_schema(schema)
-    row = Draft202012Validator({**schema["$defs"]["csv_row"], "$defs": schema["$defs"]})
-    whole = Draft202012Validator(schema, format_checker=FormatChecker())
-    found = [
-        *whole.iter_errors(json.loads((folder / "claims.json").read_text("utf-8"))),
-        *(error for line in table(folder) for error in row.iter_errors(line)),
-    ]
-    return [f"{list(error.absolute_path)}: {error.message}" for error in found]
 
 
 def test_three_whole_files_that_fit_the_schema(exported: Path) -> None:

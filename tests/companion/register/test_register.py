@@ -23,7 +23,7 @@ from companion.register.lines import Line, append, pending, read
 from companion.root import register_path
 from companion.sphinxext.claims.register_changes import length, table
 
-ROOT = Path(__file__).parents[2]
+ROOT = Path(__file__).parents[3]
 LEDGER, RUNS, REGISTER = "book/toy/claims.yml", "book/toy/runs.yml", "book/register.tsv"
 SMOKE = "smoke: {equals: 1.0, tolerance: 0.03, reason: coarse steps, accepted: reproduced}"
 GIT = ("git", "-c", "user.name=T", "-c", "user.email=t@example.org", "-c", "commit.gpgsign=false")

@@ -12,7 +12,7 @@ from companion.book.prose import book_pages, page_prose
 from companion.book.typed_numbers import NAMES, is_number, numbers, survey
 from companion.cli import main
 
-ROOT = Path(__file__).parents[2]
+ROOT = Path(__file__).parents[3]
 
 EXEMPT = r"""---
 myst:

@@ -18,7 +18,7 @@ from companion.rerun.warm.kernels import PRELOADED, WarmKernels, warm_kernels
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="needs Linux: elsewhere no kernel is forked")
 
-LIB = Path(__file__).parents[2] / "lib"
+LIB = Path(__file__).parents[3] / "lib"
 THREADS = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS")
 ENVIRONMENT = {**os.environ, "PYTHONPATH": str(LIB), **dict.fromkeys(THREADS, "2")}
 ENVIRONMENT.pop("MPLBACKEND", None)

@@ -8,7 +8,7 @@ from toy_book import edit
 from companion.book.cell_rules import cell_breaches
 from companion.cli import main
 
-ROOT = Path(__file__).parents[2]
+ROOT = Path(__file__).parents[3]
 IMPORTS = """import numpy as np
 import contdepth.schemes.euler as euler_file
 import contdepth

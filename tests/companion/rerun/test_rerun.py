@@ -23,7 +23,7 @@ from companion.rerun.cells import pair_cells
 from companion.rerun.figures import figure_difference
 from companion.rerun.printed import apart, skeleton
 
-ROOT = Path(__file__).parents[2]
+ROOT = Path(__file__).parents[3]
 SANITIZE = ROOT / "tests" / "nbval.cfg"
 HALVES = (
     "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAAAAAA6fptVAAAACklEQVR4nGNgAAAAAgABSK+kcQAAAABJRU5ErkJggg==",

@@ -14,7 +14,7 @@ from library_of import digest, write
 from companion.freshness.code.components import components
 from companion.freshness.code.symbols import Library
 
-ROOT = Path(__file__).parents[2]
+ROOT = Path(__file__).parents[3]
 CORPUS = Path(__file__).parent / "corpus.txt"
 CORPUS_DIGEST = "687481f39e5d62b27a97434a9f303c7a8a11c50823dcb9fcceb16abc1674ac91"
 

@@ -8,10 +8,8 @@ import re
 from pathlib import Path
 
 import pytest
-from sphinx_toy import build, carry_run, edit, page_text, write_book, write_run
-from test_export import faults
-from test_sphinx_explorer import PAGE
-from test_sphinx_rerun import VARIATIONS
+from open_data import PAGE, faults
+from sphinx_toy import VARIATIONS, build, carry_run, edit, page_text, write_book, write_run
 
 from companion.report import export
 from companion.site import checks

@@ -15,7 +15,7 @@ from companion.evidence.record import load_record
 from companion.report.scorecard import MARKS, claim_rows, counts, markdown, write_markdown
 from companion.report.status import age, write_table
 
-REPOSITORY = Path(__file__).parents[2]
+REPOSITORY = Path(__file__).parents[3]
 
 
 def test_rows_before_any_run(toy):

@@ -51,7 +51,7 @@ def test_every_executable_page_says_where_it_comes_from(book: checks.Site) -> No
     for page in load_pages(ROOT):
         built = book.pages.get(f"book/{page.id}.html")
         assert built is not None, f"{page.id} is in runs.yml but not in the table of contents"
-        text = " ".join("".join(built.text).split())
+        text = " ".join(built.text.split())
         assert "Outputs: book profile" in text, f"{page.id} shows no provenance of its outputs"
         names = [link.rsplit("/", 1)[-1] for link in built.links]
         assert f"{page.name}.json" in names and f"{page.name}.ipynb" in names, f"{page.id} links to no record"

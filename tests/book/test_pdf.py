@@ -12,6 +12,7 @@ from bs4 import BeautifulSoup
 from pypdf import PdfReader
 
 from companion.errors import CompanionError
+from companion.site.pages import parsed
 from companion.site.pdf import make_pdf
 from companion.site.printing import leaves, print_page
 
@@ -73,7 +74,7 @@ def root(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def soup(root: Path) -> BeautifulSoup:
-    return BeautifulSoup(print_page(root, root / "html"), "html.parser")
+    return parsed(print_page(root, root / "html"))
 
 
 @pytest.fixture(scope="module")

@@ -10,6 +10,7 @@ from sphinx_toy import build, edit, page_text, write_book
 
 from companion.site import checks
 from companion.site.figures import computed_figures
+from companion.site.pages import parsed
 from companion.sphinxext.pages.figures import sized
 
 CONCEPT, ORDERS = "book/toy/concept.md", "book/toy/orders.md"
@@ -91,7 +92,7 @@ CELL = (
 
 
 def test_a_figure_with_everything_has_no_faults() -> None:
-    drawn = computed_figures(CELL)
+    drawn = computed_figures(parsed(CELL))
     assert [one.source for one in drawn] == ["../_images/a.png"] and drawn[0].faults() == []
 
 
@@ -111,7 +112,7 @@ def test_a_figure_with_everything_has_no_faults() -> None:
 )
 def test_what_a_computed_figure_lacks_is_said(old: str, new: str, fault: str) -> None:
     assert old in CELL
-    assert computed_figures(CELL.replace(old, new, 1))[0].faults() == [fault]
+    assert computed_figures(parsed(CELL.replace(old, new, 1)))[0].faults() == [fault]
 
 
 def test_sizes_are_given_once_and_only_where_known() -> None:

@@ -12,8 +12,9 @@ from sphinx.util.docutils import SphinxDirective
 
 from companion.documents import schema
 from companion.report.export import FILES, write
-from companion.sphinxext.claims.explorer import claims_data
+from companion.sphinxext.build import store_of
 from companion.sphinxext.element import Element, el
+from companion.sphinxext.tables import plain_table
 
 __all__ = ["setup"]
 
@@ -49,8 +50,7 @@ class ClaimsFields(SphinxDirective):
             return []
         groups = {"csv_row": ""} if name == "claims.csv" else GROUPS
         bodies = [self.group(key, title) for key, title in groups.items()]
-        head = el("thead", {}, el("tr", {}, [el("th", {"scope": "col"}, word) for word in ("Field", "Meaning")]))
-        table = el("table", {"class": "companion-table explorer-fields"}, head, bodies)
+        table = plain_table("companion-table explorer-fields", ("Field", "Meaning"), bodies)
         return [el("details", {"class": "explorer-fields"}, el("summary", {}, f"The fields of {name}"), table)]
 
     def group(self, name: str, title: str) -> Element:
@@ -90,7 +90,7 @@ def meaning(value: dict[str, Any]) -> str:
 def write_files(app: Sphinx, error: Exception | None) -> None:
     """Put the three files at the root of the built pages."""
     if error is None and app.builder.format == "html":
-        write(claims_data(app), Path(app.outdir))
+        write(store_of(app).exported, Path(app.outdir))
 
 
 def setup(app: Sphinx) -> None:

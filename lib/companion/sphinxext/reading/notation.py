@@ -27,6 +27,7 @@ from companion.sphinxext.reading.uses import (
     text_with_math,
     uses_of,
 )
+from companion.sphinxext.tables import cards, cell, line
 
 __all__ = ["setup"]
 
@@ -152,20 +153,11 @@ class NotationTable(SymbolDirective):
         label = f"notation-{'several' if name == SEVERAL else name}"
         head = chapter_title(self.env.app, name)
         section = nodes.section("", nodes.title("", head), ids=[label], names=[label])
-        heads = el(
-            "tr",
-            {"role": "row"},
-            [
-                el("th", {"scope": "col", "role": "columnheader"}, text)
-                for text in ("Symbol", "Meaning", "In code")
-            ],
-        )
-        section += el(
-            "table",
-            {"class": "companion-cards companion-notation", "role": "table"},
+        section += cards(
+            "companion-notation",
             el("caption", {"class": "companion-hidden"}, f"Symbols: {head}"),
-            el("thead", {"role": "rowgroup"}, heads),
-            el("tbody", {"role": "rowgroup"}, [self.row(symbol) for symbol in rows]),
+            ("Symbol", "Meaning", "In code"),
+            [self.row(symbol) for symbol in rows],
         )
         return section
 
@@ -179,16 +171,13 @@ class NotationTable(SymbolDirective):
             below.append(el("span", {"class": "companion-used-on"}, "Chapters: ", links))
         below.append(UsedOn(kind="symbols", names=[symbol["id"]]))
         code = symbol.get("code", "")
-        return el(
-            "tr",
-            {"id": anchor, "role": "row"},
-            el("th", {"scope": "row", "role": "rowheader"}, nodes.math(symbol["symbol"], symbol["symbol"])),
-            el("td", {"role": "cell"}, text_with_math(symbol["meaning"]), below),
-            el(
-                "td",
-                {"role": "cell", "data-label": "In code" if code else None, "class": None if code else "empty"},
-                el("span", {}, text_with_math(code)),
+        return line(
+            nodes.math(symbol["symbol"], symbol["symbol"]),
+            cell(None, text_with_math(symbol["meaning"]), below),
+            cell(
+                "In code" if code else None, el("span", {}, text_with_math(code)), kind=None if code else "empty"
             ),
+            id=anchor,
         )
 
     def chapter_link(self, chapter: str) -> nodes.Node:

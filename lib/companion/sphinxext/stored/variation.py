@@ -21,6 +21,7 @@ from companion.sphinxext.claims.badge import badge
 from companion.sphinxext.claims.domain import claim_link
 from companion.sphinxext.element import Element, el
 from companion.sphinxext.reading.uses import text_with_math
+from companion.sphinxext.tables import cards, cell, line
 
 __all__ = ["setup"]
 
@@ -74,25 +75,9 @@ class VariationDirective(SphinxDirective):
         own = store.record(variation.page.id, variation.profile)
         changes = ", ".join(f"{name} = {self.value(record.parameters[name])}" for name in variation.parameters)
         before = ", ".join(self.value(own.parameters[name]) for name in variation.parameters) if own else "–"
-        column = {"scope": "col", "role": "columnheader"}
-        head = el(
-            "thead",
-            {"role": "rowgroup"},
-            el(
-                "tr",
-                {"role": "row"},
-                [el("th", column, text) for text in ("Claim", f"As on the page ({before})", f"With {changes}")],
-            ),
-        )
         rows = [self.row(store.rows[claim], own, record) for claim in variation.watch if claim in store.rows]
         caption = el("caption", {}, "What the change does; the verdict is that of the same expectation.")
-        return el(
-            "table",
-            {"class": "companion-cards", "role": "table"},
-            caption,
-            head,
-            el("tbody", {"role": "rowgroup"}, rows),
-        )
+        return cards("", caption, ("Claim", f"As on the page ({before})", f"With {changes}"), rows)
 
     def value(self, value: Any) -> str:
         """Return a parameter as text."""
@@ -100,20 +85,12 @@ class VariationDirective(SphinxDirective):
 
     def row(self, row: Row, own: Any, record: Any) -> Element:
         """Return one claim's line."""
-        head = el(
-            "th",
-            {"scope": "row", "role": "rowheader"},
+        head = [
             el("span", {"class": "statement"}, text_with_math(row.claim.statement)),
             " ",
             claim_link(row.claim.id, self.env.docname, nodes.literal("", row.claim.id)),
-        )
-        label = ("As on the page", "Changed")
-        return el(
-            "tr",
-            {"role": "row"},
-            head,
-            [self.figure(row, run, text) for run, text in zip((own, record), label, strict=True)],
-        )
+        ]
+        return line(head, self.figure(row, own, "As on the page"), self.figure(row, record, "Changed"))
 
     def figure(self, row: Row, record: Record | None, label: str) -> Element:
         """Return value and verdict of a claim in one run."""
@@ -125,7 +102,7 @@ class VariationDirective(SphinxDirective):
                 shown = [wording.interval(check.value, check.interval) + unit, " ", badge(check.verdict)]
             except CheckError as error:
                 self.warn(str(error))
-        return el("td", {"role": "cell", "data-label": label}, el("div", {}, shown))
+        return cell(label, el("div", {}, shown))
 
 
 def setup(app: Sphinx) -> None:

@@ -125,7 +125,8 @@ def run(jobs: Sequence[Job], workers: int = 1, progress: Progress | None = None)
     """
     progress = progress or Progress()
     events: queue.Queue[tuple[int, dict[str, Any] | None]] = queue.Queue()
-    waiting, running = list(enumerate(jobs)), {}
+    waiting: list[tuple[int, Job]] = list(enumerate(jobs))
+    running: dict[int, _Child] = {}
     outcomes: dict[int, Outcome] = {}
     try:
         while waiting or running:
@@ -146,6 +147,7 @@ def run(jobs: Sequence[Job], workers: int = 1, progress: Progress | None = None)
                 if event["event"] in ("start", "cell"):
                     progress.cell(index, event.get("number"), event.get("cells"))
     finally:
+        progress.close()
         for child in running.values():
             child.kill()
     return [outcomes[index] for index in range(len(jobs))]
@@ -163,7 +165,8 @@ class _Child:
     """One worker process, with a thread that turns its lines into events."""
 
     def __init__(self, index: int, job: Job, workers: int, events: queue.Queue) -> None:
-        self.job, self.last = job, {}
+        self.job = job
+        self.last: dict[str, Any] = {}
         count = os.environ.get("OMP_NUM_THREADS") or str(max(1, cores() // workers))
         path = os.pathsep.join([str(job.page.root / "lib"), *filter(None, [os.environ.get("PYTHONPATH")])])
         environment = {

@@ -83,7 +83,7 @@ def environment() -> Environment:
 
 def html(builder: Any, node: Listing, written: Mapping[str, str]) -> str:
     """Return the HTML of a listing; ``written`` holds texts of the ledger and links that are HTML already."""
-    app, here, store = builder.app, builder.current_docname, store_of(builder.app)
+    app, here, store = builder.app, getattr(builder, "current_docname", ""), store_of(builder.app)
     chapters = store.exported["chapters"]
     known = {claim["id"]: claim for chapter in chapters for claim in chapter["claims"]}
 

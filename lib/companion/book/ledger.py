@@ -9,10 +9,11 @@ from types import MappingProxyType
 from typing import Any
 
 from companion.book.ledger_rules import REGIONS, semantic_problems
+from companion.book.toc import chapters
 from companion.documents import read_document, schema_problems
 from companion.errors import DocumentError, nearest
 from companion.evidence.verdict import Region
-from companion.root import PROFILES, chapters, claims_path
+from companion.root import PROFILES, claims_path
 
 __all__ = [
     "Cell",

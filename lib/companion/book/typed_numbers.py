@@ -19,7 +19,8 @@ from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
 
-from companion.book.prose import HIDDEN, Piece, book_pages, page_prose
+from companion.book.prose import HIDDEN, Piece, page_prose
+from companion.book.toc import listed
 
 __all__ = ["NAMES", "PLACES", "Survey", "is_number", "numbers", "survey"]
 
@@ -117,7 +118,7 @@ def survey(root: Path, chapter: str | None = None) -> Survey:
     """
     found: list[str] = []
     given = {}
-    for label in book_pages(root):
+    for label in (f"{page.name}.md" for page in listed(root)):
         if chapter is not None and not label.startswith(f"book/{chapter}/"):
             continue
         path = root / label

@@ -12,11 +12,10 @@ from typing import Any
 from docutils import nodes
 from sphinx.addnodes import pending_xref
 from sphinx.application import Sphinx
-from sphinx.util import logging
-from sphinx.util.docutils import SphinxDirective
 
 from companion.documents import Document, read_document, schema_problems
 from companion.errors import DocumentError, nearest
+from companion.sphinxext.directive import CompanionDirective
 from companion.sphinxext.element import Element, el
 from companion.sphinxext.links import page_link
 from companion.sphinxext.reading.uses import (
@@ -32,7 +31,6 @@ __all__ = ["setup"]
 
 FILE = "book/notation.yml"
 SEVERAL = "In several chapters"
-logger = logging.getLogger(__name__)
 
 
 @lru_cache(maxsize=8)
@@ -55,7 +53,7 @@ def double_ids(document: Document) -> tuple[str, ...]:
     )
 
 
-class SymbolDirective(SphinxDirective):
+class SymbolDirective(CompanionDirective):
     """A directive that shows entries of the data."""
 
     def symbols(self) -> dict[str, dict[str, Any]]:
@@ -69,10 +67,6 @@ class SymbolDirective(SphinxDirective):
         for problem in problems:
             self.warn(problem)
         return {symbol["id"]: symbol for symbol in document.data["symbols"]} if document else {}
-
-    def warn(self, sentence: str) -> None:
-        """Log a warning at the directive's place."""
-        logger.warning("{%s}: %s", self.name, sentence, location=self.get_location(), type="companion")
 
 
 class Symbols(SymbolDirective):

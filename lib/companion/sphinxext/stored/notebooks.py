@@ -21,6 +21,7 @@ from companion.sphinxext.store import Store
 from companion.sphinxext.stored.checks import drawn
 from companion.sphinxext.stored.plain import Plain
 from companion.sphinxext.stored.prime import code_cells, stored_outputs
+from companion.text import write_text
 
 __all__ = ["BRANCH", "colab", "binder", "commit_of", "portable", "setup"]
 
@@ -118,7 +119,7 @@ def write(app: Sphinx, failure: Exception | None) -> None:
             made = portable(executed(store, store.pages[page]), Plain(store, page, site), url, commit_of(app))
             target = Path(app.outdir, "notebooks", f"{page}.ipynb")
             target.parent.mkdir(parents=True, exist_ok=True)
-            target.write_text(json.dumps(made, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
+            write_text(target, json.dumps(made, indent=1, ensure_ascii=False) + "\n")
 
 
 def setup(app: Sphinx) -> None:

@@ -226,7 +226,8 @@ def load_ledgers(root: Path) -> list[Ledger]:
     """Return all ledgers in the order of the book; raise :class:`DocumentError` with the breaches of all of
     them.
     """
-    ledgers, problems = [], []
+    ledgers: list[Ledger] = []
+    problems: list[str] = []
     for chapter in chapters(root):
         try:
             ledgers.append(load_ledger(root, chapter))

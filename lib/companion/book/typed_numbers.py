@@ -75,7 +75,8 @@ def numbers(text: str) -> Iterator[tuple[int, str]]:
     """Yield the numbers in prose with their places; names that hold a digit are none."""
     text = NAMED.sub(lambda match: HIDDEN * len(match[0]), text)
     for number in NUMBER.finditer(text):
-        if not any(character.isalpha() for character in GLUED.search(text, 0, number.start())[0]):
+        glued = GLUED.search(text, 0, number.start())
+        if glued is None or not any(character.isalpha() for character in glued[0]):
             yield number.start(), number[0]
 
 

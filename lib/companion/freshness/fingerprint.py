@@ -36,7 +36,7 @@ def fingerprint(page: Page, profile: str, overrides: Mapping[str, Any] | None = 
 def _fingerprint(
     page: Page, profile: str, overrides: Mapping[str, Any] | None, symbols: PageSymbols
 ) -> dict[str, Any]:
-    parts = {
+    parts: dict[str, Any] = {
         "code": _digest(symbols.code),
         "library": symbols.part(),
         "parameters": _digest(page.parameters(profile, overrides)),

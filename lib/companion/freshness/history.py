@@ -60,8 +60,8 @@ def export(root: Path, commit: str, paths: Sequence[str], folder: Path) -> None:
     _require(root, commit)
     listed = git.ask(root, "ls-tree", "-r", "-z", commit, "--", *paths) if paths else b""
     entries = [entry.split(b"\t", 1) for entry in listed.split(b"\0") if entry]
-    files = [(*head.split(), Path(os.fsdecode(name))) for head, name in entries]
-    blobs = [(mode, id, name) for mode, kind, id, name in files if kind == b"blob"]
+    files = [(head.split(), Path(os.fsdecode(name))) for head, name in entries]
+    blobs = [(mode, id, name) for (mode, kind, id), name in files if kind == b"blob"]
     texts = git.contents(root, [id.decode() for _, id, _ in blobs])
     for (mode, id, name), content in zip(blobs, texts, strict=True):
         if content is None:

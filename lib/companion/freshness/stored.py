@@ -51,10 +51,10 @@ class Stored:
         return fingerprint(self.page, self.record.profile, self.overrides)
 
     @property
-    def commit(self) -> str | None:
-        """The commit that has the run's own code, or None where no commit is known to."""
+    def commit(self) -> str:
+        """The commit that has the run's own code; empty where no commit is known to."""
         commit, dirty = self.record.code_at
-        return None if dirty or commit == "unknown" else commit
+        return "" if dirty or commit == "unknown" else commit
 
     @property
     def speaks(self) -> bool:
@@ -95,7 +95,7 @@ def obstacle(stored: Stored, today: datetime) -> str | None:
             f"{stored.label}: expected a run of the last {MAX_AGE_DAYS} days, found one of {started.date()}; "
             "run the page again"
         )
-    if stored.commit is None:
+    if not stored.commit:
         return (
             f"{stored.label}: expected a run from a commit, found one with local changes that no commit is known "
             "to have (companion settle looks for one)"

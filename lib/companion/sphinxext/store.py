@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from functools import cached_property
 from pathlib import Path
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from companion.book.ledger import Claim, Ledger, load_ledger
 from companion.book.pages import Page, load_runs
@@ -32,6 +32,9 @@ class Store:
 
     What cannot be read becomes a sentence in ``problems``, and its chapter is among the ``broken`` ones.
     """
+
+    exported: dict[str, Any]
+    """The claims as open data, once the explorer or the files of a build have asked for them."""
 
     def __init__(self, root: Path) -> None:
         self.root = root

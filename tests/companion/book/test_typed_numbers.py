@@ -242,8 +242,3 @@ def test_linting_imports_no_torch():
         "assert not {'torch', 'contdepth'} & set(sys.modules)"
     )
     assert subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True).returncode == 0
-
-
-def test_make_lint_looks_for_typed_numbers():
-    makefile = (ROOT / "Makefile").read_text(encoding="utf-8")
-    assert "$(BIN)/companion check-ledger" in makefile.partition("\nlint: env\n")[2].partition("\n\n")[0]

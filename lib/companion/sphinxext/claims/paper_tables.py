@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from typing import Any, ClassVar
 
 from docutils import nodes
@@ -21,7 +22,7 @@ def scrolling(name: str, table: Element) -> Element:
     return el("div", {"class": "companion-scroll", "role": "region", "tabindex": "0", "aria-label": name}, table)
 
 
-def head_row(names: list[Any], numeric: set[int] = frozenset()) -> Element:
+def head_row(names: list[Any], numeric: Collection[int] = frozenset()) -> Element:
     """Return a table's head."""
     return el(
         "thead",

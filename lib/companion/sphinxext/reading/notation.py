@@ -7,11 +7,12 @@ from __future__ import annotations
 
 from functools import lru_cache
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 from docutils import nodes
 from sphinx.addnodes import pending_xref
 from sphinx.application import Sphinx
+from sphinx.domains.std import StandardDomain
 
 from companion.documents import Document, read_document, schema_problems
 from companion.errors import DocumentError, nearest
@@ -166,7 +167,9 @@ class NotationTable(SymbolDirective):
     def row(self, symbol: dict[str, Any]) -> Element:
         """Return the row of a symbol, with its anchor and its links back."""
         anchor = symbol_anchor(symbol["id"])
-        self.env.get_domain("std").note_hyperlink_target(anchor, self.env.docname, anchor, "")
+        cast(StandardDomain, self.env.get_domain("std")).note_hyperlink_target(
+            anchor, self.env.docname, anchor, ""
+        )
         below: list[Any] = []
         if len(symbol["chapters"]) > 1:
             links = [part for name in symbol["chapters"] for part in (", ", self.chapter_link(name))][1:]

@@ -33,6 +33,12 @@ def test_dependency_direction(package, forbidden):
     assert [m for m in modules if imported(m) & forbidden] == []
 
 
+def test_no_folder_is_too_full_to_be_read_at_a_glance():
+    folders = {path.parent for path in LIB.rglob("*.py")}
+    full = {folder.name: count for folder in folders if (count := len(list(folder.glob("*.py")))) > 20}
+    assert len(folders) > 20 and full == {}
+
+
 def test_contdepth_packages_are_import_only():
     """They may hold a docstring, imports and dunder assignments: the fingerprint resolves names through them. The
     library's own lets old names be found.

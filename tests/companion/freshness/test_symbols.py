@@ -355,3 +355,30 @@ def test_formatting_the_whole_library_changes_no_digest(tmp_path):
     text = (tmp_path / "lib/contdepth/schemes/order.py").read_text(encoding="utf-8")
     assert text != (ROOT / "lib/contdepth/schemes/order.py").read_text(encoding="utf-8")
     assert table(sys.executable, tmp_path / "lib") == before
+
+
+FACE = {
+    "faces.py": "def face(package, file):\n    return None, None, []\n",
+    "room/__init__.py": "from contdepth.faces import face\n\n"
+    "__getattr__, __dir__, __all__ = face(__name__, __file__)\n",
+    "room/__init__.pyi": "from .euler import step\nfrom .heun import other\n",
+    "room/euler.py": "def step(u):\n    return 2 * u\n",
+    "room/heun.py": "def other(u):\n    return 3 * u\n",
+    "m.py": "from contdepth.room import step\nfrom contdepth import room\n"
+    "def f(u):\n    return step(u) + room.step(u)\n",
+}
+
+
+def test_a_name_of_a_face_is_the_definition_that_the_stub_names(tmp_path):
+    before = digest(write(tmp_path / "lazy", FACE), "m:f")
+    eager = FACE | {"room/__init__.py": "from contdepth.room.euler import step\n"}
+    del eager["room/__init__.pyi"]
+    assert digest(write(tmp_path / "eager", eager), "m:f") == before
+    neighbour = FACE | {"room/heun.py": "def other(u):\n    return 4 * u\n"}
+    assert digest(write(tmp_path / "neighbour", neighbour), "m:f") == before
+    loader = FACE | {"faces.py": "def face(package, file):\n    return 1, 2, 3\n"}
+    assert digest(write(tmp_path / "loader", loader), "m:f") == before
+    edited = FACE | {"room/euler.py": "def step(u):\n    return 4 * u\n"}
+    assert digest(write(tmp_path / "edited", edited), "m:f") != before
+    turned = FACE | {"room/__init__.pyi": "from .heun import other as step\n"}
+    assert digest(write(tmp_path / "turned", turned), "m:f") != before

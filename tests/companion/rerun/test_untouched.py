@@ -287,6 +287,7 @@ assert sum(name.partition(".")[0] == "contdepth" for name in sys.modules) > 100
 assert altered() == [], altered()
 contdepth.schemes.ForwardEuler.order = 2
 assert len(altered()) == 1, altered()
+contdepth.schemes.RungeKutta = contdepth.schemes.ForwardEuler
 print(*altered())
 """
 
@@ -301,3 +302,4 @@ def test_all_of_this_library_is_as_its_files_say():
     )
     assert done.returncode == 0, done.stderr
     assert "ForwardEuler.order has not the value of its file" in done.stdout
+    assert "contdepth.schemes.RungeKutta is not what its file imports" in done.stdout

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import posixpath
 import re
-from collections.abc import Iterator
 from dataclasses import dataclass
 from html import escape
 from pathlib import Path
@@ -14,7 +13,7 @@ from urllib.parse import unquote, urlsplit
 import yaml
 from bs4 import Tag
 
-from companion.book.toc import captions
+from companion.book.toc import captions, listed
 from companion.errors import CompanionError
 from companion.evidence.verdict import VERDICTS
 from companion.report.scorecard import claim_rows, counts
@@ -48,19 +47,10 @@ class Leaf:
     prefix: str
 
 
-def leaves(toc: dict[str, Any]) -> list[Leaf]:
+def leaves(root: Path) -> list[Leaf]:
     """Return the pages in the order of the table of contents, less those of :data:`LEFT_OUT`."""
-
-    def files(entries: list[dict[str, Any]]) -> Iterator[str]:
-        for entry in entries:
-            if "file" in entry:
-                yield entry["file"]
-            yield from files(entry.get("sections", []))
-
-    named = [("", toc["root"])]
-    for part in toc.get("parts", [{"chapters": toc.get("chapters", [])}]):
-        named += [(part.get("caption", ""), name) for name in files(part.get("chapters", []))]
-    return [Leaf(name, part, f"p{number}") for number, (part, name) in enumerate(named) if name not in LEFT_OUT]
+    named = [Leaf(page.name, page.part, f"p{number}") for number, page in enumerate(listed(root))]
+    return [leaf for leaf in named if leaf.name not in LEFT_OUT]
 
 
 class _Printer:
@@ -78,7 +68,8 @@ class _Printer:
         if not path.is_file():
             raise CompanionError(f"expected the built page {path}, found none: make book")
         article = parsed(path.read_text(encoding="utf-8")).select_one("article.bd-article")
-        if article is None or article.find("h1") is None:
+        head = article.h1 if article is not None else None
+        if article is None or head is None:
             raise CompanionError(f"expected an article with a title in {path}, found none: build the book again")
         for unwanted in article.select(DROPPED):
             unwanted.decompose()
@@ -92,7 +83,7 @@ class _Printer:
         for level in range(5, 0, -1):
             for heading in article.find_all(f"h{level}"):
                 heading.name = f"h{level + 1}"
-        title = " ".join(article.select("h2")[0].get_text().split())
+        title = " ".join(head.get_text().split())
         article.name, article["id"], article["class"] = "section", leaf.prefix, "print-page"
         self.ids.add(leaf.prefix)
         return title, article
@@ -152,9 +143,8 @@ class _Printer:
 
 def print_page(root: Path, folder: Path) -> str:
     """Return the book in ``folder`` (built from ``root``) as one page of HTML."""
-    toc = yaml.safe_load(read_text(root / "_toc.yml"))
     config = yaml.safe_load(read_text(root / "_config.yml"))
-    pages = leaves(toc)
+    pages = leaves(root)
     printer = _Printer(folder, pages)
     with no_collector():
         articles = [(leaf, *printer.article(leaf)) for leaf in pages]
@@ -173,7 +163,7 @@ def print_page(root: Path, folder: Path) -> str:
 <html lang="{language}" data-theme="light" data-mode="light" class="print"><head><meta charset="utf-8">
 <title>{escape(config["title"])}</title>
 <meta name="author" content="{escape(config.get("author", ""))}">
-{_carried(root, folder, f"{toc['root']}.html")}
+{_carried(root, folder, f"{pages[0].name}.html")}
 </head><body class="print"><main class="bd-article">
 {_title_page(root, config)}
 <nav class="print-contents" aria-labelledby="print-contents"><h1 id="print-contents">Contents</h1>

@@ -9,13 +9,14 @@ from typing import Any, TypeVar
 
 from companion.book.ledger import Claim, Ledger, load_ledger
 from companion.book.pages import Page, load_runs
+from companion.book.toc import chapters
 from companion.errors import CompanionError
 from companion.evidence.record import Record
 from companion.freshness.fingerprint import same_code
 from companion.freshness.state import CARRIED, State, lacking
 from companion.report.export import document
 from companion.report.scorecard import Row, claim_rows, records_of
-from companion.root import PROFILES, carry_path, chapters, claims_path, notebook_path, record_path, runs_path
+from companion.root import PROFILES, carry_path, claims_path, notebook_path, record_path, runs_path
 
 __all__ = ["PROFILES", "Store", "page_of"]
 

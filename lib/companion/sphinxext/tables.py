@@ -29,24 +29,30 @@ def line(head: Any, *cells: Element, id: str | None = None) -> Element:
 
 
 def cards(
-    kind: str, caption: Element, columns: Iterable[Any], rows: Iterable[Element], foot: Iterable[Element] = ()
+    caption: str | Element,
+    columns: Iterable[Any],
+    rows: Iterable[Element],
+    *,
+    foot: Iterable[Element] = (),
+    kind: str = "",
 ) -> Element:
     """Return a table that folds into cards.
 
     Args:
-        kind: more classes of the table, or nothing.
         caption: what it shows.
         columns: their heads, as words or made by :func:`column`.
         rows: made by :func:`line`.
         foot: rows below all others.
+        kind: more classes of the table.
     """
     heads = [one if isinstance(one, Element) else column(one) for one in columns]
-    groups = [
-        el(tag, {"role": "rowgroup"}, list(lines))
-        for tag, lines in (("thead", [el("tr", {"role": "row"}, heads)]), ("tbody", rows), ("tfoot", foot))
-    ]
-    last = groups if groups[-1].children else groups[:-1]
-    return el("table", {"class": f"companion-cards {kind}".strip(), "role": "table"}, caption, last)
+    groups = {"thead": [el("tr", {"role": "row"}, heads)], "tbody": list(rows), "tfoot": list(foot)}
+    return el(
+        "table",
+        {"class": f"companion-cards {kind}".strip(), "role": "table"},
+        caption if isinstance(caption, Element) else el("caption", {}, caption),
+        [el(tag, {"role": "rowgroup"}, group) for tag, group in groups.items() if group or tag != "tfoot"],
+    )
 
 
 def plain_table(

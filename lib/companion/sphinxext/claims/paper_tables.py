@@ -116,7 +116,7 @@ class Departures(ChapterDirective):
             rows.append(line(self.inline(item.what), *shown))
         if not rows:
             return [nodes.paragraph("", "No departures are noted.")]
-        return [cards("", el("caption", {}, "Departures from the paper."), columns, rows)]
+        return [cards("Departures from the paper.", columns, rows)]
 
 
 def setup(app: Sphinx) -> None:

@@ -61,8 +61,8 @@ def table(changes: Sequence[Line]) -> Element:
         )
         for change in changes
     ]
-    caption = el("caption", {}, "Entries that were revised or retired, the newest first.")
-    return cards("", caption, ("Entry", "Event", "Date", "Reason"), rows)
+    caption = "Entries that were revised or retired, the newest first."
+    return cards(caption, ("Entry", "Event", "Date", "Reason"), rows)
 
 
 def setup(app: Sphinx) -> None:

@@ -36,14 +36,14 @@ class Scorecard(SphinxDirective):
         verdicts = list(counts(rows))
         number = [column(badge(verdict), kind="number") for verdict in verdicts]
         table = cards(
-            "companion-scorecard",
-            el("caption", {}, "Verdicts; a claim counts once, at the most demanding profile that was run."),
+            "Verdicts; a claim counts once, at the most demanding profile that was run.",
             ["Chapter", *number, column("Claims", kind="number")],
             [
                 self.line(self.chapter(chapter), [r for r in rows if r.chapter == chapter], verdicts, chapter)
                 for chapter in store.ledgers
             ],
             foot=[self.line("All", rows, verdicts, "")],
+            kind="companion-scorecard",
         )
         return [table, el("div", {"class": "companion-legend"}, el("p", {}, self.newest(rows)))]
 

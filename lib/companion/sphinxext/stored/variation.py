@@ -6,8 +6,6 @@ from typing import Any, ClassVar
 
 from docutils import nodes
 from sphinx.application import Sphinx
-from sphinx.util import logging
-from sphinx.util.docutils import SphinxDirective
 
 from companion.errors import CheckError, CompanionError, nearest
 from companion.evidence.record import Record
@@ -19,16 +17,15 @@ from companion.sphinxext import wording
 from companion.sphinxext.build import depends_on_ledger, depends_on_records, store_of
 from companion.sphinxext.claims.badge import badge
 from companion.sphinxext.claims.domain import claim_link
+from companion.sphinxext.directive import CompanionDirective
 from companion.sphinxext.element import Element, el
 from companion.sphinxext.reading.uses import text_with_math
 from companion.sphinxext.tables import cards, cell, line
 
 __all__ = ["setup"]
 
-logger = logging.getLogger(__name__)
 
-
-class VariationDirective(SphinxDirective):
+class VariationDirective(CompanionDirective):
     """``{variation} kappa``: the variation of that id in ``book/variations.yml``."""
 
     required_arguments = 1
@@ -41,9 +38,11 @@ class VariationDirective(SphinxDirective):
         try:
             known = load_variations(store.root)
         except CompanionError as error:
-            return self.warn(str(error))
+            return self.refused(str(error))
         if name not in known:
-            return self.warn(f"expected a variation of book/variations.yml, found {name!r}{nearest(name, known)}")
+            return self.refused(
+                f"expected a variation of book/variations.yml, found {name!r}{nearest(name, known)}"
+            )
         variation = known[name]
         for path in (record_path, carry_path):
             place = path(results_of(variation), variation.profile, variation.page.chapter, variation.page.name)
@@ -64,11 +63,6 @@ class VariationDirective(SphinxDirective):
         )
         return [command, el("p", {"class": "companion-took"}, took), self.table(variation, record)]
 
-    def warn(self, sentence: str) -> list[nodes.Node]:
-        """Log a warning at the directive's place."""
-        logger.warning("{variation}: %s", sentence, location=self.get_location(), type="companion")
-        return []
-
     def table(self, variation: Variation, record: Any) -> Element:
         """Return the watched claims with the page's own figures beside the changed ones."""
         store = store_of(self.env.app)
@@ -76,8 +70,8 @@ class VariationDirective(SphinxDirective):
         changes = ", ".join(f"{name} = {self.value(record.parameters[name])}" for name in variation.parameters)
         before = ", ".join(self.value(own.parameters[name]) for name in variation.parameters) if own else "–"
         rows = [self.row(store.rows[claim], own, record) for claim in variation.watch if claim in store.rows]
-        caption = el("caption", {}, "What the change does; the verdict is that of the same expectation.")
-        return cards("", caption, ("Claim", f"As on the page ({before})", f"With {changes}"), rows)
+        caption = "What the change does; the verdict is that of the same expectation."
+        return cards(caption, ("Claim", f"As on the page ({before})", f"With {changes}"), rows)
 
     def value(self, value: Any) -> str:
         """Return a parameter as text."""

@@ -13,20 +13,7 @@ from companion.site import checks
 ROOT = Path(__file__).resolve().parents[2]
 
 
-@pytest.mark.parametrize(
-    "check",
-    [
-        checks.broken_links,
-        checks.outside_loads,
-        checks.image_faults,
-        checks.heading_faults,
-        checks.double_ids,
-        checks.leftovers,
-        checks.heavy_pages,
-        checks.figure_faults,
-    ],
-    ids=lambda check: check.__name__,
-)
+@pytest.mark.parametrize("check", checks.ALL, ids=lambda check: check.__name__)
 def test_every_page_is_clean(book: checks.Site, check) -> None:
     assert check(book) == []
 

@@ -13,6 +13,7 @@ from urllib.parse import unquote, urlsplit
 from companion.site.pages import Page, Site
 
 __all__ = [
+    "ALL",
     "HEAVIEST",
     "Site",
     "broken_links",
@@ -148,3 +149,16 @@ def heavy_pages(site: Site, most: int = HEAVIEST) -> list[str]:
     """Return the pages that make a browser load more than ``most`` bytes, the mathematics script not counted."""
     sizes = {page.name: weight(site, page) for page in site.written}
     return [f"{name}: {size / 1e6:.2f} MB" for name, size in sizes.items() if size > most]
+
+
+ALL = (
+    broken_links,
+    outside_loads,
+    image_faults,
+    heading_faults,
+    double_ids,
+    leftovers,
+    heavy_pages,
+    figure_faults,
+)
+"""Every check of a site; a clean one has no fault by any of them."""

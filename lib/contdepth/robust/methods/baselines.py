@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from fractions import Fraction
+
 import torch
 from torch import Tensor, nn
 
@@ -29,7 +31,7 @@ class PGDTraining(Method):
         *,
         threat: Threat,
         steps: int,
-        step_size: object,
+        step_size: Fraction | str | float,
         clean_weight: float = 0.0,
         attack_mode: str = "eval",
         precision: str = "fp32",
@@ -68,7 +70,7 @@ class SummedPGD(Method):
         *,
         threat: Threat,
         steps: int,
-        step_size: object,
+        step_size: Fraction | str | float,
         average: bool = False,
         precision: str = "fp32",
         seed: int = 0,
@@ -85,7 +87,7 @@ class SummedPGD(Method):
         for _ in range(self.steps):
             delta = delta.detach().requires_grad_()
             result = self.trained_on(x, y, delta, weight=1 / self.steps if self.average else 1.0)
-            delta = threat.project(delta.detach() + sigma * threat.direction(delta.grad), x)
+            delta = threat.project(delta.detach() + sigma * threat.direction(delta.grad), x)  # type: ignore[arg-type]
         return Step(result.loss, result.errors, delta)
 
 
@@ -119,7 +121,7 @@ class FreeTraining(Method):
         self.delta = self.delta.to(x)
         delta = threat.project(self.delta[: len(x)], x).requires_grad_()
         result = self.trained_on(x, y, delta)
-        ascent = threat.radius * threat.direction(delta.grad)
+        ascent = threat.radius * threat.direction(delta.grad)  # type: ignore[arg-type]
         self.delta[: len(x)] = threat.project(delta.detach() + ascent, x)
         return Step(result.loss, result.errors, delta.detach())
 

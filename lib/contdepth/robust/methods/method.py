@@ -48,7 +48,7 @@ class Method(ABC):
     @property
     def now(self) -> Threat:
         """The threat at the present scale."""
-        return self.threat if self.scale == 1 else self.threat.scaled(self.scale)
+        return self.threat if self.scale == 1 else self.threat.scaled(self.scale)  # type: ignore[return-value, union-attr]
 
     def step(self, x: Tensor, y: Tensor, optimiser: torch.optim.Optimizer) -> Step:
         """Gradients on one batch, then one update of the weights."""

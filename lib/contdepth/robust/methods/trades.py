@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from fractions import Fraction
+
 import torch
 from torch import Tensor, nn
 from torch.nn.functional import cross_entropy, kl_div, log_softmax, softmax
@@ -30,7 +32,7 @@ class TRADES(Method):
         *,
         threat: Threat,
         steps: int,
-        step_size: object,
+        step_size: Fraction | str | float,
         weight: float = 6.0,
         precision: str = "fp32",
         seed: int = 0,
@@ -78,7 +80,7 @@ class TRADESYOPO(TRADES):
         threat: Threat,
         steps: int,
         inner_steps: int,
-        step_size: object,
+        step_size: Fraction | str | float,
         inner: str = "auto",
         weight: float = 1.0,
         precision: str = "fp32",

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from fractions import Fraction
+
 from torch import Tensor, nn
 from torch.nn.functional import cross_entropy
 
@@ -46,7 +48,7 @@ class YOPO(Method):
         threat: Threat,
         steps: int,
         inner_steps: int,
-        step_size: object,
+        step_size: Fraction | str | float,
         inner: str = "auto",
         accounting: str = "paper",
         average: bool = False,

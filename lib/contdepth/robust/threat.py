@@ -104,6 +104,10 @@ class Threat:
             return gradient.sign()
         return gradient / lengths(gradient).clamp_min(1e-12)
 
+    def ascend(self, delta: Tensor, x: Tensor, gradient: Tensor, size: float | Tensor) -> Tensor:
+        """One ascent step from ``delta``: project(δ + ``size`` · direction(``gradient``)), all shaped as ``x``."""
+        return self.project(delta + size * self.direction(gradient), x)
+
     def size(self, delta: Tensor) -> Tensor:
         """‖δ‖ of every image in this norm, (batch,)."""
         return delta.flatten(1).abs().amax(1) if self.norm == "linf" else delta.flatten(1).norm(dim=1)

@@ -171,7 +171,7 @@ class PGD(Attack):
                 x, y, rows, delta, gradient = (part[~fooled] for part in (x, y, rows, delta, gradient))
                 if len(rows) == 0:
                     return found
-            delta = self.threat.project(delta + self.alpha * self.threat.direction(gradient), x)
+            delta = self.threat.ascend(delta, x, gradient, self.alpha)
         logits = checked_logits(model, x + delta)
         store(found, rows, delta, logits.argmax(1) != y, LOSSES[self.loss](logits, y))
         return found

@@ -159,7 +159,7 @@ def test_one_thread_starts_no_pool(monkeypatch):
 
 
 def test_the_kernel_works_in_single_precision():
-    from contdepth.robust.yopo import fused_kernel
+    from contdepth.robust import fused_kernel
 
     line, weight, n = np.zeros(32, np.float32), np.zeros((2, 9), np.float32), np.uint64(1)
     arguments = {
@@ -260,7 +260,7 @@ def test_no_warning_and_no_output_where_nothing_can_be_cached(tmp_path):
     code = """
 import torch
 from contdepth.robust.yopo.fused import inner_steps_fused
-from contdepth.robust.yopo.fused_kernel import ascend
+from contdepth.robust.fused_kernel import ascend
 from contdepth.robust.threat import Threat
 x = torch.full((1, 1, 3, 3), 0.5)
 conv = torch.nn.Conv2d(1, 1, 3)

@@ -110,7 +110,7 @@ def inner_steps_fused(
     tables = layout(conv, height, width, top, left, rows, columns, step_size)
     images, slack = x.detach().contiguous().numpy().reshape(batch, -1), slack.detach().contiguous().numpy()  # type: ignore[assignment]
     moved = result.numpy().reshape(batch, -1)
-    ascend = importlib.import_module("contdepth.robust.yopo.fused_kernel").ascend
+    ascend = importlib.import_module("contdepth.robust.fused_kernel").ascend
 
     def part(some: slice) -> None:
         length, _, _, _, wide, even = (int(size) for size in tables[-1])

@@ -83,7 +83,7 @@ def climb(
         if len(state["rows"]) == 0:
             return found
         s = state
-        ahead = threat.project(s["delta"] + s["size"] * threat.direction(s["gradient"]), s["x"])
+        ahead = threat.ascend(s["delta"], s["x"], s["gradient"], s["size"])
         if step > 1:
             drift = s["delta"] - s["before"]
             ahead = threat.project(s["delta"] + MOMENTUM * (ahead - s["delta"]) + (1 - MOMENTUM) * drift, s["x"])

@@ -28,6 +28,22 @@ def test_rounds_are_counted_from_one():
         cpu_seconds({}, 0)
 
 
+def test_gpu_seconds_waits_for_the_device_before_it_reads_the_clock(monkeypatch):
+    """A device that works for 5 s after each task has returned."""
+    clock, left = [0.0], [0.0]
+
+    def task():
+        clock[0], left[0] = clock[0] + 1, 5.0
+
+    def synchronize():
+        clock[0], left[0] = clock[0] + left[0], 0.0
+
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+    monkeypatch.setattr(torch.cuda, "synchronize", synchronize)
+    monkeypatch.setattr(time, "perf_counter", lambda: clock[0])
+    assert gpu_seconds({"a": task, "b": task}, rounds=2) == {"a": 6, "b": 6}
+
+
 @pytest.mark.skipif(torch.cuda.is_available(), reason="needs a machine without CUDA")
 def test_gpu_seconds_names_the_other_function():
     with pytest.raises(RuntimeError, match="use cpu_seconds"):

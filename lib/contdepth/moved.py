@@ -70,7 +70,6 @@ MODULES: dict[str, str] = {
     "contdepth.robust.cut": "contdepth.robust.yopo.cut",
     "contdepth.robust.flags": "contdepth.robust.attacks.flags",
     "contdepth.robust.fused": "contdepth.robust.yopo.fused",
-    "contdepth.robust.fused_kernel": "contdepth.robust.yopo.fused_kernel",
     "contdepth.robust.inner_loop": "contdepth.robust.yopo.inner_loop",
     "contdepth.robust.loop": "contdepth.robust.methods.loop",
     "contdepth.robust.method": "contdepth.robust.methods.method",

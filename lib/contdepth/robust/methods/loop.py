@@ -85,6 +85,8 @@ def train(
     checks.integer("probes", probes, at_least=0, at_most=total)
     checks.integer("every", every, at_least=1)
     model = method.model
+    rule: dict[str, Any]
+    engine: torch.optim.Optimizer
     device = next(model.parameters()).device
     if optimiser is None:
         rule = {"momentum": recipe.momentum, "nesterov": recipe.nesterov, "weight_decay": recipe.weight_decay}
@@ -127,7 +129,7 @@ def train(
             epoch, place = divmod(step, per_epoch)
             if epoch != epoch_now:
                 order, epoch_now = torch.randperm(len(images), generator=generator(seed, f"order/{epoch}")), epoch
-            chosen = order[place * recipe.batch : (place + 1) * recipe.batch]
+            chosen = order[place * recipe.batch : (place + 1) * recipe.batch]  # type: ignore[index]
             x, y = images[chosen].to(device), labels[chosen].to(device)
             if recipe.pad or recipe.flip:
                 x = crop_flip(x, pad=recipe.pad, flip=recipe.flip, source=generator(seed, f"augment/{step}"))
@@ -146,7 +148,7 @@ def train(
             result.errors.append(done.errors)
             if result.steps in looks:
                 model.eval()
-                result.probes.append({"step": result.steps, "seconds": result.seconds, **probe(model)})
+                result.probes.append({"step": result.steps, "seconds": result.seconds, **probe(model)})  # type: ignore[misc]
                 model.train()
             if result.steps % every == 0 or result.steps == total:
                 save()

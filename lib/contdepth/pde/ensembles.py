@@ -41,7 +41,9 @@ class Ensemble(Estimator):
                 "without it all members would be equal",
             )
         self.estimator = estimator
-        self.seeds = tuple(checks.integer("seeds", seed, at_least=0) for seed in seeds)
+        self.seeds = tuple(seeds)
+        for seed in self.seeds:
+            checks.integer("seeds", seed, at_least=0)
         if not self.seeds or len(set(self.seeds)) != len(self.seeds):
             checks.fail("seeds", "at least one seed, none twice", self.seeds)
         self.workers = checks.integer("workers", workers, at_least=1)
@@ -73,7 +75,7 @@ class Ensemble(Estimator):
                     "compare them one by one instead",
                 )
         made.names_, made.dt_, made.dx_, made.grid_ = first.names_, first.dt_, first.dx_, first.grid_
-        made.members, made._fitted = members, True
+        made.members, made.fitted_ = members, True
         return made
 
     _kept: dict[str, dict[sympy.Expr, np.ndarray]] | None = None

@@ -9,11 +9,12 @@ from collections.abc import Sequence
 from typing import Any, Self
 
 import numpy as np
+import sklearn.exceptions
 import sympy
 import torch
+from sklearn.base import BaseEstimator
 
 from contdepth import checks
-from contdepth.errors import NotFittedError
 from contdepth.pde.fields.grids import as_real
 from contdepth.pde.fields.trajectories import Trajectories, trajectories
 from contdepth.pde.symbolic.terms import collect, format_equation
@@ -21,25 +22,34 @@ from contdepth.pde.symbolic.terms import collect, format_equation
 __all__ = ["Estimator", "NotFittedError"]
 
 
-class Estimator(ABC):
+class NotFittedError(RuntimeError, sklearn.exceptions.NotFittedError):
+    """A method that needs a fitted estimator was called before ``fit``."""
+
+
+class Estimator(BaseEstimator, ABC):
     """Base of PDE-Net, PDE-Net 2.0 and their peers, with PySINDy's calls and axis order.
 
-    A subclass takes its hyper-parameters as keyword-only arguments of ``__init__`` and keeps each as an
-    attribute of the same name. It implements ``_fit(data)``, ``_expressions()`` and ``_rhs(u)``, and may
-    implement ``_step(u)``, one time step ``dt_``, which is the explicit Euler step otherwise. Tensors there
-    are ``(B, F, *space)`` float64.
+    It is a scikit-learn estimator: ``sklearn.base.clone``, ``get_params``, ``set_params``, ``check_is_fitted`` and
+    ``GridSearchCV`` over a list of trajectories work.
+
+    A subclass takes its hyper-parameters as keyword-only arguments of ``__init__`` and keeps each as an attribute
+    of the same name, a right one as the object it is. It implements ``_fit(data)``, ``_expressions()`` and
+    ``_rhs(u)``, and may implement ``_step(u)``, one time step ``dt_``, which is the explicit Euler step otherwise.
+    Tensors there are ``(B, F, *space)`` float64.
 
     Attributes:
         names_: field names.
         dt_: time step of the training data.
         dx_: its grid spacings.
         grid_: its points per axis. All four are set before ``_fit`` is called.
+        fitted_: whether the last ``fit`` came to its end.
     """
 
     names_: tuple[str, ...]
     dt_: float
     dx_: tuple[float, ...]
     grid_: tuple[int, ...]
+    fitted_: bool
     _terms: dict[str, dict[sympy.Expr, float]] | None = None
 
     @abstractmethod
@@ -74,6 +84,23 @@ class Estimator(ABC):
                 expected = f"a parameter of {type(self).__name__}: {', '.join(known)}"
                 checks.fail(name, expected, "an unknown one", error=TypeError)
         return type(self)(**known | changes)
+
+    def get_params(self, deep: bool = True) -> dict[str, Any]:
+        """Hyper-parameters by name; with ``deep`` also those of an estimator among them, ``estimator__seed``."""
+        return super().get_params(deep) | self.parameters()
+
+    def set_params(self, **params: Any) -> Self:
+        """Change hyper-parameters in place, with the checks of the constructor, and return the estimator.
+
+        A name such as ``estimator__seed`` changes one of an estimator among them. What was learned stays until the
+        next ``fit``.
+
+        Raises:
+            TypeError, ValueError: an unknown name; a value out of range.
+        """
+        own = {name: value for name, value in params.items() if "__" not in name}
+        type(self).__init__(self, **self.with_parameters(**own).get_params(deep=False))
+        return super().set_params(**{name: value for name, value in params.items() if name not in own})
 
     def __repr__(self) -> str:
         return f"{type(self).__name__}({', '.join(f'{k}={v!r}' for k, v in self.parameters().items())})"
@@ -110,14 +137,18 @@ class Estimator(ABC):
                     "dx", "the grid spacing for every space dimension", "none", "for example dx=(0.1, 0.1)"
                 )
             data = trajectories(u, dt=dt, t=t, dx=dx, names=names)
-        self._fitted, self._terms = False, None
+        self.set_params()  # attributes may have been set since
+        self.fitted_, self._terms = False, None
         self.names_, self.dt_, self.dx_, self.grid_ = data.names, data.dt, data.dx, data.grid
         self._fit(data)
-        self._fitted = True
+        self.fitted_ = True
         return self
 
+    def __sklearn_is_fitted__(self) -> bool:
+        return getattr(self, "fitted_", False)
+
     def _require_fit(self) -> None:
-        if not getattr(self, "_fitted", False):
+        if not self.__sklearn_is_fitted__():
             checks.fail(
                 type(self).__name__,
                 "a fitted estimator",

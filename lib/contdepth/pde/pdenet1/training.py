@@ -9,12 +9,12 @@ from dataclasses import dataclass
 import torch
 
 from contdepth import checks
+from contdepth.errors import DivergenceError
 from contdepth.pde.fields.trajectories import Trajectories
 from contdepth.pde.filters.constrained import correlate
 from contdepth.pde.filters.moments import filter_from_moments
 from contdepth.pde.pdenet1.block import PDENetBlock
 from contdepth.seeds import generator
-from contdepth.training.loop import DivergenceError
 
 __all__ = ["Stage", "Unknowns", "last_block_loss", "pairs", "train_stage"]
 

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from contdepth import checks
-from contdepth.training.loop import DivergenceError
+from contdepth.errors import DivergenceError
 
 __all__ = ["METHODS", "Minimised", "minimise"]
 

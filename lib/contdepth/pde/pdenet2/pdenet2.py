@@ -132,7 +132,9 @@ class PDENet2(Estimator):
         self.hidden = checks.integer("hidden", hidden, at_least=0)
         self.sparsity = checks.real("sparsity", sparsity, at_least=0)
         self.moment_penalty = checks.real("moment_penalty", moment_penalty, at_least=0)
-        self.blocks = tuple(checks.integer("blocks", n, at_least=1) for n in blocks)
+        self.blocks = tuple(blocks)
+        for n in self.blocks:
+            checks.integer("blocks", n, at_least=1)
         if not self.blocks:
             checks.fail("blocks", "at least one stage, such as (1, 2, 3)", blocks)
         self.relative = bool(relative)
@@ -250,9 +252,11 @@ class PDENet2(Estimator):
         return out
 
 
-def stage_iterations(iterations: int | Sequence[int]) -> tuple[int, int]:
+def stage_iterations(iterations: int | Sequence[int]) -> tuple[int, ...]:
     """(warm-up, other stages) from one number or two."""
-    pair = (iterations, iterations) if isinstance(iterations, int) else tuple(iterations)
+    pair: tuple[int, ...] = (iterations, iterations) if isinstance(iterations, int) else tuple(iterations)
     if len(pair) != 2:
         checks.fail("iterations", "one number or (warm-up, other stages)", iterations)
-    return tuple(checks.integer("iterations", n, at_least=0) for n in pair)  # type: ignore[return-value]
+    for n in pair:
+        checks.integer("iterations", n, at_least=0)
+    return pair

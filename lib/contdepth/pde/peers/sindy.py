@@ -245,7 +245,8 @@ class WeakSINDy(_Sparse):
         self.domains = checks.integer("domains", domains, at_least=1)
         self.power = checks.integer("power", power, at_least=1)
         self.seed = checks.integer("seed", seed, at_least=0)
-        self.size = None if size is None else tuple(checks.real("size", s, above=0) for s in size)
+        valid = size is not None and all(checks.real("size", s, above=0) for s in size)
+        self.size = tuple(size) if valid else None
         self._check()
 
     def _fit(self, data: Trajectories) -> None:

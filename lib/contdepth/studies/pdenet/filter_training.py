@@ -5,7 +5,6 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Sequence
 
-import numpy as np
 import torch
 from scipy.optimize import OptimizeResult, minimize
 from torch import Tensor, nn
@@ -21,6 +20,7 @@ from contdepth.pde.filters.moments import (
 )
 from contdepth.pde.simulate.initial import random_fourier
 from contdepth.seeds import generator
+from contdepth.studies.common.flat import flat_function
 
 __all__ = ["FilterTask", "ProjectedMoments", "minimise_flat", "train_filters"]
 
@@ -117,15 +117,7 @@ def minimise_flat(task: FilterTask, model: ProjectedMoments, iterations: int) ->
     Function and gradient are taken at the projected point, whatever point the optimiser asks for.
     """
 
-    def function(flat: np.ndarray) -> tuple[float, np.ndarray]:
-        with torch.no_grad():
-            model.value.copy_(torch.from_numpy(flat).view_as(model.value))
-        model.value.grad = None
-        loss = task(model.filters())
-        loss.backward()
-        model.project_gradient()
-        return float(loss.detach()), model.value.grad.flatten().numpy().copy()
-
+    function = flat_function(lambda: task(model.filters()), [model.value], model.project_gradient)
     return minimize(
         function,
         model.start.flatten().numpy(),

@@ -14,7 +14,7 @@ import torch
 from torch import Tensor
 
 from contdepth import checks
-from contdepth.pde.fields.errors import prediction_error
+from contdepth.pde.fields.errors import rollout_error
 from contdepth.pde.fields.trajectories import Trajectories
 from contdepth.pde.pdenet1.block import PDENetBlock
 from contdepth.pde.pdenet1.pdenet import PDENet
@@ -136,10 +136,7 @@ def fit_linear(
     pairs = training_pairs(seed, options["blocks"], **data)
     model = PDENet(seed=seed, **options).fit(pairs)
     truth = follow(low_pass_noise(test, pairs.grid[0], test_seed, data.get("cutoffs", (4, 7))), horizon, pairs.dt)
-    errors = [
-        prediction_error(model.at(stage).rollout(truth[:, 0], horizon), truth).numpy()
-        for stage in range(len(model.states_))
-    ]
+    errors = [rollout_error(model.at(stage), truth) for stage in range(len(model.states_))]
     return LinearFit(model, np.stack(errors))
 
 

@@ -11,6 +11,7 @@ import numpy as np
 import torch
 
 from contdepth import checks
+from contdepth.pde.fields.errors import rollout_error as prediction_error
 from contdepth.pde.fields.trajectories import Trajectories
 from contdepth.pde.pdenet1.block import PDENetBlock
 from contdepth.pde.pdenet1.pdenet import PDENet
@@ -133,17 +134,6 @@ def train(data: torch.Tensor, seed: int, options: Mapping[str, Any]) -> PDENet:
         order=2, coefficients="constant", source={"cells": 20, "range": 15.0, "degree": 4}, seed=seed, **options
     )
     return model.fit(Trajectories(data, DT, (spacing, spacing)))
-
-
-def prediction_error(model: PDENet, test: torch.Tensor) -> np.ndarray:
-    """Relative L² error of every frame of a prediction from the first one: (N, T, 1, n, n) to (N, T).
-
-    ‖u - u*‖ / ‖u* - mean u*‖ over the grid; infinite once a prediction has blown up.
-    """
-    frames = model.rollout(test[:, 0], test.shape[1] - 1)
-    wrong = (frames - test).flatten(2).norm(dim=2)
-    size = (test - test.mean((2, 3, 4), keepdim=True)).flatten(2).norm(dim=2)
-    return torch.nan_to_num(wrong / size, nan=math.inf, posinf=math.inf).numpy()
 
 
 def textbook_block(grid: int, size: int) -> PDENetBlock:

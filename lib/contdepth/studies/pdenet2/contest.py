@@ -12,7 +12,7 @@ import torch
 from contdepth import checks
 from contdepth.parallel import run_all
 from contdepth.pde.estimator import Estimator
-from contdepth.pde.fields.errors import prediction_error
+from contdepth.pde.fields.errors import rollout_error
 from contdepth.pde.fields.trajectories import Trajectories
 from contdepth.pde.symbolic.comparison import Terms, compare
 
@@ -65,9 +65,8 @@ def thinned(u: torch.Tensor, dt: float, dx: float, *, in_time: int = 1, in_space
 
 
 def prediction_errors(model: Estimator, unseen: torch.Tensor) -> np.ndarray:
-    """``studies.prediction_error`` (N, T) of rollouts from the first frames of ``unseen``, at most ``CEILING``."""
-    found = model.rollout(unseen[:, 0], unseen.shape[1] - 1)
-    return np.minimum(prediction_error(found, unseen).numpy(), CEILING)
+    """``rollout_error`` (N, T) of predictions from the first frames of ``unseen``, at most ``CEILING``."""
+    return np.minimum(rollout_error(model, unseen), CEILING)
 
 
 def contest(entries: Mapping[Hashable, Entry], *, workers: int = 1) -> dict[Hashable, Result]:

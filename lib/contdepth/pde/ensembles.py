@@ -75,7 +75,7 @@ class Ensemble(Estimator):
                     "compare them one by one instead",
                 )
         made.names_, made.dt_, made.dx_, made.grid_ = first.names_, first.dt_, first.dx_, first.grid_
-        made.members, made.fitted_ = members, True
+        made.members, made._fitted = members, True
         return made
 
     _kept: dict[str, dict[sympy.Expr, np.ndarray]] | None = None

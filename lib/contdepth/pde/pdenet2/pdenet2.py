@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 import sympy
 import torch
@@ -15,6 +16,9 @@ from contdepth.pde.filters.constrained import BOUNDARIES
 from contdepth.pde.pdenet2.block import SCHEMES, STARTS, PDENet2Block
 from contdepth.pde.pdenet2.optimise import METHODS, Minimised, minimise
 from contdepth.pde.symbolic.terms import symbols
+
+if TYPE_CHECKING:
+    from contdepth.pde.fields.grids import Array
 
 __all__ = ["PDENet2", "objective"]
 
@@ -45,7 +49,7 @@ def objective(
         if not bool(present.all()):
             state, wanted = state[present], wanted[present]
         if len(state):
-            total = total + ((state[inner] - wanted[inner]).square() * scale).mean()
+            total = total + ((state[inner] - wanted[inner]).square() * scale).mean()  # type: ignore[index]
     if sparsity:
         total = total + blocks * sparsity * block.symnet.penalty()
     if moments:
@@ -234,7 +238,7 @@ class PDENet2(Estimator):
         found = self.block_.symnet.expressions(names, degree=self.degree)
         return dict(zip(self.names_, found, strict=True))
 
-    def remainder(self, u: object) -> dict[str, float]:
+    def remainder(self, u: Array | Sequence[Array] | Trajectories) -> dict[str, float]:
         """What ``equations`` leaves out: relative root mean square of F minus the read-out on the frames u."""
         self._require_fit()
         data = self._again(u)

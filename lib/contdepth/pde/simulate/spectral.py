@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from typing import Any
 
 import sympy
 import torch
@@ -33,7 +34,7 @@ class SpectralRHS:
         for size in shape:
             checks.integer("points of an axis", size, at_least=4)
         self.equation, self.shape, self.axes = equation, tuple(shape), tuple(range(-equation.dim, 0))
-        self.cache: dict[object, object] = {}  # an integrator's coefficients, used again for the next sample
+        self.cache: dict[object, Any] = {}  # an integrator's coefficients, used again for the next sample
         linear, rest = _split(equation)
         factor = max(3, equation.degree + 1) / 2 if dealias and any(rest) else 1.0
         self.fine = tuple(_fast(math.ceil(factor * n)) for n in shape)

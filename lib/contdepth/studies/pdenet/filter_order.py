@@ -37,7 +37,7 @@ def smooth_rows(points: int, order: int) -> Tensor:
     x = step * torch.arange(points, dtype=torch.float64) + 0.3
     rows = [x.sin().exp()]
     for n in range(checks.integer("order", order, at_least=0)):
-        rows.append(sum(math.comb(n, k) * torch.cos(x + k * math.pi / 2) * rows[n - k] for k in range(n + 1)))
+        rows.append(sum(math.comb(n, k) * torch.cos(x + k * math.pi / 2) * rows[n - k] for k in range(n + 1)))  # type: ignore[arg-type]
     return torch.stack(rows)
 
 

@@ -58,6 +58,10 @@ class ProjectedMoments(nn.Module):
     means the derivative's orders, so that, at its accuracy 1, no other fixed moment is covered.
     """
 
+    start: Tensor
+    fixed: Tensor
+    masked: Tensor
+
     def __init__(
         self, alphas: Sequence[tuple[int, ...]], size: int, accuracy: int = 1, gradient: str = "fixed"
     ) -> None:
@@ -82,7 +86,7 @@ class ProjectedMoments(nn.Module):
 
     def project_gradient(self) -> None:
         """Set the gradient to zero along the masked moments."""
-        self.value.grad[self.masked] = 0
+        self.value.grad[self.masked] = 0  # type: ignore[index]
 
 
 def train_filters(
@@ -107,7 +111,7 @@ def train_filters(
 
     before = float(closure().detach())
     for _ in range(steps):
-        optimiser.step(closure)
+        optimiser.step(closure)  # type: ignore[arg-type]
     return before, float(closure().detach())
 
 

@@ -47,13 +47,13 @@ class Result:
     seconds: float
     failure: str = ""
 
-    def terms(self, truth: object) -> Terms:
+    def terms(self, truth: Mapping[str, object]) -> Terms:
         """Found against true terms; a failed fit has found nothing."""
         return compare(self.coefficients or {field: {"1": 0.0} for field in truth}, truth)
 
     def error_after(self, steps: int) -> float:
         """Median over the trajectories of the prediction error after ``steps`` steps."""
-        return float(np.median(self.errors[:, steps]))
+        return float(np.median(self.errors[:, steps]))  # type: ignore[index]
 
 
 def thinned(u: torch.Tensor, dt: float, dx: float, *, in_time: int = 1, in_space: int = 1) -> Trajectories:

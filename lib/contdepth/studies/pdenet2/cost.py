@@ -56,7 +56,7 @@ def closures(
             p.grad = None
         value = objective(block, frames, target, mask, weight, **penalties)
         value.backward()
-        return float(value.detach()), torch.cat([p.grad.flatten() for p in parameters]).numpy()
+        return float(value.detach()), torch.cat([p.grad.flatten() for p in parameters]).numpy()  # type: ignore[union-attr]
 
     flat = torch.cat([p.detach().flatten() for p in parameters]).numpy()
     function = flat_function(lambda: plain_objective(block, frames, target, weight, **penalties), parameters)
@@ -81,5 +81,5 @@ def scaling(axis: str, values: Sequence[int], repeats: int, side: str = "ours") 
     checks.one_of("axis", axis, tuple(BURGERS))
     power = 2 if axis in ("grid", "size") else 1
     work = [(value / BURGERS[axis]) ** power for value in values]
-    sides = ({side: closures(**(BURGERS | {axis: value}))[side]} for value in values)
+    sides = ({side: closures(**(BURGERS | {axis: value}))[side]} for value in values)  # type: ignore[arg-type]
     return work, [cpu_seconds(each, repeats)[side] for each in sides]

@@ -43,7 +43,7 @@ class FilterTask:
         exact = [torch.fft.ifft2(modes * (wave[:, None] ** a * wave**b)).real for a, b in self.alphas]
         self.exact = torch.stack(exact, 2)
         draws = torch.randn(clean.shape, dtype=clean.dtype, generator=generator(seed, "filter task/noise"))
-        self.fields = clean + checks.real("noise", noise, at_least=0) * clean.std() * draws
+        self.fields = clean + noise * clean.std() * draws
         self.size = self.exact.square().mean((0, 1, 3, 4), keepdim=True)
 
     def __call__(self, filters: Tensor) -> Tensor:

@@ -78,12 +78,11 @@ class Visited:
 
     def central(self, count: int = 400) -> np.ndarray:
         """``count`` equidistant points from ``low`` to ``high``."""
-        return np.linspace(self.low, self.high, checks.integer("count", count, at_least=2))
+        return np.linspace(self.low, self.high, count)
 
 
 def visited(values: torch.Tensor, width: float = 0.05) -> Visited:
     """Histogram of all ``values`` (any shape, finite) in bins of ``width``, and two quantiles."""
-    checks.real("width", width, above=0)
     flat = checks.finite("values", checks.floating("values", values)).numpy(force=True).ravel()
     first, last = math.floor(flat.min() / width), math.floor(flat.max() / width) + 1
     counts, edges = np.histogram(flat, width * np.arange(first, last + 1))
@@ -138,7 +137,7 @@ def train(data: torch.Tensor, seed: int, options: Mapping[str, Any]) -> PDENet:
 
 def textbook_block(grid: int, size: int) -> PDENetBlock:
     """The true diffusion as a block: forward Euler with frozen size x size filters on ``grid`` points an axis."""
-    spacing = 2 * math.pi / checks.integer("grid", grid, at_least=size)
+    spacing = 2 * math.pi / grid
     block = PDENetBlock(
         (grid, grid), (spacing, spacing), DT, order=2, size=size, coefficients="constant", average="identity"
     )

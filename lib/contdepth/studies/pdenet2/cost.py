@@ -35,11 +35,9 @@ def closures(
     random free moments (at zero the two upwind images of a derivative are equal), 5 products, both penalties on,
     float64. No optimiser is included.
 
-    Raises ``TypeError`` or ``ValueError`` where a size is not a positive integer, the grid is smaller than the
-    filters or the scheme is unknown.
+    Raises ``TypeError`` or ``ValueError`` where a size is not a positive integer or the scheme is unknown; a grid
+    smaller than the filters is refused at the first call.
     """
-    checks.integer("samples", samples, at_least=1)
-    checks.integer("grid", grid, at_least=size)
     checks.integer("blocks", blocks, at_least=1)
     dx = 2 * math.pi / grid
     block = PDENet2Block(2, 0.01, (dx, dx), size=size, scheme=scheme, upwind=upwind, seed=0)

@@ -36,8 +36,8 @@ def test_work_is_counted(monkeypatch):
 @pytest.mark.parametrize(
     "call, message",
     [
-        (lambda: cost.closures(0, 8, 1), "samples: expected a number >= 1"),
-        (lambda: cost.closures(1, 4, 1), "grid: expected a number >= 5"),
+        (lambda: cost.closures(0, 8, 1), "n: expected a number >= 1"),
+        (lambda: cost.closures(1, 4, 1)["ours"](), "u: expected at least 5 points along every space axis"),
         (lambda: cost.closures(1, 8, 0), "blocks: expected a number >= 1"),
         (lambda: cost.scaling("seeds", (1,), 1), "axis: expected one of 'samples', 'grid', 'blocks', 'size'"),
     ],

@@ -98,8 +98,8 @@ def test_parameters_are_set_with_the_checks_of_the_constructor_or_not_at_all() -
     with pytest.raises(ValueError, match="history: expected a number >= 1, found 0"):
         model.set_params(hidden=3, history=0)
     assert model.hidden == 5 and model.history == 200
-    model.history = 0
-    with pytest.raises(ValueError, match="history: expected a number >= 1, found 0"):
+    model.degree = 0  # which training does not read
+    with pytest.raises(ValueError, match="degree: expected a number >= 1, found 0"):
         model.fit(decaying(1.0), dt=0.1, dx=1.0)
 
 

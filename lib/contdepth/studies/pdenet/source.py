@@ -11,7 +11,7 @@ import numpy as np
 import torch
 
 from contdepth import checks
-from contdepth.pde.fields.errors import rollout_error as prediction_error
+from contdepth.pde.fields.errors import rollout_error
 from contdepth.pde.fields.trajectories import Trajectories
 from contdepth.pde.pdenet1.block import PDENetBlock
 from contdepth.pde.pdenet1.pdenet import PDENet
@@ -133,6 +133,11 @@ def train(data: torch.Tensor, seed: int, options: Mapping[str, Any]) -> PDENet:
         order=2, coefficients="constant", source={"cells": 20, "range": 15.0, "degree": 4}, seed=seed, **options
     )
     return model.fit(Trajectories(data, DT, (spacing, spacing)))
+
+
+def prediction_error(model: PDENet, test: torch.Tensor) -> np.ndarray:
+    """``rollout_error`` of a prediction of ``test`` (N, T, 1, n, n) from its first frames: (N, T)."""
+    return rollout_error(model, test)
 
 
 def textbook_block(grid: int, size: int) -> PDENetBlock:

@@ -9,11 +9,9 @@ import sympy
 import torch
 
 from contdepth import checks
-from contdepth.pde.simulate.equations import AXES, Equation
+from contdepth.pde.simulate.equations import AXES, FUNCTIONS, Equation
 
 __all__ = ["SpectralRHS"]
-
-_FUNCTIONS = {"sin": torch.sin, "cos": torch.cos, "tanh": torch.tanh, "exp": torch.exp, "sqrt": torch.sqrt}
 
 
 class SpectralRHS:
@@ -100,7 +98,7 @@ class SpectralRHS:
         ]
         self._function = (
             sympy.lambdify(
-                [*coordinates, *unknowns], [sympy.N(e) for e in rest], modules=[_FUNCTIONS, "math"], cse=True
+                [*coordinates, *unknowns], [sympy.N(e) for e in rest], modules=[FUNCTIONS, "math"], cse=True
             )
             if any(rest)
             else None

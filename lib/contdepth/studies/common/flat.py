@@ -32,6 +32,6 @@ def flat_function(
         value.backward()
         if after is not None:
             after()
-        return float(value.detach()), np.concatenate([p.grad.flatten().numpy() for p in parameters])
+        return float(value.detach()), np.concatenate([p.grad.flatten().numpy() for p in parameters])  # type: ignore[union-attr]
 
     return function

@@ -98,7 +98,9 @@ SPLIT: dict[str, str] = {
 
 NAMES: dict[str, str] = {
     "contdepth.pde.comparison.draw_terms": "contdepth.studies.pdenet2.drawing.draw_terms",
+    "contdepth.pde.cost.measure": "contdepth.timing.cpu_seconds",
     "contdepth.pde.draw_terms": "contdepth.studies.pdenet2.drawing.draw_terms",
+    "contdepth.pde.reference.flat_function": "contdepth.studies.common.flat.flat_function",
     "contdepth.pde.run_all": "contdepth.parallel.run_all",
     "contdepth.pde.studies.prediction_error": "contdepth.pde.prediction_error",
     "contdepth.robust.contest.pixels": "contdepth.data.pixels",

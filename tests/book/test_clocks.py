@@ -20,10 +20,11 @@ from companion.clocks import CLOCK_TAG
 ROOT = Path(__file__).resolve().parents[2]
 TIMERS = {
     "contdepth.studies.meanfield.cost": {"training_cost"},
-    "contdepth.studies.pdenet2.cost": {"measure", "scaling"},
+    "contdepth.studies.pdenet2.cost": {"scaling"},
     "contdepth.studies.yopo.contest": {"steps_within"},
     "contdepth.robust.yopo.cost": {"cpu_seconds", "gpu_seconds"},
     "contdepth.studies.yopo.paper_scale": {"cifar_runs"},
+    "contdepth.timing": {"cpu_seconds", "gpu_seconds"},
 }
 """Functions of the library that return times, or what depends on them."""
 SECONDS = "seconds"

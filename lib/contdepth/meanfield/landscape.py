@@ -215,6 +215,8 @@ def escape(
     Raises:
         TypeError, ValueError: as ``descend`` and ``descent_direction``.
     """
+    slopes: list[float]
+    shares: list[float]
     masses_count(net)
     checks.integer("rounds", rounds, at_least=0)
     slopes, shares = [], []

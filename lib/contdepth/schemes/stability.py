@@ -37,7 +37,7 @@ def amplification(scheme: Scheme, z: Tensor) -> Tensor:
         k = scheme.k if not isinstance(scheme.k, Tensor) else scheme.k.detach()
         if isinstance(k, tuple) or (isinstance(k, Tensor) and k.ndim):
             checks.fail("scheme", "one k for all steps", "one k per step")
-        return two_step_roots(float(k), z, rescale=scheme.rescale).abs().amax(-1)
+        return two_step_roots(float(k), z, rescale=scheme.rescale).abs().amax(-1)  # type: ignore[arg-type]
     if getattr(scheme, "fields", 1) != 1 or getattr(scheme, "random", False) or not hasattr(scheme, "step"):
         checks.fail("scheme", "a deterministic scheme of one field", scheme.name, error=TypeError)
     if hasattr(scheme, "stability"):

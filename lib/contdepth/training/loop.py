@@ -128,7 +128,7 @@ def fit(
     train, test = checked("train", train), checked("test", test)
     run = identity(model, train, test, recipe, checks.integer("seed", seed, at_least=0))
     (images, labels), test = placed(train, recipe, device), placed(test, recipe, device)
-    model.to(device=device, dtype=DTYPES[recipe.precision], memory_format=layout(recipe))
+    model.to(device=device, dtype=DTYPES[recipe.precision], memory_format=layout(recipe))  # type: ignore[call-overload]
     optimiser = torch.optim.SGD(
         model.parameters(),
         lr=recipe.lr,

@@ -101,7 +101,7 @@ def compare(
             tqdm(total=len(jobs), disable=None if progress else True, unit="run") as bar,
         ):
             futures = {
-                pool.submit(one_run, make, arm, *arrays, recipe, seed, settings(arm, seed)): (arm, seed)
+                pool.submit(one_run, make, arm, *arrays, recipe, seed, settings(arm, seed)): (arm, seed)  # type: ignore[call-arg, arg-type]
                 for arm, seed in jobs
             }
             try:

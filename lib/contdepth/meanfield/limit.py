@@ -47,7 +47,7 @@ class MeanFieldODE:
         steps: int | None = None,
     ) -> None:
         self.density, self.block = density, density.block
-        MeanFieldNet(self.block, w2, w1)
+        self.net = MeanFieldNet(self.block, w2, w1)
         self.w2, self.w1, self.method = w2, w1, method
         self.tolerance = checks.real("tolerance", tolerance, above=0)
         if steps is None and method != "dopri5":
@@ -90,7 +90,7 @@ class MeanFieldODE:
 
     def states(self, x: Tensor, t: Tensor) -> Tensor:
         """X(t), (n, batch, d)."""
-        start = MeanFieldNet(self.block, self.w2, self.w1).initial(x)
+        start = self.net.initial(x)
         grid, where = self.requested(t)
         return self.solve(self.field, start, grid)[where]
 

@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from functools import cached_property
 from typing import ClassVar, Protocol, TypeVar
 
 import numpy as np
@@ -224,7 +225,7 @@ class StochasticTwoStep(_LinearMoments):
         """The paper's parameter, -1 - k."""
         return -1 - self.k
 
-    @property
+    @cached_property
     def depth(self) -> StochasticDepth:
         """The one-step scheme that draws the weights."""
         return StochasticDepth(self.p, self.scaled)

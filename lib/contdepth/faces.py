@@ -84,11 +84,6 @@ def find_moved() -> None:
         sys.meta_path.append(Moved())
 
 
-def _guarded(package: str) -> None:
-    if type(sys.modules[package]) is ModuleType:
-        sys.modules[package].__class__ = Face
-
-
 def _moved(package: str, name: str, new: str) -> Any:
     """Return what ``package.name`` is now and say so in one sentence."""
     place, _, attribute = new.rpartition(".")
@@ -100,3 +95,9 @@ def _moved(package: str, name: str, new: str) -> Any:
         said = f"{package}.{name} has moved and goes with {GOES_WITH}: write from {place} import {attribute}"
         warnings.warn(said, FutureWarning, stacklevel=3)
     return found
+
+
+def _guarded(package: str) -> None:
+    """Make a package that is being loaded a ``Face``."""
+    if type(sys.modules[package]) is ModuleType:
+        sys.modules[package].__class__ = Face

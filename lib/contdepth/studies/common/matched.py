@@ -46,7 +46,7 @@ class Comparison:
 
 def one_run(
     make: Maker, arm: str, train: Any, test: Any, recipe: Recipe, seed: int, options: dict[str, Any]
-) -> dict:
+) -> dict[str, Any]:
     """Train one arm with one seed; data may come as numpy arrays (from another process)."""
     train, test = (tuple(torch.as_tensor(part) for part in data) for data in (train, test))
     model = make(seed=seed)[arm]
@@ -89,7 +89,7 @@ def compare(
         path = None if checkpoints is None else Path(checkpoints) / f"{arm}-{recipe.name}-seed{seed}.pt"
         return {**options, "checkpoint": path, "device": device, "progress": progress and workers == 1}
 
-    done: dict[tuple[str, int], dict] = {}
+    done: dict[tuple[str, int], dict[str, Any]] = {}
     if workers == 1:
         for arm, seed in jobs:
             done[arm, seed] = one_run(make, arm, train, test, recipe, seed, settings(arm, seed))
@@ -114,7 +114,7 @@ def compare(
     return gather(arms, seeds, done)
 
 
-def gather(arms: Sequence[str], seeds: tuple[int, ...], done: dict[tuple[str, int], dict]) -> Comparison:
+def gather(arms: Sequence[str], seeds: tuple[int, ...], done: dict[tuple[str, int], dict[str, Any]]) -> Comparison:
     """Stack the runs by arm, seeds in the given order."""
     histories = {
         arm: {

@@ -27,11 +27,26 @@ def face(package: str, file: str) -> tuple[Callable[[str], Any], Callable[[], li
     A name that moved out of the package still works, with a ``FutureWarning`` that names the new place.
     """
     get, listing, public = lazy_loader.attach_stub(package, file)
+    _guarded(package)
 
     def getattr_(name: str) -> Any:
         return _moved(package, name, NAMES[f"{package}.{name}"]) if f"{package}.{name}" in NAMES else get(name)
 
     return getattr_, listing, public
+
+
+class Face(ModuleType):
+    """A package whose names stay what they are: importing a module of the same name does not replace them.
+
+    Such are old modules beside a public name, and a new one that has an old name of its folder.
+    """
+
+    def __setattr__(self, name: str, value: object) -> None:
+        path = f"{self.__name__}.{name}"
+        old_module = path in MODULES and (path in NAMES or name in self.__all__)
+        old_name = path == SPLIT.get(self.__name__) and hasattr(value, name)
+        if not (isinstance(value, ModuleType) and (old_module or old_name)):
+            super().__setattr__(name, value)
 
 
 def former(old: str) -> Callable[[str], Any]:
@@ -40,6 +55,8 @@ def former(old: str) -> Callable[[str], Any]:
     A name that it had still works, with a ``FutureWarning`` that names the new place.
     """
     new = SPLIT.get(old) or MODULES[old]
+    if old in SPLIT:
+        _guarded(old)
 
     def getattr_(name: str) -> Any:
         if name.startswith("__") and name != "__all__":
@@ -78,3 +95,9 @@ def _moved(package: str, name: str, new: str) -> Any:
         said = f"{package}.{name} has moved and goes with {GOES_WITH}: write from {place} import {attribute}"
         warnings.warn(said, FutureWarning, stacklevel=3)
     return found
+
+
+def _guarded(package: str) -> None:
+    """Make a package that is being loaded a ``Face``."""
+    if type(sys.modules[package]) is ModuleType:
+        sys.modules[package].__class__ = Face

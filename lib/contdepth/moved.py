@@ -78,8 +78,6 @@ MODULES: dict[str, str] = {
     "contdepth.robust.reference": "contdepth.studies.yopo.reference",
     "contdepth.robust.square": "contdepth.robust.attacks.square",
     "contdepth.robust.trades": "contdepth.robust.methods.trades",
-    "contdepth.training.shrink": "contdepth.data.shrink",
-    "contdepth.training.standardise": "contdepth.data.standardise",
     "contdepth.training.compare": "contdepth.studies.common.matched",
     "contdepth.training.recipe": "contdepth.training.recipes",
     "contdepth.training.standard": "contdepth.data.standard",

@@ -106,9 +106,9 @@ def train(
         stepper.zero_grad()
         losses.sum().backward()
         if optimiser == "gd":
-            theta.grad *= (each * scale)[:, None, None]
+            theta.grad *= (each * scale)[:, None, None]  # type: ignore[operator]
         if some:
-            t.grad *= (each * moving)[:, None]
+            t.grad *= (each * moving)[:, None]  # type: ignore[operator]
         stepper.step()
         if some:
             with torch.no_grad():

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -314,6 +315,25 @@ def test_weights_travel_with_their_record(tmp_path, plan):
         load_file(path, back.record["sha256"])
 
 
+def test_the_bytes_that_are_checked_are_those_that_are_loaded(tmp_path, monkeypatch):
+    """A file that is another one as soon as it has been read: weights and checksum are both of the first."""
+    path = save_model("own", train(replace(SMALL, iterations=1), progress=False), tmp_path)
+    later = save_model("later", train(replace(SMALL, iterations=1, seed=1), progress=False), tmp_path).read_bytes()
+    before, read = load_file(path), Path.read_bytes
+
+    def read_and_replaced(self: Path) -> bytes:
+        content = read(self)
+        self.write_bytes(later)
+        return content
+
+    monkeypatch.setattr(Path, "read_bytes", read_and_replaced)
+    found = load_file(path, before.record["sha256"])
+    assert found.record == before.record and found.plan.seed == 0
+    for key, value in before.model.state_dict().items():
+        assert torch.equal(value, found.model.state_dict()[key])
+    assert read(path) == later
+
+
 def test_files_that_are_no_models(tmp_path):
     from safetensors.torch import save_file
 
@@ -323,7 +343,7 @@ def test_files_that_are_no_models(tmp_path):
     with pytest.raises(StoredModelError, match="expected weights with the record"):
         load_file(tmp_path / "text.safetensors")
     save_file({"a": torch.zeros(2)}, tmp_path / "bare.safetensors")
-    with pytest.raises(StoredModelError, match="expected weights with the record"):
+    with pytest.raises(StoredModelError, match="expected weights with the record.*found KeyError: 'record'"):
         load_file(tmp_path / "bare.safetensors")
 
 
@@ -354,6 +374,7 @@ def test_a_policy_is_for_one_unit(tmp_path):
     plan = PolicyPlan("own", bank, DQNPlan(updates=2, batch=2, warm_up=2, epsilon_updates=1, precision="fp32"))
     save_policy("policy-own", train_policy(plan, tmp_path), tmp_path)
     back = load_policy("policy-own", tmp_path)
+    assert back.record["sha256"] == hashlib.sha256((tmp_path / "policy-own.safetensors").read_bytes()).hexdigest()
     assert back.record["plan"]["unit"] == "own" and back.policy.horizon == 2 and back.record["updates"] == [2]
     save_model("own", train(replace(SMALL, iterations=2), progress=False), tmp_path)
     assert path.exists()
@@ -361,6 +382,8 @@ def test_a_policy_is_for_one_unit(tmp_path):
         load_policy("policy-own", tmp_path)
     with pytest.raises(StoredModelError, match="found none"):
         load_policy("policy-other", tmp_path)
+    with pytest.raises(StoredModelError, match="expected a policy with the record.*found KeyError: 'policy'"):
+        load_policy("own", tmp_path)
 
 
 def test_stored_bytes_are_those_of_the_checksums():

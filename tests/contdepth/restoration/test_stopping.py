@@ -430,17 +430,18 @@ def test_parameters_of_the_policy_unit():
 
 
 def test_the_start_depends_on_the_seed_alone():
-    torch.manual_seed(5)
-    a = make_policy(4, seed=3).state_dict()
-    torch.manual_seed(6)
-    b, c = make_policy(4, seed=3).state_dict(), make_policy(4, seed=4).state_dict()
+    with torch.random.fork_rng():
+        torch.manual_seed(5)
+        a = make_policy(4, seed=3).state_dict()
+        torch.manual_seed(6)
+        b, c = make_policy(4, seed=3).state_dict(), make_policy(4, seed=4).state_dict()
     assert all(torch.equal(a[k], b[k]) for k in a) and not torch.equal(a["blocks.weight"], c["blocks.weight"])
 
 
 @pytest.mark.parametrize("size", [(1, 1), (3, 17), (16, 16), (13, 32)])
 def test_any_size_goes_in(size):
     policy = make_policy(4, seed=0, width=4)
-    x = torch.rand(2, 1, *size)
+    x = torch.rand(2, 1, *size, generator=generator(0, "any size"))
     assert policy(x, x, x, torch.tensor([0, 3])).shape == (2,)
 
 
@@ -698,23 +699,23 @@ def rollouts_with(**changes):
         (lambda: mean_steps(torch.tensor([1, 2]), torch.ones(3)), ValueError, "levels"),
         (lambda: make_policy(0, seed=0), ValueError, "horizon"),
         (
-            lambda: stopping_map(Brightness(), torch.rand(10, 1, 8, 8), torch.rand(1, 1, 8, 8)),
+            lambda: stopping_map(Brightness(), torch.zeros(10, 1, 8, 8), torch.zeros(1, 1, 8, 8)),
             ValueError,
             "horizon",
         ),
-        (lambda: stopping_map(Brightness(), torch.rand(3, 1, 8, 8), torch.rand(1, 1, 8, 9)), ValueError, "y:"),
+        (lambda: stopping_map(Brightness(), torch.zeros(3, 1, 8, 8), torch.zeros(1, 1, 8, 9)), ValueError, "y:"),
         (
-            lambda: stopping_map(Brightness(), torch.rand(3, 1, 8, 8), torch.rand(1, 1, 8, 8), 4, 5),
+            lambda: stopping_map(Brightness(), torch.zeros(3, 1, 8, 8), torch.zeros(1, 1, 8, 8), 4, 5),
             ValueError,
             "stride",
         ),
         (
-            lambda: compose(torch.rand(2, 1, 1, 6), StoppingMap(torch.tensor([[2]]), (0,), (0,), (1, 6), (1, 6))),
+            lambda: compose(torch.zeros(2, 1, 1, 6), StoppingMap(torch.tensor([[2]]), (0,), (0,), (1, 6), (1, 6))),
             ValueError,
             "ends before",
         ),
         (
-            lambda: compose(torch.rand(3, 1, 1, 7), StoppingMap(torch.tensor([[2]]), (0,), (0,), (1, 6), (1, 6))),
+            lambda: compose(torch.zeros(3, 1, 1, 7), StoppingMap(torch.tensor([[2]]), (0,), (0,), (1, 6), (1, 6))),
             ValueError,
             "states",
         ),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
 import torch
@@ -30,7 +31,7 @@ class PicturePlanes:
     shape: tuple[int, ...]
     dtype: np.dtype
     mode: str | None
-    info: dict = field(default_factory=dict)
+    info: dict[Any, Any] = field(default_factory=dict)
 
     def back(self, planes: Tensor) -> np.ndarray | Image.Image:
         """``planes`` (of the shape of ``self.planes``) as a picture of the kind, type and shape that came in.

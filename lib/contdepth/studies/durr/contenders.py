@@ -138,7 +138,8 @@ def slopes(policy: Policy, x: Tensor, y: Tensor, previous: Tensor, step: int) ->
         checks.same_shape(name, grey(name, part), (1, 1, *x.shape[-2:]), hint="one state")
     x, y = (part.detach().float().clone().requires_grad_() for part in (x, y))
     value = policy(x, y, previous.detach().float(), torch.tensor([step])).sum()
-    return tuple(gradient[0, 0].abs() for gradient in torch.autograd.grad(value, (x, y)))  # type: ignore[return-value]
+    of_x, of_y = torch.autograd.grad(value, (x, y))
+    return of_x[0, 0].abs(), of_y[0, 0].abs()
 
 
 def ramp(clean: Tensor, low: float, high: float, generator: torch.Generator) -> Tensor:

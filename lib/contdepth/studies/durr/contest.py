@@ -154,8 +154,10 @@ def entry(
     small = noisy[..., :32, :32]
     with torch.inference_mode():  # what is imported at the first call is not the method's time
         unit_by_noise_level(unit, small, steps)
-        for warm in (*(partial(CLASSICS[name], level=level) for name in classics), *networks.values()):
-            warm(small)  # type: ignore[operator]
+        for name in classics:
+            CLASSICS[name](small, level)
+        for network in networks.values():
+            network(small)
 
     def timed(name: str, restore: Callable[[], Any]) -> Any:
         clock = time.process_time()
@@ -167,9 +169,9 @@ def entry(
     curve = psnr(trajectory(unit, noisy, steps), clean)[:, 0]
     results["unit"], rule = timed("unit", lambda: unit_by_noise_level(unit, noisy, steps))
     for name in classics:
-        results[name] = timed(name, lambda name=name: CLASSICS[name](noisy, level))  # type: ignore[misc]
+        results[name] = timed(name, partial(CLASSICS[name], noisy, level))
     for name, network in networks.items():
-        results[name] = timed(name, lambda network=network: network(noisy))  # type: ignore[misc]
+        results[name] = timed(name, partial(network, noisy))
     return {
         "psnr": {name: float(psnr(image, clean)) for name, image in results.items()},
         "seconds": seconds,

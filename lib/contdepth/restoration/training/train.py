@@ -70,7 +70,7 @@ def train(
     """
     kept = Checkpointing(checkpoint, every=every, total=plan.iterations)
     patches = Patches(plan)
-    model = make_model(plan).to(device, memory_format=torch.channels_last).train()
+    model = make_model(plan).to(device, memory_format=torch.channels_last).train()  # type: ignore[call-overload]
     engine = torch.optim.Adam(model.parameters(), lr=plan.rate)
     done = TrainedModel(model, plan, patches.checksum)
     run = identity_of(model, plan=plan.resolved(), data=patches.checksum)
@@ -118,7 +118,7 @@ def restored(model: nn.Module, plan: TrainingPlan, y: Tensor, index: Tensor, sou
     with torch.autocast(y.device.type, dtype=torch.bfloat16, enabled=plan.precision == "bf16"):
         if plan.schedule is None:
             return model(y).float()
-        return unroll(model.step, y, plan.schedule.draw(index.cpu(), source)).float()
+        return unroll(model.step, y, plan.schedule.draw(index.cpu(), source)).float()  # type: ignore[arg-type]
 
 
 def level_loss(output: Tensor, clean: Tensor, index: Tensor, levels: int) -> Tensor:

@@ -22,7 +22,6 @@ TIMERS = {
     "contdepth.studies.meanfield.cost": {"training_cost"},
     "contdepth.studies.pdenet2.cost": {"scaling"},
     "contdepth.studies.yopo.contest": {"steps_within"},
-    "contdepth.robust.yopo.cost": {"cpu_seconds", "gpu_seconds"},
     "contdepth.studies.yopo.paper_scale": {"cifar_runs"},
     "contdepth.timing": {"cpu_seconds", "gpu_seconds"},
 }
@@ -30,9 +29,16 @@ TIMERS = {
 SECONDS = "seconds"
 """What fields and keys of other results are called that hold times."""
 MODULES = {
-    "meanfield/cost.py", "pde/contest.py", "pde/cost.py", "pde/pdenet_training.py", "restoration/contest.py",
-    "restoration/stored_policy.py", "restoration/train.py", "robust/audit.py", "robust/cost.py", "robust/loop.py",
-}  # fmt: skip
+    "pde/pdenet1/training.py",
+    "restoration/stopping/stored_policy.py",
+    "restoration/training/train.py",
+    "robust/attacks/audit.py",
+    "robust/methods/loop.py",
+    "studies/durr/contest.py",
+    "studies/meanfield/cost.py",
+    "studies/pdenet2/contest.py",
+    "timing.py",
+}
 """Modules that read a clock: their times are returned by one of ``TIMERS``, or as ``seconds``."""
 
 

@@ -141,7 +141,8 @@ def checks(sources: list[str]) -> list[tuple[str, bool]]:
 )
 def test_what_comes_from_a_timer_is_recognised(source: str, timed: bool) -> None:
     imports = (
-        "from contdepth.robust.yopo.cost import count_forwards, cpu_seconds, gpu_seconds\n"
+        "from contdepth.robust import count_forwards\n"
+        "from contdepth.timing import cpu_seconds, gpu_seconds\n"
         "from contdepth.studies.yopo.contest import contest, steps_within as steps_for\n"
     )
     assert checks([imports, source]) == [("a", timed)]

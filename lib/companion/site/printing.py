@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import posixpath
 import re
-from collections.abc import Iterator
 from dataclasses import dataclass
 from html import escape
 from pathlib import Path
@@ -14,7 +13,7 @@ from urllib.parse import unquote, urlsplit
 import yaml
 from bs4 import BeautifulSoup, Tag
 
-from companion.book.toc import captions
+from companion.book.toc import captions, listed
 from companion.errors import CompanionError
 from companion.evidence.verdict import VERDICTS
 from companion.report.scorecard import claim_rows, counts
@@ -47,19 +46,10 @@ class Leaf:
     prefix: str
 
 
-def leaves(toc: dict[str, Any]) -> list[Leaf]:
+def leaves(root: Path) -> list[Leaf]:
     """Return the pages in the order of the table of contents, less those of :data:`LEFT_OUT`."""
-
-    def files(entries: list[dict[str, Any]]) -> Iterator[str]:
-        for entry in entries:
-            if "file" in entry:
-                yield entry["file"]
-            yield from files(entry.get("sections", []))
-
-    named = [("", toc["root"])]
-    for part in toc.get("parts", [{"chapters": toc.get("chapters", [])}]):
-        named += [(part.get("caption", ""), name) for name in files(part.get("chapters", []))]
-    return [Leaf(name, part, f"p{number}") for number, (part, name) in enumerate(named) if name not in LEFT_OUT]
+    named = [Leaf(page.name, page.part, f"p{number}") for number, page in enumerate(listed(root))]
+    return [leaf for leaf in named if leaf.name not in LEFT_OUT]
 
 
 class _Printer:
@@ -77,12 +67,13 @@ class _Printer:
         if not path.is_file():
             raise CompanionError(f"expected the built page {path}, found none: make book")
         article = BeautifulSoup(path.read_text(encoding="utf-8"), "html.parser").select_one("article.bd-article")
-        if article is None or article.find("h1") is None:
+        head = article.h1 if article is not None else None
+        if article is None or head is None:
             raise CompanionError(f"expected an article with a title in {path}, found none: build the book again")
         for unwanted in article.select(DROPPED):
             unwanted.decompose()
         for piece in article.select("code span.pre, .highlight pre span"):
-            if not set("".join(piece.get("class", []))[:1]) & COLOURED or piece.get_text().isspace():
+            if not set(_words(piece, "class")[:1]) & COLOURED or piece.get_text().isspace():
                 piece.unwrap()  # each would be an element of the PDF's structure
         article.smooth()
         for tag in list(article.find_all(True)):
@@ -91,27 +82,26 @@ class _Printer:
         for level in range(5, 0, -1):
             for heading in article.find_all(f"h{level}"):
                 heading.name = f"h{level + 1}"
-        title = " ".join(article.h2.get_text().split())
-        article.name, article["id"], article["class"] = "section", leaf.prefix, ["print-page"]
+        title = " ".join(head.get_text().split())
+        article.name, article["id"], article["class"] = "section", leaf.prefix, "print-page"
         self.ids.add(leaf.prefix)
         return title, article
 
     def _own(self, tag: Tag, leaf: Leaf) -> None:
         """Rewrite what one element is called, refers to, links to and loads."""
         if tag.get("id"):
-            tag["id"] = f"{leaf.prefix}-{tag['id']}"
-            self.ids.add(tag["id"])
+            tag["id"] = own = f"{leaf.prefix}-{tag['id']}"
+            self.ids.add(own)
         for name in REFERRING:
             if tag.get(name):
-                value = tag[name] if isinstance(tag[name], str) else " ".join(tag[name])
-                tag[name] = " ".join(f"{leaf.prefix}-{one}" for one in value.split())
+                tag[name] = " ".join(f"{leaf.prefix}-{one}" for one in _words(tag, name).split())
         for name in ("fill", "stroke", "clip-path", "mask", "filter", "marker-start", "marker-end", "style"):
             if "url(#" in str(tag.get(name, "")):
-                tag[name] = PAINTED.sub(rf"url(#{leaf.prefix}-\1)", tag[name])
+                tag[name] = PAINTED.sub(rf"url(#{leaf.prefix}-\1)", _words(tag, name))
         if tag.name == "details":
             tag["open"] = ""
         if tag.name in ("img", "source") and tag.get("src"):
-            tag["src"] = self._place(leaf, tag["src"])
+            tag["src"] = self._place(leaf, _words(tag, "src"))
             tag.attrs.pop("loading", None)
         if tag.name == "use":
             for name in ("href", "xlink:href"):
@@ -129,12 +119,12 @@ class _Printer:
 
     def _link(self, tag: Tag, leaf: Leaf) -> None:
         """Lead a link to its place in the print; a link to what is not printed keeps only its words."""
-        parts = urlsplit(tag["href"])
+        parts = urlsplit(_words(tag, "href"))
         if parts.scheme or parts.netloc:
             return
         prefix = self.starts.get(self._place(leaf, unquote(parts.path))) if parts.path else leaf.prefix
         if prefix is None:
-            item = tag.parent if "item" in (tag.parent.get("class") or []) else None
+            item = tag.parent if tag.parent is not None and "item" in (tag.parent.get("class") or []) else None
             if item is not None and "download" in (tag.get("class") or []):
                 item["class"] = "print-none"
             tag.unwrap()
@@ -153,9 +143,8 @@ class _Printer:
 
 def print_page(root: Path, folder: Path) -> str:
     """Return the book in ``folder`` (built from ``root``) as one page of HTML."""
-    toc = yaml.safe_load(read_text(root / "_toc.yml"))
     config = yaml.safe_load(read_text(root / "_config.yml"))
-    pages = leaves(toc)
+    pages = leaves(root)
     printer = _Printer(folder, pages)
     articles = [(leaf, *printer.article(leaf)) for leaf in pages]
     printer.settle()
@@ -173,7 +162,7 @@ def print_page(root: Path, folder: Path) -> str:
 <html lang="{language}" data-theme="light" data-mode="light" class="print"><head><meta charset="utf-8">
 <title>{escape(config["title"])}</title>
 <meta name="author" content="{escape(config.get("author", ""))}">
-{_carried(root, folder, f"{toc['root']}.html")}
+{_carried(root, folder, f"{pages[0].name}.html")}
 </head><body class="print"><main class="bd-article">
 {_title_page(root, config)}
 <nav class="print-contents" aria-labelledby="print-contents"><h1 id="print-contents">Contents</h1>
@@ -183,6 +172,12 @@ def print_page(root: Path, folder: Path) -> str:
 """
 
 
+def _words(tag: Tag, name: str) -> str:
+    """Return the text of an attribute, which Beautiful Soup may give as the list of its words."""
+    value = tag.get(name) or ""
+    return value if isinstance(value, str) else " ".join(value)
+
+
 def _carried(root: Path, folder: Path, first: str) -> str:
     """Return the style sheets, the settings of the mathematics and its script, as built pages name them."""
     heads: dict[str, str] = {}
@@ -190,13 +185,13 @@ def _carried(root: Path, folder: Path, first: str) -> str:
         soup = BeautifulSoup(path.read_text(encoding="utf-8").split("<body", 1)[0], "html.parser")
         base = posixpath.dirname(path.relative_to(folder).as_posix())
         for tag in soup.select('link[rel="stylesheet"]'):
-            place = posixpath.normpath(posixpath.join(base, urlsplit(tag["href"]).path))
+            place = posixpath.normpath(posixpath.join(base, urlsplit(_words(tag, "href")).path))
             heads[place] = f'<link rel="stylesheet" href="{place}">'
         for tag in soup.select("script"):
             if "window.MathJax" in (tag.string or ""):
                 heads["settings"] = str(tag) + LABELS
             elif "mathjax" in (tag.get("src") or ""):
-                place = posixpath.normpath(posixpath.join(base, urlsplit(tag["src"]).path))
+                place = posixpath.normpath(posixpath.join(base, urlsplit(_words(tag, "src")).path))
                 heads["mathematics"] = f'<script defer src="{place}"></script>'
     style = root / "book" / "_assets" / "print.css"
     own = style.read_text(encoding="utf-8") if style.is_file() else ""

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from docutils import nodes
 from sphinx.application import Sphinx
 
-__all__ = ["Element", "el", "setup"]
+__all__ = ["Element", "card", "cards", "el", "setup"]
 
 BLOCK = frozenset({"aside", "caption", "details", "div", "p", "table", "tbody", "tfoot", "thead", "tr"})
 
@@ -17,7 +17,7 @@ class Element(nodes.TextElement):
     """An HTML element: ``tag``, ``attrs`` (its HTML attributes) and ordinary docutils children."""
 
 
-def el(tag: str, attrs: dict[str, str | None] | None = None, *children: Any) -> Element:
+def el(tag: str, attrs: Mapping[str, str | None] | None = None, *children: Any) -> Element:
     """Return an :class:`Element`; strings become text, sequences are spread, attributes that are ``None`` go."""
     kept = {name: value for name, value in (attrs or {}).items() if value is not None}
     node = Element("", "", tag=tag, attrs=kept)
@@ -25,6 +25,28 @@ def el(tag: str, attrs: dict[str, str | None] | None = None, *children: Any) -> 
         node["ids"] = [kept["id"]]
     node.extend(flat(children))
     return node
+
+
+def cards(caption: str, columns: Iterable[str], rows: Iterable[Element]) -> Element:
+    """Return a table whose rows become cards on a narrow screen; ``rows`` come from :func:`card`."""
+    heads = [el("th", {"scope": "col", "role": "columnheader"}, name) for name in columns]
+    return el(
+        "table",
+        {"class": "companion-cards", "role": "table"},
+        el("caption", {}, caption),
+        el("thead", {"role": "rowgroup"}, el("tr", {"role": "row"}, heads)),
+        el("tbody", {"role": "rowgroup"}, list(rows)),
+    )
+
+
+def card(head: Any, cells: Iterable[tuple[str, Any]]) -> Element:
+    """Return one row of :func:`cards`: its head, and for each other column the label and what stands there."""
+    return el(
+        "tr",
+        {"role": "row"},
+        el("th", {"scope": "row", "role": "rowheader"}, head),
+        [el("td", {"role": "cell", "data-label": label}, text) for label, text in cells],
+    )
 
 
 def flat(children: Iterable[Any]) -> list[nodes.Node]:

@@ -5,16 +5,17 @@ from __future__ import annotations
 from collections.abc import Callable
 from functools import cached_property
 from pathlib import Path
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from companion.book.ledger import Claim, Ledger, load_ledger
 from companion.book.pages import Page, load_runs
+from companion.book.toc import chapters
 from companion.errors import CompanionError
 from companion.evidence.record import Record
 from companion.freshness.fingerprint import same_code
 from companion.freshness.state import CARRIED, State, lacking
 from companion.report.scorecard import Row, claim_rows, records_of
-from companion.root import PROFILES, carry_path, chapters, claims_path, notebook_path, record_path, runs_path
+from companion.root import PROFILES, carry_path, claims_path, notebook_path, record_path, runs_path
 
 __all__ = ["PROFILES", "Store", "page_of"]
 
@@ -31,6 +32,9 @@ class Store:
 
     What cannot be read becomes a sentence in ``problems``, and its chapter is among the ``broken`` ones.
     """
+
+    exported: dict[str, Any]
+    """The claims as open data, once the explorer or the files of a build have asked for them."""
 
     def __init__(self, root: Path) -> None:
         self.root = root

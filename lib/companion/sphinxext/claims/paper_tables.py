@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from typing import Any, ClassVar
 
 from docutils import nodes
@@ -11,7 +12,7 @@ from companion.book.ledger import Cell, Ledger, Table
 from companion.sphinxext import wording
 from companion.sphinxext.claims.badge import DAGGER_LEGEND, unverified_mark
 from companion.sphinxext.claims.chapter import ChapterDirective
-from companion.sphinxext.element import Element, el
+from companion.sphinxext.element import Element, card, cards, el
 
 __all__ = ["scrolling", "setup"]
 
@@ -21,7 +22,7 @@ def scrolling(name: str, table: Element) -> Element:
     return el("div", {"class": "companion-scroll", "role": "region", "tabindex": "0", "aria-label": name}, table)
 
 
-def head_row(names: list[Any], numeric: set[int] = frozenset()) -> Element:
+def head_row(names: list[Any], numeric: Collection[int] = frozenset()) -> Element:
     """Return a table's head."""
     return el(
         "thead",
@@ -131,38 +132,11 @@ class Departures(ChapterDirective):
         rows = []
         for item in ledger.departures:
             cells = (item.paper, item.ours, item.why, "this book" if item.who == "ours" else item.who)
-            rows.append(
-                el(
-                    "tr",
-                    {"role": "row"},
-                    el("th", {"scope": "row", "role": "rowheader"}, self.inline(item.what)),
-                    [
-                        el("td", {"role": "cell", "data-label": label}, el("div", {}, self.inline(text)))
-                        for label, text in zip(columns[1:], cells, strict=True)
-                    ],
-                )
-            )
+            texts = [el("div", {}, self.inline(text)) for text in cells]
+            rows.append(card(self.inline(item.what), zip(columns[1:], texts, strict=True)))
         if not rows:
             return [nodes.paragraph("", "No departures are noted.")]
-        caption = el("caption", {}, "Departures from the paper.")
-        head = el(
-            "thead",
-            {"role": "rowgroup"},
-            el(
-                "tr",
-                {"role": "row"},
-                [el("th", {"scope": "col", "role": "columnheader"}, name) for name in columns],
-            ),
-        )
-        return [
-            el(
-                "table",
-                {"class": "companion-cards", "role": "table"},
-                caption,
-                head,
-                el("tbody", {"role": "rowgroup"}, rows),
-            )
-        ]
+        return [cards("Departures from the paper.", columns, rows)]
 
 
 def setup(app: Sphinx) -> None:

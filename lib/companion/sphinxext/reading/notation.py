@@ -7,16 +7,16 @@ from __future__ import annotations
 
 from functools import lru_cache
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 from docutils import nodes
 from sphinx.addnodes import pending_xref
 from sphinx.application import Sphinx
-from sphinx.util import logging
-from sphinx.util.docutils import SphinxDirective
+from sphinx.domains.std import StandardDomain
 
 from companion.documents import Document, read_document, schema_problems
 from companion.errors import DocumentError, nearest
+from companion.sphinxext.directive import CompanionDirective
 from companion.sphinxext.element import Element, el
 from companion.sphinxext.links import page_link
 from companion.sphinxext.reading.uses import (
@@ -32,7 +32,6 @@ __all__ = ["setup"]
 
 FILE = "book/notation.yml"
 SEVERAL = "In several chapters"
-logger = logging.getLogger(__name__)
 
 
 @lru_cache(maxsize=8)
@@ -55,7 +54,7 @@ def double_ids(document: Document) -> tuple[str, ...]:
     )
 
 
-class SymbolDirective(SphinxDirective):
+class SymbolDirective(CompanionDirective):
     """A directive that shows entries of the data."""
 
     def symbols(self) -> dict[str, dict[str, Any]]:
@@ -69,10 +68,6 @@ class SymbolDirective(SphinxDirective):
         for problem in problems:
             self.warn(problem)
         return {symbol["id"]: symbol for symbol in document.data["symbols"]} if document else {}
-
-    def warn(self, sentence: str) -> None:
-        """Log a warning at the directive's place."""
-        logger.warning("{%s}: %s", self.name, sentence, location=self.get_location(), type="companion")
 
 
 class Symbols(SymbolDirective):
@@ -172,7 +167,9 @@ class NotationTable(SymbolDirective):
     def row(self, symbol: dict[str, Any]) -> Element:
         """Return the row of a symbol, with its anchor and its links back."""
         anchor = symbol_anchor(symbol["id"])
-        self.env.get_domain("std").note_hyperlink_target(anchor, self.env.docname, anchor, "")
+        cast(StandardDomain, self.env.get_domain("std")).note_hyperlink_target(
+            anchor, self.env.docname, anchor, ""
+        )
         below: list[Any] = []
         if len(symbol["chapters"]) > 1:
             links = [part for name in symbol["chapters"] for part in (", ", self.chapter_link(name))][1:]

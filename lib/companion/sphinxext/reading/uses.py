@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import Any
 
 from docutils import nodes
 from sphinx.addnodes import pending_xref
@@ -40,13 +40,11 @@ class UsesDomain(Domain):
 
     name = "uses"
     label = "Uses"
-    initial_data: ClassVar[dict[str, Any]] = {"symbols": {}, "terms": {}, "lengths": {}, "table": {}, "shown": ""}
+    initial_data: dict[str, Any] = {"symbols": {}, "terms": {}, "lengths": {}, "table": {}, "shown": ""}
     data_version = 1
     by_page = ("symbols", "terms", "lengths", "table")
-    object_types: ClassVar[dict[str, ObjType]] = {"symbol": ObjType("symbol", "symbol")}
-    dangling_warnings: ClassVar[dict[str, str]] = {
-        "symbol": "no notation-table of this book shows the symbol %(target)s"
-    }
+    object_types: dict[str, ObjType] = {"symbol": ObjType("symbol", "symbol")}
+    dangling_warnings: dict[str, str] = {"symbol": "no notation-table of this book shows the symbol %(target)s"}
 
     def add(self, kind: str, docname: str, names: list[str]) -> None:
         """Note that ``docname`` uses ``names``."""

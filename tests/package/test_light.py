@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import os
+import re
 import sys
 from pathlib import Path
 
@@ -60,6 +61,12 @@ def test_all_brings_every_package_of_the_library():
 def test_make_and_conda_install_every_extra():
     for file in ("Makefile", "environment.yml", ".github/workflows/weekly.yml"):
         assert ".[all,run,book,test]" in (ROOT / file).read_text(encoding="utf-8"), file
+
+
+def test_the_readme_lists_every_extra_of_the_library():
+    text = (ROOT / "README.md").read_text(encoding="utf-8")
+    listed = re.findall(r"^\| `(\w+)` \|", text[text.index("| extra |") :], re.MULTILINE)
+    assert listed and set(listed) == set(EXTRAS) - {"run", "book", "test"}
 
 
 needs_fork = pytest.mark.skipif(

@@ -70,7 +70,7 @@ serve: html
 	@$(BIN)/python -m http.server $(PORT) --bind 127.0.0.1 --directory _build/html
 
 pdf: html
-	@$(STEP) --summary 1 "PDF of the whole book" $(BIN)/python -m companion.pdf --html _build/html --out _build/contdepth.pdf
+	@$(STEP) --summary 1 "PDF of the whole book" $(BIN)/python -m companion.site.pdf --html _build/html --out _build/contdepth.pdf
 	@echo "Open: $(CURDIR)/_build/contdepth.pdf"
 
 bench: env

@@ -20,9 +20,9 @@ import time
 from pathlib import Path
 from typing import Any
 
-from companion.browser import chromium, served
 from companion.errors import CompanionError
-from companion.sphinxext.site import Site, weight
+from companion.site.browser import chromium, served
+from companion.site.checks import Site, weight
 
 ROOT = Path(__file__).resolve().parents[1]
 BUILD = "from jupyter_book.cli.main import main; main()"

@@ -4,6 +4,6 @@ A page uses three functions: :func:`begin` once, then :func:`check` for each cla
 other number that its prose shows.
 """
 
-from companion.session import begin, check, note
+from companion.run.session import begin, check, note
 
 __all__ = ["begin", "check", "note"]

@@ -12,7 +12,7 @@ from companion.errors import CompanionError, DocumentError, counted
 from companion.root import CARRY, register_path
 
 if TYPE_CHECKING:
-    from companion.pages import Page
+    from companion.book.pages import Page
 
 __all__ = [
     "carry_command",
@@ -32,11 +32,11 @@ __all__ = [
 
 def run_command(root: Path, options: argparse.Namespace) -> int:
     """Run pages and store what they found."""
-    from companion.evidence import differences
-    from companion.ledger import load_ledger
-    from companion.parameters import parse_value
-    from companion.progress import Progress
-    from companion.runner import plan, run
+    from companion.book.ledger import load_ledger
+    from companion.book.parameters import parse_value
+    from companion.evidence.soundness import differences
+    from companion.run.progress import Progress
+    from companion.run.runner import plan, run
 
     overrides = {}
     for item in options.parameters:
@@ -68,7 +68,7 @@ def run_command(root: Path, options: argparse.Namespace) -> int:
 
 def _failures(outcomes: Sequence[Any]) -> int:
     """Print what went wrong in runs, and return the exit status."""
-    from companion.tidy import plain_text
+    from companion.run.tidy import plain_text
 
     failed = [outcome.error for outcome in outcomes if outcome.error is not None]
     for error in failed:
@@ -85,8 +85,8 @@ def _failures(outcomes: Sequence[Any]) -> int:
 def vary_command(root: Path, options: argparse.Namespace) -> int:
     """Run variations again."""
     from companion.errors import nearest
-    from companion.runner import plan, run
-    from companion.variations import load_variations, results_of
+    from companion.run.runner import plan, run
+    from companion.run.variations import load_variations, results_of
 
     known = load_variations(root)
     for id in options.ids:
@@ -105,10 +105,10 @@ def vary_command(root: Path, options: argparse.Namespace) -> int:
 
 def carry_command(root: Path, options: argparse.Namespace) -> int:
     """Carry the stale runs of pages over an edit that changes no number."""
+    from companion.book.pages import find_page
     from companion.freshness.carry import carry
-    from companion.pages import find_page
-    from companion.progress import Progress
-    from companion.tidy import plain_text
+    from companion.run.progress import Progress
+    from companion.run.tidy import plain_text
 
     progress, refused = Progress(), 0
     for page in [find_page(root, id) for id in options.pages]:
@@ -123,7 +123,7 @@ def carry_command(root: Path, options: argparse.Namespace) -> int:
 
 def verify_command(root: Path, options: argparse.Namespace) -> int:
     """Run pages afresh and compare."""
-    from companion.verify import verify
+    from companion.rerun.verify import verify
 
     return verify(
         _pages(root, options),
@@ -136,7 +136,7 @@ def verify_command(root: Path, options: argparse.Namespace) -> int:
 
 def judge_command(root: Path, options: argparse.Namespace) -> int:
     """Judge every stored number again."""
-    from companion.judgement import judge_records
+    from companion.report.judgement import judge_records
 
     found = judge_records(root, _chapter(root, options))
     print(*found.differing, *found.problems, found.summary, sep="\n")
@@ -145,9 +145,9 @@ def judge_command(root: Path, options: argparse.Namespace) -> int:
 
 def status_command(root: Path, options: argparse.Namespace) -> int:
     """Show every claim."""
-    from companion.pins import pinned
-    from companion.scorecard import claim_rows
-    from companion.status import as_json, write_table
+    from companion.evidence.pins import pinned
+    from companion.report.scorecard import claim_rows
+    from companion.report.status import as_json, write_table
 
     rows, pins = claim_rows(root, _chapter(root, options)), pinned(root)
     print(as_json(rows, pins)) if options.json else write_table(rows, pins=pins)
@@ -156,7 +156,7 @@ def status_command(root: Path, options: argparse.Namespace) -> int:
 
 def scorecard_command(root: Path, options: argparse.Namespace) -> int:
     """Print or write the scorecard."""
-    from companion.scorecard import summary, write_markdown
+    from companion.report.scorecard import summary, write_markdown
 
     if options.write:
         changed = write_markdown(root, Path(options.write))
@@ -168,7 +168,7 @@ def scorecard_command(root: Path, options: argparse.Namespace) -> int:
 
 def export_command(root: Path, options: argparse.Namespace) -> int:
     """Write all claims as open data."""
-    from companion.export import export
+    from companion.report.export import export
 
     for path in export(root, Path(options.out)):
         print(path)
@@ -177,7 +177,7 @@ def export_command(root: Path, options: argparse.Namespace) -> int:
 
 def stale_command(root: Path, options: argparse.Namespace) -> int:
     """List stored runs that do not speak for the book."""
-    from companion.staleness import findings
+    from companion.freshness.staleness import findings
 
     found = findings(root, _chapter(root, options), tuple(options.profile) if options.profile else None)
     for finding in found:
@@ -214,10 +214,10 @@ def settle_command(root: Path, options: argparse.Namespace) -> int:
 
 def register_command(root: Path, options: argparse.Namespace) -> int:
     """Put on record what is new, changed or gone in the ledgers."""
-    from companion.ledger import load_ledgers
-    from companion.pages import load_pages
-    from companion.register import LABEL, append, pending, read
-    from companion.register_entries import entries
+    from companion.book.ledger import load_ledgers
+    from companion.book.pages import load_pages
+    from companion.register.entries import entries
+    from companion.register.lines import LABEL, append, pending, read
 
     lines, problems = read(root)
     if problems and register_path(root).is_file():
@@ -233,7 +233,7 @@ def register_command(root: Path, options: argparse.Namespace) -> int:
 
 def check_ledger_command(root: Path, options: argparse.Namespace) -> int:
     """Check all that can be checked without running anything."""
-    from companion.book_check import check_book
+    from companion.report.book_check import check_book
 
     found = check_book(root, _chapter(root, options))
     if found.problems:
@@ -244,7 +244,7 @@ def check_ledger_command(root: Path, options: argparse.Namespace) -> int:
 
 def _pages(root: Path, options: argparse.Namespace) -> list[Page]:
     """Return the pages named, else all of the chapter or the book."""
-    from companion.pages import find_page, load_pages
+    from companion.book.pages import find_page, load_pages
 
     for id in options.pages:
         chapter = id.partition("/")[0]
@@ -257,7 +257,7 @@ def _pages(root: Path, options: argparse.Namespace) -> list[Page]:
 
 def _chapter(root: Path, options: argparse.Namespace) -> str | None:
     """Return the chapter asked for, known to exist."""
-    from companion.pages import load_pages
+    from companion.book.pages import load_pages
 
     if options.chapter:
         load_pages(root, options.chapter)

@@ -17,7 +17,7 @@ import yaml
 from companion.errors import DocumentError, nearest
 from companion.text import read_text
 
-__all__ = ["Document", "Where", "read_document", "schema_problems"]
+__all__ = ["Document", "Where", "read_document", "schema", "schema_problems"]
 
 Where = tuple[str | int, ...]
 """A place in a document: the keys and indices that lead to it."""
@@ -159,11 +159,16 @@ def _walk(
 
 
 @cache
+def schema(name: str) -> dict[str, Any]:
+    """Return ``schema/<name>.schema.json``."""
+    return json.loads((Path(__file__).parent / "schema" / f"{name}.schema.json").read_text(encoding="utf-8"))
+
+
+@cache
 def _validator(name: str) -> Any:
     from jsonschema import Draft202012Validator
 
-    text = (Path(__file__).parent / "schema" / f"{name}.schema.json").read_text(encoding="utf-8")
-    return Draft202012Validator(json.loads(text))
+    return Draft202012Validator(schema(name))
 
 
 @lru_cache(maxsize=32)

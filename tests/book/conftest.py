@@ -14,16 +14,16 @@ from typing import Any
 
 import pytest
 
-from companion.browser import chromium, find_chromium
 from companion.errors import CompanionError
-from companion.sphinxext import site
+from companion.site import checks
+from companion.site.browser import chromium, find_chromium
 
 ROOT = Path(__file__).resolve().parents[2]
 BUILD = "from jupyter_book.cli.main import main; main()"
 
 
 @pytest.fixture(scope="session")
-def book(tmp_path_factory: pytest.TempPathFactory) -> site.Site:
+def book(tmp_path_factory: pytest.TempPathFactory) -> checks.Site:
     """The built book."""
     named = os.environ.get("COMPANION_HTML")
     folder = Path(named) if named else ROOT / "_build" / "html"
@@ -46,7 +46,7 @@ def book(tmp_path_factory: pytest.TempPathFactory) -> site.Site:
         assert done.returncode == 0, f"the strict build of the book fails:\n{done.stderr[-3000:]}"
         folder = out / "_build" / "html"
     assert (folder / "index.html").is_file(), f"expected a built book in {folder}, found no index.html: make book"
-    return site.Site(folder)
+    return checks.Site(folder)
 
 
 @pytest.fixture(scope="session")

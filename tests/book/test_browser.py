@@ -16,9 +16,9 @@ from typing import Any
 import pytest
 from book_pages import book_pages
 
-from companion.browser import VARIABLE, find_chromium, served
 from companion.errors import CompanionError
-from companion.sphinxext.site import Site
+from companion.site.browser import VARIABLE, find_chromium, served
+from companion.site.checks import Site
 
 AXE = importlib.resources.files("axe_playwright_python").joinpath("axe.min.js").read_text(encoding="utf-8")
 GATE = Path(__file__).with_name("gate.js").read_text(encoding="utf-8")
@@ -87,7 +87,7 @@ class Reader:
             lambda said: said.type == "error" and self.note(f"console: {said.text} ({said.location.get('url')})"),
         )
         self.page.on("pageerror", lambda error: self.note(f"a script fails: {error}"))
-        # the browser resolves no other host (companion.browser), so these requests fail: intercepting
+        # the browser resolves no other host (companion.site.browser), so these requests fail: intercepting
         # them here would switch off the cache, and the mathematics script would be read anew for each page
         self.page.on("request", lambda request: self.own(request.url) or self.note(f"asks for {request.url}"))
 
@@ -234,6 +234,6 @@ def test_a_missing_browser_is_one_sentence(
         monkeypatch.setenv(VARIABLE, named)
     if path is not None:
         monkeypatch.setenv("PATH", str(tmp_path))
-        monkeypatch.setattr("companion.browser.PLACES", ())
+        monkeypatch.setattr("companion.site.browser.PLACES", ())
     with pytest.raises(CompanionError, match=words):
         find_chromium()

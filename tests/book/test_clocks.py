@@ -12,10 +12,10 @@ from pathlib import Path
 
 import pytest
 
+from companion.book.ledger import load_ledger
+from companion.book.pages import Page, load_pages
+from companion.book.sourcecode import parse_cell
 from companion.clocks import CLOCK_TAG
-from companion.ledger import load_ledger
-from companion.pages import Page, load_pages
-from companion.sourcecode import parse_cell
 
 ROOT = Path(__file__).resolve().parents[2]
 TIMERS = {

@@ -12,10 +12,10 @@ from urllib.parse import parse_qs, urlsplit
 import pytest
 
 from companion.root import PROFILES
+from companion.site.checks import Site
 from companion.sphinxext import wording
-from companion.sphinxext.claims_table import figure_words
-from companion.sphinxext.explorer_html import row_id
-from companion.sphinxext.site import Site
+from companion.sphinxext.claims.explorer_html import row_id
+from companion.sphinxext.claims.table import figure_words
 
 Claim = dict[str, Any]
 CHAPTER = "durr"

@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from companion.ledger import load_ledgers
-from companion.sphinxext import site
+from companion.book.ledger import load_ledgers
+from companion.site import checks
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -16,37 +16,37 @@ ROOT = Path(__file__).resolve().parents[2]
 @pytest.mark.parametrize(
     "check",
     [
-        site.broken_links,
-        site.outside_loads,
-        site.image_faults,
-        site.heading_faults,
-        site.double_ids,
-        site.leftovers,
-        site.heavy_pages,
-        site.figure_faults,
+        checks.broken_links,
+        checks.outside_loads,
+        checks.image_faults,
+        checks.heading_faults,
+        checks.double_ids,
+        checks.leftovers,
+        checks.heavy_pages,
+        checks.figure_faults,
     ],
     ids=lambda check: check.__name__,
 )
-def test_every_page_is_clean(book: site.Site, check) -> None:
+def test_every_page_is_clean(book: checks.Site, check) -> None:
     assert check(book) == []
 
 
-def test_every_claim_has_one_row(book: site.Site) -> None:
+def test_every_claim_has_one_row(book: checks.Site) -> None:
     wanted = Counter(claim.anchor for ledger in load_ledgers(ROOT) for claim in ledger.claims)
     found = Counter(name for page in book.pages.values() for name in page.ids if name.startswith("claim-"))
     assert wanted, "expected claims in the ledgers, found none"
     assert found == wanted
 
 
-def test_every_chapter_has_its_claims_page(book: site.Site) -> None:
+def test_every_chapter_has_its_claims_page(book: checks.Site) -> None:
     for ledger in load_ledgers(ROOT):
         page = book.pages.get(f"book/{ledger.chapter}/claims.html")
         assert page is not None, f"outputs link to claims.html in book/{ledger.chapter}, and there is none"
         assert {claim.anchor for claim in ledger.claims} <= set(page.ids)
 
 
-def test_every_executable_page_says_where_it_comes_from(book: site.Site) -> None:
-    from companion.pages import load_pages
+def test_every_executable_page_says_where_it_comes_from(book: checks.Site) -> None:
+    from companion.book.pages import load_pages
 
     for page in load_pages(ROOT):
         built = book.pages.get(f"book/{page.id}.html")
@@ -57,7 +57,7 @@ def test_every_executable_page_says_where_it_comes_from(book: site.Site) -> None
         assert f"{page.name}.json" in names and f"{page.name}.ipynb" in names, f"{page.id} links to no record"
 
 
-def test_every_page_has_a_description(book: site.Site) -> None:
+def test_every_page_has_a_description(book: checks.Site) -> None:
     bare = [
         page.name
         for page in book.written
@@ -67,7 +67,7 @@ def test_every_page_has_a_description(book: site.Site) -> None:
     assert bare == []
 
 
-def test_mathematics_is_carried_by_the_book(book: site.Site) -> None:
+def test_mathematics_is_carried_by_the_book(book: checks.Site) -> None:
     scripts = {load.split("?")[0].rsplit("/", 1)[-1] for page in book.pages.values() for load in page.loads}
     assert "tex-svg-full.js" in scripts
     assert (book.folder / "_static/mathjax/tex-svg-full.js").stat().st_size > 1_000_000

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from companion.sphinxext.site import Site
+from companion.site.checks import Site
 
 MATHEMATICAL = "book/yopo/hamiltonian.html"
 WORD = "Hamiltonian"

@@ -12,8 +12,8 @@ from bs4 import BeautifulSoup
 from pypdf import PdfReader
 
 from companion.errors import CompanionError
-from companion.pdf import make_pdf
-from companion.printing import leaves, print_page
+from companion.site.pdf import make_pdf
+from companion.site.printing import leaves, print_page
 
 TITLE = "A toy: in two parts"
 CONFIG = f"title: '{TITLE}'\nauthor: Ann Other\nsphinx:\n  config:\n    language: en-GB\n"

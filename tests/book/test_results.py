@@ -10,20 +10,20 @@ from typing import Any
 import pytest
 import yaml
 
-from companion import evidence
+from companion.book.ledger import load_ledger, load_ledgers
+from companion.book.pages import Page, load_pages
 from companion.errors import CompanionError
+from companion.evidence import soundness
+from companion.evidence.record import load_records
+from companion.evidence.rejudging import judged
 from companion.freshness.history import is_shallow
 from companion.freshness.settle import unfounded, unsettled
 from companion.freshness.sidecar import read_sidecar
+from companion.freshness.staleness import findings
 from companion.freshness.state import CARRIED, FRESH
-from companion.ledger import load_ledger, load_ledgers
-from companion.pages import Page, load_pages
-from companion.record import load_records
-from companion.rejudging import judged
+from companion.report.scorecard import records_of
 from companion.root import CARRY
-from companion.scorecard import records_of
-from companion.staleness import findings
-from companion.variations import Variation, load_variations, results_of
+from companion.run.variations import Variation, load_variations, results_of
 
 ROOT = Path(__file__).resolve().parents[2]
 PAGES = load_pages(ROOT)
@@ -51,7 +51,7 @@ def test_every_stored_run_is_evidence(page: Page) -> None:
     ledger = load_ledger(ROOT, page.chapter)
     for profile, (record, _) in records_of(page).items():
         notebook = ROOT / "results" / profile / page.chapter / f"{page.name}.ipynb"
-        assert evidence.problems(notebook, record, ledger) == [], f"{page.id} at {profile}"
+        assert soundness.problems(notebook, record, ledger) == [], f"{page.id} at {profile}"
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.id)
@@ -135,7 +135,7 @@ def test_every_variation_has_a_fresh_run_and_a_place_in_the_book(variation: Vari
     assert variation.reasons() == [], f"run: .venv/bin/companion vary {variation.id}"
     record, page = variation.record(), variation.page
     notebook = results_of(variation) / variation.profile / page.chapter / f"{page.name}.ipynb"
-    assert evidence.flaws(notebook, record, load_ledger(ROOT, page.chapter), coverage=False) == []
+    assert soundness.flaws(notebook, record, load_ledger(ROOT, page.chapter), coverage=False) == []
     assert f"```{{variation}} {variation.id}\n" in (ROOT / "book/change_one_thing.md").read_text(encoding="utf-8")
 
 

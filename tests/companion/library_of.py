@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from pathlib import Path
 
-from companion.freshness.symbols import Library
-from companion.freshness.tokens import Symbol
+from companion.freshness.code.symbols import Library
+from companion.freshness.code.tokens import Symbol
 
 
 def write(folder: Path, files: Mapping[str, str]) -> Path:

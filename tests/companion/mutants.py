@@ -22,13 +22,13 @@ from pathlib import Path
 ROOT = Path(__file__).parents[2]
 sys.path.insert(0, str(ROOT / "lib"))
 
+from companion.book.pages import Page, find_page, load_pages  # noqa: E402
 from companion.errors import RunError  # noqa: E402
-from companion.fingerprint import fingerprint  # noqa: E402
 from companion.freshness.bench import Bench  # noqa: E402
-from companion.freshness.page_symbols import page_symbols  # noqa: E402
+from companion.freshness.code.page_symbols import page_symbols  # noqa: E402
+from companion.freshness.fingerprint import fingerprint  # noqa: E402
 from companion.freshness.tracing import environment, executed  # noqa: E402
-from companion.pages import Page, find_page, load_pages  # noqa: E402
-from companion.progress import Progress  # noqa: E402
+from companion.run.progress import Progress  # noqa: E402
 
 SWAPPED = {
     ast.Add: "-",

@@ -18,13 +18,13 @@ from collections import defaultdict
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
-from companion.ledger import Ledger, load_ledger
-from companion.pages import Page, load_pages
-from companion.progress import Progress
-from companion.record import Record, load_record
-from companion.rejudging import judged
-from companion.rerun.machines import compared, machines_path
-from companion.runner import plan, run
+from companion.book.ledger import Ledger, load_ledger
+from companion.book.pages import Page, load_pages
+from companion.evidence.machines import compared, machines_path
+from companion.evidence.record import Record, load_record
+from companion.evidence.rejudging import judged
+from companion.run.progress import Progress
+from companion.run.runner import plan, run
 
 ROOT = Path(__file__).resolve().parents[2]
 NO_AVX512 = "AVX512F AVX512CD AVX512_SKX AVX512_CLX AVX512_CNL AVX512_ICL AVX512_SPR"

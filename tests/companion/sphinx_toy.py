@@ -12,14 +12,14 @@ import nbformat
 import sphinx_forks
 from nbformat import NotebookNode, v4
 
-from companion.fingerprint import fingerprint
+from companion.book.ledger import Claim, load_ledger
+from companion.book.pages import find_page
+from companion.evidence.judging import assess
+from companion.evidence.record import Record, extract, load_record, seeds_of, sha256
+from companion.evidence.verdict_line import MEASURED, plain_line
+from companion.freshness.fingerprint import fingerprint
 from companion.freshness.sidecar import Sidecar, record_hash, write_sidecar
-from companion.judging import assess
-from companion.ledger import Claim, load_ledger
-from companion.pages import find_page
-from companion.record import Record, extract, load_record, seeds_of, sha256
 from companion.root import carry_path
-from companion.verdict_line import MEASURED, plain_line
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 JUPYTER_BOOK = "from jupyter_book.cli.main import main; main()"

@@ -7,9 +7,9 @@ from toy_book import edit
 
 from companion.cli import main
 from companion.errors import CheckError, CompanionError
-from companion.evidence import problems
-from companion.judging import plain_number
-from companion.record import load_record, read_record
+from companion.evidence.judging import plain_number
+from companion.evidence.record import load_record, read_record
+from companion.evidence.soundness import problems
 
 PAGE, RECORD = "book/toy/euler.md", "results/smoke/toy/euler.json"
 

@@ -6,10 +6,10 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from companion.ledger import load_ledger
-from companion.pages import load_pages
-from companion.register import append, pending, read
-from companion.register_entries import entries
+from companion.book.ledger import load_ledger
+from companion.book.pages import load_pages
+from companion.register.entries import entries
+from companion.register.lines import append, pending, read
 
 HEADER = """---
 jupytext:

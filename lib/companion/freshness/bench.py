@@ -10,14 +10,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from companion.book.pages import Page, find_page
 from companion.errors import CompanionError, RunError
+from companion.evidence.record import Record
 from companion.freshness.roots import LIBRARY, assemble
 from companion.freshness.tracing import environment, executed
-from companion.pages import Page, find_page
-from companion.progress import Progress
-from companion.record import Record
 from companion.root import notebook_path
-from companion.runner import plan, run
+from companion.run.progress import Progress
+from companion.run.runner import plan, run
 
 __all__ = ["PROFILE", "Bench", "Side"]
 

@@ -12,20 +12,20 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
+from companion.book.ledger import load_ledger
+from companion.book.pages import Page
 from companion.errors import CompanionError
-from companion.fingerprint import fingerprint
+from companion.evidence.notebook_text import patterns_of
+from companion.evidence.record import load_record
 from companion.freshness.bench import PROFILE, Bench, Side
 from companion.freshness.changes import Changes, changes
+from companion.freshness.fingerprint import fingerprint
 from companion.freshness.identical import Compared, compare
 from companion.freshness.sidecar import Sidecar, record_hash, write_sidecar
 from companion.freshness.stored import Stored, obstacle, own_digest, stored_runs
 from companion.freshness.tracing import seen
-from companion.ledger import load_ledger
 from companion.machine import git_state
-from companion.notebook_text import patterns_of
-from companion.pages import Page
-from companion.progress import Progress
-from companion.record import load_record
+from companion.run.progress import Progress
 
 __all__ = ["Report", "carry"]
 

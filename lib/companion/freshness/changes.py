@@ -9,9 +9,9 @@ from dataclasses import dataclass
 from difflib import SequenceMatcher
 from pathlib import Path
 
-from companion.freshness.page_symbols import PageSymbols, page_symbols
-from companion.freshness.tokens import Piece, Symbol, Token, flat
-from companion.pages import Page
+from companion.book.pages import Page
+from companion.freshness.code.page_symbols import PageSymbols, page_symbols
+from companion.freshness.code.tokens import Piece, Symbol, Token, flat
 from companion.text import read_text
 
 __all__ = ["Changes", "Line", "changes"]

@@ -9,7 +9,7 @@ from itertools import zip_longest
 from typing import Any
 
 from companion.clocks import CLOCK_TAG, clock_note
-from companion.notebook_text import (
+from companion.evidence.notebook_text import (
     OVERWRITTEN,
     PICTURE,
     WIDGET,

@@ -6,8 +6,8 @@ import shutil
 from pathlib import Path
 
 import companion
+from companion.book.pages import Page, find_page
 from companion.freshness.history import export
-from companion.pages import Page, find_page
 
 __all__ = ["assemble"]
 

@@ -12,14 +12,14 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
+from companion.book.pages import find_page
 from companion.errors import CompanionError
-from companion.fingerprint import fingerprint
+from companion.evidence.record import Record, read_record, record_files
+from companion.freshness.fingerprint import fingerprint
 from companion.freshness.history import WATCHED, commits, date_of, export, is_ancestor, is_shallow
-from companion.pages import find_page
-from companion.record import Record, read_record, record_files
 from companion.root import record_path
+from companion.run.variations import load_variations, results_of
 from companion.text import write_text
-from companion.variations import load_variations, results_of
 
 __all__ = ["Kept", "Settled", "settle", "unfounded", "unsettled"]
 

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from companion.errors import RunError
-from companion.record import Record
+from companion.evidence.record import Record
 from companion.root import carry_path
 from companion.text import write_text
 

@@ -7,12 +7,12 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from companion.book.ledger import Claim
+from companion.book.pages import Page
 from companion.errors import CompanionError, RunError
-from companion.fingerprint import fingerprint, stale
+from companion.evidence.record import Record, stored_notebook
+from companion.freshness.fingerprint import fingerprint, stale
 from companion.freshness.sidecar import Sidecar, applies, load_sidecar
-from companion.ledger import Claim
-from companion.pages import Page
-from companion.record import Record, stored_notebook
 from companion.root import carry_path
 
 __all__ = [

@@ -9,13 +9,13 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
+from companion.book.pages import Page
 from companion.errors import CompanionError
-from companion.fingerprint import fingerprint
+from companion.evidence.record import Record, load_record, stored_notebook
+from companion.freshness.fingerprint import fingerprint
 from companion.freshness.state import STALE, state_of
-from companion.pages import Page
-from companion.record import Record, load_record, stored_notebook
 from companion.root import carry_path
-from companion.variations import load_variations, results_of
+from companion.run.variations import load_variations, results_of
 
 __all__ = ["MAX_AGE_DAYS", "Stored", "obstacle", "own_digest", "stored_runs"]
 

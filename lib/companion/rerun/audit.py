@@ -7,7 +7,7 @@ from pathlib import Path
 from queue import Empty
 from typing import Any
 
-from companion import untouched
+from companion.rerun import untouched
 
 __all__ = ["replaced"]
 

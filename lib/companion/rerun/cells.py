@@ -6,13 +6,13 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from companion.book.ledger import Ledger
+from companion.book.pages import Page
 from companion.clocks import CLOCK_TAG
-from companion.fingerprint import same_code
-from companion.freshness.page_symbols import speaks
-from companion.ledger import Ledger
-from companion.notebook_text import Notebook, code_cells, text_of
-from companion.pages import Page
-from companion.record import Record
+from companion.evidence.notebook_text import Notebook, code_cells, text_of
+from companion.evidence.record import Record
+from companion.freshness.code.page_symbols import speaks
+from companion.freshness.fingerprint import same_code
 
 __all__ = ["Pair", "Stored", "pair_cells", "present_cells"]
 

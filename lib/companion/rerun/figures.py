@@ -7,8 +7,8 @@ import io
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-from companion.notebook_text import PICTURE, text_of
-from companion.tidy import picture_bytes
+from companion.evidence.notebook_text import PICTURE, text_of
+from companion.run.tidy import picture_bytes
 
 __all__ = ["BRIGHTNESS", "SIZE", "figure_difference"]
 

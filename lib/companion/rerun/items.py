@@ -14,18 +14,18 @@ import pytest
 from nbval.kernel import CURRENT_ENV_KERNEL_NAME, RunningKernel
 from nbval.plugin import IPyNbCell, IPyNbFile
 
+from companion.book.ledger import load_ledger
+from companion.book.pages import find_page
 from companion.errors import CompanionError
-from companion.kernel_environment import kernel_environment, prepared
-from companion.ledger import load_ledger
+from companion.evidence.machines import same_machine
+from companion.evidence.notebook_text import PATTERNS, PICTURE, text_of
+from companion.evidence.record import read_record
 from companion.machine import THREADS, threads_of
-from companion.notebook_text import PATTERNS, PICTURE, text_of
-from companion.pages import find_page
-from companion.record import read_record
 from companion.rerun.cells import Pair, Stored, pair_cells
-from companion.rerun.machines import same_machine
 from companion.rerun.page_item import PageItem
 from companion.rerun.printed import apart, skeleton
-from companion.rerun.warmth import warm_kernel
+from companion.rerun.warm.pool import warm_kernel
+from companion.run.kernel_environment import kernel_environment, prepared
 
 __all__ = ["PageFile", "RunCell", "place_of"]
 

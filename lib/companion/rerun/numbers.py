@@ -6,13 +6,13 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterator
 
+from companion.book.ledger import Ledger
 from companion.clocks import clock_note
-from companion.evidence import difference, measured
-from companion.judging import Checked
-from companion.ledger import Ledger
-from companion.record import Record
-from companion.rejudging import judged, refusals
-from companion.rerun.machines import Allowances
+from companion.evidence.judging import Checked
+from companion.evidence.machines import Allowances
+from companion.evidence.record import Record
+from companion.evidence.rejudging import judged, refusals
+from companion.evidence.soundness import difference, measured
 
 __all__ = ["number_findings", "turned", "verdict_findings"]
 

@@ -13,13 +13,13 @@ import pytest
 
 from companion.clocks import clock_note
 from companion.errors import DocumentError, RunError
-from companion.evidence import flaws, notebook_problems
-from companion.record import extract, noted
+from companion.evidence.machines import load_allowances
+from companion.evidence.record import extract, noted
+from companion.evidence.soundness import flaws, notebook_problems
 from companion.rerun.audit import replaced
 from companion.rerun.figures import figure_difference
-from companion.rerun.machines import load_allowances
 from companion.rerun.numbers import number_findings, turned, verdict_findings
-from companion.tidy import tidy
+from companion.run.tidy import tidy
 
 __all__ = ["MARK", "PageItem"]
 

@@ -15,7 +15,7 @@ from nbval.plugin import IPyNbFile
 from companion.errors import counted
 from companion.rerun.items import PageFile, place_of
 from companion.rerun.page_item import MARK
-from companion.rerun.warmth import cool_down
+from companion.rerun.warm.pool import cool_down
 
 __all__ = ["Reporter"]
 

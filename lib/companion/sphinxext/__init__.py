@@ -6,35 +6,22 @@ from typing import Any
 
 from sphinx.application import Sphinx
 
-from companion.sphinxext import (
-    audit,
-    build,
+from companion.sphinxext import build, element
+from companion.sphinxext.claims import (
     cite,
-    claims_files,
-    claims_table,
     domain,
-    element,
     explorer,
-    figures,
+    files,
     given,
-    glossary,
-    html,
-    icons,
-    notation,
-    notebooks,
     paper_tables,
-    pictures,
-    prime,
-    provenance,
-    reading,
     register_changes,
     roles,
     scorecard_table,
-    sidebar,
-    uses,
-    variation,
-    widgets,
+    table,
 )
+from companion.sphinxext.pages import figures, html, icons, pictures, sidebar, widgets
+from companion.sphinxext.reading import glossary, notation, path, uses
+from companion.sphinxext.stored import audit, notebooks, prime, provenance, variation
 
 __all__ = ["setup"]
 
@@ -51,9 +38,9 @@ def setup(app: Sphinx) -> dict[str, Any]:
         roles,
         given,
         provenance,
-        claims_table,
+        table,
         explorer,
-        claims_files,
+        files,
         paper_tables,
         scorecard_table,
         register_changes,
@@ -61,7 +48,7 @@ def setup(app: Sphinx) -> dict[str, Any]:
         icons,
         pictures,
         uses,
-        reading,
+        path,
         notation,
         glossary,
         figures,

@@ -8,8 +8,8 @@ from docutils import nodes
 from sphinx.addnodes import download_reference, pending_xref
 from sphinx.environment import BuildEnvironment
 
-from companion.ledger import Source
-from companion.record import Record
+from companion.book.ledger import Source
+from companion.evidence.record import Record
 from companion.sphinxext.build import repository, store_of
 from companion.sphinxext.element import Element, el
 

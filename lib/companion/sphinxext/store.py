@@ -7,14 +7,14 @@ from functools import cached_property
 from pathlib import Path
 from typing import TypeVar
 
+from companion.book.ledger import Claim, Ledger, load_ledger
+from companion.book.pages import Page, load_runs
 from companion.errors import CompanionError
-from companion.fingerprint import same_code
+from companion.evidence.record import Record
+from companion.freshness.fingerprint import same_code
 from companion.freshness.state import CARRIED, State, lacking
-from companion.ledger import Claim, Ledger, load_ledger
-from companion.pages import Page, load_runs
-from companion.record import Record
+from companion.report.scorecard import Row, claim_rows, records_of
 from companion.root import PROFILES, carry_path, chapters, claims_path, notebook_path, record_path, runs_path
-from companion.scorecard import Row, claim_rows, records_of
 
 __all__ = ["PROFILES", "Store", "page_of"]
 

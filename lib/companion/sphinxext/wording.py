@@ -8,7 +8,7 @@ from collections.abc import Iterable, Sequence
 from datetime import datetime
 from typing import Any
 
-from companion.verdict_line import SYMBOLS, slug
+from companion.evidence.verdict_line import SYMBOLS, slug
 
 __all__ = ["SYMBOLS", "date", "duration", "interval", "number", "seeds", "slug", "typeset"]
 

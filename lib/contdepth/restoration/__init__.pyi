@@ -4,7 +4,7 @@ from .metrics import psnr
 from .models.dncnn import DnCNNShape, make_dncnn
 from .models.stored import load_model, stored_models
 from .models.unit import UnitShape, make_unit, trajectory
-from .photos import TEST, centre_crop, photo, standard, test_crops
+from .photos import centre_crop, photo, test_crops
 from .restorer import DURR, POLICY_OF
 from .stopping.bank import BankPlan, make_bank
 from .stopping.dqn import DQNPlan
@@ -18,7 +18,6 @@ from .stopping.rules import (
     by_noise_level,
     first_stop,
     fit_line,
-    fixed,
     mean_steps,
     oracle,
     regret,
@@ -31,7 +30,6 @@ __all__ = [
     "DURR",
     "NOISE_LINE",
     "POLICY_OF",
-    "TEST",
     "BankPlan",
     "DQNPlan",
     "DnCNNShape",
@@ -47,7 +45,6 @@ __all__ = [
     "continuation_values",
     "first_stop",
     "fit_line",
-    "fixed",
     "gaussian",
     "jpeg",
     "load_model",
@@ -64,7 +61,6 @@ __all__ = [
     "psnr",
     "regret",
     "roll_out",
-    "standard",
     "stored_models",
     "test_crops",
     "to_tensor",

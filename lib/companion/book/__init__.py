@@ -1,0 +1,1 @@
+"""What the book says: ledgers, run plans, pages and their cells, prose."""

@@ -1,0 +1,303 @@
+"""The ledger of a chapter: what the paper says, as validated frozen data (``book/<chapter>/claims.yml``)."""
+
+from __future__ import annotations
+
+from collections.abc import Container, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from types import MappingProxyType
+from typing import Any
+
+from companion.book.ledger_rules import REGIONS, semantic_problems
+from companion.documents import read_document, schema_problems
+from companion.errors import DocumentError, nearest
+from companion.evidence.verdict import Region
+from companion.root import PROFILES, chapters, claims_path
+
+__all__ = [
+    "Cell",
+    "Claim",
+    "Code",
+    "Departure",
+    "Expectation",
+    "Ledger",
+    "Paper",
+    "Reported",
+    "Source",
+    "Table",
+    "load_ledger",
+    "load_ledgers",
+]
+
+Scalar = float | int | str | None
+
+
+@dataclass(frozen=True)
+class Code:
+    """A public implementation."""
+
+    url: str
+    note: str = ""
+
+
+@dataclass(frozen=True)
+class Paper:
+    """The paper a chapter is about."""
+
+    key: str
+    title: str
+    authors: tuple[str, ...]
+    venue: str
+    year: int
+    arxiv: str | None = None
+    doi: str | None = None
+    url: str | None = None
+    code: tuple[Code, ...] = ()
+
+
+@dataclass(frozen=True)
+class Source:
+    """Where a figure was read."""
+
+    key: str
+    text: str
+    url: str | None = None
+
+
+@dataclass(frozen=True)
+class Cell:
+    """One cell of a table; ``value`` is None where the paper gives nothing."""
+
+    value: Scalar
+    verified: bool
+    source: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Table:
+    """A table of the paper; every row has as many cells as there are columns."""
+
+    id: str
+    title: str
+    columns: tuple[str, ...]
+    rows: tuple[tuple[Cell, ...], ...]
+    source: tuple[str, ...]
+    verified: bool = False
+    note: str = ""
+    publish: bool = True
+
+
+@dataclass(frozen=True)
+class Reported:
+    """A figure somebody else reports: the paper, or a third party."""
+
+    value: Scalar
+    source: tuple[str, ...]
+    text: str = ""
+    verified: bool = False
+
+
+@dataclass(frozen=True)
+class Expectation:
+    """What one profile expects of a claim: a region and the accepted verdict, or a verdict without a run.
+
+    Where there is a ``verdict`` too, the region says how a future run will be judged.
+    """
+
+    profile: str
+    support: Region | None = None
+    refute: Region | None = None
+    reason: str = ""
+    accepted: str | None = None
+    verdict: str | None = None
+    cost: str | None = None
+    why: str | None = None
+
+    @property
+    def checkable(self) -> bool:
+        """Whether a run at this profile must check the claim."""
+        return self.support is not None and self.verdict is None
+
+    @property
+    def text(self) -> str:
+        """The expectation in words: ``1 ± 0.03``."""
+        if self.support is None:
+            return self.verdict or ""
+        return str(self.support) + (f" (refuted if {self.refute})" if self.refute else "")
+
+
+@dataclass(frozen=True)
+class Claim:
+    """One checkable sentence; ``clock`` says that its value depends on time or memory measured in the run."""
+
+    id: str
+    statement: str
+    where: str
+    origin: str
+    kind: str
+    page: str | None
+    unit: str | None
+    paper: Reported | None
+    independent: Reported | None
+    expect: Mapping[str, Expectation]
+    clock: bool = False
+
+    @property
+    def anchor(self) -> str:
+        """The claim's anchor on the chapter's claims page."""
+        return "claim-" + self.id.replace(".", "-")
+
+    def checked_at(self, profile: str) -> bool:
+        """Tell whether a run at ``profile`` must check the claim."""
+        return profile in self.expect and self.expect[profile].checkable
+
+
+@dataclass(frozen=True)
+class Departure:
+    """A place where we, or the paper's own code, do other than the paper says."""
+
+    id: str
+    what: str
+    paper: str
+    ours: str
+    why: str
+    who: str
+
+
+@dataclass(frozen=True)
+class Ledger:
+    """All of ``claims.yml``, validated."""
+
+    chapter: str
+    path: Path
+    paper: Paper
+    sources: Mapping[str, Source]
+    tables: tuple[Table, ...]
+    claims: tuple[Claim, ...]
+    departures: tuple[Departure, ...]
+
+    def claim(self, id: str) -> Claim:
+        """Return the claim called ``id``; raise ``KeyError`` with a suggestion where there is none."""
+        for claim in self.claims:
+            if claim.id == id:
+                return claim
+        raise KeyError(f"{id!r} is no claim of chapter {self.chapter}{nearest(id, [c.id for c in self.claims])}")
+
+    def of(self, ids: Container[str]) -> tuple[Claim, ...]:
+        """Return the claims whose id is among ``ids``."""
+        return tuple(claim for claim in self.claims if claim.id in ids)
+
+    def expected(self, page: str, profile: str) -> tuple[Claim, ...]:
+        """Return the claims that a run of ``page`` at ``profile`` must check."""
+        return tuple(claim for claim in self.claims if claim.page == page and claim.checked_at(profile))
+
+    def judged(self, page: str, profile: str) -> tuple[Claim, ...]:
+        """Return the claims that a run of ``page`` at ``profile`` may check: those with a region."""
+        return tuple(
+            claim
+            for claim in self.claims
+            if claim.page == page and profile in claim.expect and claim.expect[profile].support is not None
+        )
+
+
+def load_ledger(root: Path, chapter: str) -> Ledger:
+    """Return the chapter's ledger; raise :class:`DocumentError` with one sentence for each breach of its
+    rules.
+    """
+    path = claims_path(root, chapter)
+    document = read_document(path, path.relative_to(root).as_posix())
+    problems = schema_problems(document, "claims") or semantic_problems(document, root, chapter)
+    if problems:
+        raise DocumentError(problems)
+    data = document.data
+    return Ledger(
+        chapter=chapter,
+        path=path,
+        paper=_paper(data["paper"]),
+        sources=MappingProxyType({key: Source(key, **item) for key, item in data["sources"].items()}),
+        tables=tuple(_table(item) for item in data.get("tables") or ()),
+        claims=tuple(_claim(item) for item in data["claims"]),
+        departures=tuple(Departure(**item) for item in data.get("departures") or ()),
+    )
+
+
+def load_ledgers(root: Path) -> list[Ledger]:
+    """Return all ledgers in the order of the book; raise :class:`DocumentError` with the breaches of all of
+    them.
+    """
+    ledgers, problems = [], []
+    for chapter in chapters(root):
+        try:
+            ledgers.append(load_ledger(root, chapter))
+        except DocumentError as error:
+            problems += error.problems
+    if problems:
+        raise DocumentError(problems)
+    return ledgers
+
+
+def _sources(value: str | list[str]) -> tuple[str, ...]:
+    return (value,) if isinstance(value, str) else tuple(value)
+
+
+def _paper(item: dict[str, Any]) -> Paper:
+    return Paper(
+        **{
+            **item,
+            "authors": tuple(item["authors"]),
+            "code": tuple(Code(**c) for c in item.get("code") or ()),
+        }
+    )
+
+
+def _table(item: dict[str, Any]) -> Table:
+    verified, source = item.get("verified", False), _sources(item["source"])
+
+    def cell(value: Any) -> Cell:
+        if not isinstance(value, dict):
+            return Cell(value, verified, source)
+        return Cell(value["value"], value.get("verified", verified), _sources(value.get("source", item["source"])))
+
+    return Table(
+        item["id"],
+        item["title"],
+        tuple(item["columns"]),
+        tuple(tuple(cell(value) for value in row) for row in item["rows"]),
+        source,
+        verified,
+        item.get("note", ""),
+        item.get("publish", True),
+    )
+
+
+def _claim(item: dict[str, Any]) -> Claim:
+    def reported(key: str) -> Reported | None:
+        value = item.get(key)
+        return Reported(**{"value": None, **value, "source": _sources(value["source"])}) if value else None
+
+    expect = {
+        profile: _expectation(profile, item["expect"][profile])
+        for profile in PROFILES
+        if profile in item["expect"]
+    }
+    return Claim(
+        item["id"],
+        item["statement"],
+        item["where"],
+        item["origin"],
+        item["kind"],
+        item["page"],
+        item.get("unit"),
+        reported("paper"),
+        reported("independent"),
+        MappingProxyType(expect),
+        item.get("clock", False),
+    )
+
+
+def _expectation(profile: str, item: dict[str, Any]) -> Expectation:
+    words = {key: item[key] for key in ("reason", "accepted", "verdict", "cost", "why") if key in item}
+    if not any(key in item for key in REGIONS):
+        return Expectation(profile, **words)
+    refute = Region.from_keys(item["refute"]) if "refute" in item else None
+    return Expectation(profile, Region.from_keys(item), refute, **words)

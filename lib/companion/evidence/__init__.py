@@ -1,0 +1,1 @@
+"""Stored runs as evidence: records, the numbers in them, and the verdicts on those."""

@@ -1,0 +1,1 @@
+"""The meaning of the library's code: definitions as tokens, and what each refers to."""

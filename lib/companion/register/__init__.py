@@ -1,0 +1,1 @@
+"""The register of what the ledgers said, and when it changed."""

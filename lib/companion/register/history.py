@@ -1,0 +1,173 @@
+"""The register against the repository's history: no line that was ever committed is gone, and no claim that ever
+stood in a committed ledger is without one.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import subprocess
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+
+from companion.errors import CompanionError
+from companion.freshness.history import is_shallow
+from companion.register.entries import Key
+from companion.register.lines import LABEL, mismatches, read
+from companion.root import register_path
+from companion.text import read_text
+
+__all__ = ["UNCHECKED", "findings", "lost_lines", "past_claims", "unknown_history"]
+
+UNCHECKED = "the history of the register was not checked: {}"
+_EVERY = ("--full-history", "--topo-order", "--reverse")
+"""All commits that touch a path, those of merged branches too, the oldest first."""
+_LEDGERS = ":(glob)book/*/claims.yml"
+_ID = re.compile(rb"""^\s*-\s*\{?\s*id:\s*["']?([a-z0-9_-]+(?:\.[a-z0-9-]+)+)""", re.MULTILINE)
+
+
+def findings(root: Path, present: Mapping[Key, str], chapter: str | None = None) -> tuple[list[str], str | None]:
+    """Return what is wrong with the register of a book that has the entries ``present`` (all of them, or those of
+    one chapter), and a sentence if the history could not be looked at.
+    """
+    lines, problems = read(root)
+    written = register_path(root).is_file()
+    texts = read_text(register_path(root)).splitlines() if written else []
+    problems += mismatches(lines, present, chapter) if written else []
+    unknown = unknown_history(root)
+    if unknown is None:
+        problems += lost_lines(root, texts)
+        known = {line.id for line in lines if line.what == "claim"}
+        problems += [
+            f"claim {id}: expected a line in {LABEL} for a claim of the ledger of commit {commit[:12]}, "
+            "found none; add two by hand, of its addition and of its retirement"
+            for id, commit in past_claims(root).items()
+            if id not in known and ("claim", id) not in present
+        ]
+    return problems, unknown
+
+
+def unknown_history(root: Path) -> str | None:
+    """Return in a sentence why the history cannot be looked at (no git, no clone, a shallow one), or None."""
+    try:
+        shallow = is_shallow(root)
+        _git(root, "rev-parse", "--verify", "--quiet", "HEAD^{commit}")
+        top = _git(root, "rev-parse", "--show-prefix").decode().strip()
+    except CompanionError as error:
+        return UNCHECKED.format(error)
+    if shallow:
+        return UNCHECKED.format(
+            "expected all commits, found a shallow clone; fetch the rest with: git fetch --unshallow"
+        )
+    return UNCHECKED.format("expected a repository of its own, found a folder of another") if top else None
+
+
+def lost_lines(root: Path, now: Sequence[str]) -> list[str]:
+    """Return one sentence for each line of a committed version of the register that ``now``, its present lines,
+    does not have in the same order: of all commits that ``HEAD`` reaches, those on merged branches included.
+    """
+    listed = _git(root, "rev-list", *_EVERY, "--parents", "HEAD", "--", LABEL)
+    parents = {commit: before for commit, *before in map(str.split, listed.decode().splitlines())}
+    texts = _contents(root, [f"{commit}:{LABEL}" for commit in parents])
+    versions = {
+        commit: (text or b"").decode(errors="replace").splitlines()
+        for commit, text in zip(parents, texts, strict=True)
+    }
+    found: dict[str, str] = {}
+    for version in {tuple(version): None for version in versions.values()}:
+        for line in _missing(version, now):
+            found.setdefault(line, _sentence(line, now, parents, versions))
+    return list(found.values())
+
+
+def _missing(earlier: Iterable[str], now: Sequence[str]) -> list[str]:
+    """Return the lines of ``earlier`` that ``now`` has not, or not in this order."""
+    place, found = 0, []
+    for line in earlier:
+        try:
+            place = now.index(line, place) + 1
+        except ValueError:
+            found.append(line)
+    return found
+
+
+def _sentence(line: str, now: Sequence[str], parents: dict[str, list[str]], versions: dict[str, list[str]]) -> str:
+    """Say where a line went: at the first commit that lacks it while one before has it, or after all commits."""
+    short = "  ".join(line.split("\t")[:5])
+    if line in now:
+        return f"{LABEL}: expected the line '{short}' where earlier commits have it, found it in another place"
+    for commit, before in parents.items():
+        if line not in versions[commit] and any(line in versions.get(one, ()) for one in before):
+            return f"{LABEL}: expected the line '{short}' to stay, found it gone since commit {commit[:12]}"
+    return f"{LABEL}: expected the line '{short}' to stay, found it gone in the working tree"
+
+
+def past_claims(root: Path) -> dict[str, str]:
+    """Return every claim that a committed ledger ever had, with the earliest commit that has it."""
+    log = _git(
+        root,
+        "log",
+        *_EVERY,
+        "-m",
+        "--raw",
+        "--no-abbrev",
+        "--no-renames",
+        "--format=commit %H",
+        "HEAD",
+        "--",
+        _LEDGERS,
+    )
+    blobs: dict[str, tuple[str, str]] = {}
+    commit = ""
+    for row in log.decode(errors="replace").splitlines():
+        if row.startswith("commit "):
+            commit = row.split()[1]
+        elif row.startswith(":"):
+            head, _, path = row.partition("\t")
+            blobs.setdefault(head.split()[3], (commit, path.split("/")[1]))
+    blobs.pop("0" * 40, None)
+    found: dict[str, str] = {}
+    for (commit, chapter), text in zip(blobs.values(), _contents(root, blobs), strict=True):
+        for id in map(bytes.decode, _ID.findall(text or b"")):
+            if id.partition(".")[0] == chapter:
+                found.setdefault(id, commit)
+    return found
+
+
+def _contents(root: Path, names: Iterable[str]) -> list[bytes | None]:
+    """Return the bytes of the objects called ``names``; None for those that are not there."""
+    names = list(names)
+    answer = _git(root, "cat-file", "--batch", given="".join(f"{name}\n" for name in names).encode())
+    found: list[bytes | None] = []
+    place = 0
+    for _ in names:
+        end = answer.index(b"\n", place)
+        head = answer[place:end].split()
+        if head[-1] == b"missing":
+            found.append(None)
+            place = end + 1
+            continue
+        stop = end + 1 + int(head[2])
+        found.append(answer[end + 1 : stop])
+        place = stop + 1
+    return found
+
+
+def _git(root: Path, *arguments: str, given: bytes = b"") -> bytes:
+    """Return what git says, with history as it is recorded: replacements of commits are not looked at."""
+    environment = {**os.environ, "GIT_NO_REPLACE_OBJECTS": "1"}
+    try:
+        done = subprocess.run(
+            ["git", "-C", str(root), *arguments],
+            input=given,
+            capture_output=True,
+            timeout=300,
+            check=False,
+            env=environment,
+        )
+    except (OSError, subprocess.SubprocessError) as error:
+        raise CompanionError(f"git {arguments[0]}: expected an answer, found this: {error}") from None
+    if done.returncode:
+        said = done.stderr.decode(errors="replace").strip().partition("\n")[0]
+        raise CompanionError(f"git {arguments[0]}: expected a repository with a commit, found this: {said}")
+    return done.stdout

@@ -1,0 +1,258 @@
+"""All claims as open data: ``claims.json``, ``claims.csv`` and the schema that describes both."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from companion.book.ledger import Claim, Ledger, Reported, load_ledger
+from companion.book.pages import Page, load_runs
+from companion.documents import schema
+from companion.errors import CompanionError
+from companion.evidence.verdict import Region
+from companion.freshness.state import carried
+from companion.machine import git_state
+from companion.report.scorecard import Row, claim_rows
+from companion.root import chapters, claims_path, notebook_path, record_path, runs_path
+from companion.text import write_text
+
+__all__ = [
+    "FILES",
+    "SCHEMA",
+    "as_csv",
+    "as_json",
+    "check_anchor",
+    "command",
+    "csv_rows",
+    "document",
+    "export",
+    "write",
+]
+
+SCHEMA = 1
+"""Version of the layout of ``claims.json``."""
+FILES = ("claims.json", "claims.csv", "claims.schema.json")
+"""What is written, in this order."""
+SAME = ("id", "chapter", "statement", "where", "origin", "kind", "clock", "page", "unit", "address")
+"""Fields of a claim that each of its rows repeats."""
+REGION_ENDS = ("low", "high", "low_open", "high_open")
+
+
+def export(root: Path, folder: Path) -> list[Path]:
+    """Write the three files about the book at ``root`` into ``folder`` and return their paths."""
+    with_ledger = [name for name in chapters(root) if claims_path(root, name).is_file()]
+    ledgers = [load_ledger(root, name) for name in with_ledger]
+    planned = [name for name in with_ledger if runs_path(root, name).is_file()]
+    pages = {page.id: page for name in planned for page in load_runs(root, name).values()}
+    return write(document(root, ledgers, claim_rows(root), pages), folder)
+
+
+def write(data: Mapping[str, Any], folder: Path) -> list[Path]:
+    """Write the document, the table and the schema into ``folder``; each file appears whole or not at all."""
+    texts = (as_json(data), as_csv(data), json.dumps(schema("export"), indent=1, ensure_ascii=False) + "\n")
+    paths = [folder / name for name in FILES]
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        for path, text in zip(paths, texts, strict=True):
+            write_text(path, text)
+    except OSError as error:
+        said = error.strerror or error
+        raise CompanionError(f"expected a folder to write into, found {folder}: {said}; name another") from None
+    return paths
+
+
+def document(
+    root: Path, ledgers: Iterable[Ledger], rows: Iterable[Row], pages: Mapping[str, Page]
+) -> dict[str, Any]:
+    """Return everything as plain data, the same for the same checkout.
+
+    Args:
+        root: the repository.
+        ledgers: the chapters, in the order of the book.
+        rows: where their claims stand; rows of other chapters are left out.
+        pages: ``chapter/page`` to the page, which knows the profiles that can be run.
+    """
+    rows = list(rows)
+    started = [record.started for row in rows for record in row.records.values()]
+    commit, _ = git_state(root)
+    return {
+        "schema": SCHEMA,
+        "generated": {"commit": None if commit == "unknown" else commit, "newest_run": max(started, default=None)},
+        "chapters": [
+            {
+                "chapter": ledger.chapter,
+                "paper": _paper(ledger),
+                "claims": [_claim(ledger, row, pages) for row in rows if row.chapter == ledger.chapter],
+            }
+            for ledger in ledgers
+        ],
+    }
+
+
+def as_json(data: Mapping[str, Any]) -> str:
+    """Return the document as JSON text that ends in a newline."""
+    return json.dumps(data, indent=1, ensure_ascii=False, allow_nan=False) + "\n"
+
+
+def as_csv(data: Mapping[str, Any]) -> str:
+    """Return the table: one row for each claim and profile, the columns of ``csv_row`` in their order."""
+    text = io.StringIO(newline="")
+    writer = csv.DictWriter(text, schema("export")["$defs"]["csv_row"]["properties"], lineterminator="\n")
+    writer.writeheader()
+    writer.writerows(csv_rows(data))
+    return text.getvalue()
+
+
+def csv_rows(data: Mapping[str, Any]) -> Iterator[dict[str, str]]:
+    """Yield the rows of the table."""
+    for chapter in data["chapters"]:
+        for claim in chapter["claims"]:
+            for profile, outcome in claim["profiles"].items():
+                row = {
+                    **{key: claim[key] for key in SAME},
+                    "profile": profile,
+                    "paper_key": chapter["paper"]["key"],
+                    "headline_verdict": claim["verdict"],
+                    "headline_profile": claim["profile"],
+                    **outcome,
+                }
+                for whose in ("paper", "independent"):
+                    row |= _spread(whose, claim[whose], ("value", "text", "verified"))
+                    found = claim[whose]["sources"] if claim[whose] else ()
+                    row[f"{whose}_sources"] = "; ".join(source["text"] for source in found)
+                del row["independent_verified"]  # nobody compares a third party's figure
+                row |= _spread("carried", row.pop("carried"), ("date", "from", "to"))
+                for name in ("support", "refute"):
+                    row |= _spread(name, row.pop(name), REGION_ENDS)
+                low, high = row.pop("interval") or (None, None)
+                row |= {"interval_low": low, "interval_high": high, "stale": "; ".join(outcome["stale"] or ())}
+                yield {key: _text(value) for key, value in row.items()}
+
+
+def command(page: Page, profile: str) -> str:
+    """Return what a reader types to run a page again at a profile."""
+    return f"make reproduce PROFILE={profile} CHAPTER={page.chapter} PAGE={page.name}"
+
+
+def check_anchor(claim: str) -> str:
+    """Return the fragment of a claim's check among the outputs of its page: ``check-schemes-order-heun``."""
+    return "check-" + claim.replace(".", "-")
+
+
+def _spread(prefix: str, item: Mapping[str, Any] | None, keys: Sequence[str]) -> dict[str, Any]:
+    return {f"{prefix}_{key}": item[key] if item else None for key in keys}
+
+
+def _text(value: Any) -> str:
+    if value is None:
+        return ""
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    return " ".join(map(str, value)) if isinstance(value, list) else str(value)
+
+
+def _paper(ledger: Ledger) -> dict[str, Any]:
+    paper = ledger.paper
+    return {
+        "key": paper.key,
+        "title": paper.title,
+        "authors": list(paper.authors),
+        "venue": paper.venue,
+        "year": paper.year,
+        "arxiv": paper.arxiv,
+        "doi": paper.doi,
+        "url": paper.url,
+    }
+
+
+def _claim(ledger: Ledger, row: Row, pages: Mapping[str, Page]) -> dict[str, Any]:
+    claim = row.claim
+    page = pages.get(f"{row.chapter}/{claim.page}")
+    return {
+        "id": claim.id,
+        "chapter": row.chapter,
+        "statement": claim.statement,
+        "where": claim.where,
+        "origin": claim.origin,
+        "kind": claim.kind,
+        "clock": claim.clock,
+        "page": claim.page,
+        "unit": claim.unit,
+        "address": f"book/{row.chapter}/claims.html#{claim.anchor}",
+        "paper": _reported(ledger, claim.paper),
+        "independent": _reported(ledger, claim.independent),
+        "verdict": row.verdict,
+        "profile": row.profile,
+        "profiles": {profile: _outcome(row, claim, profile, page) for profile in row.verdicts},
+    }
+
+
+def _reported(ledger: Ledger, figure: Reported | None) -> dict[str, Any] | None:
+    if figure is None:
+        return None
+    sources = [ledger.sources[key] for key in figure.source]
+    return {
+        "value": figure.value,
+        "text": figure.text or None,
+        "verified": figure.verified,
+        "sources": [{"key": source.key, "text": source.text, "url": source.url} for source in sources],
+    }
+
+
+def _region(region: Region | None) -> dict[str, Any] | None:
+    return None if region is None else dict(zip(REGION_ENDS, region.key(), strict=True))
+
+
+def _outcome(row: Row, claim: Claim, profile: str, page: Page | None) -> dict[str, Any]:
+    entry, record = claim.expect.get(profile), row.records.get(profile)
+    check = row.checks[profile].plain() if record else {}
+    found = {
+        "verdict": row.verdicts[profile],
+        "accepted": entry.accepted if entry else None,
+        "expected": entry.text if entry and entry.support else None,
+        "support": _region(entry.support) if entry else None,
+        "refute": _region(entry.refute) if entry else None,
+        "reason": (entry.reason or None) if entry else None,
+        **{key: check.get(key) for key in ("value", "interval", "seeds", "values", "baseline")},
+        **dict.fromkeys(
+            (
+                "record",
+                "notebook",
+                "cell",
+                "commit",
+                "dirty",
+                "settled",
+                "started",
+                "duration_s",
+                "device",
+                "state",
+                "carried",
+                "stale",
+            )
+        ),
+        "why": entry.why if entry and not record else None,
+        "cost": entry.cost if entry and not record else None,
+        "command": command(page, profile) if page and profile in page.settings else None,
+    }
+    if record:
+        results, state = Path("results"), row.states[profile]
+        cell = f"book/{record.page_id}.html#{check_anchor(claim.id)}" if profile == "book" else None
+        found |= {
+            "record": record_path(results, profile, record.chapter, record.page).as_posix(),
+            "notebook": notebook_path(results, profile, record.chapter, record.page).as_posix(),
+            "cell": cell,
+            "commit": record.commit,
+            "dirty": record.dirty,
+            "settled": record.settled["commit"] if record.settled else None,
+            "started": record.started,
+            "duration_s": record.duration_s,
+            "device": record.device,
+            "state": state.word,
+            "carried": carried(state.sidecar) if state.sidecar else None,
+            "stale": list(state.reasons),
+        }
+    return found

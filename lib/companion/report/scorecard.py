@@ -1,0 +1,204 @@
+"""The scorecard as plain data: one row for each claim of the book, with its verdicts, records and their states."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from companion.book.ledger import Claim, load_ledger
+from companion.book.pages import Page, load_runs
+from companion.errors import CheckError, CompanionError
+from companion.evidence.judging import Checked
+from companion.evidence.record import Record, load_record
+from companion.evidence.rejudging import judged_again
+from companion.evidence.soundness import difference
+from companion.evidence.verdict import VERDICTS
+from companion.freshness.state import CARRIED, STALE, WORDS, State, state_of
+from companion.root import PROFILES, chapters, claims_path, runs_path
+
+__all__ = ["NOT_RUN", "Row", "claim_rows", "counts", "markdown", "records_of", "summary", "write_markdown"]
+
+MARKS = ("<!-- scorecard -->", "<!-- /scorecard -->")
+"""What stands around the generated table in a Markdown file."""
+NOT_RUN = "not run"
+"""Headline of a claim that a profile should check, but for which no run is stored yet."""
+
+
+@dataclass(frozen=True)
+class Row:
+    """One claim: per profile its verdict, record and state, and the headline that the scorecard counts."""
+
+    chapter: str
+    claim: Claim
+    verdicts: Mapping[str, str]
+    """Profile -> verdict on the stored numbers, else the ledger's ``not attempted`` or ``quoted``, else ``not
+    run``.
+    """
+    records: Mapping[str, Record]
+    """Profile -> record, for the profiles at which numbers for this claim are stored that the ledger can judge."""
+    checks: Mapping[str, Checked]
+    """Profile -> those numbers, judged by today's ledger, for the same profiles."""
+    refusals: Mapping[str, str]
+    """Profile -> why the numbers stored there cannot be judged any more."""
+    states: Mapping[str, State]
+    """Profile -> whether what was found there is fresh, carried or stale, for the same profiles."""
+    profile: str | None
+    """The profile of the headline: the most demanding one with a stored check; None if there is none."""
+    verdict: str
+    """The headline verdict."""
+
+    @property
+    def record(self) -> Record | None:
+        """The headline's record."""
+        return self.records.get(self.profile) if self.profile else None
+
+    @property
+    def check(self) -> Checked | None:
+        """The headline's check: value, interval, verdict …"""
+        return self.checks.get(self.profile) if self.profile else None
+
+    @property
+    def differences(self) -> list[str]:
+        """The verdicts on this claim that are not the accepted ones, and why others cannot be given."""
+        lines = [difference(self.claim, profile, check) for profile, check in self.checks.items()]
+        return [*(line for line in lines if line), *self.refusals.values()]
+
+    @property
+    def reasons(self) -> dict[str, list[str]]:
+        """Profile -> why what was found there is stale; empty when it is not."""
+        return {profile: state.reasons for profile, state in self.states.items()}
+
+    @property
+    def state(self) -> str | None:
+        """The worst state of this claim at any profile, in a word; None where nothing is stored."""
+        return max((state.word for state in self.states.values()), key=WORDS.index, default=None)
+
+    @property
+    def stale(self) -> bool:
+        """Whether this claim is stale at any profile."""
+        return self.state == STALE
+
+    @property
+    def carried(self) -> bool:
+        """Whether this claim rests on a carried run at some profile, and is stale at none."""
+        return self.state == CARRIED
+
+
+def records_of(page: Page) -> dict[str, tuple[Record, State]]:
+    """Return profile -> (record, its state) for the stored runs of a page."""
+    found = {}
+    for profile in PROFILES:
+        record = load_record(page.root, profile, page.chapter, page.name)
+        if record is not None:
+            found[profile] = (record, state_of(record, page))
+    return found
+
+
+def claim_rows(
+    root: Path,
+    chapter: str | None = None,
+    records: Callable[[Page], Mapping[str, tuple[Record, State]]] = records_of,
+) -> list[Row]:
+    """Return one row for each claim, in the order of the book and of its ledgers; ``records`` finds the stored
+    runs of a page.
+    """
+    rows = []
+    for name in [chapter] if chapter else chapters(root):
+        if not claims_path(root, name).is_file():
+            continue
+        pages = load_runs(root, name) if runs_path(root, name).is_file() else {}
+        stored = {page.name: records(page) for page in pages.values()}
+        rows += [_row(name, claim, stored.get(claim.page or "", {})) for claim in load_ledger(root, name).claims]
+    return rows
+
+
+def _row(chapter: str, claim: Claim, stored: Mapping[str, tuple[Record, State]]) -> Row:
+    checks, refusals = {}, {}
+    for profile, (record, _) in stored.items():
+        if claim.id in record.checks:
+            try:
+                checks[profile] = judged_again(claim, profile, record.checks[claim.id])
+            except CheckError as error:
+                refusals[profile] = str(error)
+    own = {profile: pair for profile, pair in stored.items() if profile in checks}
+    verdicts = {}
+    for profile in PROFILES:
+        if profile in own:
+            verdicts[profile] = checks[profile].verdict
+        elif profile in claim.expect:
+            verdicts[profile] = claim.expect[profile].verdict or NOT_RUN
+    demanding = [profile for profile in reversed(PROFILES) if profile in own]
+    if demanding:
+        headline = verdicts[demanding[0]]
+    else:
+        headline = next((verdicts[p] for p in reversed(PROFILES) if verdicts.get(p, NOT_RUN) != NOT_RUN), NOT_RUN)
+    return Row(
+        chapter,
+        claim,
+        verdicts,
+        {p: pair[0] for p, pair in own.items()},
+        checks,
+        refusals,
+        {p: pair[1].of(claim) for p, pair in own.items()},
+        demanding[0] if demanding else None,
+        headline,
+    )
+
+
+def counts(rows: Iterable[Row]) -> dict[str, int]:
+    """Return how many rows have each headline verdict, in the fixed order of the verdicts (zeros included)."""
+    headlines = [row.verdict for row in rows]
+    total = {verdict: headlines.count(verdict) for verdict in VERDICTS}
+    return {**total, NOT_RUN: headlines.count(NOT_RUN)} if NOT_RUN in headlines else total
+
+
+def summary(root: Path) -> str:
+    """Return the scorecard as plain text: one line a chapter, then the total."""
+    rows = claim_rows(root)
+    if not rows:
+        return "no claims yet"
+    lines = _lines(rows)
+    widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
+    text = []
+    for head, *cells in lines:
+        numbers = [cell.rjust(width) for cell, width in zip(cells, widths[1:], strict=True)]
+        text.append("  ".join([head.ljust(widths[0]), *numbers]))
+    carried, old = sum(row.carried for row in rows), sum(row.stale for row in rows)
+    rest = [f"on a carried run: {carried}"] if carried else []
+    rest += [f"on a stale run: {old} (companion stale says why)"] if old else []
+    return "\n".join([*text, *([f"claims that rest {'; '.join(rest)}"] if rest else [])])
+
+
+def markdown(root: Path) -> str:
+    """Return the scorecard as a Markdown table, without a newline at its end."""
+    lines = [f"| {' | '.join(line)} |" for line in _lines(claim_rows(root))]
+    return "\n".join([lines[0], "|---" + "|---:" * (lines[0].count("|") - 2) + "|", *lines[1:]])
+
+
+def write_markdown(root: Path, path: Path) -> bool:
+    """Put the table between the scorecard marks of the file at ``path``; return whether that changed it.
+
+    Raises ``CompanionError`` where the file lacks the marks.
+    """
+    text = path.read_text(encoding="utf-8") if path.is_file() else ""
+    before, start, rest = text.partition(MARKS[0])
+    _, end, after = rest.partition(MARKS[1])
+    if not start or not end:
+        raise CompanionError(
+            f"{path.name}: expected the marks {MARKS[0]} and {MARKS[1]}, found at most one of them"
+        )
+    fresh = f"{before}{start}\n{markdown(root)}\n{end}{after}"
+    if fresh != text:
+        path.write_text(fresh, encoding="utf-8", newline="\n")
+    return fresh != text
+
+
+def _lines(rows: list[Row]) -> list[list[str]]:
+    """Return the head, one line a chapter and the total, as text."""
+    total = counts(rows)
+    lines = [["chapter", *total]]
+    for name in dict.fromkeys(row.chapter for row in rows):
+        own = counts(row for row in rows if row.chapter == name)
+        lines.append([name, *(str(own.get(verdict, 0)) for verdict in total)])
+    return [*lines, ["all", *(str(number) for number in total.values())]]

@@ -1,0 +1,1 @@
+"""Kernels that start with their packages imported, forked from one process."""

@@ -1,0 +1,1 @@
+"""The built book: printed by a browser, and its HTML checked."""

@@ -1,0 +1,230 @@
+"""The whole book as one HTML page for print, made from its built pages."""
+
+from __future__ import annotations
+
+import posixpath
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from html import escape
+from pathlib import Path
+from typing import Any
+from urllib.parse import unquote, urlsplit
+
+import yaml
+from bs4 import BeautifulSoup, Tag
+
+from companion.book.toc import captions
+from companion.errors import CompanionError
+from companion.evidence.verdict import VERDICTS
+from companion.report.scorecard import claim_rows, counts
+from companion.text import read_text
+
+__all__ = ["LEFT_OUT", "Leaf", "leaves", "print_page"]
+
+LEFT_OUT = {"book/claims"}
+"""Pages that are only useful on a screen: the claims stand in the tables of the chapters too."""
+DROPPED = "script, link, input, button, a.headerlink, .toctree-wrapper, form, img:not([src])"
+COLOURED = set("kscm")
+"""First letters of the classes of keywords, strings, comments and numbers: what is coloured in printed code."""
+REFERRING = ("aria-labelledby", "aria-describedby", "aria-controls", "aria-details", "for", "headers")
+"""Attributes that hold ids of the same page."""
+PAINTED = re.compile(r"url\(#([^)]+)\)")
+
+LABELS = """<script>
+  MathJax.options = Object.assign(MathJax.options || {}, {enableAssistiveMml: false, enableMenu: false});
+</script>"""
+"""Formulas are pictures with their source as words (companion.site.pdf): as MathML they would make the PDF's
+structure six times larger."""
+
+
+@dataclass(frozen=True)
+class Leaf:
+    """One page of the book, with the part that it stands in and the start of its ids in the print."""
+
+    name: str
+    part: str
+    prefix: str
+
+
+def leaves(toc: dict[str, Any]) -> list[Leaf]:
+    """Return the pages in the order of the table of contents, less those of :data:`LEFT_OUT`."""
+
+    def files(entries: list[dict[str, Any]]) -> Iterator[str]:
+        for entry in entries:
+            if "file" in entry:
+                yield entry["file"]
+            yield from files(entry.get("sections", []))
+
+    named = [("", toc["root"])]
+    for part in toc.get("parts", [{"chapters": toc.get("chapters", [])}]):
+        named += [(part.get("caption", ""), name) for name in files(part.get("chapters", []))]
+    return [Leaf(name, part, f"p{number}") for number, (part, name) in enumerate(named) if name not in LEFT_OUT]
+
+
+class _Printer:
+    """Takes the articles of built pages and makes their ids, links and images those of one page."""
+
+    def __init__(self, folder: Path, pages: list[Leaf]) -> None:
+        self.folder = folder
+        self.starts = {f"{leaf.name}.html": leaf.prefix for leaf in pages}
+        self.ids: set[str] = set()
+        self.links: list[Tag] = []
+
+    def article(self, leaf: Leaf) -> tuple[str, Tag]:
+        """Return the title and the article of a page, ready for print."""
+        path = self.folder / f"{leaf.name}.html"
+        if not path.is_file():
+            raise CompanionError(f"expected the built page {path}, found none: make book")
+        article = BeautifulSoup(path.read_text(encoding="utf-8"), "html.parser").select_one("article.bd-article")
+        if article is None or article.find("h1") is None:
+            raise CompanionError(f"expected an article with a title in {path}, found none: build the book again")
+        for unwanted in article.select(DROPPED):
+            unwanted.decompose()
+        for piece in article.select("code span.pre, .highlight pre span"):
+            if not set("".join(piece.get("class", []))[:1]) & COLOURED or piece.get_text().isspace():
+                piece.unwrap()  # each would be an element of the PDF's structure
+        article.smooth()
+        for tag in list(article.find_all(True)):
+            if not tag.decomposed:
+                self._own(tag, leaf)
+        for level in range(5, 0, -1):
+            for heading in article.find_all(f"h{level}"):
+                heading.name = f"h{level + 1}"
+        title = " ".join(article.h2.get_text().split())
+        article.name, article["id"], article["class"] = "section", leaf.prefix, ["print-page"]
+        self.ids.add(leaf.prefix)
+        return title, article
+
+    def _own(self, tag: Tag, leaf: Leaf) -> None:
+        """Rewrite what one element is called, refers to, links to and loads."""
+        if tag.get("id"):
+            tag["id"] = f"{leaf.prefix}-{tag['id']}"
+            self.ids.add(tag["id"])
+        for name in REFERRING:
+            if tag.get(name):
+                value = tag[name] if isinstance(tag[name], str) else " ".join(tag[name])
+                tag[name] = " ".join(f"{leaf.prefix}-{one}" for one in value.split())
+        for name in ("fill", "stroke", "clip-path", "mask", "filter", "marker-start", "marker-end", "style"):
+            if "url(#" in str(tag.get(name, "")):
+                tag[name] = PAINTED.sub(rf"url(#{leaf.prefix}-\1)", tag[name])
+        if tag.name == "details":
+            tag["open"] = ""
+        if tag.name in ("img", "source") and tag.get("src"):
+            tag["src"] = self._place(leaf, tag["src"])
+            tag.attrs.pop("loading", None)
+        if tag.name == "use":
+            for name in ("href", "xlink:href"):
+                if str(tag.get(name, "")).startswith("#"):
+                    tag[name] = f"#{leaf.prefix}-{tag[name][1:]}"
+        if tag.name == "a" and tag.get("href") is not None:
+            self._link(tag, leaf)
+
+    def _place(self, leaf: Leaf, address: str) -> str:
+        """Return an address as seen from the top of the built book."""
+        parts = urlsplit(address)
+        if parts.scheme or parts.netloc:
+            return address
+        return posixpath.normpath(posixpath.join(posixpath.dirname(leaf.name), parts.path))
+
+    def _link(self, tag: Tag, leaf: Leaf) -> None:
+        """Lead a link to its place in the print; a link to what is not printed keeps only its words."""
+        parts = urlsplit(tag["href"])
+        if parts.scheme or parts.netloc:
+            return
+        prefix = self.starts.get(self._place(leaf, unquote(parts.path))) if parts.path else leaf.prefix
+        if prefix is None:
+            item = tag.parent if "item" in (tag.parent.get("class") or []) else None
+            if item is not None and "download" in (tag.get("class") or []):
+                item["class"] = "print-none"
+            tag.unwrap()
+            return
+        tag["href"] = f"#{prefix}-{unquote(parts.fragment)}" if parts.fragment else f"#{prefix}"
+        for name in ("target", "rel"):
+            tag.attrs.pop(name, None)
+        self.links.append(tag)
+
+    def settle(self) -> None:
+        """Unlink what leads to no place: places that scripts would have made."""
+        for tag in self.links:
+            if not tag.decomposed and tag["href"][1:] not in self.ids:
+                tag.unwrap()
+
+
+def print_page(root: Path, folder: Path) -> str:
+    """Return the book in ``folder`` (built from ``root``) as one page of HTML."""
+    toc = yaml.safe_load(read_text(root / "_toc.yml"))
+    config = yaml.safe_load(read_text(root / "_config.yml"))
+    pages = leaves(toc)
+    printer = _Printer(folder, pages)
+    articles = [(leaf, *printer.article(leaf)) for leaf in pages]
+    printer.settle()
+    body, contents, part = [], [], ""
+    for leaf, title, article in articles:
+        if leaf.part != part:
+            part = leaf.part
+            name = f"part-{leaf.prefix}"
+            body.append(f'<section class="print-part" id="{name}"><h1>{escape(part)}</h1></section>')
+            contents.append(f'<li class="part"><a href="#{name}">{escape(part)}</a></li>')
+        contents.append(f'<li><a href="#{leaf.prefix}">{escape(title)}</a></li>')
+        body.append(str(article))
+    language = config.get("sphinx", {}).get("config", {}).get("language", "en")
+    return f"""<!doctype html>
+<html lang="{language}" data-theme="light" data-mode="light" class="print"><head><meta charset="utf-8">
+<title>{escape(config["title"])}</title>
+<meta name="author" content="{escape(config.get("author", ""))}">
+{_carried(root, folder, f"{toc['root']}.html")}
+</head><body class="print"><main class="bd-article">
+{_title_page(root, config)}
+<nav class="print-contents" aria-labelledby="print-contents"><h1 id="print-contents">Contents</h1>
+<ol>{"".join(contents)}</ol></nav>
+{"".join(body)}
+</main></body></html>
+"""
+
+
+def _carried(root: Path, folder: Path, first: str) -> str:
+    """Return the style sheets, the settings of the mathematics and its script, as built pages name them."""
+    heads: dict[str, str] = {}
+    for path in [folder / first, *sorted((folder / "book").rglob("*.html"))]:
+        soup = BeautifulSoup(path.read_text(encoding="utf-8").split("<body", 1)[0], "html.parser")
+        base = posixpath.dirname(path.relative_to(folder).as_posix())
+        for tag in soup.select('link[rel="stylesheet"]'):
+            place = posixpath.normpath(posixpath.join(base, urlsplit(tag["href"]).path))
+            heads[place] = f'<link rel="stylesheet" href="{place}">'
+        for tag in soup.select("script"):
+            if "window.MathJax" in (tag.string or ""):
+                heads["settings"] = str(tag) + LABELS
+            elif "mathjax" in (tag.get("src") or ""):
+                place = posixpath.normpath(posixpath.join(base, urlsplit(tag["src"]).path))
+                heads["mathematics"] = f'<script defer src="{place}"></script>'
+    style = root / "book" / "_assets" / "print.css"
+    own = style.read_text(encoding="utf-8") if style.is_file() else ""
+    return "\n".join([*heads.values(), f"<style>{own}</style>"])
+
+
+def _title_page(root: Path, config: dict[str, Any]) -> str:
+    """Return title, authors, date and commit of the newest run, and the scorecard."""
+    rows = claim_rows(root)
+    records = [record for row in rows for record in row.records.values()]
+    newest = max(records, key=lambda record: record.started, default=None)
+    made = (
+        ""
+        if newest is None
+        else (
+            f"<p>Newest run: {escape(newest.started[:10])}, commit "
+            f"<code>{escape(str(newest.commit)[:9])}</code></p>"
+        )
+    )
+    heads = "".join(f'<th scope="col">{name}</th>' for name in ("Chapter", *VERDICTS, "Claims"))
+    lines = []
+    for name in [*dict.fromkeys(row.chapter for row in rows), None]:
+        own = [row for row in rows if name in (None, row.chapter)]
+        cells = "".join(f"<td>{counts(own).get(verdict, 0)}</td>" for verdict in VERDICTS)
+        head = escape(captions(root).get(name, name) if name else "All")
+        lines.append(f'<tr><th scope="row">{head}</th>{cells}<td>{len(own)}</td></tr>')
+    return (
+        f'<section class="print-title"><p class="title">{escape(config["title"])}</p>'
+        f'<p>{escape(config.get("author", ""))}</p>{made}<table class="print-scorecard">'
+        f"<thead><tr>{heads}</tr></thead><tbody>{''.join(lines)}</tbody></table></section>"
+    )

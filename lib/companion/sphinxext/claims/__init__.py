@@ -1,0 +1,1 @@
+"""Claims on pages: tables, the explorer, roles for their numbers, open data."""

@@ -1,0 +1,66 @@
+"""Given numbers in prose: ``given`` marks one that is no result, ``counted`` says how many the book has."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from docutils import nodes
+from sphinx.application import Sphinx
+from sphinx.transforms import SphinxTransform
+
+from companion.book.prose import book_pages
+from companion.book.typed_numbers import is_number, survey
+from companion.errors import DocumentError
+from companion.sphinxext import wording
+from companion.sphinxext.build import store_of
+from companion.sphinxext.claims.roles import CompanionRole, Problem
+
+__all__ = ["setup"]
+
+
+class Given(CompanionRole):
+    """``{given}`95 %```: a number that no record holds since it is given, shown as it is written."""
+
+    def found(self) -> nodes.Node:
+        if not is_number(self.text):
+            raise Problem(
+                f"expected a number with its signs and without letters, found {self.text!r}; leave "
+                "words and units outside the role"
+            )
+        return nodes.Text(self.text.strip())
+
+
+class Counted(CompanionRole):
+    """``{counted}`given```: how many numbers in the prose of the book are marked as given."""
+
+    def found(self) -> nodes.Node:
+        if self.text.strip() != "given":
+            raise Problem(f"expected given, found {self.text!r}")
+        root = store_of(self.env.app).root
+        for label in book_pages(root):
+            self.env.note_dependency(str(root / label))
+        try:
+            return nodes.Text(wording.number(survey(root).total))
+        except DocumentError as error:
+            raise Problem(str(error)) from error
+
+
+class JoinTexts(SphinxTransform):
+    """Join the texts that a given number parts, so that the page is what it would be with the number typed."""
+
+    default_priority = 215  # before words are counted and quotation marks are turned
+
+    def apply(self, **kwargs: Any) -> None:
+        """Join neighbouring texts in all elements that hold text."""
+        for parent in self.document.findall(nodes.TextElement):
+            for place in range(len(parent) - 1, 0, -1):
+                one, other = parent[place - 1 : place + 1]
+                if isinstance(one, nodes.Text) and isinstance(other, nodes.Text):
+                    parent[place - 1 : place + 1] = [nodes.Text(one + other)]
+
+
+def setup(app: Sphinx) -> None:
+    """Register the roles and the transform."""
+    app.add_role("given", Given())
+    app.add_role("counted", Counted())
+    app.add_transform(JoinTexts)

@@ -1,0 +1,1 @@
+"""The pages themselves: their HTML, figures, widgets, icons and list of pages."""

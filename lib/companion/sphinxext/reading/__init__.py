@@ -1,0 +1,1 @@
+"""The reading path, symbols and words, and where each is used."""

@@ -1,0 +1,1 @@
+"""Stored runs on pages: outputs, provenance, variations, executed notebooks."""

@@ -1,0 +1,145 @@
+"""The changed statements between two states of the library: where they stand, and of what kind they are."""
+
+from __future__ import annotations
+
+import shutil
+
+import pytest
+import toy_book
+from toy_book import edit
+
+from companion.book.pages import find_page
+from companion.freshness.changes import changes
+
+HELPERS = '''import math
+
+SCALE = 2
+NAMES = ("a", "b")
+
+
+def twice(x, factor=SCALE):
+    """Return it."""
+    if x is None:
+        message = "nothing"
+        raise ValueError(message)
+    try:
+        if x > 1e9:
+            raise OverflowError
+    except OverflowError:
+        x = math.inf
+    for name in NAMES:
+        y = (
+            factor
+            * x
+        )
+    return y
+'''
+
+
+@pytest.fixture
+def two(tmp_path):
+    """Two equal repositories."""
+    one = toy_book.build(tmp_path / "one")
+    (one / "lib/contdepth/helpers.py").write_text(HELPERS)
+    return one, shutil.copytree(one, tmp_path / "two")
+
+
+def found(two):
+    pages = [find_page(root, "toy/heun") for root in two]
+    return changes(*two, *pages)
+
+
+def lines(side):
+    return [(line.first, line.last, line.kind, line.text) for line in side]
+
+
+def test_nothing_changed(two):
+    edit(two[1], "lib/contdepth/helpers.py", '"""Return it."""', "# said otherwise")
+    assert found(two) == changes(two[0], two[0], *[find_page(two[0], "toy/heun")] * 2)
+    assert found(two).symbols == found(two).old == found(two).new == ()
+
+
+def test_a_statement_is_found_with_its_lines(two):
+    edit(two[1], "lib/contdepth/helpers.py", "factor\n            * x", "x\n            * factor")
+    result = found(two)
+    assert result.symbols == ("contdepth.helpers:twice",) and result.values == ()
+    assert lines(result.old) == lines(result.new) == [(18, 21, "runs", "y = (")]
+    assert result.new[0].path == "contdepth/helpers.py"
+
+
+def test_heads_of_compound_statements_count_alone(two):
+    edit(two[1], "lib/contdepth/helpers.py", "for name in NAMES:", "for name in NAMES[:]:")
+    assert lines(found(two).new) == [(17, 17, "runs", "for name in NAMES[:]:")]
+
+
+def test_what_can_only_raise(two):
+    edit(two[1], "lib/contdepth/helpers.py", '"nothing"', '"none"')
+    edit(two[1], "lib/contdepth/helpers.py", "raise OverflowError", "raise OverflowError(x)")
+    result = found(two)
+    assert lines(result.new) == [
+        (10, 10, "raises", 'message = "none"'),
+        (14, 14, "runs", "raise OverflowError(x)"),
+    ]
+
+
+def test_a_moved_and_changed_function_is_compared_with_the_old_one(two):
+    source = (two[1] / "lib/contdepth/helpers.py").read_text()
+    (two[1] / "lib/contdepth/helpers.py").unlink()
+    (two[1] / "lib/contdepth/tools.py").write_text("# moved\n" + source.replace("return y", "return y + 0"))
+    edit(two[1], "lib/contdepth/schemes/heun.py", "contdepth.helpers", "contdepth.tools")
+    result = found(two)
+    assert lines(result.old) == [(22, 22, "runs", "return y")]
+    assert lines(result.new) == [(23, 23, "runs", "return y + 0")]
+    assert result.symbols == ("contdepth.helpers:twice", "contdepth.tools:twice")
+
+
+def test_another_function_of_the_same_name_is_a_change(two):
+    """Both stay as they are; the statement that calls one of them now calls the other."""
+    for root in two:
+        (root / "lib/contdepth/other.py").write_text("def twice(x):\n    return x + x\n")
+        edit(
+            root,
+            "book/toy/heun.md",
+            "slope(3)",
+            "slope(__import__('contdepth.helpers') and __import__('contdepth.other') and 3)",
+        )
+    edit(two[1], "lib/contdepth/schemes/heun.py", "contdepth.helpers", "contdepth.other")
+    result = found(two)
+    assert [line.text for line in result.old] == [line.text for line in result.new] == ["return twice(1.0)"]
+
+
+def test_a_new_function_counts_with_all_its_statements_and_one_that_is_gone_too(two):
+    edit(two[1], "lib/contdepth/helpers.py", "        x = math.inf\n", "        x = infinite()\n")
+    (two[1] / "lib/contdepth/helpers.py").write_text(
+        (two[1] / "lib/contdepth/helpers.py").read_text() + "\n\ndef infinite():\n    return math.inf\n"
+    )
+    result = found(two)
+    assert lines(result.new) == [
+        (16, 16, "runs", "x = infinite()"),
+        (25, 25, "imports", "def infinite():"),
+        (26, 26, "runs", "return math.inf"),
+    ]
+    back = changes(two[1], two[0], *[find_page(root, "toy/heun") for root in two[::-1]])
+    assert lines(back.old) == lines(result.new) and lines(back.new) == lines(result.old)
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "sentence"),
+    [
+        ("SCALE = 2\n", "SCALE = 3\n", "the value 3 is new"),
+        ("factor=SCALE", "factor=SCALE, more=7", "the value 7 is new"),
+        ('("a", "b")', '("a",)', 'the value "b" is no longer there'),
+    ],
+)
+def test_a_value_that_only_imports_read_is_said(two, old, new, sentence):
+    """A smoke run executes such a line whether or not it uses the value."""
+    edit(two[1], "lib/contdepth/helpers.py", old, new)
+    assert any(sentence in line for line in found(two).values)
+
+
+def test_a_value_that_only_moves_is_none(two):
+    edit(two[1], "lib/contdepth/helpers.py", "if x > 1e9:", "if x > LIMIT:")
+    edit(two[1], "lib/contdepth/helpers.py", "SCALE = 2\n", "SCALE = 2\nLIMIT = 1e9\n")
+    result = found(two)
+    assert result.values == ()
+    assert [line.text for line in result.new] == ["if x > LIMIT:", "LIMIT = 1e9"]

@@ -1,0 +1,173 @@
+"""The claims explorer on a toy book: complete without scripts, and its filters see what its rows say."""
+
+from __future__ import annotations
+
+import json
+import re
+from html.parser import HTMLParser
+from pathlib import Path
+
+import pytest
+from open_data import PAGE
+from sphinx_toy import build, edit, page_text, write_book
+
+from companion.report.export import FILES
+from companion.site import checks
+from companion.sphinxext.wording import slug
+
+
+class Rows(HTMLParser):
+    """The rows of the explorer: attributes of each ``tbody`` and, in it, the verdicts shown."""
+
+    def __init__(self, page: str) -> None:
+        super().__init__()
+        self.found: dict[str, dict] = {}
+        self.row: dict = {}
+        self.profile = ""
+        self.feed(page)
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        given = dict(attrs)
+        if tag == "tbody":
+            self.profile, self.row = "", {"attributes": given, "verdicts": {}, "text": ""}
+            self.found[given.get("id") or ""] = self.row
+        elif tag == "dd":
+            self.profile = given.get("data-p") or "-"
+        elif tag == "b" and self.row:
+            self.row["verdicts"][self.profile] = given["class"]
+
+    def handle_data(self, data: str) -> None:
+        if self.row:
+            self.row["text"] += data
+
+
+@pytest.fixture(scope="module")
+def book(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The toy book with its page of all claims, built once."""
+    root = write_book(tmp_path_factory.mktemp("toy"))
+    (root / "book/claims.md").write_text(PAGE, encoding="utf-8")
+    edit(root / "_toc.yml", "parts:\n", "parts:\n  - caption: All\n    chapters:\n      - file: book/claims\n")
+    edit(
+        root / "book/toy/claims.yml",
+        "reason: The next term of the error, accepted: reproduced}\n      book",
+        'reason: "At smoke, see {claim}`toy.gap`", accepted: reproduced}\n      book',
+    )
+    done = build(root)
+    assert done.returncode == 0, done.stderr[-3000:]
+    return root
+
+
+@pytest.fixture(scope="module")
+def rows(book: Path) -> dict[str, dict]:
+    page = page_text(book, "book/claims")
+    start = page.index('<table class="explorer"')
+    return Rows(page[start : page.index("</table>", start)]).found
+
+
+def exported(book: Path) -> list[dict]:
+    data = json.loads((book / "_build/html/claims.json").read_text("utf-8"))
+    return [claim for chapter in data["chapters"] for claim in chapter["claims"]]
+
+
+def test_filters_see_what_the_data_say(book: Path, rows: dict[str, dict]) -> None:
+    claims = exported(book)
+    assert list(rows) == ["all-" + claim["id"].replace(".", "-") for claim in claims] and len(claims) == 3
+    for claim, row in zip(claims, rows.values(), strict=True):
+        assert row["attributes"]["data-chapter"] == claim["chapter"]
+        assert row["attributes"]["data-kind"] == claim["kind"]
+        assert row["verdicts"] == {
+            "": slug(claim["verdict"]),
+            **{profile: slug(outcome["verdict"]) for profile, outcome in claim["profiles"].items()},
+        }
+
+
+def test_rows_hold_everything_without_scripts(book: Path, rows: dict[str, dict]) -> None:
+    text = " ".join(rows["all-toy-gap"]["text"].split())
+    for part in (
+        "toy.gap The two-step network has a lower error.",
+        "Toy training",
+        "undecided",
+        "−0.23 [−0.99, 0.53]",
+        "Table 1, row 56 · claim of the paper",
+        "−0.66† percentage points; against a quoted baseline; source L",
+        "Independent−0.25 percentage points; one seed; source L, P",
+        "−0.23 [−0.99, 0.53] percentage points, 3 seeds (0–2); expected < 0 (refuted if > 0.1); cell",
+        "no GPU was available; 12.5 h on one RTX 2070 Super",
+        "Half of the paper’s gain",
+    ):
+        assert part in text, part
+    page = page_text(book, "book/claims")
+    assert re.search(r'<form class="explorer-filters" hidden', page), "filters show before the script runs"
+    assert "GPU weeks and a licensed data set" in rows["all-toy-imagenet"]["text"]
+
+
+def test_texts_of_the_ledger_keep_their_markup(book: Path) -> None:
+    page = page_text(book, "book/claims")
+    row = page[page.index('id="all-toy-order-euler"') : page.index('id="all-toy-gap"')]
+    assert r"\(u + h f(u)\)" in row and "_static/mathjax/tex-svg-full.js" in page
+    assert 'href="toy/claims.html#claim-toy-gap"' in row, "a role in a reason leads nowhere"
+
+
+def test_links_lead_to_check_run_and_stable_address(book: Path) -> None:
+    page = page_text(book, "book/claims")
+    for address in (
+        "toy/orders.html#check-toy-gap",
+        "#run-toy-orders-book",
+        "toy/claims.html#claim-toy-gap",
+        "#source-toy-L",
+        "https://example.org/report",
+    ):
+        assert f'href="{address}"' in page, address
+    assert page_text(book, "book/toy/orders").count('id="check-toy-gap"') == 1
+    assert "claim-" not in "".join(re.findall(r' id="([^"]+)"', page)), "ids of the chapters' tables"
+    runs = page[page.index('<table class="explorer-runs"') :]
+    for part in (
+        "make reproduce PROFILE=book CHAPTER=toy PAGE=orders",
+        "21 November 2026, 3.1 min",
+        "not run: no GPU was available; 12.5 h on one RTX 2070 Super",
+    ):
+        assert part in runs, part
+    assert len(re.findall(r'href="\.\./_downloads/[^"]+/orders\.(?:json|ipynb)"', runs)) == 4
+
+
+def test_built_pages_are_clean_and_carry_the_data(book: Path) -> None:
+    built = checks.Site(book / "_build/html")
+    for check in (
+        checks.broken_links,
+        checks.outside_loads,
+        checks.heading_faults,
+        checks.double_ids,
+        checks.leftovers,
+        checks.heavy_pages,
+    ):
+        assert check(built) == [], check.__name__
+    page = built.pages["book/claims.html"]
+    assert {f"../{name}" for name in FILES} <= set(page.links)
+    assert all((built.folder / name).is_file() for name in FILES)
+
+
+def test_only_that_page_loads_the_script(book: Path) -> None:
+    built = checks.Site(book / "_build/html")
+    loading = [name for name, page in built.pages.items() if any("explorer.js" in load for load in page.loads)]
+    assert loading == ["book/claims.html"]
+    assert not any("mystnb" in load for load in built.pages["book/claims.html"].loads)
+
+
+def test_fields_are_explained_from_the_schema(book: Path) -> None:
+    text = re.sub(r"<[^>]+>", " ", page_text(book, "book/claims"))
+    for name in ("generated.newest_run", "duration_s", "sources[].key", "support_high_open", "headline_profile"):
+        assert f" {name} " in " ".join(text.split()), name
+
+
+def test_wrong_arguments_are_said(tmp_path: Path) -> None:
+    root = write_book(tmp_path)
+    edit(
+        root / "book/toy/concept.md",
+        "```{departures}",
+        "```{claims-explorer} rnus\n```\n\n```{claims-fields} claims.xml\n```\n\n```{departures}",
+    )
+    done = build(root)
+    said = " ".join(done.stderr.split())
+    assert done.returncode != 0
+    assert "{claims-explorer}: expected one of claims, runs, sources, files, found 'rnus'" in said
+    assert "{claims-fields}: expected claims.json or claims.csv, found 'claims.xml'" in said

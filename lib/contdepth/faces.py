@@ -42,6 +42,7 @@ def face(package: str, file: str) -> tuple[Callable[[str], Any], Callable[[], li
     that needs a package that is not installed raises ``ModuleNotFoundError`` with the extra that brings it.
     """
     get, listing, public = lazy_loader.attach_stub(package, file)
+    _guarded(package)
 
     def getattr_(name: str) -> Any:
         if f"{package}.{name}" in NAMES:
@@ -57,12 +58,28 @@ def face(package: str, file: str) -> tuple[Callable[[str], Any], Callable[[], li
     return getattr_, listing, public
 
 
+class Face(ModuleType):
+    """A package whose names stay what they are: importing a module of the same name does not replace them.
+
+    Such are old modules beside a public name, and a new one that has an old name of its folder.
+    """
+
+    def __setattr__(self, name: str, value: object) -> None:
+        path = f"{self.__name__}.{name}"
+        old_module = path in MODULES and (path in NAMES or name in self.__all__)
+        old_name = path == SPLIT.get(self.__name__) and hasattr(value, name)
+        if not (isinstance(value, ModuleType) and (old_module or old_name)):
+            super().__setattr__(name, value)
+
+
 def former(old: str) -> Callable[[str], Any]:
     """Return the ``__getattr__`` of a module called ``old`` that has moved, or is a folder now.
 
     A name that it had still works, with a ``FutureWarning`` that names the new place.
     """
     new = SPLIT.get(old) or MODULES[old]
+    if old in SPLIT:
+        _guarded(old)
 
     def getattr_(name: str) -> Any:
         if name.startswith("__") and name != "__all__":
@@ -109,3 +126,9 @@ def _moved(package: str, name: str, new: str) -> Any:
         said = f"{package}.{name} has moved and goes with {GOES_WITH}: write from {place} import {attribute}"
         warnings.warn(said, FutureWarning, stacklevel=3)
     return found
+
+
+def _guarded(package: str) -> None:
+    """Make a package that is being loaded a ``Face``."""
+    if type(sys.modules[package]) is ModuleType:
+        sys.modules[package].__class__ = Face

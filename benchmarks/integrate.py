@@ -20,13 +20,18 @@ import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import torch
 from torchdiffeq import odeint
 
-from contdepth.schemes import MIDPOINT, THREE_EIGHTHS, ForwardEuler, RungeKutta, integrate
+from contdepth.schemes import MIDPOINT, THREE_EIGHTHS, ForwardEuler, RungeKutta, Scheme, integrate
 
-SCHEMES = {"euler": ForwardEuler(), "midpoint": RungeKutta(MIDPOINT), "rk4": RungeKutta(THREE_EIGHTHS)}
+SCHEMES: dict[str, Scheme] = {
+    "euler": ForwardEuler(),
+    "midpoint": RungeKutta(MIDPOINT),
+    "rk4": RungeKutta(THREE_EIGHTHS),
+}
 STEPS = {2: 200, 100: 200, 10_000: 100, 1_000_000: 10}
 MODES = ("all", "last", "gradient")
 LARGEST = max(STEPS)
@@ -63,8 +68,8 @@ def once(library: str, method: str, size: int, mode: str) -> torch.Tensor:
     if mode != "gradient":
         return RUNS[library](method, u0, STEPS[size], mode)
     u0.requires_grad_()
-    RUNS[library](method, u0, STEPS[size], mode)[-1].sum().backward()
-    return u0.grad
+    last = RUNS[library](method, u0, STEPS[size], mode)[-1]
+    return torch.autograd.grad(last.sum(), u0)[0]
 
 
 def time_ratio(method: str, size: int, mode: str, repeats: int) -> dict[str, float]:
@@ -124,7 +129,7 @@ def main() -> None:
     for mode in MODES:
         for method in SCHEMES:
             for size, steps in STEPS.items():
-                row = {
+                row: dict[str, Any] = {
                     "method": method,
                     "mode": mode,
                     "size": size,

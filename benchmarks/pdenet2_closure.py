@@ -18,7 +18,8 @@ from pathlib import Path
 
 import torch
 
-from contdepth.studies.pdenet2.cost import closures, disagreement, measure, scaling
+from contdepth.studies.pdenet2.cost import closures, disagreement, scaling
+from contdepth.timing import cpu_seconds
 
 
 def main() -> None:
@@ -35,7 +36,7 @@ def main() -> None:
         for blocks in (1, 3) if args.quick else (1, 2, 3, 4, 6):
             sides = closures(28, 32, blocks, scheme=scheme)
             differ = max(disagreement(sides))
-            cpu = measure(sides, repeats)
+            cpu = cpu_seconds(sides, repeats)
             rows.append(
                 {
                     "scheme": scheme,

@@ -10,15 +10,19 @@ from __future__ import annotations
 
 import argparse
 import json
+from collections.abc import Callable
+from functools import partial
 from importlib.util import find_spec
 from pathlib import Path
 
 import torch
+from torch import Tensor
 
 from contdepth.restoration import classical
 from contdepth.restoration.degrade import to_tensor
 from contdepth.restoration.metrics import psnr
 from contdepth.restoration.models.stored import load_model
+from contdepth.restoration.models.unit import RestorationUnit
 from contdepth.restoration.photos import centre_crop, photo
 from contdepth.studies.durr.contest import unit_by_noise_level
 from contdepth.studies.durr.curves import noisy_copies
@@ -28,7 +32,11 @@ LEVELS = (25, 55)
 STEPS = 10
 
 
-def main():
+def restored(unit: RestorationUnit, noisy: Tensor) -> Tensor:
+    return unit_by_noise_level(unit, noisy, STEPS)[0]
+
+
+def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--out", type=Path, help="write the figures as JSON")
     parser.add_argument("--rounds", type=int, default=2)
@@ -36,15 +44,17 @@ def main():
     arguments = parser.parse_args()
     torch.set_num_threads(1)
     unit = load_model("gaussian").model
+    assert isinstance(unit, RestorationUnit)
     clean = to_tensor(centre_crop(photo("camera"), arguments.size))
-    megapixels, found = clean.numel() / 1e6, {}
+    megapixels = clean.numel() / 1e6
+    found: dict[int, dict[str, dict[str, float]]] = {}
     for level, noisy in zip(LEVELS, noisy_copies(clean, LEVELS, 0), strict=True):
-        methods = {
-            "unit": lambda y=noisy: unit_by_noise_level(unit, y, STEPS)[0],
-            "NLM": lambda y=noisy, s=level: classical.nlm(y, s),
+        methods: dict[str, Callable[[], Tensor]] = {
+            "unit": partial(restored, unit, noisy),
+            "NLM": partial(classical.nlm, noisy, level),
         }
         if find_spec("bm3d"):
-            methods["BM3D"] = lambda y=noisy, s=level: classical.bm3d(y, s)
+            methods["BM3D"] = partial(classical.bm3d, noisy, level)
         taken = cpu_seconds(methods, arguments.rounds)
         print(f"\nσ = {level}, {arguments.size} x {arguments.size}     s/megapixel    over the unit    PSNR (dB)")
         found[level] = {}

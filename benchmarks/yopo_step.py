@@ -12,9 +12,12 @@ from __future__ import annotations
 
 import argparse
 import json
+from collections.abc import Callable, Mapping
 from pathlib import Path
+from typing import Any
 
 import torch
+from torch import Tensor, nn
 
 from contdepth.nets.preact_resnet18 import PreActResNet18
 from contdepth.nets.small_cnn import SmallCNN
@@ -26,21 +29,35 @@ from contdepth.studies.yopo.reference import reference_gradients
 from contdepth.timing import cpu_seconds
 
 
-def tasks(model, x, y, threat, *, first, cut, inner, pgd_steps, sigma):
-    """Training steps by name, each adding one batch's gradient."""
+def tasks(
+    model: nn.Sequential,
+    x: Tensor,
+    y: Tensor,
+    threat: Threat,
+    *,
+    first: int,
+    cut: str,
+    inner: int,
+    pgd_steps: int,
+    sigma: str,
+) -> tuple[float, dict[str, Callable[[], object]]]:
+    """Share of pixels on which YOPO and its plain version agree; steps by name, each adding one batch's gradient.
+
+    The first layer are the ``first`` modules of ``model``, up to the one called ``cut``.
+    """
     start = threat.start(x, generator(0, "start"))
-    options = {"steps": 5, "inner_steps": inner}
-    yopo = YOPO(model, first_layer=cut, threat=threat, step_size=sigma, **options)
+    yopo = YOPO(model, first_layer=cut, threat=threat, step_size=sigma, steps=5, inner_steps=inner)
     pgd = PGDTraining(model, threat=threat, steps=pgd_steps, step_size=sigma)
     both = PGDTraining(model, threat=threat, steps=pgd_steps, step_size=sigma, clean_weight=1)
 
-    def plain(passes=5):
+    def plain(passes: int = 5) -> Tensor:
         size, parts = float(yopo.sigma), (model[:first], model[first:])
-        counts = {"steps": passes, "inner_steps": inner}
-        return reference_gradients(*parts, x, y, start, threat, step_size=size, **counts)
+        return reference_gradients(*parts, x, y, start, threat, step_size=size, steps=passes, inner_steps=inner)
 
     one_pass = YOPO(model, first_layer=cut, threat=threat, step_size=sigma, steps=1, inner_steps=inner)
-    gap = (plain(1) - one_pass.gradients(x, y, start).delta).abs()
+    moved = one_pass.gradients(x, y, start).delta
+    assert moved is not None
+    gap = (plain(1) - moved).abs()
     agree = float((gap <= 1e-6).float().mean())
     return agree, {
         "natural": lambda: Natural(model).gradients(x, y),
@@ -51,7 +68,7 @@ def tasks(model, x, y, threat, *, first, cut, inner, pgd_steps, sigma):
     }
 
 
-def report(title, taken, agree):
+def report(title: str, taken: Mapping[str, float], agree: float) -> dict[str, float]:
     """Print and return the ratios."""
     rows = {
         "PGD / YOPO": taken["PGD"] / taken["YOPO"],
@@ -68,13 +85,14 @@ def report(title, taken, agree):
     return rows
 
 
-def main():
+def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--out", type=Path, help="write the ratios as JSON")
     parser.add_argument("--rounds", type=int, default=5)
     arguments = parser.parse_args()
     torch.set_num_threads(1)
-    source, found = generator(0, "bench"), {}
+    found: dict[str, dict[str, float]] = {}
+    source = generator(0, "bench")
 
     x, y = torch.rand(256, 1, 28, 28, generator=source), torch.randint(0, 10, (256,), generator=source)
     threat, model = Threat("3/10"), SmallCNN()
@@ -83,11 +101,11 @@ def main():
     found["small"] = report("SmallCNN, batch 256: YOPO-5-10 against PGD-40", taken, agree)
 
     slack = torch.randn(256, 32, 26, 26, generator=source)
-    loop = {"x": x, "delta": threat.start(x, source), "slack": slack, "threat": threat}
+    loop: dict[str, Any] = {"x": x, "delta": threat.start(x, source), "slack": slack, "threat": threat}
     loop |= {"step_size": 0.01, "steps": 10}
     loops = {
         "plain": lambda: inner_steps_plain(model[:2], **loop),
-        "fused": lambda: inner_steps_fused(model.conv1, True, **loop),
+        "fused": lambda: inner_steps_fused(model.conv1, True, **loop),  # type: ignore[arg-type]
     }
     taken = cpu_seconds(loops, arguments.rounds)
     found["loop"] = {"plain / fused": taken["plain"] / taken["fused"]}

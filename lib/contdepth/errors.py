@@ -1,5 +1,12 @@
 """The exceptions of the library; input errors are ``TypeError`` and ``ValueError`` and come from ``checks``."""
 
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from contdepth.pde.estimator import NotFittedError
+
 __all__ = ["CheckpointError", "DataError", "DivergenceError", "NotFittedError", "StoredModelError"]
 
 
@@ -15,9 +22,14 @@ class DivergenceError(RuntimeError):
     """Training met a training or test loss that is not finite."""
 
 
-class NotFittedError(RuntimeError):
-    """A method that needs a fitted estimator was called before ``fit``."""
-
-
 class StoredModelError(RuntimeError):
     """A file of weights that is missing, damaged or not the one that was stored."""
+
+
+def __getattr__(name: str) -> type[Exception]:
+    """Return ``NotFittedError``, which is scikit-learn's too: importing this module loads no other library."""
+    if name == "NotFittedError":
+        from contdepth.pde.estimator import NotFittedError
+
+        return NotFittedError
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

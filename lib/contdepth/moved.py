@@ -70,7 +70,6 @@ MODULES: dict[str, str] = {
     "contdepth.robust.cut": "contdepth.robust.yopo.cut",
     "contdepth.robust.flags": "contdepth.robust.attacks.flags",
     "contdepth.robust.fused": "contdepth.robust.yopo.fused",
-    "contdepth.robust.fused_kernel": "contdepth.robust.yopo.fused_kernel",
     "contdepth.robust.inner_loop": "contdepth.robust.yopo.inner_loop",
     "contdepth.robust.loop": "contdepth.robust.methods.loop",
     "contdepth.robust.method": "contdepth.robust.methods.method",
@@ -79,8 +78,6 @@ MODULES: dict[str, str] = {
     "contdepth.robust.reference": "contdepth.studies.yopo.reference",
     "contdepth.robust.square": "contdepth.robust.attacks.square",
     "contdepth.robust.trades": "contdepth.robust.methods.trades",
-    "contdepth.training.shrink": "contdepth.data.shrink",
-    "contdepth.training.standardise": "contdepth.data.standardise",
     "contdepth.training.compare": "contdepth.studies.common.matched",
     "contdepth.training.recipe": "contdepth.training.recipes",
     "contdepth.training.standard": "contdepth.data.standard",
@@ -99,7 +96,9 @@ SPLIT: dict[str, str] = {
 
 NAMES: dict[str, str] = {
     "contdepth.pde.comparison.draw_terms": "contdepth.studies.pdenet2.drawing.draw_terms",
+    "contdepth.pde.cost.measure": "contdepth.timing.cpu_seconds",
     "contdepth.pde.draw_terms": "contdepth.studies.pdenet2.drawing.draw_terms",
+    "contdepth.pde.reference.flat_function": "contdepth.studies.common.flat.flat_function",
     "contdepth.pde.run_all": "contdepth.parallel.run_all",
     "contdepth.pde.studies.prediction_error": "contdepth.pde.prediction_error",
     "contdepth.robust.contest.pixels": "contdepth.data.pixels",

@@ -26,7 +26,8 @@ __all__ = ["LinearSystem", "Pendulum", "Problem", "Quadratic", "Scaled", "TimeDe
 class Problem(Protocol):
     """What schemes and measurements need of a problem."""
 
-    T: float
+    @property
+    def T(self) -> float: ...
 
     @property
     def u0(self) -> Tensor: ...

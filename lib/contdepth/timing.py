@@ -19,15 +19,7 @@ def cpu_seconds(tasks: Mapping[str, Callable[[], object]], rounds: int = 3) -> d
     Process time, so other programs' load does not count; run with ``torch.set_num_threads(1)``, since several
     threads' times add up.
     """
-    checks.integer("rounds", rounds, at_least=1)
-    taken: dict[str, list[float]] = {name: [] for name in tasks}
-    for turn in range(rounds + 1):
-        for name, task in tasks.items():
-            clock = time.process_time()
-            task()
-            if turn:
-                taken[name].append(time.process_time() - clock)
-    return {name: statistics.median(values) for name, values in taken.items()}
+    return medians(tasks, checks.integer("rounds", rounds, at_least=1), time.process_time)
 
 
 def gpu_seconds(tasks: Mapping[str, Callable[[], object]], rounds: int = 10) -> dict[str, float]:
@@ -38,13 +30,23 @@ def gpu_seconds(tasks: Mapping[str, Callable[[], object]], rounds: int = 10) -> 
     """
     if not torch.cuda.is_available():
         raise RuntimeError("gpu_seconds: expected a CUDA device, found none; use cpu_seconds")
+
+    def clock() -> float:
+        torch.cuda.synchronize()
+        return time.perf_counter()
+
+    return medians(tasks, checks.integer("rounds", rounds, at_least=1), clock)
+
+
+def medians(
+    tasks: Mapping[str, Callable[[], object]], rounds: int, clock: Callable[[], float]
+) -> dict[str, float]:
+    """Median by ``clock`` of each task over ``rounds`` rounds, the first round of all left out."""
     taken: dict[str, list[float]] = {name: [] for name in tasks}
-    for turn in range(checks.integer("rounds", rounds, at_least=1) + 1):
+    for turn in range(rounds + 1):
         for name, task in tasks.items():
-            torch.cuda.synchronize()
-            clock = time.perf_counter()
+            start = clock()
             task()
-            torch.cuda.synchronize()
             if turn:
-                taken[name].append(time.perf_counter() - clock)
+                taken[name].append(clock() - start)
     return {name: statistics.median(values) for name, values in taken.items()}

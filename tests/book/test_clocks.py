@@ -20,18 +20,25 @@ from companion.clocks import CLOCK_TAG
 ROOT = Path(__file__).resolve().parents[2]
 TIMERS = {
     "contdepth.studies.meanfield.cost": {"training_cost"},
-    "contdepth.studies.pdenet2.cost": {"measure", "scaling"},
+    "contdepth.studies.pdenet2.cost": {"scaling"},
     "contdepth.studies.yopo.contest": {"steps_within"},
-    "contdepth.robust.yopo.cost": {"cpu_seconds", "gpu_seconds"},
     "contdepth.studies.yopo.paper_scale": {"cifar_runs"},
+    "contdepth.timing": {"cpu_seconds", "gpu_seconds"},
 }
 """Functions of the library that return times, or what depends on them."""
 SECONDS = "seconds"
 """What fields and keys of other results are called that hold times."""
 MODULES = {
-    "meanfield/cost.py", "pde/contest.py", "pde/cost.py", "pde/pdenet_training.py", "restoration/contest.py",
-    "restoration/stored_policy.py", "restoration/train.py", "robust/audit.py", "robust/cost.py", "robust/loop.py",
-}  # fmt: skip
+    "pde/pdenet1/training.py",
+    "restoration/stopping/stored_policy.py",
+    "restoration/training/train.py",
+    "robust/attacks/audit.py",
+    "robust/methods/loop.py",
+    "studies/durr/contest.py",
+    "studies/meanfield/cost.py",
+    "studies/pdenet2/contest.py",
+    "timing.py",
+}
 """Modules that read a clock: their times are returned by one of ``TIMERS``, or as ``seconds``."""
 
 
@@ -134,7 +141,8 @@ def checks(sources: list[str]) -> list[tuple[str, bool]]:
 )
 def test_what_comes_from_a_timer_is_recognised(source: str, timed: bool) -> None:
     imports = (
-        "from contdepth.robust.yopo.cost import count_forwards, cpu_seconds, gpu_seconds\n"
+        "from contdepth.robust import count_forwards\n"
+        "from contdepth.timing import cpu_seconds, gpu_seconds\n"
         "from contdepth.studies.yopo.contest import contest, steps_within as steps_for\n"
     )
     assert checks([imports, source]) == [("a", timed)]

@@ -112,15 +112,6 @@ def test_citation_names_every_paper_as_the_bibliography_does():
     assert named == {}
 
 
-def test_citation_and_package_have_one_version():
-    import tomllib
-
-    import yaml
-
-    project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
-    assert yaml.safe_load((ROOT / "CITATION.cff").read_text(encoding="utf-8"))["version"] == project["version"]
-
-
 def test_the_notebooks_of_the_published_book_go_to_the_branch_that_colab_opens():
     from companion.sphinxext.stored.notebooks import BRANCH
 

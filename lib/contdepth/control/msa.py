@@ -152,6 +152,7 @@ def successive_approximations(
     checks.real("damping", damping, above=0, at_most=1)
     checks.real("rho", rho, at_least=0)
     checks.real("rate", rate, above=0)
+    rows: list[tuple[Tensor, Tensor, Tensor]]
     theta = x.new_zeros(problem.depth, x.shape[1], x.shape[1] + 1) if theta is None else theta.detach()
     thetas, costs, rows = [theta], [problem.system(theta).cost(x, y)], []
     checks.finite("cost of the first weights", costs[0], "give finite x, y and theta")

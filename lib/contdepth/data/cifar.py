@@ -44,7 +44,7 @@ def parse_batch(content: bytes, offset: int, rows: int = ROWS) -> tuple[np.ndarr
         if opcode.name == "SHORT_BINSTRING":
             inside = argument == "labels" or (inside and argument != "data")
         elif inside and opcode.name == "BININT1":
-            labels.append(argument)
+            labels.append(argument)  # type: ignore[arg-type]
     if len(labels) != rows or not all(0 <= label < len(CLASSES) for label in labels):
         raise DataError(f"CIFAR-10 batch: expected {rows} labels in 0…9, found {len(labels)}")
     pixels = np.frombuffer(content, np.uint8, count=size, offset=offset).reshape(rows, 3, 32, 32)

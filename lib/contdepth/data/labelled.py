@@ -1,4 +1,4 @@
-"""Labelled images, and the one function that loads them by name."""
+"""Labelled images, and the first so many of them."""
 
 from __future__ import annotations
 

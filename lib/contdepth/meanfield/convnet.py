@@ -97,6 +97,11 @@ class OrderedResNet(ResidualNet):
         sizes = [len(stage) for stage in self.particles]
         if max(sizes) < 2:
             checks.fail("plan", "a stage with at least two particles", plan.name, "take a larger depth")
+        self.tau: Tensor
+        self.grid: Tensor
+        self.horizon: Tensor
+        self.reorders: Tensor
+        self.latest: Tensor
         tau = torch.zeros(sum(sizes))
         if times == "trained":
             self.tau = nn.Parameter(tau)

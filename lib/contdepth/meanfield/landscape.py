@@ -7,6 +7,8 @@ from dataclasses import dataclass
 
 import torch
 from torch import Tensor
+from torch.optim import Optimizer
+from torch.optim.lr_scheduler import LRScheduler
 
 from contdepth import checks
 from contdepth.meanfield.network import Along, MeanFieldNet
@@ -141,6 +143,12 @@ def descent_direction(
     return Descent(Particles(theta[None], times[place, None], torch.ones_like(times[:1])), value, slope)
 
 
+def falling_adam(theta: Tensor, rate: float, steps: int) -> tuple[Optimizer, LRScheduler]:
+    """Adam on ``theta``, and the schedule by which its rate falls linearly to 0.05 of ``rate`` in ``steps``."""
+    rule = torch.optim.Adam([theta], lr=rate)
+    return rule, torch.optim.lr_scheduler.LinearLR(rule, 1.0, 0.05, max(steps, 1))
+
+
 def descend(
     net: MeanFieldNet,
     particles: Particles,
@@ -163,8 +171,7 @@ def descend(
     checks.real("rate", rate, above=0)
     theta = particles.theta.detach().clone().requires_grad_()
     start, weights = net.initial(x), particles.weights(net.weighting).detach()
-    rule = torch.optim.Adam([theta], lr=rate)
-    schedule = torch.optim.lr_scheduler.LinearLR(rule, 1.0, 0.05, max(steps, 1))
+    rule, schedule = falling_adam(theta, rate, steps)
     losses = []
     for step in range(steps + 1):
         loss = 0.5 * (net.trajectory(theta, weights, start)[-1] @ net.w1 - y).square().mean()
@@ -215,6 +222,8 @@ def escape(
     Raises:
         TypeError, ValueError: as ``descend`` and ``descent_direction``.
     """
+    slopes: list[float]
+    shares: list[float]
     masses_count(net)
     checks.integer("rounds", rounds, at_least=0)
     slopes, shares = [], []

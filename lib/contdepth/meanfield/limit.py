@@ -47,7 +47,7 @@ class MeanFieldODE:
         steps: int | None = None,
     ) -> None:
         self.density, self.block = density, density.block
-        MeanFieldNet(self.block, w2, w1)
+        self.net = MeanFieldNet(self.block, w2, w1)
         self.w2, self.w1, self.method = w2, w1, method
         self.tolerance = checks.real("tolerance", tolerance, above=0)
         if steps is None and method != "dopri5":
@@ -90,7 +90,7 @@ class MeanFieldODE:
 
     def states(self, x: Tensor, t: Tensor) -> Tensor:
         """X(t), (n, batch, d)."""
-        start = MeanFieldNet(self.block, self.w2, self.w1).initial(x)
+        start = self.net.initial(x)
         grid, where = self.requested(t)
         return self.solve(self.field, start, grid)[where]
 
@@ -113,7 +113,7 @@ class MeanFieldODE:
         end = self.states(x, self.w2.new_ones(1))[0]
 
         def backwards(s: Tensor, both: Tensor) -> Tensor:
-            drift, pull = torch.func.vjp(lambda state: self.density.drift(state, s), both[0])
+            drift, pull = torch.func.vjp(lambda state: self.density.drift(state, s), both[0])  # type: ignore[misc]
             return torch.stack([drift, -pull(both[1])[0]])
 
         both = self.solve(backwards, torch.stack([end, self.w1.expand_as(end)]), grid.flip(0)).flip(0)[where]
@@ -138,7 +138,7 @@ class MeanFieldODE:
         self.smooth()
         states, p = self.costates(x, y, t)
         drift = self.density.drift(states, t)
-        f, along_drift = torch.func.jvp(lambda s: self.block(theta, s), (states,), (drift,))
+        f, along_drift = torch.func.jvp(lambda s: self.block(theta, s), (states,), (drift,))  # type: ignore[misc]
         along_f = torch.func.jvp(lambda s: self.density.drift(s, t), (states,), (f,))[1]
         return ((along_drift - along_f) * p).sum(-1).mean(-1)
 
@@ -161,7 +161,7 @@ class MeanFieldODE:
         t, weights = (points + 1) / 2, weights / 2
         states, v = self.sensitivities(x, t)
         mean = (self.density.drift(states, t) * v).sum(-1)
-        within = weights @ (self.density.second_moment(states, v, t) - mean.square())
+        within = weights @ (self.density.second_moment(states, v, t) - mean.square())  # type: ignore[union-attr]
         between = weights @ (mean - weights @ mean).square()
         result = {(times, "gaps"): factor * within for times, factor in STEP_VARIANCE.items()}
         return result | {(times, "equal"): within + between if times == "uniform" else within for times in TIMES}

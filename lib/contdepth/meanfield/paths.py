@@ -8,6 +8,7 @@ import torch
 from torch import Tensor
 
 from contdepth import checks
+from contdepth.meanfield.landscape import falling_adam
 from contdepth.meanfield.network import MeanFieldNet
 from contdepth.meanfield.particles import Particles
 
@@ -66,8 +67,7 @@ def bezier_path(
     straight = linear_path(start, end)
     start, end = straight(0.0), straight(1.0)
     control = straight(0.5).theta.detach().clone().requires_grad_()
-    rule = torch.optim.Adam([control], lr=rate)
-    schedule = torch.optim.lr_scheduler.LinearLR(rule, 1.0, 0.05, max(steps, 1))
+    rule, schedule = falling_adam(control, rate, steps)
 
     def path(s: float) -> Particles:
         theta = (1 - s) ** 2 * start.theta + 2 * s * (1 - s) * control + s**2 * end.theta

@@ -93,9 +93,10 @@ def train(
     groups = [{"params": [theta], "lr": rate}, *([{"params": [t], "lr": rate * time_rate}] if some else [])]
     stepper = torch.optim.Adam(groups) if optimiser == "adam" else torch.optim.SGD(groups)
     result = Training(ensemble, theta.new_zeros(len(ensemble)), theta.new_zeros(len(ensemble)))
+    running = ensemble.moved(theta, t)  # checked once: the optimiser moves θ and t in place
     before = ensemble.order()
     for step in tqdm(range(steps + 1), disable=None if progress else True, unit="step"):
-        found = outputs(net, ensemble.moved(theta, t), x)
+        found = outputs(net, running, x)
         losses = 0.5 * (found - y).square().mean(dim=1)
         check_losses(losses, ensemble, step)
         if step in keep:
@@ -106,9 +107,9 @@ def train(
         stepper.zero_grad()
         losses.sum().backward()
         if optimiser == "gd":
-            theta.grad *= (each * scale)[:, None, None]
+            theta.grad *= (each * scale)[:, None, None]  # type: ignore[operator]
         if some:
-            t.grad *= (each * moving)[:, None]
+            t.grad *= (each * moving)[:, None]  # type: ignore[operator]
         stepper.step()
         if some:
             with torch.no_grad():

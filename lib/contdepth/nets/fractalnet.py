@@ -54,6 +54,7 @@ class FractalNet(nn.Module):
         super().__init__()
         checks.integer("columns", columns, at_least=1, at_most=6)
         checks.integer("stages", stages, at_least=1, at_most=5)
+        layers: list[nn.Module]
         layers, channels = [], in_channels
         for s in range(stages):
             layers += [nn.MaxPool2d(2)] if s else []

@@ -23,7 +23,7 @@ class SharedBasicBranch(nn.Module):
         self.norms = nn.ModuleList(nn.ModuleList(nn.BatchNorm2d(channels) for _ in range(2)) for _ in range(2))
 
     def forward(self, u: Tensor, application: int) -> Tensor:
-        for norm, conv in zip(self.norms[application], self.convs, strict=True):
+        for norm, conv in zip(self.norms[application], self.convs, strict=True):  # type: ignore[call-overload]
             u = conv(norm(u).relu())
         return u
 
@@ -47,7 +47,7 @@ class PolyNet(ResidualNet):
         for n, twice in enumerate(self.twice):
             if twice:
                 shared = SharedBasicBranch(channels[n])
-                for conv, old in zip(shared.convs, self.branches[n], strict=True):
+                for conv, old in zip(shared.convs, self.branches[n], strict=True):  # type: ignore[call-overload]
                     conv.weight = old[2].weight
                 self.branches[n] = shared
 

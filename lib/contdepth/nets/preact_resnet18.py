@@ -47,7 +47,7 @@ class PreActResNet18(StagedNet):
         checks.integer("width", width, at_least=1)
         widths = [width] + [width * scale for scale in (1, 2, 4, 8) for _ in range(2)]
         with torch.random.fork_rng(devices=[]):
-            stages = {"conv1": nn.Conv2d(in_channels, width, 3, padding=1, bias=False)}
+            stages: dict[str, nn.Module] = {"conv1": nn.Conv2d(in_channels, width, 3, padding=1, bias=False)}
             for n in range(8):
                 stride = 2 if n in (2, 4, 6) else 1
                 stages[f"block{n + 1}"] = PreActBlock(widths[n], widths[n + 1], stride)

@@ -61,14 +61,14 @@ class RevNet(nn.Module):
         """From the stem's output (batch, w, h, w) to the last state (batch, 16w, h/4, w/4)."""
         for s, stage in enumerate(self.stages):
             u = pixel_unshuffle(u, 2) if s else u
-            for block in stage:
+            for block in stage:  # type: ignore[attr-defined]
                 u = block(u)
         return u
 
     def inverse(self, u: Tensor) -> Tensor:
         """From the last state back to the stem's output; call in eval mode (batch norms then are fixed maps)."""
         for s, stage in reversed(list(enumerate(self.stages))):
-            for block in reversed(stage):
+            for block in reversed(stage):  # type: ignore[call-overload]
                 u = block.inverse(u)
             u = pixel_shuffle(u, 2) if s else u
         return u

@@ -48,7 +48,7 @@ class SmallCNN(StagedNet):
         pad = int(size < 28)
         left = ((size - 4 + 4 * pad) // 2 - 4 + 4 * pad) // 2
         with torch.random.fork_rng(devices=[]):
-            stages = {
+            stages: dict[str, nn.Module] = {
                 "conv1": nn.Conv2d(in_channels, a, 3, padding=pad),
                 "relu1": nn.ReLU(),
                 "conv2": nn.Conv2d(a, b, 3, padding=pad),
@@ -70,6 +70,11 @@ class SmallCNN(StagedNet):
         if not dropout:
             del stages["dropout"]
         super().__init__(stages, in_channels, size)
+        self.conv1: nn.Conv2d
+        self.conv2: nn.Conv2d
+        self.conv3: nn.Conv2d
+        self.conv4: nn.Conv2d
+        self.fc3: nn.Linear
         draw_weights(self, seed)
         with torch.no_grad():
             for conv in (self.conv1, self.conv2, self.conv3, self.conv4):

@@ -36,7 +36,7 @@ class WideResNet(StagedNet):
             checks.fail("depth", "6n + 4", depth, f"the nearest are {6 * each + 4} and {6 * each + 10}")
         inputs = 16
         with torch.random.fork_rng(devices=[]):
-            stages = {"conv1": nn.Conv2d(in_channels, inputs, 3, padding=1, bias=False)}
+            stages: dict[str, nn.Module] = {"conv1": nn.Conv2d(in_channels, inputs, 3, padding=1, bias=False)}
             for group in range(3):
                 for n in range(each):
                     outputs = 16 * widen * 2**group

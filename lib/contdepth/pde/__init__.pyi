@@ -1,6 +1,6 @@
 from .ensembles import Ensemble
 from .estimator import Estimator, NotFittedError
-from .fields.errors import prediction_error
+from .fields.errors import prediction_error, rollout_error
 from .fields.trajectories import Trajectories, trajectories, windows
 from .filters.constrained import MomentFilters, correlate, pad
 from .filters.moments import (
@@ -48,7 +48,7 @@ __all__ = [
     "moment_matrix",
     "pad",
     "prediction_error",
-    "prediction_error",
+    "rollout_error",
     "sum_rules",
     "trajectories",
     "windows",

@@ -6,28 +6,39 @@ import builtins
 import inspect
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
-from typing import Any, Self
+from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
+import sklearn.exceptions
 import sympy
 import torch
+from sklearn.base import BaseEstimator
 
 from contdepth import checks
-from contdepth.errors import NotFittedError
 from contdepth.pde.fields.grids import as_real
 from contdepth.pde.fields.trajectories import Trajectories, trajectories
 from contdepth.pde.symbolic.terms import collect, format_equation
 
+if TYPE_CHECKING:
+    from contdepth.pde.fields.grids import Array, Times
+
 __all__ = ["Estimator", "NotFittedError"]
 
 
-class Estimator(ABC):
+class NotFittedError(RuntimeError, sklearn.exceptions.NotFittedError):
+    """A method that needs a fitted estimator was called before ``fit``."""
+
+
+class Estimator(BaseEstimator, ABC):
     """Base of PDE-Net, PDE-Net 2.0 and their peers, with PySINDy's calls and axis order.
 
-    A subclass takes its hyper-parameters as keyword-only arguments of ``__init__`` and keeps each as an
-    attribute of the same name. It implements ``_fit(data)``, ``_expressions()`` and ``_rhs(u)``, and may
-    implement ``_step(u)``, one time step ``dt_``, which is the explicit Euler step otherwise. Tensors there
-    are ``(B, F, *space)`` float64.
+    It is a scikit-learn estimator: ``sklearn.base.clone``, ``get_params``, ``set_params``, ``check_is_fitted`` and
+    ``GridSearchCV`` over a list of trajectories work.
+
+    A subclass takes its hyper-parameters as keyword-only arguments of ``__init__`` and keeps each as an attribute
+    of the same name, a right one as the object it is. It implements ``_fit(data)``, ``_expressions()`` and
+    ``_rhs(u)``, and may implement ``_step(u)``, one time step ``dt_``, which is the explicit Euler step otherwise.
+    Tensors there are ``(B, F, *space)`` float64.
 
     Attributes:
         names_: field names.
@@ -75,16 +86,33 @@ class Estimator(ABC):
                 checks.fail(name, expected, "an unknown one", error=TypeError)
         return type(self)(**known | changes)
 
+    def get_params(self, deep: bool = True) -> dict[str, Any]:
+        """Hyper-parameters by name; with ``deep`` also those of an estimator among them, ``estimator__seed``."""
+        return super().get_params(deep) | self.parameters()
+
+    def set_params(self, **params: Any) -> Self:
+        """Change hyper-parameters in place, with the checks of the constructor, and return the estimator.
+
+        A name such as ``estimator__seed`` changes one of an estimator among them. What was learned stays until the
+        next ``fit``.
+
+        Raises:
+            TypeError, ValueError: an unknown name; a value out of range.
+        """
+        own = {name: value for name, value in params.items() if "__" not in name}
+        type(self).__init__(self, **self.with_parameters(**own).get_params(deep=False))
+        return super().set_params(**{name: value for name, value in params.items() if name not in own})
+
     def __repr__(self) -> str:
         return f"{type(self).__name__}({', '.join(f'{k}={v!r}' for k, v in self.parameters().items())})"
 
     def fit(
         self,
-        u: object,
+        u: Array | Sequence[Array] | Trajectories,
         *,
         dt: float | None = None,
-        t: object = None,
-        dx: float | Sequence[float] | None = None,
+        t: Times | Sequence[Times] | None = None,
+        dx: float | Sequence[float] | Array | None = None,
         names: Sequence[str] | None = None,
     ) -> Self:
         """Learn from ``u``: arrays as ``contdepth.pde.trajectories`` takes them, or ``Trajectories``.
@@ -110,14 +138,18 @@ class Estimator(ABC):
                     "dx", "the grid spacing for every space dimension", "none", "for example dx=(0.1, 0.1)"
                 )
             data = trajectories(u, dt=dt, t=t, dx=dx, names=names)
-        self._fitted, self._terms = False, None
+        self.set_params()  # attributes may have been set since
+        self._fitted = False
         self.names_, self.dt_, self.dx_, self.grid_ = data.names, data.dt, data.dx, data.grid
         self._fit(data)
-        self._fitted = True
+        self._fitted, self._terms = True, None
         return self
 
+    def __sklearn_is_fitted__(self) -> bool:
+        return getattr(self, "_fitted", False)
+
     def _require_fit(self) -> None:
-        if not getattr(self, "_fitted", False):
+        if not self.__sklearn_is_fitted__():
             checks.fail(
                 type(self).__name__,
                 "a fitted estimator",
@@ -182,7 +214,7 @@ class Estimator(ABC):
             frames.append(self._step(frames[-1]))
         return torch.stack(frames, 1)
 
-    def simulate(self, u0: object, steps: int) -> Any:
+    def simulate(self, u0: Array | Sequence[Array], steps: int) -> Any:
         """Follow the learned equation from an initial state, one frame per time step of the training data.
 
         Args:
@@ -194,7 +226,7 @@ class Estimator(ABC):
         """
         self._require_fit()
         many = isinstance(u0, list | tuple)
-        items = list(u0) if many else [u0]
+        items: list[Any] = list(u0) if many else [u0]
         starts = [self._start(f"u0[{i}]" if many else "u0", item) for i, item in enumerate(items)]
         if not starts:
             checks.fail("u0", "at least one initial state", "an empty list")
@@ -204,7 +236,7 @@ class Estimator(ABC):
         out = [outward(f.cpu().numpy(), bare) for f, (_, bare) in zip(frames, starts, strict=True)]
         return out if many else out[0]
 
-    def _start(self, label: str, u: object) -> tuple[torch.Tensor, bool]:
+    def _start(self, label: str, u: Array) -> tuple[torch.Tensor, bool]:
         array = as_real(label, u)
         dim, fields = len(self.dx_), len(self.names_)
         bare = array.ndim == dim and fields == 1
@@ -215,7 +247,7 @@ class Estimator(ABC):
             checks.fail(label, expected, f"shape {array.shape}", "no time axis here")
         return torch.from_numpy(np.ascontiguousarray(np.moveaxis(array, -1, 0))), bare
 
-    def predict(self, u: object) -> Any:
+    def predict(self, u: Array | Sequence[Array] | Trajectories) -> Any:
         """Time derivative of every frame; axis order as in ``u``, NaN for missing frames.
 
         Args:
@@ -225,7 +257,7 @@ class Estimator(ABC):
         self._require_fit()
         many = isinstance(u, list | tuple)
         if not isinstance(u, Trajectories):
-            frames = list(u) if many else [u]
+            frames: list[Any] = list(u) if many else [u]
             if frames and all(self._is_frame(frame) for frame in frames):
                 single = [self._frame_rate(f"u[{i}]" if many else "u", f) for i, f in enumerate(frames)]
                 return single if many else single[0]
@@ -243,14 +275,14 @@ class Estimator(ABC):
         ]
         return out if many else out[0]
 
-    def _is_frame(self, u: object) -> bool:
+    def _is_frame(self, u: Array) -> bool:
         """Whether ``u`` has no time axis or a single frame on it."""
         shape, dim, fields = tuple(np.shape(u)), len(self.dx_), len(self.names_)
         if len(shape) == dim + 1:
             return shape[-1] == fields
         return (len(shape) == dim and fields == 1) or (len(shape) == dim + 2 and shape[-2:] == (1, fields))
 
-    def _frame_rate(self, label: str, u: object) -> np.ndarray:
+    def _frame_rate(self, label: str, u: Array) -> np.ndarray:
         array = as_real(label, u)
         shape, timed = array.shape, array.ndim == len(self.dx_) + 2
         start, _ = self._start(label, array[..., 0, :] if timed else array)
@@ -261,7 +293,13 @@ class Estimator(ABC):
             rate = self._rhs(start[None])[0]
         return np.moveaxis(rate.numpy(), 0, -1).reshape(shape)
 
-    def score(self, u: object, *, dt: float | None = None, t: object = None) -> float:
+    def score(
+        self,
+        u: Array | Sequence[Array] | Trajectories,
+        *,
+        dt: float | None = None,
+        t: Times | Sequence[Times] | None = None,
+    ) -> float:
         """R² of the one-step increments: 1 minus squared error of ``step(u_n) - u_n`` over their variance.
 
         Args:
@@ -296,11 +334,17 @@ class Estimator(ABC):
             )
         return float(1 - wrong.square().sum() / spread.square().sum())
 
-    def _again(self, u: object, *, dt: float | None = None, t: object = None) -> Trajectories:
+    def _again(
+        self,
+        u: Array | Sequence[Array] | Trajectories,
+        *,
+        dt: float | None = None,
+        t: Times | Sequence[Times] | None = None,
+    ) -> Trajectories:
         """New data on the training grid spacing and fields."""
         given = isinstance(u, Trajectories)
         dt = self.dt_ if dt is None and t is None else dt
-        data = u if given else trajectories(u, dt=dt, t=t, dx=self.dx_, names=self.names_)
+        data: Trajectories = u if given else trajectories(u, dt=dt, t=t, dx=self.dx_, names=self.names_)  # type: ignore[assignment, arg-type]
         for key, value, ours in (("dt", (data.dt,), (self.dt_,)), ("dx", data.dx, self.dx_)):
             if len(value) != len(ours) or not np.allclose(value, ours, rtol=1e-6):
                 checks.fail(key, f"that of the training data, {ours}", value)

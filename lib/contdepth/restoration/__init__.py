@@ -1,6 +1,6 @@
 """Image restoration as a flow with a moving endpoint: degradations, units, schedules, stopping, baselines.
 
-Import from the modules; this package imports none of them.
+The names of this package are imported when they are first asked for.
 """
 
 from contdepth.faces import face

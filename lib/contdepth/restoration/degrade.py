@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 import torch
@@ -64,7 +65,7 @@ def blind(clean: Tensor, low: float, high: float, generator: torch.Generator) ->
     return gaussian(clean, levels, generator), levels
 
 
-def jpeg(clean: Tensor, quality: int | Sequence[int]) -> Tensor:
+def jpeg(clean: Tensor, quality: int | Sequence[int] | np.ndarray | Tensor) -> Tensor:
     """``clean`` rounded to 8 bits, JPEG encoded and decoded as an 8-bit grey picture: ``(n, 1, h, w)``.
 
     ``quality``: libjpeg's 1…100, one for all images or one for each.
@@ -74,7 +75,7 @@ def jpeg(clean: Tensor, quality: int | Sequence[int]) -> Tensor:
     """
     unit_range("clean", grey("clean", clean))
     one = not isinstance(quality, Sequence | np.ndarray | Tensor) or np.ndim(quality) == 0
-    values = [quality] * len(clean) if one else list(quality)
+    values: list[Any] = [quality] * len(clean) if one else list(quality)  # type: ignore[arg-type]
     if len(values) != len(clean):
         checks.fail("quality", f"one value or {len(clean)}, one for each image", f"{len(values)} values")
     values = [v.item() if isinstance(v, Tensor) else v for v in values]

@@ -73,7 +73,7 @@ def test_crops(size: int = 256) -> tuple[tuple[str, ...], Tensor]:
     return TEST, torch.cat([to_tensor(centre_crop(photo(name), size)) for name in TEST])
 
 
-test_crops.__test__ = False
+test_crops.__test__ = False  # type: ignore[attr-defined]
 
 
 def standard(name: str) -> list[Picture]:

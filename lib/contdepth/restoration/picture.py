@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
 import torch
@@ -11,13 +12,13 @@ from torch import Tensor
 
 from contdepth import checks
 
-__all__ = ["Picture", "read_picture"]
+__all__ = ["PicturePlanes", "read_picture"]
 
 MODES = ("L", "LA", "RGB", "RGBA", "I;16", "I;16B")
 
 
 @dataclass(frozen=True)
-class Picture:
+class PicturePlanes:
     """``planes``: one grey plane for each colour channel, ``(channels, 1, h, w)`` float32 in [0, 1].
 
     R, G and B are separate planes, since no unit here is trained on colour: a departure from colour restorers,
@@ -30,7 +31,7 @@ class Picture:
     shape: tuple[int, ...]
     dtype: np.dtype
     mode: str | None
-    info: dict = field(default_factory=dict)
+    info: dict[Any, Any] = field(default_factory=dict)
 
     def back(self, planes: Tensor) -> np.ndarray | Image.Image:
         """``planes`` (of the shape of ``self.planes``) as a picture of the kind, type and shape that came in.
@@ -58,7 +59,7 @@ class Picture:
         return image
 
 
-def read_picture(source: np.ndarray | Image.Image, argument: str = "source") -> Picture:
+def read_picture(source: np.ndarray | Image.Image, argument: str = "source") -> PicturePlanes:
     """The planes of a picture, and what is needed to give the same kind back.
 
     NumPy arrays: ``(h, w)``, ``(h, w, 1)``, ``(h, w, 3)`` or ``(h, w, 4)`` (the last channel is opacity), dtype
@@ -80,7 +81,7 @@ def read_picture(source: np.ndarray | Image.Image, argument: str = "source") -> 
     alpha = stack[..., -1].copy() if stack.shape[2] in (2, 4) else None
     colour = stack if alpha is None else stack[..., :-1]
     values = np.ascontiguousarray(colour.transpose(2, 0, 1), dtype=np.float32) / np.float32(full(pixels.dtype))
-    return Picture(torch.from_numpy(values)[:, None], alpha, pixels.shape, pixels.dtype, mode, info)
+    return PicturePlanes(torch.from_numpy(values)[:, None], alpha, pixels.shape, pixels.dtype, mode, info)
 
 
 def opened(image: Image.Image, argument: str) -> Image.Image:
@@ -104,8 +105,8 @@ def checked(pixels: object, channels: tuple[int, ...], argument: str) -> np.ndar
     if isinstance(pixels, np.ma.MaskedArray):
         checks.fail(argument, "an array without mask", "MaskedArray", "call .filled()", error=TypeError)
     if pixels.dtype.kind != "f" and not (pixels.dtype.kind == "u" and pixels.dtype.itemsize <= 2):
-        hint = {"b": "two-valued: .astype(np.uint8) * 255 makes grey of it", "c": "take the real part"}
-        hint = hint.get(pixels.dtype.kind, "call .astype(np.uint8) if the values are 0…255")
+        hints = {"b": "two-valued: .astype(np.uint8) * 255 makes grey of it", "c": "take the real part"}
+        hint = hints.get(pixels.dtype.kind, "call .astype(np.uint8) if the values are 0…255")
         checks.fail(argument, "dtype uint8, uint16 or floating point", pixels.dtype, hint, error=TypeError)
     shape = f"shape {pixels.shape}"
     if pixels.ndim not in (2, 3):

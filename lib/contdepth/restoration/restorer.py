@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Generic, TypeVar
 
 import numpy as np
 import torch
@@ -14,20 +15,21 @@ from contdepth import checks
 from contdepth.restoration.metrics import psnr
 from contdepth.restoration.models.stored import load_model
 from contdepth.restoration.models.unit import RestorationUnit
-from contdepth.restoration.picture import Picture, read_picture
+from contdepth.restoration.picture import PicturePlanes, read_picture
 from contdepth.restoration.stopping.policy import Policy
 from contdepth.restoration.stopping.stored_policy import load_policy
 from contdepth.restoration.tiling import tiled
 
 __all__ = ["DURR", "Restoration"]
 
+Kind = TypeVar("Kind", np.ndarray, Image.Image)
 POLICY_OF = {"gaussian": "policy-gaussian", "jpeg": "policy-jpeg"}
 REACH = 28  # pixels that one step of the largest unit looks away, rounded up to a multiple of its stride
 TILE = 512
 
 
 @dataclass(frozen=True)
-class Restoration:
+class Restoration(Generic[Kind]):
     """``image``: of the kind that came in; ``steps``: which iterate it is; ``values``: what the policy said.
 
     v_n above zero continues; the list ends with the value that stopped, or at the horizon; it is empty if the
@@ -35,7 +37,7 @@ class Restoration:
     reference, over all colours, or None without one.
     """
 
-    image: np.ndarray | Image.Image
+    image: Kind
     steps: int
     values: list[float]
     psnr: list[float] | None = None
@@ -75,7 +77,7 @@ class DURR:
         """
         checks.one_of("name", name, tuple(POLICY_OF))
         policy = load_policy(POLICY_OF[name], folder).policy
-        return cls(load_model(name, folder).model, policy, luma=name == "jpeg")
+        return cls(load_model(name, folder).model, policy, luma=name == "jpeg")  # type: ignore[arg-type]
 
     def step(self, x: Tensor, y: Tensor) -> Tensor:
         """The next iterate of images ``(n, 1, h, w)`` of any size; convolutions run tile by tile."""
@@ -84,11 +86,11 @@ class DURR:
 
     def restore(
         self,
-        image: np.ndarray | Image.Image,
+        image: Kind,
         *,
         reference: np.ndarray | Image.Image | None = None,
         steps: int | None = None,
-    ) -> Restoration:
+    ) -> Restoration[Kind]:
         """Restore a picture: array (uint8, uint16, or float in [0, 1]; grey, RGB, alpha kept) or PIL image.
 
         ``reference``: the clean picture, same size; with it all steps are computed, for the curve. ``steps``:
@@ -116,7 +118,7 @@ class DURR:
                         break
             if n < self.horizon:
                 previous, x = x, self.step(x, y)
-        return Restoration(picture.back(colour + (restored - y)), stopped, values, curve or None)
+        return Restoration(picture.back(colour + (restored - y)), stopped, values, curve or None)  # type: ignore[arg-type]
 
     def value(self, x: Tensor, y: Tensor, previous: Tensor, n: int) -> float:
         """The policy's v at step ``n``, the mean over the planes ``(n, 1, h, w)``."""
@@ -128,7 +130,7 @@ class DURR:
         return float(torch.cat(parts).mean())
 
 
-def matching(picture: Picture, reference: np.ndarray | Image.Image) -> Tensor:
+def matching(picture: PicturePlanes, reference: np.ndarray | Image.Image) -> Tensor:
     """The planes of the clean picture, of the same shape."""
     planes = read_picture(reference, "reference").planes
     hint = "the clean picture, same size and the same colours"

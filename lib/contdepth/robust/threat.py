@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from fractions import Fraction
+from typing import TYPE_CHECKING, Any
 
 import torch
 from torch import Tensor
@@ -44,8 +45,12 @@ class Threat:
         TypeError, ValueError: no or a bad ``epsilon``; an ℓ∞ radius above 1; an unknown norm.
     """
 
-    epsilon: Fraction | str | float
+    epsilon: Fraction
     norm: str = "linf"
+
+    if TYPE_CHECKING:
+
+        def __init__(self, epsilon: Fraction | str | float, norm: str = "linf") -> None: ...
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "epsilon", budget("epsilon", self.epsilon))
@@ -83,6 +88,7 @@ class Threat:
         Drawn on the CPU from ``source`` (the global generator if None), so that every device gets the same
         numbers.
         """
+        kind: dict[str, Any]
         shape, kind = x.shape, {"generator": source, "dtype": torch.float32}
         if self.norm == "linf":
             delta = 2 * torch.rand(shape, **kind) - 1
@@ -97,6 +103,10 @@ class Threat:
         if self.norm == "linf":
             return gradient.sign()
         return gradient / lengths(gradient).clamp_min(1e-12)
+
+    def ascend(self, delta: Tensor, x: Tensor, gradient: Tensor, size: float | Tensor) -> Tensor:
+        """One ascent step from ``delta``: project(δ + ``size`` · direction(``gradient``)), all shaped as ``x``."""
+        return self.project(delta + size * self.direction(gradient), x)
 
     def size(self, delta: Tensor) -> Tensor:
         """‖δ‖ of every image in this norm, (batch,)."""

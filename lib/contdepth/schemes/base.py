@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Callable, Iterator
 from functools import partial
-from typing import ClassVar, Protocol
+from typing import Any, Protocol
 
 import torch
 from torch import Tensor
@@ -34,9 +34,20 @@ class Scheme(Protocol):
     holds another number of them.
     """
 
-    name: ClassVar[str]
-    order: float
-    stages: int
+    @property
+    def name(self) -> str:
+        """What tables and errors call it."""
+        ...
+
+    @property
+    def order(self) -> float:
+        """Order for every smooth right-hand side."""
+        ...
+
+    @property
+    def stages(self) -> int:
+        """Evaluations of the right-hand side in a step."""
+        ...
 
 
 def axpy(u: Tensor, k: Tensor, a: float | Tensor) -> Tensor:
@@ -96,10 +107,9 @@ def integrate(
     return deque(states, maxlen=1).pop()
 
 
-def _states(
-    f: Field, u0: Tensor, t: Tensor, scheme: Scheme, generator: torch.Generator | None
-) -> Iterator[Tensor]:
+def _states(f: Any, u0: Tensor, t: Tensor, scheme: Any, generator: torch.Generator | None) -> Iterator[Tensor]:
     """Yield u_1, …, u_N; steps are numbers (fast) unless the grid itself is differentiated."""
+    steps: Any
     random = {"generator": generator} if generator is not None else {}
     times = t.unbind()
     two_step = getattr(scheme, "two_step", False)
@@ -138,6 +148,8 @@ def _check_state(u: Tensor, shape: torch.Size, dtype: torch.dtype) -> None:
 
 def _stack(u0: Tensor, length: int, states: Iterator[Tensor]) -> Tensor:
     """Stack ``u0`` and ``states``, into one preallocated tensor unless gradients are recorded."""
+    out: Any
+    listed: list[Tensor] | None
     out, listed = None, None
     for n, u in enumerate(states, start=1):
         if listed is None and (u.requires_grad or u0.requires_grad):
@@ -185,7 +197,7 @@ def _check_grid(t: Tensor) -> None:
         checks.fail("t", "a strictly increasing or strictly decreasing grid", "steps of both signs or zero")
 
 
-def _check_scheme(f: object, scheme: Scheme, generator: torch.Generator | None) -> None:
+def _check_scheme(f: Any, scheme: Scheme, generator: torch.Generator | None) -> None:
     if isinstance(scheme, type) or not (hasattr(scheme, "step") or hasattr(scheme, "next_step")):
         checks.fail("scheme", "a scheme object such as ForwardEuler()", repr(scheme), error=TypeError)
     fields, pair = getattr(scheme, "fields", 1), isinstance(f, tuple)

@@ -40,7 +40,7 @@ def reduced_field(f: Field, k: float, h: float) -> Field:
 
     def field(t: Tensor, u: Tensor) -> Tensor:
         value = f(t, u)
-        _, rate = torch.func.jvp(f, (t, u), (torch.ones_like(t), value / (1 + k)))
+        _, rate = torch.func.jvp(f, (t, u), (torch.ones_like(t), value / (1 + k)))  # type: ignore[misc]
         return value / (1 + k) - (1 - k) * h / (2 * (1 + k) ** 2) * rate
 
     return field

@@ -13,7 +13,7 @@ from contdepth import checks
 from contdepth.problems import Quadratic
 from contdepth.schemes.base import integrate
 from contdepth.schemes.multistep import LinearTwoStep
-from contdepth.schemes.stability import two_step_roots
+from contdepth.schemes.stability import largest_root
 
 __all__ = ["BestRate", "best_k", "best_step_and_k", "heavy_ball", "spectral_radius", "steps_to_tolerance"]
 
@@ -46,7 +46,8 @@ def heavy_ball(
 
 def spectral_radius(k: float, h: float, eigenvalues: Tensor) -> float:
     """Return the contraction factor per step of the raw LM scheme on u' = -A u for the eigenvalues of A."""
-    return two_step_roots(k, -h * torch.as_tensor(eigenvalues, dtype=torch.float64)).abs().max().item()
+    z = -h * torch.as_tensor(eigenvalues, dtype=torch.float64)
+    return largest_root(k, z, rescale=False).max().item()
 
 
 def best_k(problem: Quadratic, h: float) -> BestRate:

@@ -81,11 +81,11 @@ class LinearTwoStep:
     def check_steps(self, count: int) -> None:
         """Raise ``ValueError`` if k holds one value per step, but not ``count`` of them."""
         several = isinstance(self.k, tuple) or (isinstance(self.k, Tensor) and self.k.ndim == 1)
-        if several and len(self.k) != count:
+        if several and len(self.k) != count:  # type: ignore[arg-type]
             checks.fail(
                 "k",
                 f"{count} values, one per step of the grid",
-                len(self.k),
+                len(self.k),  # type: ignore[arg-type]
                 "entry 0 counts, also where the start does not use it",
             )
 
@@ -112,4 +112,4 @@ class LinearTwoStep:
             if n >= len(self.k):
                 checks.fail("k", f"at least {n + 1} values, one per step", len(self.k))
             return self.k[n]
-        return self.k
+        return self.k  # type: ignore[return-value]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -11,7 +11,7 @@ from torch import Tensor
 
 from contdepth import checks
 from contdepth.problems import Problem
-from contdepth.schemes.base import Scheme, integrate
+from contdepth.schemes.base import Field, Scheme, integrate
 
 __all__ = ["OrderMeasurement", "field_for", "local_error_order", "measure_order"]
 
@@ -50,9 +50,9 @@ class OrderMeasurement:
         return float(np.polyfit(np.log(self.h), np.log(self.errors), 1)[0])
 
 
-def field_for(scheme: Scheme, problem: Problem) -> Callable | tuple[Callable, Callable]:
+def field_for(scheme: Scheme, problem: Problem) -> Field | tuple[Field, Field]:
     """Return ``problem.f``, or its halves ``problem.parts`` for schemes that take a pair."""
-    return problem.parts if getattr(scheme, "fields", 1) == 2 else problem.f
+    return problem.parts if getattr(scheme, "fields", 1) == 2 else problem.f  # type: ignore[attr-defined]
 
 
 def measure_order(

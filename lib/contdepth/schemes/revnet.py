@@ -64,4 +64,4 @@ class RevNet:
     def _halves(self, u: Tensor) -> tuple[Tensor, Tensor]:
         if u.shape[self.dim] % 2:
             checks.fail("u", f"an even size along dimension {self.dim}", f"shape {tuple(u.shape)}")
-        return u.chunk(2, self.dim)
+        return u.chunk(2, self.dim)  # type: ignore[return-value]

@@ -121,6 +121,8 @@ class RungeKutta:
 
     def step(self, f: Field, t: Tensor, u: Tensor, h: float | Tensor) -> Tensor:
         """Return the state at ``t + h`` from ``u`` ``(..., d)`` at ``t``."""
+        slopes: list[Tensor]
+        total: Tensor | None
         table, slopes, total, node, time = self.tableau, [], None, 0.0, t
         for row, weight, c, done in zip(table.a, table.b, table.c, table.done, strict=True):
             if c != node:
@@ -130,7 +132,7 @@ class RungeKutta:
                 if a:
                     stage = axpy(u, k, a * h) if stage is u else axpy_(stage, k, a * h)
             for j in done:
-                slopes[j] = None
+                slopes[j] = None  # type: ignore[call-overload]
             k = f(time, stage)
             slopes.append(k)
             if weight:

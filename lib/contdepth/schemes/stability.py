@@ -37,7 +37,7 @@ def amplification(scheme: Scheme, z: Tensor) -> Tensor:
         k = scheme.k if not isinstance(scheme.k, Tensor) else scheme.k.detach()
         if isinstance(k, tuple) or (isinstance(k, Tensor) and k.ndim):
             checks.fail("scheme", "one k for all steps", "one k per step")
-        return two_step_roots(float(k), z, rescale=scheme.rescale).abs().amax(-1)
+        return largest_root(float(k), z, rescale=scheme.rescale)  # type: ignore[arg-type]
     if getattr(scheme, "fields", 1) != 1 or getattr(scheme, "random", False) or not hasattr(scheme, "step"):
         checks.fail("scheme", "a deterministic scheme of one field", scheme.name, error=TypeError)
     if hasattr(scheme, "stability"):
@@ -64,9 +64,14 @@ def two_step_roots(k: float, z: Tensor, *, rescale: bool = False) -> Tensor:
     return torch.stack([half + root, half - root], -1)
 
 
+def largest_root(k: float, z: Tensor, *, rescale: bool) -> Tensor:
+    """Return the larger modulus of the two roots, of the shape of ``z``."""
+    return two_step_roots(k, z, rescale=rescale).abs().amax(-1)
+
+
 def root_modulus(k: float) -> float:
     """Return the larger modulus of the two roots at z = 0, which are 1 and -k."""
-    return two_step_roots(k, torch.zeros(())).abs().max().item()
+    return largest_root(k, torch.zeros(()), rescale=False).item()
 
 
 def satisfies_root_condition(k: float) -> bool:
@@ -91,7 +96,7 @@ def largest_stable_step(k: float, *, rescale: bool = False, tolerance: float = 1
     checks.real("k", k, above=-1.0, below=1.0, hint="outside the scheme is unstable for every step")
 
     def stable(x: float) -> bool:
-        return two_step_roots(k, torch.tensor(-x), rescale=rescale).abs().max().item() <= 1 + 1e-12
+        return largest_root(k, torch.tensor(-x), rescale=rescale).item() <= 1 + 1e-12
 
     low, high = 0.0, 1.0
     while stable(high):

@@ -13,7 +13,8 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from typing import ClassVar
+from functools import cached_property
+from typing import ClassVar, Protocol, TypeVar
 
 import numpy as np
 import torch
@@ -22,9 +23,34 @@ from torch import Tensor
 from contdepth import checks
 from contdepth.schemes.base import Field, axpy
 
-__all__ = ["ShakeShake", "StochasticDepth", "StochasticTwoStep"]
+__all__ = ["Rate", "ShakeShake", "StochasticDepth", "StochasticTwoStep", "WithMoments"]
 
-Rate = float | tuple[float, float]
+Rate = TypeVar("Rate", float, tuple[float, float], contravariant=True)
+"""The coefficient of a linear f, or those of a pair (f1, f2)."""
+
+
+class WithMoments(Protocol[Rate]):
+    """What a random scheme states for linear f: the moments of its steps, and the SDE of its limit."""
+
+    def linear_moment(self, power: int, rate: Rate, steps: int, T: float, x0: float = 1.0) -> float:
+        """Return E X_N^power exactly."""
+        ...
+
+    def limit_coefficients(self, rate: Rate) -> tuple[float, float]:
+        """Return a and b of the limit dX = a X dt + b X dB."""
+        ...
+
+    def limit_moment(self, power: int, rate: Rate, T: float, x0: float = 1.0) -> float:
+        """Return E X(T)^power of the limit."""
+        ...
+
+    def linear_moments(self, rate: Rate, steps: int, T: float, x0: float = 1.0) -> tuple[float, float]:
+        """Return E X_N and E X_N² exactly."""
+        ...
+
+    def limit_moments(self, rate: Rate, T: float, x0: float = 1.0) -> tuple[float, float]:
+        """Return E X(T) and E X(T)² of the limit."""
+        ...
 
 
 def _uniform(u: Tensor, generator: torch.Generator) -> Tensor:
@@ -45,15 +71,17 @@ def _step_size(T: float, steps: int) -> float:
 class _LinearMoments:
     """Moments for linear f, for classes that state ``linear_moment`` and ``limit_coefficients``."""
 
-    def linear_moments(self, rate: Rate, steps: int, T: float, x0: float = 1.0) -> tuple[float, float]:
+    def linear_moments(
+        self: WithMoments[Rate], rate: Rate, steps: int, T: float, x0: float = 1.0
+    ) -> tuple[float, float]:
         """Return E X_N and E X_N² exactly, see :meth:`linear_moment`."""
         return self.linear_moment(1, rate, steps, T, x0), self.linear_moment(2, rate, steps, T, x0)
 
-    def limit_moments(self, rate: Rate, T: float, x0: float = 1.0) -> tuple[float, float]:
+    def limit_moments(self: WithMoments[Rate], rate: Rate, T: float, x0: float = 1.0) -> tuple[float, float]:
         """Return E X(T) and E X(T)² of the limit, see :meth:`limit_moment`."""
         return self.limit_moment(1, rate, T, x0), self.limit_moment(2, rate, T, x0)
 
-    def limit_moment(self, power: int, rate: Rate, T: float, x0: float = 1.0) -> float:
+    def limit_moment(self: WithMoments[Rate], power: int, rate: Rate, T: float, x0: float = 1.0) -> float:
         """Return E X(T)^power of the limit SDE of the class, scaled or not: a geometric Brownian motion."""
         m = checks.integer("power", power, at_least=1)
         drift, diffusion = self.limit_coefficients(rate)
@@ -197,7 +225,7 @@ class StochasticTwoStep(_LinearMoments):
         """The paper's parameter, -1 - k."""
         return -1 - self.k
 
-    @property
+    @cached_property
     def depth(self) -> StochasticDepth:
         """The one-step scheme that draws the weights."""
         return StochasticDepth(self.p, self.scaled)

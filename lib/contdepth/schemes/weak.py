@@ -5,22 +5,24 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any, Protocol
 
 import torch
 
 from contdepth import checks
-from contdepth.schemes.base import Field, integrate
+from contdepth.schemes.base import Field, Scheme, integrate
 from contdepth.schemes.order import OrderMeasurement
-from contdepth.schemes.stochastic import ShakeShake, StochasticDepth, StochasticTwoStep
+from contdepth.schemes.stochastic import Rate, WithMoments
 
 __all__ = ["SampledMoments", "sample_moments", "variances", "weak_order"]
 
-RandomScheme = ShakeShake | StochasticDepth | StochasticTwoStep
-Rate = float | tuple[float, float]
+
+class RandomScheme(Scheme, WithMoments[Rate], Protocol[Rate]):
+    """A random scheme: ``ShakeShake`` with a pair of coefficients, the others with one."""
 
 
 def weak_order(
-    scheme: RandomScheme,
+    scheme: RandomScheme[Rate],
     rate: Rate,
     steps: Sequence[int],
     *,
@@ -51,7 +53,7 @@ def weak_order(
 
 
 def variances(
-    scheme: RandomScheme, rate: Rate, steps: Sequence[int], *, T: float = 1.0, x0: float = 1.0
+    scheme: RandomScheme[Rate], rate: Rate, steps: Sequence[int], *, T: float = 1.0, x0: float = 1.0
 ) -> tuple[list[float], float]:
     """Return the exact variances of X_N for each number of steps, and that of the limit SDE."""
 
@@ -76,11 +78,11 @@ class SampledMoments:
     def gaps(self) -> tuple[float, float]:
         """Return |sampled - exact| / standard error of each moment."""
         columns = zip(self.sampled, self.exact, self.standard_error, strict=True)
-        return tuple(abs(sampled - exact) / error for sampled, exact, error in columns)
+        return tuple(abs(sampled - exact) / error for sampled, exact, error in columns)  # type: ignore[return-value]
 
 
 def sample_moments(
-    scheme: RandomScheme,
+    scheme: RandomScheme[Rate],
     rate: Rate,
     *,
     steps: int,
@@ -92,14 +94,15 @@ def sample_moments(
     """Run ``paths`` paths of ``scheme`` for f = rate x and compare their moments with the exact recursion."""
     checks.integer("paths", paths, at_least=2)
     checks.integer("steps", steps, at_least=1)
+    f: Any
     f = tuple(_linear(r) for r in rate) if isinstance(rate, tuple) else _linear(rate)
     t = torch.linspace(0.0, T, steps + 1, dtype=torch.float64)
     start = torch.full((paths, 1), x0, dtype=torch.float64)
     x = integrate(f, start, t, scheme, keep="last", generator=generator)
     powers = (x, x * x)
     return SampledMoments(
-        tuple(p.mean().item() for p in powers),
-        tuple(p.std().item() / math.sqrt(paths) for p in powers),
+        tuple(p.mean().item() for p in powers),  # type: ignore[arg-type]
+        tuple(p.std().item() / math.sqrt(paths) for p in powers),  # type: ignore[arg-type]
         scheme.linear_moments(rate, steps, T, x0),
     )
 

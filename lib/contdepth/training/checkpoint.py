@@ -1,16 +1,50 @@
-"""Checkpoints that are whole or absent, and know which run they belong to."""
+"""Checkpoints that are whole or absent and know which run they belong to: what every training loop resumes by."""
 
 from __future__ import annotations
 
+import hashlib
 from pathlib import Path
 from typing import Any
 
 import torch
+from torch import Tensor, nn
 
+from contdepth import checks
 from contdepth.errors import CheckpointError
 from contdepth.files import write_atomically
 
-__all__ = ["CheckpointError", "load_checkpoint", "save_checkpoint"]
+__all__ = ["CheckpointError", "Checkpointing", "checksum", "identity_of", "load_checkpoint", "save_checkpoint"]
+
+
+class Checkpointing:
+    """When a run of ``total`` steps is stored: after each ``every`` steps and at the end, if it has a path at all.
+
+    Raises:
+        TypeError, ValueError: ``every`` is not a positive integer.
+    """
+
+    def __init__(self, checkpoint: Path | str | None, *, every: int, total: int) -> None:
+        self.path = None if checkpoint is None else Path(checkpoint)
+        self.every, self.total = checks.integer("every", every, at_least=1), total
+
+    def load(self, identity: dict[str, Any]) -> dict[str, Any] | None:
+        """What was stored last, or None if nothing was; see ``load_checkpoint``."""
+        return None if self.path is None else load_checkpoint(self.path, identity)
+
+    def due(self, steps: int) -> Path | None:
+        """Where the run is to be stored after ``steps`` steps; None if it is not."""
+        return self.path if steps % self.every == 0 or steps == self.total else None
+
+
+def checksum(tensor: Tensor) -> str:
+    """Sixteen hex digits of the SHA-256 of the values."""
+    return hashlib.sha256(tensor.detach().cpu().contiguous().numpy().tobytes()).hexdigest()[:16]
+
+
+def identity_of(model: nn.Module, **settings: Any) -> dict[str, Any]:
+    """What must be equal for a checkpoint to be continued: ``settings`` (plain data), printed model and shapes."""
+    shapes = repr(model) + repr([(name, tuple(value.shape)) for name, value in model.state_dict().items()])
+    return {**settings, "model": f"{type(model).__name__} {hashlib.sha256(shapes.encode()).hexdigest()[:16]}"}
 
 
 def save_checkpoint(path: Path, identity: dict[str, Any], content: dict[str, Any]) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import math
 import os
 from collections.abc import Callable, Iterator
@@ -12,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from torch import Tensor, nn
+from torch import nn
 from torch.nn.functional import cross_entropy
 from tqdm import tqdm
 
@@ -20,7 +19,7 @@ from contdepth import checks
 from contdepth.errors import DivergenceError
 from contdepth.seeds import derive, generator
 from contdepth.training.augment import crop_flip
-from contdepth.training.checkpoint import load_checkpoint, save_checkpoint
+from contdepth.training.checkpoint import Checkpointing, checksum, identity_of, save_checkpoint
 from contdepth.training.evaluation import DTYPES, Pair, checked, evaluate, forward, layout, placed
 from contdepth.training.recipes import Recipe
 
@@ -79,22 +78,6 @@ def check_loss(name: str, value: float, step: int, epoch: int, lr: float) -> Non
         )
 
 
-def checksum(tensor: Tensor) -> str:
-    """Sixteen hex digits of the SHA-256 of the values."""
-    return hashlib.sha256(tensor.detach().cpu().contiguous().numpy().tobytes()).hexdigest()[:16]
-
-
-def identity(model: nn.Module, train: Pair, test: Pair, recipe: Recipe, seed: int) -> dict[str, Any]:
-    """What must be equal for a checkpoint to be continued: recipe, seed, data, printed model and shapes."""
-    shapes = repr(model) + repr([(name, tuple(value.shape)) for name, value in model.state_dict().items()])
-    return {
-        "recipe": recipe.resolved(),
-        "seed": seed,
-        "data": [checksum(part) for pair in (train, test) for part in pair],
-        "model": f"{type(model).__name__} {hashlib.sha256(shapes.encode()).hexdigest()[:16]}",
-    }
-
-
 def fit(
     model: nn.Module,
     train: Pair,
@@ -124,11 +107,18 @@ def fit(
     """
     device = torch.device(device)
     check_cublas(device, deterministic)
-    checks.integer("every", every, at_least=1)
     train, test = checked("train", train), checked("test", test)
-    run = identity(model, train, test, recipe, checks.integer("seed", seed, at_least=0))
+    per_epoch = math.ceil(len(train[0]) / recipe.batch)
+    total = recipe.epochs * per_epoch
+    kept = Checkpointing(checkpoint, every=every, total=total)
+    run = identity_of(
+        model,
+        recipe=recipe.resolved(),
+        seed=checks.integer("seed", seed, at_least=0),
+        data=[checksum(part) for part in (*train, *test)],
+    )
     (images, labels), test = placed(train, recipe, device), placed(test, recipe, device)
-    model.to(device=device, dtype=DTYPES[recipe.precision], memory_format=layout(recipe))
+    model.to(device=device, dtype=DTYPES[recipe.precision], memory_format=layout(recipe))  # type: ignore[call-overload]
     optimiser = torch.optim.SGD(
         model.parameters(),
         lr=recipe.lr,
@@ -136,21 +126,19 @@ def fit(
         nesterov=recipe.nesterov,
         weight_decay=recipe.weight_decay,
     )
-    per_epoch = math.ceil(len(images) / recipe.batch)
     result, sums = Fit({**run, "device": str(device), "threads": torch.get_num_threads()}), [0.0, 0.0]
-    path = None if checkpoint is None else Path(checkpoint)
-    stored = None if path is None else load_checkpoint(path, run)
+    stored = kept.load(run)
     if stored is not None:
         model.load_state_dict(stored["model"])
         optimiser.load_state_dict(stored["optimiser"])
         result.steps, result.history, sums = stored["steps"], stored["history"], list(stored["sums"])
 
     def save() -> None:
+        path = kept.due(result.steps)
         if path is not None:
             states = {"model": model.state_dict(), "optimiser": optimiser.state_dict()}
             save_checkpoint(path, run, {**states, "steps": result.steps, "history": result.history, "sums": sums})
 
-    total = recipe.epochs * per_epoch
     model.train()
     order = None
     hidden = None if progress else True
@@ -191,8 +179,7 @@ def fit(
                     result.history[name].append(number)
                 sums[:] = [0.0, 0.0]
                 bar.set_postfix(train_error=f"{row[3]:.1f} %", test_error=f"{row[5]:.1f} %")
-            if result.steps % every == 0 or result.steps == total:
-                save()
+            save()
             bar.update()
             if on_step is not None:
                 on_step(step, value)

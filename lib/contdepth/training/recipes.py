@@ -70,7 +70,7 @@ class Recipe:
         return {key: list(value) if isinstance(value, tuple) else value for key, value in asdict(self).items()}
 
 
-CROP_FLIP = {"pad": 4, "flip": True}
+CROP_FLIP: dict[str, Any] = {"pad": 4, "flip": True}
 SHORT = "one-cycle instead of steps, fewer epochs"
 
 RECIPES = {

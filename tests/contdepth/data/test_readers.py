@@ -16,6 +16,7 @@ import tarfile
 import textwrap
 import zipfile
 from functools import cache
+from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
@@ -361,6 +362,11 @@ def test_a_download_in_a_kernel_does_not_warn(tmp_path: Path) -> None:
     """
     assert in_a_kernel_without_widgets(script, CONTDEPTH_CACHE=str(tmp_path / "cache")) == ""
     assert "IProgress not found" in in_a_kernel_without_widgets("import pooch")
+
+
+def test_the_registry_begins_without_a_byte_order_mark() -> None:
+    """It is read as plain UTF-8: the mark that some editors write would stop every reader of data."""
+    assert (files("contdepth.data") / "registry.json").read_bytes().startswith(b"{")
 
 
 def test_registry_is_complete() -> None:

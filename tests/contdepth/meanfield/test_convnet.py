@@ -1,4 +1,4 @@
-"""Nets whose blocks are sorted by time: the plain net on the grid, gradients in t, orders, probes, training."""
+"""Nets whose blocks are sorted by time: the plain net on the grid, gradients in t, orders, training."""
 
 from __future__ import annotations
 
@@ -9,11 +9,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from ordered_nets import SHORT, data, images, moved, randomise, small, tiny
 from torch.nn.functional import cross_entropy
 
-from contdepth.data import standardise
 from contdepth.meanfield.convnet import (
-    OrderedResNet,
     fold,
     ordered_pair,
     ordered_resnet,
@@ -21,52 +20,7 @@ from contdepth.meanfield.convnet import (
     stage_particles,
 )
 from contdepth.nets import lm_resnet, resnet
-from contdepth.studies.common import matched as compare
-from contdepth.studies.meanfield.conv_probes import (
-    depth_order,
-    drops,
-    neighbour_swaps,
-    order_probes,
-    probe_run,
-    shuffle,
-    with_order,
-)
-from contdepth.training import Recipe, evaluate, fit
-
-SHORT = Recipe("short", epochs=2, batch=16, lr=0.1, schedule="one-cycle", pad=1, flip=True)
-
-
-def images(count: int = 4, channels: int = 3) -> torch.Tensor:
-    return torch.randn(count, channels, 8, 8, generator=torch.Generator().manual_seed(5))
-
-
-def data() -> tuple[tuple[torch.Tensor, torch.Tensor], ...]:
-    source = torch.Generator().manual_seed(0)
-    pictures = torch.randint(256, (72, 1, 8, 8), generator=source, dtype=torch.uint8)
-    labels = (pictures[:, 0, :4].float().mean((1, 2)) > pictures[:, 0, 4:].float().mean((1, 2))).long()
-    return standardise((pictures[:56], labels[:56]), (pictures[56:], labels[56:]))
-
-
-def small(times: str = "trained", depth: int = 26, **options: object) -> OrderedResNet:
-    """Stages of 4, 3 and 3 particles."""
-    return ordered_resnet(depth, width=2, times=times, **({"seed": 1, "time_rate": 0.1} | options))
-
-
-def moved(net: OrderedResNet) -> OrderedResNet:
-    """Times off the grid, order changed in every stage."""
-    net.set_times([torch.tensor(t) for t in ([0.7, 0.2, 0.35, 0.9], [0.55, 0.5, 0.8], [0.3, 0.95, 0.1])])
-    return net
-
-
-def randomise(net: torch.nn.Module) -> torch.nn.Module:
-    """Running statistics and affine maps of every norm drawn at random, so that no two blocks are alike."""
-    source = torch.Generator().manual_seed(9)
-    with torch.no_grad():
-        for module in net.modules():
-            if isinstance(module, torch.nn.BatchNorm2d):
-                for one in (module.running_mean, module.running_var, module.weight, module.bias):
-                    one.copy_(0.5 + torch.rand(one.shape, generator=source))
-    return net
+from contdepth.training import fit
 
 
 @pytest.mark.parametrize("train", [True, False])
@@ -101,8 +55,8 @@ def test_pair_differs_by_the_times_alone() -> None:
 def test_particles_are_the_blocks_that_keep_the_shape() -> None:
     assert stage_particles(resnet(20, width=4)) == ((0, 1, 2), (4, 5), (7, 8))
     assert stage_particles(resnet(20, "bottleneck", width=4)) == ((1,), (3,), (5,))
-    assert depth_order(lm_resnet(20, width=4)) == ((0, 1, 2), (4, 5), (7, 8))
-    assert depth_order(moved(small())) == ((1, 2, 0, 3), (6, 5, 7), (11, 9, 10))
+    assert stage_particles(lm_resnet(20, width=4)) == ((0, 1, 2), (4, 5), (7, 8))
+    assert moved(small()).order() == ((1, 2, 0, 3), (6, 5, 7), (11, 9, 10))
 
 
 def test_the_update_is_that_of_the_sorted_particles() -> None:
@@ -239,70 +193,6 @@ def test_at_a_crossing_the_gaps_rule_jumps() -> None:
     assert (found[0] - found[1]).abs().max() > 1e-2
 
 
-@pytest.mark.parametrize("make", ["ordered", "plain", "lm"])
-def test_probes_equal_a_net_with_the_blocks_exchanged(make: str) -> None:
-    net = {
-        "ordered": lambda: moved(small()),
-        "plain": lambda: resnet(26, width=2, seed=1),
-        "lm": lambda: lm_resnet(26, width=2, seed=1),
-    }[make]()
-    net = randomise(net).eval()
-    order = depth_order(net)
-    x, before = images(), net(images())
-    a, b = order[1][0], order[1][1]
-    hand = copy.deepcopy(net)
-    hand.branches[a], hand.branches[b] = hand.branches[b], hand.branches[a]
-    swapped = next(new for new in neighbour_swaps(order) if new[1][:2] == (b, a))
-    with with_order(net, swapped):
-        assert torch.equal(net(x), hand(x))
-        assert not torch.allclose(net(x), before, atol=1e-3)
-    assert torch.equal(net(x), before)
-    hand = copy.deepcopy(net)
-    with torch.no_grad():
-        hand.branches[order[2][1]][-1][-1].weight.zero_()
-    gone = next(new for new in drops(order) if new[2][1] is None)
-    with pytest.raises(KeyError), with_order(net, gone):
-        assert torch.equal(net(x), hand(x))
-        raise KeyError
-    assert torch.equal(net(x), before), "an exception leaves the net as it was"
-
-
-def test_probes_count_and_values() -> None:
-    net, (_, test) = randomise(moved(small("trained", in_channels=1, num_classes=2))).eval(), data()
-    order = depth_order(net)
-    assert len(neighbour_swaps(order)) == 3 + 2 + 2 and len(drops(order)) == 10
-    assert len(set(neighbour_swaps(order))) == 7
-    source = torch.Generator().manual_seed(0)
-    drawn = [shuffle(order, source) for _ in range(20)]
-    assert order not in drawn and len(set(drawn)) > 10
-    assert {shuffle(((0, 1), (2,)), source) for _ in range(20)} == {((1, 0), (2,))}
-    assert all(sorted(a) == sorted(b) for new in drawn for a, b in zip(new, order, strict=True))
-    state = copy.deepcopy(net.state_dict())
-    probes = order_probes(net, test, permutations=3, seed=2)
-    assert {name: len(one) for name, one in probes.items()} == {
-        "intact": 1,
-        "swap": 7,
-        "drop": 10,
-        "reverse": 1,
-        "permute": 3,
-    }
-    assert probes["intact"][0] == evaluate(net, test)[1]
-    with with_order(net, tuple(stage[::-1] for stage in order)):
-        assert probes["reverse"][0] == evaluate(net, test)[1]
-    assert all(torch.equal(value, state[key]) for key, value in net.state_dict().items())
-    again = order_probes(net, test, permutations=3, seed=2)
-    assert all((again[name] == one).all() for name, one in probes.items())
-
-
-def test_reverse_order_of_grid_times() -> None:
-    """Times 1 - t + 1/n reverse the grid; so does the probe."""
-    net = randomise(small("fixed")).eval()
-    with with_order(net, tuple(stage[::-1] for stage in net.order())):
-        expected = net(images())
-    net.set_times([one.flip(0) for one in net.times()])
-    torch.testing.assert_close(net(images()), expected)
-
-
 def test_input_errors() -> None:
     with pytest.raises(ValueError, match="weighting: expected one of"):
         ordered_resnet(20, weighting="gap")
@@ -325,15 +215,6 @@ def test_input_errors() -> None:
         net.set_times([torch.zeros(4), torch.zeros(4), torch.zeros(3)])
     with pytest.raises(ValueError, match=r"times\[2\]: expected times in \[0, 1\]"):
         net.set_times([torch.zeros(4), torch.zeros(3), torch.tensor([0.1, 1.2, 0.3])])
-    for bad in (
-        ((0, 1, 2, 2), (5, 6, 7), (9, 10, 11)),
-        ((0, 1, 2), (5, 6, 7), (9, 10, 11)),
-        ((0, 1, 2, 5), (3, 6, 7), (9, 10, 11)),
-    ):
-        with pytest.raises(ValueError, match="the blocks .* of stage 1"), with_order(net, bad):
-            pass
-    with pytest.raises(ValueError, match="order: expected 3 stages"), with_order(net, ((0, 1, 2, 3),)):
-        pass
 
 
 def test_pickle_and_printed_settings() -> None:
@@ -351,10 +232,6 @@ def test_rate_arms_share_their_weights() -> None:
     assert [isinstance(net.tau, torch.nn.Parameter) for net in arms.values()] == [False, True, True]
     states = [net.state_dict() for net in arms.values()]
     assert all(torch.equal(value, other[key]) for other in states[1:] for key, value in states[0].items())
-
-
-def tiny(*, seed: int) -> dict[str, OrderedResNet]:
-    return ordered_pair(20, width=2, in_channels=1, num_classes=2, time_rate=10.0, seed=seed)
 
 
 def test_training_moves_and_reorders_and_resumes_to_the_same_bits(tmp_path: Path) -> None:
@@ -387,24 +264,3 @@ def test_reorders_count_changes_of_order_in_training_only() -> None:
     net.set_times([torch.arange(1.0, n + 1) / n for n in (4, 3, 3)])
     net(images())
     assert int(net.reorders) == 2 and net.inversions() == 0
-
-
-def test_comparison_and_probe_of_what_it_left(tmp_path: Path) -> None:
-    train, test = data()
-    result = compare(tiny, train, test, SHORT, [0, 1], checkpoints=tmp_path, progress=False)
-    for arm in ("plain", "ordered"):
-        for i, seed in enumerate((0, 1)):
-            probed = probe_run(tiny, arm, train, test, SHORT, seed, checkpoints=tmp_path, permutations=2)
-            assert probed.errors["intact"][0] == result.errors[arm][i]
-            assert probed.steps == 8
-            grid = np.concatenate([np.arange(1, n + 1) / n for n in (3, 2, 2)])
-            drift = np.abs(np.concatenate(probed.times) - grid).max()
-            assert (drift < 1e-6 and probed.reorders == 0) if arm == "plain" else drift > 1e-3
-            assert probed.rise("swap") == pytest.approx(probed.errors["swap"].mean() - probed.errors["intact"][0])
-    assert sorted(path.name for path in tmp_path.iterdir()) == sorted(
-        f"{arm}-short-seed{seed}.pt" for arm in ("plain", "ordered") for seed in (0, 1)
-    )
-    few = probe_run(tiny, "plain", train, test, SHORT, 0, checkpoints=tmp_path, images=5, permutations=1)
-    wrong = np.concatenate(list(few.errors.values())) * 5 / 100
-    assert wrong.max() > 0
-    np.testing.assert_allclose(wrong, wrong.round(), atol=1e-9, err_msg="not the errors of five images")

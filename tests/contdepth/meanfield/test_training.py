@@ -12,7 +12,6 @@ from contdepth.meanfield.particles import WEIGHTINGS, Particles, reflect
 from contdepth.meanfield.task import small_net, waves
 from contdepth.meanfield.training import train
 from contdepth.seeds import generator
-from contdepth.studies.meanfield.cost import training_cost
 from contdepth.training.loop import DivergenceError
 
 DEPTHS, SEEDS = (3, 9, 5), (4, 0)
@@ -477,14 +476,6 @@ def test_divergence_names_the_run() -> None:
 
 
 # ----------------------------------------------------------------------------------------------------------- cost
-
-
-@pytest.mark.parametrize("weighting", WEIGHTINGS)
-def test_cost_is_positive_and_adds_up(weighting: str) -> None:
-    x, y = data()
-    cost = training_cost(small_net(1, weighting), (8, 24), (0, 1), x, y, steps=3)
-    assert min(cost) > 0
-    assert cost.sequential > cost.deepest
 
 
 def test_some_runs_keep_their_times() -> None:

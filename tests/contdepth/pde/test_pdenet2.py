@@ -11,7 +11,8 @@ from contdepth.pde.pdenet2.block import PDENet2Block
 from contdepth.pde.pdenet2.optimise import minimise
 from contdepth.pde.pdenet2.pdenet2 import PDENet2, objective
 from contdepth.pde.simulate.initial import random_fourier
-from contdepth.studies.pdenet2.reference import flat_function, plain_objective, plain_rhs
+from contdepth.studies.common.flat import flat_function
+from contdepth.studies.pdenet2.reference import plain_objective, plain_rhs
 from contdepth.training.loop import DivergenceError
 
 

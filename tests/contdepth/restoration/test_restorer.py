@@ -1,52 +1,18 @@
-"""A user's picture in and out: the restorer, the command, curves, banks and the picture to drag."""
+"""DURR put together, from Python and from the command line."""
 
 from __future__ import annotations
-
-import json
-import re
 
 import numpy as np
 import pytest
 import torch
 from PIL import Image
+from restoration_toys import Blur, Brighter, StopsAt
 
 from contdepth.restoration import restorer as room
 from contdepth.restoration.__main__ import main
 from contdepth.restoration.metrics import psnr
-from contdepth.restoration.models.unit import RestorationUnit, UnitShape, make_unit, trajectory
+from contdepth.restoration.models.unit import UnitShape, make_unit, trajectory
 from contdepth.restoration.restorer import DURR
-from contdepth.restoration.stopping.bank import BankPlan, make_bank, random_crops
-from contdepth.restoration.stopping.policy import Policy
-from contdepth.schemes import ForwardEuler
-from contdepth.studies.durr.curves import best_step, best_stop_gain, noisy_copies, step_curves
-from contdepth.studies.durr.explorer import explorer
-
-
-class Brighter(RestorationUnit):
-    """Each step adds a hundredth."""
-
-    def forward(self, x, y):
-        return torch.full_like(x, 0.01)
-
-
-class Blur(RestorationUnit):
-    """Each step goes a third of the way to a local mean of the observation."""
-
-    def forward(self, x, y):
-        mean = torch.nn.functional.avg_pool2d(y, 9, stride=1, padding=4, count_include_pad=False)
-        return (mean - x) / 3
-
-
-class StopsAt(Policy):
-    """Continues before step ``n``; remembers what it saw."""
-
-    def __init__(self, n: int, horizon: int = 6) -> None:
-        super().__init__()
-        self.horizon, self.n, self.seen = horizon, n, []
-
-    def forward(self, x, y, previous, step):
-        self.seen.append((int(step[0]), float(x.mean()), float(previous.mean())))
-        return torch.full((len(x),), float(self.n) - float(step[0]))
 
 
 def picture(*shape: int, seed: int = 0) -> np.ndarray:
@@ -194,62 +160,3 @@ def test_the_command_says_what_is_wrong(arguments, words, tmp_path, capsys, toy,
     (tmp_path / "text.png").write_text("no picture")
     assert main(arguments) == 2
     assert words in capsys.readouterr().err and not (tmp_path / "photo-restored.png").exists()
-
-
-def test_curves_are_psnr_of_the_iterates():
-    unit, clean = Blur(), torch.rand(2, 1, 12, 12, generator=torch.Generator().manual_seed(0))
-    noisy = noisy_copies(clean, [10, 30], seed=0)
-    curves = step_curves(unit, clean, noisy, 3)
-    assert curves.shape == (2, 4, 2)
-    for level in range(2):
-        expected = psnr(trajectory(unit, noisy[level], 3), clean)
-        torch.testing.assert_close(curves[level].double(), expected.double(), rtol=0, atol=1e-4)
-    euler = step_curves(unit, clean, noisy, 3, scheme=ForwardEuler())
-    assert torch.equal(curves, euler)
-    half = step_curves(unit, clean, noisy, 6, scheme=ForwardEuler(), h=0.5)
-    assert not torch.equal(half[:, 2], curves[:, 1]) and torch.equal(half[:, 0], curves[:, 0])
-
-
-def test_levels_share_one_draw_of_the_noise():
-    clean = torch.full((3, 1, 8, 8), 0.5)
-    a, b = noisy_copies(clean, [10, 30], seed=0) - clean
-    torch.testing.assert_close(3 * a, b, rtol=0, atol=1e-6)
-    assert not torch.equal(a, (noisy_copies(clean, [10], seed=1) - clean)[0])
-
-
-def test_best_steps_and_what_they_gain():
-    curves = torch.tensor([[20.0, 25, 24, 20], [15, 18, 21, 22]])[..., None]
-    assert best_step(curves).tolist() == [1, 3]
-    gain, single = best_stop_gain(curves)
-    assert single == 2 and gain == pytest.approx((25 + 22 - 24 - 21) / 2)
-    assert best_stop_gain(curves, 0)[0] == pytest.approx((5 + 7) / 2)
-
-
-def test_banks_are_reproducible_and_in_range():
-    plan = BankPlan(low=20, high=40, episodes=3, steps=2, patch=32, data="photos")
-    bank, again = make_bank(Blur(), plan), make_bank(Blur(), plan)
-    assert torch.equal(bank.states, again.states) and bank.states.shape == (3, 3, 32, 32)
-    assert ((bank.levels >= 20) & (bank.levels <= 40)).all() and len(bank.levels.unique()) == 3
-    clean = random_crops(plan)
-    noise = (bank.observations.float() - clean[:, 0]).std(dim=(1, 2)) * 255
-    torch.testing.assert_close(noise, bank.levels, rtol=0.15, atol=0)
-    coded = make_bank(Blur(), BankPlan("jpeg", 10, 12, episodes=4, steps=1, patch=32, data="photos"))
-    assert set(coded.levels.tolist()) <= {10, 11, 12}
-    for low, high in ((0, 10), (10, 150), (10.5, 20)):
-        with pytest.raises((TypeError, ValueError), match="low|high"):
-            BankPlan("jpeg", low, high)
-    with pytest.raises(ValueError, match="patch: expected at most"):
-        make_bank(Blur(), BankPlan(patch=4096, episodes=2, data="photos"))
-
-
-def test_the_picture_to_drag_has_its_data_and_no_other_host():
-    curves = {"a < b": torch.tensor([[1.0, 2.123], [3, 4]]), "second": torch.ones(2, 2)}
-    html = explorer(
-        "one", curves, torch.rand(2, 2, 8, 8), [15, 25.5], colours=["#000", "#fff"], alt='a "b"', plot="p"
-    )
-    data = json.loads(re.search(r"var d = (\{.*?\}), root", html).group(1).replace("<\\/", "</"))
-    assert data["levels"] == [15, 25.5] and data["steps"] == 1 and data["curves"]["a < b"] == [[1, 2.12], [3, 4]]
-    assert len(data["crops"]) == 2 and all(len(row) == 2 for row in data["crops"])
-    assert "http" not in html and "__" not in html and 'alt="a &quot;b&quot;"' in html
-    with pytest.raises(ValueError, match="curves"):
-        explorer("one", {"a": torch.ones(2, 3)}, torch.rand(2, 2, 8, 8), [1, 2], colours=["#000"], alt="", plot="")

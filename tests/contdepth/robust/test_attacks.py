@@ -435,7 +435,7 @@ def test_restarts_keep_the_worst():
 @pytest.mark.parametrize(
     "change, message",
     [
-        ({"x": torch.rand(3, 1, 4, 4) * 255}, r"pixels in \[0, 1\].*divide by 255; normalise inside the model"),
+        ({"x": torch.full((3, 1, 4, 4), 255.0)}, r"pixels in \[0, 1\].*divide by 255; normalise inside the model"),
         ({"x": torch.zeros(3, 1, 4, 4).byte()}, "floating-point.*divide by 255"),
         ({"y": torch.zeros(3)}, r"int64.*\.long"),
         ({"y": torch.zeros(2, dtype=torch.int64)}, r"y: expected shape \(3,\)"),

@@ -204,9 +204,9 @@ def test_three_classes_and_nothing_right(digits):
     [
         ({"threat": None}, 'threat: expected a Threat, found none.*Threat\\("8/255"\\)'),
         ({"threat": 0.1}, "threat: expected a Threat"),
-        ({"x": torch.rand(4, 1, 8, 8) * 255}, "divide by 255; normalise inside the model"),
-        ({"x": torch.rand(4, 64)}, "4 dimensions"),
-        ({"x": torch.rand(0, 1, 8, 8), "y": torch.zeros(0, dtype=torch.int64)}, "at least one image"),
+        ({"x": torch.full((4, 1, 8, 8), 255.0)}, "divide by 255; normalise inside the model"),
+        ({"x": torch.zeros(4, 64)}, "4 dimensions"),
+        ({"x": torch.zeros(0, 1, 8, 8), "y": torch.zeros(0, dtype=torch.int64)}, "at least one image"),
         ({"y": torch.zeros(4, 10, dtype=torch.int64)}, "y: expected shape"),
         ({"y": torch.zeros(4, dtype=torch.int32)}, "int64"),
         ({"y": torch.full((4,), 10)}, "classes 0 to 9, found 10"),
@@ -218,7 +218,7 @@ def test_three_classes_and_nothing_right(digits):
     ],
 )
 def test_input_errors(honest, change, message):
-    given = {"model": honest, "x": torch.rand(4, 1, 8, 8), "y": torch.zeros(4, dtype=torch.int64)}
+    given = {"model": honest, "x": torch.zeros(4, 1, 8, 8), "y": torch.zeros(4, dtype=torch.int64)}
     given |= {"threat": THREAT, "source": generator(0, "a")} | change
     with pytest.raises((ValueError, TypeError), match=message):
         audit(**given)

@@ -1,6 +1,7 @@
 """YOPO's inner loop: the plain one against finite differences and by hand, the fused one against the plain one."""
 
 import math
+import os
 import re
 import subprocess
 import sys
@@ -158,7 +159,7 @@ def test_one_thread_starts_no_pool(monkeypatch):
 
 
 def test_the_kernel_works_in_single_precision():
-    from contdepth.robust.yopo import fused_kernel
+    from contdepth.robust import fused_kernel
 
     line, weight, n = np.zeros(32, np.float32), np.zeros((2, 9), np.float32), np.uint64(1)
     arguments = {
@@ -257,16 +258,18 @@ def test_plain_leaves_parameters_and_caller_alone():
 def test_no_warning_and_no_output_where_nothing_can_be_cached(tmp_path):
     """A fresh process with warnings as errors, home and package as good as read-only: compiled, right, silent."""
     code = """
-import numba.core.caching as caching
-caching.CacheImpl._locator_classes = []
 import torch
 from contdepth.robust.yopo.fused import inner_steps_fused
+from contdepth.robust.fused_kernel import ascend
 from contdepth.robust.threat import Threat
 x = torch.full((1, 1, 3, 3), 0.5)
 conv = torch.nn.Conv2d(1, 1, 3)
 torch.nn.init.ones_(conv.weight)
 out = inner_steps_fused(conv, True, x, 0 * x, torch.ones(1, 1, 1, 1), Threat("3/10"), 0.1, 2)
 assert torch.allclose(out, torch.full_like(x, 0.2))
+assert ascend.stats.cache_path is None
 """
-    done = subprocess.run([sys.executable, "-W", "error", "-c", code], capture_output=True, text=True, timeout=250)
+    places = {**os.environ, "NUMBA_CACHE_LOCATOR_CLASSES": "ZipCacheLocator"}  # for code in archives alone
+    command = [sys.executable, "-W", "error", "-c", code]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=250, env=places)
     assert done.returncode == 0 and done.stderr == "" and done.stdout == "", done.stderr

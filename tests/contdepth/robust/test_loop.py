@@ -1,43 +1,25 @@
-"""The training loop, the contest on tiny digits, and jobs side by side."""
+"""The training loop: interruption, schedules, looks and time, errors."""
 
 from __future__ import annotations
 
 import math
-import os
 import time
 from dataclasses import replace
-from fractions import Fraction
 
 import numpy as np
 import pytest
 import torch
-from light_jobs import slow
 from torch import nn
 from torch.nn.functional import cross_entropy
 
 from contdepth.data.unit_range import pixels
-from contdepth.nets.small_cnn import SmallCNN
-from contdepth.parallel import run_all
-from contdepth.robust.attacks.pgd import PGD, NoAttack, accuracy
-from contdepth.robust.losses import percent
 from contdepth.robust.methods.baselines import FreeTraining, PGDTraining
 from contdepth.robust.methods.loop import stretched_rate, train
 from contdepth.robust.methods.method import Method, Natural, Step
 from contdepth.robust.threat import Threat
 from contdepth.robust.yopo.yopo import YOPO
-from contdepth.seeds import generator
-from contdepth.studies.yopo import contest as contests
 from contdepth.studies.yopo.contest import (
-    METHODS,
-    Setting,
-    attacks,
-    contest,
-    contestant,
     little_cnn,
-    one_run,
-    steps_within,
-    trained,
-    trained_state,
 )
 from contdepth.training.checkpoint import CheckpointError
 from contdepth.training.loop import DivergenceError
@@ -385,199 +367,3 @@ def test_bad_arguments(change, error, message):
     change = {key: value for key, value in change.items() if key != "pair"}
     with pytest.raises(error, match=message):
         train(Natural(net()), pair, RECIPE, **{"seed": 0, "progress": False, **change})
-
-
-# The contest -----------------------------------------------------------------------------------------------------
-
-SETTING = Setting(THREAT, replace(RECIPE, lr=2e-3), hard=12, apgd_steps=5, queries=20, probes=2, ramp=0.4)
-
-
-def test_the_networks_depend_on_the_seed_alone():
-    for make in (lambda seed: little_cnn(1, 8, seed=seed), lambda seed: SmallCNN(1, 8, seed=seed)):
-        states = []
-        for disturb in (0, 1):
-            torch.manual_seed(disturb)
-            before = torch.get_rng_state()
-            states.append(make(2).state_dict())
-            assert torch.equal(before, torch.get_rng_state())
-        assert same(*states)
-        assert not same(states[0], make(3).state_dict())
-
-
-def test_all_contestants_start_from_the_same_network():
-    images, _ = data()
-    for network in ("little", "SmallCNN"):
-        setting = replace(SETTING, network=network)
-        first = contestant("natural", images, setting, 4).model.state_dict()
-        for name in METHODS:
-            method = contestant(name, images, setting, 4)
-            assert same(method.model.state_dict(), first)
-            assert name == "natural" or method.threat == THREAT
-    with pytest.raises(ValueError, match="name.*'YOPO-5-10'"):
-        contestant("PGD-41", images, SETTING, 0)
-
-
-def test_contestants_have_the_step_sizes_of_their_names():
-    images, _ = data()
-    setting = replace(SETTING, threat=Threat("3/10"))
-    wanted = {
-        "YOPO-5-10": (5, 10, "1/100"), "YOPO-5-1": (5, 1, "1/10"), "PGD-40": (40, None, "1/100"),
-        "PGD-10": (10, None, "1/25"), "TRADES-10": (10, None, "1/25"), "TRADES-YOPO-3-4": (3, 4, "3/80"),
-    }  # fmt: skip
-    for name, (steps, inner, sigma) in wanted.items():
-        method = contestant(name, images, setting, 0)
-        assert (method.steps, getattr(method, "inner_steps", None)) == (steps, inner)
-        assert method.sigma == Fraction(sigma)
-    official = contestant("YOPO-5-10, official", images, setting, 0)
-    assert official.accounting == "official" and contestant("YOPO-5-10", images, setting, 0).accounting == "paper"
-    assert contestant("Free-8", images, setting, 0).replays == 8
-
-
-def test_one_run_keys_and_oracles():
-    test = pixels("digits", "test", 30)
-    found = one_run("FGSM-RS", data(), test, SETTING, 0, 6)
-    assert set(found) == {"accuracy", "worst", "hard_pgd", "losses", "seconds", "steps", "updates", "curve"}
-    assert set(found["accuracy"]) == {"clean", *attacks(SETTING)}
-    assert set(found["curve"]) == {"step", "seconds", "clean", "robust"}
-    assert found["curve"]["step"].tolist() == [3, 6] and found["losses"].shape == (6,)
-    assert found["steps"] == found["updates"] == 6
-    model, result = trained("FGSM-RS", data(), SETTING, 0, 6)
-    assert result.losses == found["losses"].tolist() and not model.training
-    right = accuracy(model, *test, NoAttack(), source=generator(0, "any"))
-    assert found["accuracy"]["clean"] == percent(right)
-    assert found["curve"]["clean"][-1] == percent(right[:12])
-    hard = [found["accuracy"][name] for name in ("APGD-CE", "APGD-T", "Square")]
-    assert found["worst"] <= min(hard) and found["accuracy"]["PGD-40"] <= found["accuracy"]["clean"]
-
-
-def test_weak_evaluation_runs_one_attack_and_replays_are_updates():
-    found = one_run("Free-8", data(), pixels("digits", "test", 30), replace(SETTING, stronger=False), 0, 3)
-    assert set(found["accuracy"]) == {"clean", "PGD-40"} and found["worst"] == found["hard_pgd"]
-    assert found["steps"] == 3 and found["updates"] == 24
-
-
-def test_runs_share_batches_and_schedule(monkeypatch):
-    """Whatever the method: the same images in the same order, the same rates, the same ramp."""
-    seen = {}
-    for name in ("natural", "YOPO-5-10", "PGD-40", "Free-8"):
-        records = seen[name] = []
-
-        def record(self, x, y, optimiser, records=records):
-            records.append((x.sum().item(), y.tolist(), optimiser.param_groups[0]["lr"], self.scale))
-            return Step(1.0, 0.0)
-
-        with monkeypatch.context() as patch:
-            patch.setattr(Method, "step", record)
-            patch.setattr(FreeTraining, "step", record)
-            trained(name, data(), SETTING, 0, 6)
-    assert seen["natural"] == seen["YOPO-5-10"] == seen["PGD-40"] == seen["Free-8"]
-    assert seen["natural"][-1][3] == 1 and seen["natural"][0][3] == pytest.approx(1 / 2.4)
-
-
-def same_results(a, b):
-    assert a["accuracy"] == b["accuracy"] and a["worst"] == b["worst"] and a["steps"] == b["steps"]
-    assert np.array_equal(a["losses"], b["losses"])
-    for key in ("step", "clean", "robust"):
-        assert np.array_equal(a["curve"][key], b["curve"][key])
-
-
-def test_contest_is_its_runs_in_order_with_any_number_of_workers():
-    test = pixels("digits", "test", 30)
-    setting = replace(SETTING, stronger=False)
-    names, seeds, steps = ["YOPO-5-1", "natural"], [1, 0], {"YOPO-5-1": 3, "natural": 5}
-    torch.manual_seed(77)
-    here = contest(names, data(), test, setting, seeds, steps)
-    there = contest(names, data(), test, setting, seeds, steps, workers=2)
-    assert list(here) == list(there) == names
-    for name in names:
-        assert [run["steps"] for run in here[name]] == [steps[name]] * 2
-        for a, b in zip(here[name], there[name], strict=True):
-            same_results(a, b)
-    same_results(here["YOPO-5-1"][0], one_run("YOPO-5-1", data(), test, setting, 1, 3))
-    assert not np.array_equal(here["natural"][0]["losses"], here["natural"][1]["losses"])
-
-
-def test_contest_goes_on_from_its_checkpoints_to_the_same_figures(tmp_path, monkeypatch):
-    """The second call trains nothing and attacks from the same random starts."""
-    test = pixels("digits", "test", 30)
-    starts = []
-
-    def watched(model, x, y, attack, *, source, **options):
-        starts.append((type(attack).__name__, getattr(attack, "steps", 0), source.get_state()))
-        return accuracy(model, x, y, attack, source=source, **options)
-
-    monkeypatch.setattr(contests, "accuracy", watched)
-    arguments = (["natural"], data(), test, replace(SETTING, stronger=False), [0], {"natural": 40})
-    first = contest(*arguments, checkpoints=tmp_path)
-    before = starts.pop()
-    assert before[:2] == ("PGD", 40) and [path.name for path in tmp_path.iterdir()] == ["natural-0.pt"]
-    starts.clear()
-    second = contest(*arguments, checkpoints=tmp_path)
-    assert len(starts) == 2, "no look on the way was taken again"
-    same_results(first["natural"][0], second["natural"][0])
-    assert first["natural"][0]["seconds"] == second["natural"][0]["seconds"]
-    assert torch.equal(before[2], starts[-1][2])
-
-
-def test_trained_state_and_evaluation_attacks():
-    state = trained_state("natural", data(), SETTING, 0, 2)
-    assert same(state, trained("natural", data(), SETTING, 0, 2)[0].state_dict())
-    chosen = attacks(SETTING)
-    assert list(chosen) == ["PGD-40", "PGD-100", "APGD-CE", "APGD-T", "Square"]
-    assert chosen["PGD-40"] == PGD(THREAT, steps=40, step_size="1/160")
-    assert all(attack.threat == THREAT for attack in chosen.values())
-
-
-def test_steps_within_divides_the_time_by_the_cost(monkeypatch):
-    def costs(tasks, rounds):
-        for task in tasks.values():
-            task()
-        assert rounds == 2
-        return {name: seconds for name, seconds in zip(tasks, (0.5, 0.3, 40.0), strict=True)}
-
-    monkeypatch.setattr(contests, "cpu_seconds", costs)
-    names = ["natural", "FGSM-RS", "Free-8"]
-    assert steps_within(10, names, data(), SETTING, rounds=2) == {"natural": 20, "FGSM-RS": 33, "Free-8": 1}
-    with pytest.raises(ValueError, match="seconds"):
-        steps_within(0, names, data(), SETTING)
-
-
-def test_setting_errors():
-    with pytest.raises(ValueError, match="optimiser"):
-        trained("natural", data(), replace(SETTING, optimiser="lion"), 0, 2)
-    model, _ = trained("natural", data(), replace(SETTING, optimiser="sgd"), 0, 2)
-    other, _ = trained("natural", data(), SETTING, 0, 2)
-    assert not same(model.state_dict(), other.state_dict())
-
-
-def test_pixels_lie_in_the_unit_interval_and_shrink():
-    images, labels = pixels("digits", "train", 20)
-    assert images.shape == (20, 1, 8, 8) and float(images.min()) == 0 and float(images.max()) == 1
-    small, again = pixels("digits", "train", 20, 2)
-    assert small.shape == (20, 1, 4, 4) and torch.equal(labels, again) and float(small.max()) <= 1
-
-
-# Jobs side by side -----------------------------------------------------------------------------------------------
-
-
-def test_run_all_keeps_the_order_and_leaves_this_process():
-    jobs = [{"number": n, "seconds": 0.4 - 0.1 * n} for n in range(4)]
-    found = run_all(slow, jobs, 2)
-    assert [number for number, _, _ in found] == [0, 1, 2, 3]
-    assert os.getpid() not in {pid for _, pid, _ in found} and {threads for _, _, threads in found} == {1}
-    here = run_all(slow, [{"number": n, "seconds": 0} for n in range(3)])
-    assert here == [(n, os.getpid(), torch.get_num_threads()) for n in range(3)]
-    assert run_all(slow, [{"number": 5, "seconds": 0}], 4)[0][1] == os.getpid() and run_all(slow, [], 2) == []
-
-
-@pytest.mark.parametrize("workers", [1, 2])
-def test_run_all_raises_the_error_of_a_job(workers):
-    jobs = [{"numerator": 1, "denominator": d} for d in (1, 0, 2)]
-    with pytest.raises(ZeroDivisionError):
-        run_all(Fraction, jobs, workers)
-
-
-@pytest.mark.parametrize(("workers", "error"), [(0, ValueError), (-1, ValueError), (1.0, TypeError)])
-def test_run_all_refuses_bad_workers(workers, error):
-    with pytest.raises(error, match="workers"):
-        run_all(Fraction, [{"numerator": 1}], workers)

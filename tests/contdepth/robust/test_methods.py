@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import math
+from fractions import Fraction
 
 import pytest
 import torch
@@ -570,6 +571,29 @@ def test_in_mode_gives_every_module_its_own_mode_back():
 def test_bad_settings(make, error, message):
     with pytest.raises(error, match=message):
         make(plain())
+
+
+CUT = {"first_layer": "relu1", "inner_steps": 2}
+
+
+@pytest.mark.parametrize(("kind", "own"), [
+    (PGDTraining, {}), (SummedPGD, {}), (TRADES, {}), (TRADESYOPO, CUT), (YOPO, CUT),
+])  # fmt: skip
+@pytest.mark.parametrize(("change", "error", "message"), [
+    ({"threat": 0.3}, TypeError, r'threat: expected a Threat, found 0\.3; such as Threat\("8/255"\)'),
+    ({"steps": 0}, ValueError, "steps: expected a number >= 1, found 0"),
+    ({"step_size": None}, ValueError, "step_size: expected a perturbation budget, found none; write it as"),
+    ({"precision": "fp16"}, ValueError, "precision: expected one of 'fp32', 'bf16'"),
+    ({"seed": -1}, ValueError, "seed"),
+    ({"step": 1}, TypeError, "unexpected keyword argument 'step'"),
+])  # fmt: skip
+def test_methods_that_take_steps_refuse_the_same_settings(kind, own, change, error, message):
+    settings = {"threat": THREAT, "steps": 2, "step_size": "1/20", "precision": "bf16", "seed": 4, **own}
+    method = kind(plain(), **settings)
+    assert (method.threat, method.steps, method.sigma, method.precision) == (THREAT, 2, Fraction(1, 20), "bf16")
+    assert method.source.initial_seed() == Natural(plain(), seed=4).source.initial_seed()
+    with pytest.raises(error, match=message):
+        kind(plain(), **(settings | change))
 
 
 @pytest.mark.parametrize("make", [

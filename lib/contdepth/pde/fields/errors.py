@@ -3,11 +3,16 @@
 from __future__ import annotations
 
 import math
+from typing import TYPE_CHECKING
 
+import numpy as np
 import torch
 from torch import Tensor
 
-__all__ = ["prediction_error"]
+if TYPE_CHECKING:
+    from contdepth.pde.estimator import Estimator
+
+__all__ = ["prediction_error", "rollout_error"]
 
 
 def prediction_error(frames: Tensor, truth: Tensor) -> Tensor:
@@ -19,3 +24,8 @@ def prediction_error(frames: Tensor, truth: Tensor) -> Tensor:
     mean = truth.flatten(3).mean(3).view(*truth.shape[:3], *[1] * (truth.ndim - 3))
     size = (truth - mean).flatten(2).norm(dim=2)
     return torch.nan_to_num(wrong / size, nan=math.inf, posinf=math.inf)
+
+
+def rollout_error(model: Estimator, truth: Tensor) -> np.ndarray:
+    """``prediction_error`` of what a fitted ``model`` makes of the first frames: (B, T, F, *space) to (B, T)."""
+    return prediction_error(model.rollout(truth[:, 0], truth.shape[1] - 1), truth).numpy()

@@ -4,11 +4,18 @@ from __future__ import annotations
 
 import keyword
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
 
 from contdepth import checks
+
+if TYPE_CHECKING:
+    from typing import TypeAlias
+
+    Array: TypeAlias = np.ndarray | torch.Tensor
+    Times: TypeAlias = Array | Sequence[float]
 
 __all__ = ["as_real", "checked_names", "checked_spacing", "frame_times", "split_axes"]
 
@@ -17,11 +24,11 @@ ORDER = "axes are (*space, time) or (*space, time, fields)"
 TAKEN = ("x", "y", "z", "t")
 
 
-def checked_spacing(dx: object, dim: int | None = None) -> tuple[float, ...]:
+def checked_spacing(dx: float | Sequence[float] | Array, dim: int | None = None) -> tuple[float, ...]:
     """``dx`` as a tuple of 1 to 3 positive floats; with ``dim``, a number is repeated ``dim`` times."""
     if np.ndim(dx) == 0:
         return (checks.real("dx", dx, above=0),) * (dim or 1)
-    plain = [v.item() if hasattr(v, "item") else v for v in dx]
+    plain = [v.item() if hasattr(v, "item") else v for v in dx]  # type: ignore[union-attr]
     values = tuple(checks.real(f"dx[{i}]", v, above=0) for i, v in enumerate(plain))
     if not 1 <= len(values) <= 3 or (dim is not None and len(values) != dim):
         checks.fail("dx", "one spacing per space dimension, 1 to 3" if dim is None else f"{dim} spacings", dx)
@@ -68,7 +75,7 @@ def as_real(label: str, u: object) -> np.ndarray:
     return np.ma.filled(u.astype(np.float64), np.nan)
 
 
-def split_axes(label: str, u: np.ndarray, dim: int, t: object, names: Sequence[str] | None) -> np.ndarray:
+def split_axes(label: str, u: np.ndarray, dim: int, t: Times | None, names: Sequence[str] | None) -> np.ndarray:
     """``(*space, time[, fields])`` to ``(time, fields, *space)``; errors name the axis out of place."""
     if u.ndim not in (dim + 1, dim + 2):
         hint = f"{ORDER}; dx has {dim} entries" + "; several trajectories are a list" * (u.ndim > dim + 2)

@@ -8,12 +8,16 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
 
 from contdepth import checks
 from contdepth.pde.fields.grids import as_real, checked_names, checked_spacing, frame_times, split_axes
+
+if TYPE_CHECKING:
+    from contdepth.pde.fields.grids import Array, Times
 
 __all__ = ["Trajectories", "require_grid", "trajectories", "windows"]
 
@@ -98,11 +102,11 @@ class Trajectories:
 
 
 def trajectories(
-    u: object,
+    u: Array | Sequence[Array],
     *,
     dt: float | None = None,
-    t: object = None,
-    dx: float | Sequence[float],
+    t: Times | Sequence[Times] | None = None,
+    dx: float | Sequence[float] | Array,
     names: Sequence[str] | None = None,
 ) -> Trajectories:
     """Check arrays in PySINDy's axis order and bring them into the form the estimators use.
@@ -130,7 +134,7 @@ def trajectories(
         checks.fail("u", "at least one trajectory", "an empty list")
     scalar, dx = np.ndim(dx) == 0, checked_spacing(dx)
     several = isinstance(t, list | tuple) and len(t) > 0 and np.ndim(t[0]) == 1
-    times = list(t) if many and several else [t] * len(items)
+    times: list[Any] = list(t) if many and several else [t] * len(items)  # type: ignore[arg-type]
     if len(times) != len(items):
         checks.fail("t", f"{len(items)} arrays, one per trajectory", len(times))
     arrays = []
@@ -159,7 +163,7 @@ def trajectories(
         values[index, position] = array
     flat = values.reshape(*values.shape[:2], -1)
     present = ~np.isnan(flat).all(-1)
-    bad = present[..., None] & ~np.isfinite(flat)
+    bad = present[..., None] & ~np.isfinite(flat)  # type: ignore[index]
     if bad.any():
         n, frame = (int(i) for i in np.argwhere(bad)[0][:2])
         checks.fail(

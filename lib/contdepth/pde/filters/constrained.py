@@ -84,6 +84,10 @@ class MomentFilters(nn.Module):
     hold a derivative or an accuracy, steps that are not positive, an unknown boundary or init.
     """
 
+    fixed: Tensor
+    scale: Tensor
+    places: Tensor
+
     def __init__(
         self,
         derivatives: Iterable[Sequence[int]],
@@ -162,10 +166,10 @@ class MomentFilters(nn.Module):
         the axes only, the sign is (-1) to the orders along those.
         """
         axes = range(self.dim) if axes is None else axes
-        axes = {checks.integer("axes", axis, at_least=0, at_most=self.dim - 1) for axis in axes}
+        axes = {checks.integer("axes", axis, at_least=0, at_most=self.dim - 1) for axis in axes}  # type: ignore[assignment]
         signs = [(-1.0) ** sum(alpha[axis] for axis in axes) for alpha in self.derivatives]
-        signs = self.scale.new_tensor(signs).view_as(self.scale)
-        return signs * self.filters().flip([1 + axis for axis in axes])
+        signs = self.scale.new_tensor(signs).view_as(self.scale)  # type: ignore[assignment]
+        return signs * self.filters().flip([1 + axis for axis in axes])  # type: ignore[return-value]
 
     def kernels(self, mirrored: bool = False) -> Tensor:
         """The filters (or their mirror images) over dx^alpha, (K, size, ...): what ``correlate`` applies."""

@@ -116,7 +116,7 @@ def fixed_moments(size: int, alpha: Iterable[int], accuracy: int) -> Tensor:
             "take a larger size (odd) or a lower accuracy",
         )
     grid = torch.meshgrid(*[torch.arange(size)] * len(alpha), indexing="ij")
-    return sum(grid) <= sum(alpha) + accuracy - 1
+    return sum(grid) <= sum(alpha) + accuracy - 1  # type: ignore[return-value]
 
 
 def sum_rules(q: Tensor, alpha: Iterable[int], accuracy: int = 1, *, tolerance: float = 1e-10) -> bool:

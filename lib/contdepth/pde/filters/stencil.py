@@ -4,12 +4,22 @@ from __future__ import annotations
 
 import itertools
 from functools import lru_cache
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import torch
 from torch.autograd.function import once_differentiable
 
 from contdepth import checks
+
+if TYPE_CHECKING:
+
+    class Context(torch.autograd.function.FunctionCtx):
+        """What ``_Steps.forward`` leaves to ``backward``."""
+
+        table: StencilPlan
+        needs_input_grad: tuple[bool, bool, bool, bool]
+        saved_tensors: tuple[torch.Tensor, ...]
+
 
 __all__ = ["StencilPlan", "apply_stencil", "plan", "steps"]
 
@@ -104,7 +114,9 @@ class _Steps(torch.autograd.Function):
     """``count`` applications of one operator; keeps the packed field before each of them and nothing else."""
 
     @staticmethod
-    def forward(ctx: Any, matrices: torch.Tensor, u: torch.Tensor, table: StencilPlan, count: int) -> torch.Tensor:
+    def forward(
+        ctx: Context, matrices: torch.Tensor, u: torch.Tensor, table: StencilPlan, count: int
+    ) -> torch.Tensor:
         ctx.table, fields = table, []
         read = u.new_empty(table.reads.numel(), u.shape[1])
         for _ in range(count):
@@ -116,7 +128,7 @@ class _Steps(torch.autograd.Function):
 
     @staticmethod
     @once_differentiable
-    def backward(ctx: Any, grad: torch.Tensor) -> tuple[torch.Tensor | None, ...]:
+    def backward(ctx: Context, grad: torch.Tensor) -> tuple[torch.Tensor | None, ...]:
         matrices, *fields = ctx.saved_tensors
         table, need_matrices, need_u = ctx.table, *ctx.needs_input_grad[:2]
         total = torch.zeros_like(matrices) if need_matrices else None
@@ -128,7 +140,7 @@ class _Steps(torch.autograd.Function):
             tiled = grad.view(table.tiles, table.outputs, -1)
             if need_matrices:
                 torch.index_select(fields[number], 0, table.reads, out=buffer)
-                total.baddbmm_(tiled, tiled_buffer.transpose(1, 2))
+                total.baddbmm_(tiled, tiled_buffer.transpose(1, 2))  # type: ignore[union-attr]
             if number or need_u:
                 torch.bmm(transposed, tiled, out=tiled_buffer)
                 grad = torch.zeros_like(grad).index_add_(0, table.reads, buffer)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
+from typing import Any
 
 import torch
 from torch import nn
@@ -56,7 +57,7 @@ class PDENetBlock(nn.Module):
         size: int = 7,
         coefficients: str = "fields",
         mesh: int = 20,
-        source: Mapping[str, float] | None = None,
+        source: Mapping[str, Any] | None = None,
         zero_order: bool = False,
         accuracy: int = 1,
         average: str = "filter",

@@ -42,6 +42,8 @@ class PiecewisePolynomial(nn.Module):
         TypeError, ValueError: for arguments outside these bounds.
     """
 
+    pieces: torch.Tensor
+
     def __init__(
         self,
         cells: int,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Mapping, Sequence
+from typing import Any
 
 import numpy as np
 import sympy
@@ -65,7 +66,7 @@ class PDENet(Estimator):
         filters: str = "learned",
         coefficients: str = "fields",
         mesh: int = 20,
-        source: Mapping[str, float] | None = None,
+        source: Mapping[str, Any] | None = None,
         blocks: Sequence[int] = (1, 2, 3, 4, 5, 6),
         iterations: int = 50,
         memory: int = 50,
@@ -80,7 +81,9 @@ class PDENet(Estimator):
         self.filters = checks.one_of("filters", filters, ("learned", "frozen"))
         self.size, self.order, self.coefficients_kind = size, order, coefficients
         self.mesh, self.source_options = mesh, source
-        self.blocks = tuple(checks.integer("blocks", n, at_least=1) for n in blocks)
+        self.blocks = tuple(blocks)
+        for n in self.blocks:
+            checks.integer("blocks", n, at_least=1)
         self.iterations = checks.integer("iterations", iterations, at_least=1)
         self.memory = checks.integer("memory", memory, at_least=1)
         self.batch = None if batch is None else checks.integer("batch", batch, at_least=1)
@@ -94,7 +97,7 @@ class PDENet(Estimator):
         """Hyper-parameters by name."""
         renamed = {"coefficients": "coefficients_kind", "source": "source_options"}
         names = PDENet.__init__.__kwdefaults__
-        return {name: getattr(self, renamed.get(name, name)) for name in names}
+        return {name: getattr(self, renamed.get(name, name)) for name in names}  # type: ignore[union-attr]
 
     def _fit(self, data: Trajectories) -> None:
         if len(data.names) != 1:
@@ -190,7 +193,7 @@ class PDENet(Estimator):
         if self.coefficients_kind == "fields":
             print("means of the coefficient fields:")
         super().print(precision=precision, threshold=threshold)
-        if self._require_fit() is None and self.block_.source is not None:
+        if self._require_fit() is None and self.block_.source is not None:  # type: ignore[func-returns-value]
             print(f"    + f({self.names_[0]}), see source(values)")
 
     def _expressions(self) -> dict[str, sympy.Expr]:

@@ -9,12 +9,12 @@ from dataclasses import dataclass
 import torch
 
 from contdepth import checks
+from contdepth.errors import DivergenceError
 from contdepth.pde.fields.trajectories import Trajectories
 from contdepth.pde.filters.constrained import correlate
 from contdepth.pde.filters.moments import filter_from_moments
 from contdepth.pde.pdenet1.block import PDENetBlock
 from contdepth.seeds import generator
-from contdepth.training.loop import DivergenceError
 
 __all__ = ["Stage", "Unknowns", "last_block_loss", "pairs", "train_stage"]
 
@@ -64,7 +64,7 @@ def last_block_loss(block: PDENetBlock, start: torch.Tensor, target: torch.Tenso
     reached do not count.
     """
     space, inner = list(range(1, target.ndim)), (..., *block.interior(blocks))
-    target = target[inner]
+    target = target[inner]  # type: ignore[index]
     size = (target - target.mean(space, keepdim=True)).square().sum(space)
     wrong = (block(start, blocks)[inner] - target).square().sum(space)
     return (wrong / size.clamp(min=torch.finfo(target.dtype).tiny)).mean()
@@ -99,7 +99,7 @@ class Unknowns:
 
     def pull(self) -> None:
         """Collect the gradient with respect to z."""
-        self.z.grad = self.scale * torch.cat([p.grad.reshape(-1) for p in self.parameters])
+        self.z.grad = self.scale * torch.cat([p.grad.reshape(-1) for p in self.parameters])  # type: ignore[union-attr]
 
 
 def train_stage(
@@ -132,7 +132,7 @@ def train_stage(
     """
     learn = learn_filters and blocks > 0
     block.filters.freeze(not learn)
-    unknowns, losses, begin = Unknowns(block, start, learn), [], time.process_time()
+    unknowns, losses, begin = Unknowns(block, start, learn), [], time.process_time()  # type: ignore[var-annotated]
     best = unknowns.z.detach().clone()
     optimiser = torch.optim.LBFGS(
         [unknowns.z],
@@ -151,7 +151,7 @@ def train_stage(
         loss.backward()
         unknowns.pull()
         value = loss.item()
-        if not (math.isfinite(value) and bool(torch.isfinite(unknowns.z.grad).all())):
+        if not (math.isfinite(value) and bool(torch.isfinite(unknowns.z.grad).all())):  # type: ignore[arg-type]
             if not losses:
                 checks.fail(
                     f"loss with {blocks} blocks",
@@ -189,7 +189,7 @@ def _coefficient_scale(block: PDENetBlock, u: torch.Tensor) -> torch.Tensor:
 def _source_scale(block: PDENetBlock, u: torch.Tensor) -> torch.Tensor:
     sample = u.reshape(-1)
     sample = sample[:: max(1, sample.numel() // 20000)]
-    visited = block.source.basis(sample).square().mean(0).sqrt()
+    visited = block.source.basis(sample).square().mean(0).sqrt()  # type: ignore[union-attr]
     return (_size(u) / block.dt / visited.clamp(min=0.02))[None]
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -23,20 +24,20 @@ class Assemble(torch.autograd.Function):
     """Inputs of the SymNet from u (B, F, P) and its filtered images (B, F, C, P), with the upwind parts added."""
 
     @staticmethod
-    def forward(ctx, u: Tensor, images: Tensor, sign: Tensor | None, first: tuple[int, ...]) -> Tensor:
+    def forward(ctx: Any, u: Tensor, images: Tensor, sign: Tensor | None, first: tuple[int, ...]) -> Tensor:
         """``sign`` (B, F, d, P) multiplies the last d = len(first) images, added to the derivatives ``first``."""
         own = images.shape[2] - len(first)
         x = u.new_empty(*images.shape[:2], own + 1, images.shape[3])
         x[:, :, 0] = u
         x[:, :, 1:] = images[:, :, :own]
         for i, k in enumerate(first):
-            x[:, :, k].addcmul_(sign[:, :, i], images[:, :, own + i])
+            x[:, :, k].addcmul_(sign[:, :, i], images[:, :, own + i])  # type: ignore[index]
         ctx.first, ctx.fields = first, images.shape[1]
         ctx.save_for_backward(*(() if sign is None else (sign,)))
         return x.flatten(1, 2)
 
     @staticmethod
-    def backward(ctx, grad: Tensor) -> tuple[Tensor | None, ...]:
+    def backward(ctx: Any, grad: Tensor) -> tuple[Tensor | None, ...]:
         """The parts of ``grad`` (B, F K, P); the sign is a constant."""
         grad = grad.unflatten(1, (ctx.fields, -1))
         gu = grad[:, :, 0] if ctx.needs_input_grad[0] else None

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from contdepth import checks
-from contdepth.training.loop import DivergenceError
+from contdepth.errors import DivergenceError
 
 __all__ = ["METHODS", "Minimised", "minimise"]
 
@@ -78,12 +78,12 @@ def minimise(
             if p.grad is None:
                 p.grad = torch.zeros_like(p)
         number = float(value.detach())
-        if not (math.isfinite(number) and all(bool(torch.isfinite(p.grad).all()) for p in trained)):
+        if not (math.isfinite(number) and all(bool(torch.isfinite(p.grad).all()) for p in trained)):  # type: ignore[arg-type]
             if not losses:
                 raise DivergenceError(f"the loss starts at {number}: {REMEDIES}")
             number = BLOWN_UP  # the line search steps back
             for p in trained:
-                p.grad.zero_()
+                p.grad.zero_()  # type: ignore[union-attr]
         elif number < min(losses, default=math.inf):
             for best, p in zip(kept, trained, strict=True):
                 best.copy_(p.detach())
@@ -91,7 +91,7 @@ def minimise(
         return value.detach().new_tensor(number)
 
     if method == "lbfgs":
-        optimiser = torch.optim.LBFGS(
+        optimiser: torch.optim.Optimizer = torch.optim.LBFGS(
             trained,
             lr=1,
             max_iter=iterations,
@@ -101,7 +101,7 @@ def minimise(
             tolerance_change=1e-14,
             line_search_fn="strong_wolfe",
         )
-        optimiser.step(closure)
+        optimiser.step(closure)  # type: ignore[arg-type]
     else:
         optimiser = torch.optim.Adam(trained, lr=rate)
         schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimiser, iterations)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 import sympy
 import torch
@@ -15,6 +16,9 @@ from contdepth.pde.filters.constrained import BOUNDARIES
 from contdepth.pde.pdenet2.block import SCHEMES, STARTS, PDENet2Block
 from contdepth.pde.pdenet2.optimise import METHODS, Minimised, minimise
 from contdepth.pde.symbolic.terms import symbols
+
+if TYPE_CHECKING:
+    from contdepth.pde.fields.grids import Array
 
 __all__ = ["PDENet2", "objective"]
 
@@ -45,7 +49,7 @@ def objective(
         if not bool(present.all()):
             state, wanted = state[present], wanted[present]
         if len(state):
-            total = total + ((state[inner] - wanted[inner]).square() * scale).mean()
+            total = total + ((state[inner] - wanted[inner]).square() * scale).mean()  # type: ignore[index]
     if sparsity:
         total = total + blocks * sparsity * block.symnet.penalty()
     if moments:
@@ -132,7 +136,9 @@ class PDENet2(Estimator):
         self.hidden = checks.integer("hidden", hidden, at_least=0)
         self.sparsity = checks.real("sparsity", sparsity, at_least=0)
         self.moment_penalty = checks.real("moment_penalty", moment_penalty, at_least=0)
-        self.blocks = tuple(checks.integer("blocks", n, at_least=1) for n in blocks)
+        self.blocks = tuple(blocks)
+        for n in self.blocks:
+            checks.integer("blocks", n, at_least=1)
         if not self.blocks:
             checks.fail("blocks", "at least one stage, such as (1, 2, 3)", blocks)
         self.relative = bool(relative)
@@ -232,7 +238,7 @@ class PDENet2(Estimator):
         found = self.block_.symnet.expressions(names, degree=self.degree)
         return dict(zip(self.names_, found, strict=True))
 
-    def remainder(self, u: object) -> dict[str, float]:
+    def remainder(self, u: Array | Sequence[Array] | Trajectories) -> dict[str, float]:
         """What ``equations`` leaves out: relative root mean square of F minus the read-out on the frames u."""
         self._require_fit()
         data = self._again(u)
@@ -250,9 +256,11 @@ class PDENet2(Estimator):
         return out
 
 
-def stage_iterations(iterations: int | Sequence[int]) -> tuple[int, int]:
+def stage_iterations(iterations: int | Sequence[int]) -> tuple[int, ...]:
     """(warm-up, other stages) from one number or two."""
-    pair = (iterations, iterations) if isinstance(iterations, int) else tuple(iterations)
+    pair: tuple[int, ...] = (iterations, iterations) if isinstance(iterations, int) else tuple(iterations)
     if len(pair) != 2:
         checks.fail("iterations", "one number or (warm-up, other stages)", iterations)
-    return tuple(checks.integer("iterations", n, at_least=0) for n in pair)  # type: ignore[return-value]
+    for n in pair:
+        checks.integer("iterations", n, at_least=0)
+    return pair

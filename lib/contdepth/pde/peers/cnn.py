@@ -116,7 +116,7 @@ class PlainCNN(Estimator):
             with torch.no_grad():
                 bound = math.sqrt(3 / (a * self.size**dim))
                 layer.weight.uniform_(-bound, bound, generator=generator)
-                layer.bias.zero_()
+                layer.bias.zero_()  # type: ignore[union-attr]
             parts += [layer] if index == self.layers - 1 else [layer, nn.Tanh()]
         return nn.Sequential(*parts)
 

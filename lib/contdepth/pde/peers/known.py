@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-
 import numpy as np
 import sympy
 import torch
@@ -38,6 +36,8 @@ class KnownEquation(Estimator):
     ones lack the highest mode of an even grid.
     """
 
+    _lines: SpectralRHS | DifferenceRHS | None
+
     def __init__(
         self,
         *,
@@ -62,7 +62,7 @@ class KnownEquation(Estimator):
             checks.fail("equation", f"one right-hand side for each of {self.names_}", sorted(given))
         return {name: _expression(given[name]) for name in self.names_}
 
-    def _right(self, shape: tuple[int, ...]) -> Callable[[torch.Tensor], torch.Tensor]:
+    def _right(self, shape: tuple[int, ...]) -> SpectralRHS | DifferenceRHS:
         if self._lines is None or self._lines.shape != shape:
             sides = [n * h for n, h in zip(shape, self.dx_, strict=True)]
             spectral = self.derivatives == "spectral"
@@ -73,7 +73,7 @@ class KnownEquation(Estimator):
             self._lines = (
                 SpectralRHS(equation, shape)
                 if spectral
-                else DifferenceRHS(equation, shape, self.dx_, accuracy=self.derivatives, boundary=self.boundary)
+                else DifferenceRHS(equation, shape, self.dx_, accuracy=self.derivatives, boundary=self.boundary)  # type: ignore[arg-type]
             )
         return self._lines
 
@@ -101,7 +101,7 @@ class KnownEquation(Estimator):
         times = [self.dt_ * k for k in range(steps + 1)]
         try:
             with np.errstate(all="ignore"):
-                frames = method(rhs, u, times, self.rtol, self.rtol / 100) if steps else ()
+                frames = method(rhs, u, times, self.rtol, self.rtol / 100) if steps else ()  # type: ignore[arg-type]
                 for k, frame in enumerate(frames, 1):
                     if not bool(torch.isfinite(frame).all()):
                         break

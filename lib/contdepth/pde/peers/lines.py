@@ -9,11 +9,9 @@ import torch
 
 from contdepth import checks
 from contdepth.pde.filters.moments import finite_difference
-from contdepth.pde.simulate.equations import AXES, Equation
+from contdepth.pde.simulate.equations import AXES, FUNCTIONS, Equation
 
 __all__ = ["DifferenceRHS"]
-
-_FUNCTIONS = {"sin": torch.sin, "cos": torch.cos, "tanh": torch.tanh, "exp": torch.exp, "sqrt": torch.sqrt}
 
 
 class DifferenceRHS:
@@ -54,7 +52,7 @@ class DifferenceRHS:
         sides = [torch.arange(n, dtype=torch.float64) * h for n, h in zip(shape, dx, strict=True)]
         self._points = torch.meshgrid(*sides, indexing="ij")
         self._function = sympy.lambdify(
-            [*axes, *self._symbols], [sympy.N(e) for e in rights], modules=[_FUNCTIONS, "math"], cse=True
+            [*axes, *self._symbols], [sympy.N(e) for e in rights], modules=[FUNCTIONS, "math"], cse=True
         )
 
     def __call__(self, u: torch.Tensor) -> torch.Tensor:

@@ -201,8 +201,8 @@ class PDEFIND(_Sparse):
         if self.derivatives == "spectral":
             return 4
         if self.boundary == "periodic":
-            return 2 * ((self.order + 1) // 2) - 1 + self.derivatives
-        return self.order + self.derivatives
+            return 2 * ((self.order + 1) // 2) - 1 + self.derivatives  # type: ignore[operator]
+        return self.order + self.derivatives  # type: ignore[operator]
 
 
 class WeakSINDy(_Sparse):
@@ -228,7 +228,7 @@ class WeakSINDy(_Sparse):
         order: int = 2,
         degree: int = 2,
         domains: int = 200,
-        size: tuple | None = None,
+        size: tuple[float, ...] | None = None,
         power: int = 4,
         threshold: float = 0.02,
         alpha: float = 1e-8,
@@ -245,7 +245,8 @@ class WeakSINDy(_Sparse):
         self.domains = checks.integer("domains", domains, at_least=1)
         self.power = checks.integer("power", power, at_least=1)
         self.seed = checks.integer("seed", seed, at_least=0)
-        self.size = None if size is None else tuple(checks.real("size", s, above=0) for s in size)
+        positive = (checks.real("size", s, above=0) for s in size or ())
+        self.size = tuple(size) if size is not None and all(positive) else None
         self._check()
 
     def _fit(self, data: Trajectories) -> None:

@@ -7,12 +7,16 @@ from dataclasses import dataclass
 from types import MappingProxyType
 
 import sympy
+import torch
 
 from contdepth import checks
 
-__all__ = ["AXES", "Equation"]
+__all__ = ["AXES", "FUNCTIONS", "Equation"]
 
 AXES = "xyz"
+
+FUNCTIONS = {"sin": torch.sin, "cos": torch.cos, "tanh": torch.tanh, "exp": torch.exp, "sqrt": torch.sqrt}
+"""Functions that a right-hand side may have, as operations on tensors."""
 
 
 @dataclass(frozen=True)

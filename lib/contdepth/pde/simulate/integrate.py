@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
 import torch
@@ -10,13 +11,24 @@ from scipy.integrate import DOP853
 
 from contdepth.pde.simulate.spectral import SpectralRHS
 
+if TYPE_CHECKING:
+    from contdepth.pde.simulate.equations import Equation
+
+    class RightHandSide(Protocol):
+        """du/dt of an equation: (N, F, *space) to the same shape."""
+
+        equation: Equation
+
+        def __call__(self, u: torch.Tensor, /) -> torch.Tensor: ...
+
+
 __all__ = ["dop853", "etdrk4", "exponential_steps"]
 
 _FINEST = 12  # an interval is cut into at most 2**12 steps
 
 
 def dop853(
-    rhs: SpectralRHS, u0: torch.Tensor, times: Sequence[float], rtol: float, atol: float
+    rhs: RightHandSide, u0: torch.Tensor, times: Sequence[float], rtol: float, atol: float
 ) -> Iterator[torch.Tensor]:
     """Yield the state (N, F, *space) at times[1:], from SciPy's explicit Runge-Kutta method of order 8.
 
@@ -70,7 +82,7 @@ def etdrk4(
             fine = advance(w, end - start, level + 1)
             value = rhs.to_values(fine)
             error = (value - rhs.to_values(coarse)) / (15 * (atol + rtol * value.abs()))
-            error = float(error.square().mean().sqrt())
+            error = float(error.square().mean().sqrt())  # type: ignore[assignment]
             if error <= 1:
                 break
             coarse, level = fine, level + 1

@@ -58,8 +58,8 @@ def solve(
     out = []
     for sample in u0.double().split(1):
         first = rhs.to_values(rhs.to_modes(sample))
-        frames = [first[keep].clone()]
+        frames = [first[keep].clone()]  # type: ignore[index]
         if len(clock) > 1:
-            frames += [state[keep].clone() for state in integrate(rhs, first, clock, rtol, atol)]
+            frames += [state[keep].clone() for state in integrate(rhs, first, clock, rtol, atol)]  # type: ignore[index]
         out.append(torch.stack(frames, 1))
-    return torch.cat(out) if out else u0.new_zeros((0, len(clock), *u0.shape[1:]))[keep].double()
+    return torch.cat(out) if out else u0.new_zeros((0, len(clock), *u0.shape[1:]))[keep].double()  # type: ignore[index]

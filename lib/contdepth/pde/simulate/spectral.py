@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 import math
+from typing import Any
 
 import sympy
 import torch
 
 from contdepth import checks
-from contdepth.pde.simulate.equations import AXES, Equation
+from contdepth.pde.simulate.equations import AXES, FUNCTIONS, Equation
 
 __all__ = ["SpectralRHS"]
-
-_FUNCTIONS = {"sin": torch.sin, "cos": torch.cos, "tanh": torch.tanh, "exp": torch.exp, "sqrt": torch.sqrt}
 
 
 class SpectralRHS:
@@ -33,7 +32,7 @@ class SpectralRHS:
         for size in shape:
             checks.integer("points of an axis", size, at_least=4)
         self.equation, self.shape, self.axes = equation, tuple(shape), tuple(range(-equation.dim, 0))
-        self.cache: dict[object, object] = {}  # an integrator's coefficients, used again for the next sample
+        self.cache: dict[object, Any] = {}  # an integrator's coefficients, used again for the next sample
         linear, rest = _split(equation)
         factor = max(3, equation.degree + 1) / 2 if dealias and any(rest) else 1.0
         self.fine = tuple(_fast(math.ceil(factor * n)) for n in shape)
@@ -99,7 +98,7 @@ class SpectralRHS:
         ]
         self._function = (
             sympy.lambdify(
-                [*coordinates, *unknowns], [sympy.N(e) for e in rest], modules=[_FUNCTIONS, "math"], cse=True
+                [*coordinates, *unknowns], [sympy.N(e) for e in rest], modules=[FUNCTIONS, "math"], cse=True
             )
             if any(rest)
             else None

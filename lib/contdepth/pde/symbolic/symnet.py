@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 import sympy
 import torch
@@ -21,14 +22,14 @@ class FusedProducts(torch.autograd.Function):
     """
 
     @staticmethod
-    def forward(ctx, x: Tensor, weight: Tensor, bias: Tensor, product: Tensor) -> Tensor:
+    def forward(ctx: Any, x: Tensor, weight: Tensor, bias: Tensor, product: Tensor) -> Tensor:
         """x (B, n, P), weight (G, R, n), bias (G, R), product (G, R, k) with R = 2k + 1; returns (B, G, P)."""
         parts = [preproducts(part, weight, bias, product) for part in x.split(chunk(x, weight))]
         ctx.save_for_backward(x, weight, product, *parts)
         return torch.cat([z[:, :, -1] for z in parts])
 
     @staticmethod
-    def backward(ctx, grad: Tensor) -> tuple[Tensor | None, ...]:
+    def backward(ctx: Any, grad: Tensor) -> tuple[Tensor | None, ...]:
         """Reverse sweep over the layers; gradients of x, weight, bias and product."""
         x, weight, product, *parts = ctx.saved_tensors
         groups, rows, n = weight.shape
@@ -40,13 +41,13 @@ class FusedProducts(torch.autograd.Function):
             here = slice(start, start + len(z))
             gz, part = sweep(grad[here], product, z)
             gz = gz.view(len(z), groups * rows, -1)
-            gproduct += part
+            gproduct += part  # type: ignore[arg-type]
             gweight += torch.matmul(gz, x[here].transpose(1, 2)).sum(0)
-            gbias = gbias + gz.sum((0, 2))
+            gbias = gbias + gz.sum((0, 2))  # type: ignore[assignment]
             if gx is not None:
                 torch.matmul(matrix, gz, out=gx[here])
             start += len(z)
-        return gx, gweight.view(groups, rows, n), gbias.view(groups, rows), gproduct
+        return gx, gweight.view(groups, rows, n), gbias.view(groups, rows), gproduct  # type: ignore[attr-defined]
 
 
 def chunk(x: Tensor, weight: Tensor) -> int:
@@ -108,6 +109,10 @@ class SymNet(nn.Module):
         TypeError, ValueError: a size is not a positive integer, or the input has another number of variables.
     """
 
+    reach: Tensor
+    input_scale: Tensor
+    output_scale: Tensor
+
     def __init__(
         self, inputs: int, outputs: int = 1, hidden: int = 5, *, seed: int = 0, scale: float = 0.1
     ) -> None:
@@ -164,7 +169,7 @@ class SymNet(nn.Module):
 
     def penalty(self, threshold: float = 1e-3) -> Tensor:
         """Huber-type ℓ1 norm of all weights: |w| - s/2 beyond s = ``threshold``, w²/(2s) below."""
-        return sum(huber(w, threshold) for w in (self.weight, self.bias, self.product * self.reach))
+        return sum(huber(w, threshold) for w in (self.weight, self.bias, self.product * self.reach))  # type: ignore[return-value]
 
     def expressions(self, names: Sequence[str], *, degree: int | None = None) -> list[sympy.Expr]:
         """The networks as SymPy expressions in the symbols ``names`` (n of them).
@@ -197,7 +202,7 @@ class SymNet(nn.Module):
                     row = row + x * factor
                 rows.append(row)
                 if r % 2 == 1:
-                    made.append(rows[r - 1] * row)
+                    made.append(rows[r - 1] * row)  # type: ignore[operator]
             result.append(rows[-1].expression(symbols))
         return result
 

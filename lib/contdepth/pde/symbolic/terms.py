@@ -5,6 +5,7 @@ from __future__ import annotations
 import numbers
 import re
 from collections.abc import Iterable, Mapping, Sequence
+from typing import TypeAlias
 
 import sympy
 
@@ -12,7 +13,7 @@ from contdepth import checks
 
 __all__ = ["by_field", "collect", "format_equation", "format_term", "monomial", "symbol_name", "symbols"]
 
-Term = sympy.Expr
+Term: TypeAlias = sympy.Expr
 
 
 def symbol_name(name: str, alpha: Sequence[int]) -> str:
@@ -76,7 +77,7 @@ def by_field(terms: object, names: Sequence[str] | None = None) -> dict[str, dic
             numbers, so that ``{"u": 0.5}`` may mean 0.5 u or the constant 0.5.
     """
     nested = isinstance(terms, Mapping) and _goes_by_field(terms, names)
-    fields = {str(key): collect(value) for key, value in terms.items()} if nested else {"u": collect(terms)}
+    fields = {str(key): collect(value) for key, value in terms.items()} if nested else {"u": collect(terms)}  # type: ignore[attr-defined]
     for name in names or ():
         if name not in fields:
             checks.fail("terms", f"an entry for the field {name!r}", sorted(fields))

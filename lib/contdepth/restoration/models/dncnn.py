@@ -58,6 +58,6 @@ def make_dncnn(shape: DnCNNShape, seed: int) -> DnCNN:
         for layer in net.modules():
             if isinstance(layer, nn.Conv2d):
                 nn.init.kaiming_normal_(layer.weight, nonlinearity="relu")
-    nn.init.zeros_(net.noise[-1].weight)
-    nn.init.zeros_(net.noise[-1].bias)
+    nn.init.zeros_(net.noise[-1].weight)  # type: ignore[arg-type]
+    nn.init.zeros_(net.noise[-1].bias)  # type: ignore[arg-type]
     return net

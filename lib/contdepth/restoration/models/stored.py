@@ -2,23 +2,20 @@
 
 from __future__ import annotations
 
-import hashlib
-import json
 from dataclasses import dataclass
 from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
-from safetensors import SafetensorError, safe_open
-from safetensors.torch import save
+from safetensors import SafetensorError
 from torch import nn
 
 from contdepth import checks
 from contdepth.errors import StoredModelError
-from contdepth.files import write_atomically
 from contdepth.restoration.training.plan import TrainingPlan, make_model
 from contdepth.restoration.training.train import TrainedModel
 from contdepth.restoration.weights.checksums import SHA256
+from contdepth.restoration.weights.storage import checked_bytes, unpacked, write_weights
 
 __all__ = ["StoredModel", "StoredModelError", "load_file", "load_model", "save_model", "stored_models"]
 
@@ -58,11 +55,9 @@ def load_file(path: Path | str, sha256: str | None = None) -> StoredModel:
         StoredModelError: the file is missing, damaged, has another checksum or no record of a training.
     """
     path = Path(path)
-    found = hashlib.sha256(checked_bytes(path, sha256)).hexdigest()
+    content, found = checked_bytes(path, sha256)
     try:
-        with safe_open(path, framework="pt") as stream:
-            record = json.loads((stream.metadata() or {})["record"])
-            tensors = {key: stream.get_tensor(key) for key in stream.keys()}
+        record, tensors = unpacked(content, "record")
         plan = TrainingPlan.from_resolved(record["plan"])
         model = make_model(plan)
         model.load_state_dict(tensors)
@@ -73,26 +68,6 @@ def load_file(path: Path | str, sha256: str | None = None) -> StoredModel:
     return StoredModel(path.stem, model.eval(), plan, {**record, "sha256": found})
 
 
-def checked_bytes(path: Path, sha256: str | None) -> bytes:
-    """The content of ``path``, if its checksum is ``sha256`` (or that is None)."""
-    try:
-        content = path.read_bytes()
-    except OSError as reason:
-        raise StoredModelError(
-            f"{path}: expected a file of weights, found none ({type(reason).__name__})"
-        ) from reason
-    found = hashlib.sha256(content).hexdigest()
-    if sha256 is not None and found != sha256:
-        raise StoredModelError(
-            f"{path}: expected sha256 {sha256}, found {found} ({len(content)} bytes); install the package again"
-        )
-    return content
-
-
 def save_model(name: str, trained: TrainedModel, folder: Path | str) -> Path:
     """Write ``name``.safetensors, weights and record, into ``folder``; its path."""
-    folder = Path(folder)
-    tensors = {key: value.detach().cpu().contiguous() for key, value in trained.model.state_dict().items()}
-    content = save(tensors, {"record": json.dumps(trained.record())})
-    write_atomically(folder / f"{name}.safetensors", lambda stream: stream.write(content))
-    return folder / f"{name}.safetensors"
+    return write_weights(Path(folder) / f"{name}.safetensors", trained.model, "record", trained.record())

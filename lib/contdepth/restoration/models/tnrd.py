@@ -50,7 +50,7 @@ class Stage(nn.Module):
     def filters(self) -> Tensor:
         """k_i ``(size² − 1, 1, size, size)``: unit norm and zero mean, combinations of the DCT basis."""
         weights = self.coefficients / self.coefficients.norm(dim=1, keepdim=True)
-        return (weights @ self.basis.flatten(1)).view(-1, 1, self.shape.size, self.shape.size)
+        return (weights @ self.basis.flatten(1)).view(-1, 1, self.shape.size, self.shape.size)  # type: ignore[operator]
 
     def respond(self, z: Tensor) -> Tensor:
         """φ_i(z) for the responses z ``(n, i, h, w)``: linear between the knots."""

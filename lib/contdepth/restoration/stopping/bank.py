@@ -44,7 +44,7 @@ class BankPlan:
             low = checks.integer("low", self.low, at_least=1)
             checks.integer("high", self.high, at_least=low, at_most=100)
         else:
-            low = checks.real("low", self.low, at_least=0)
+            low = checks.real("low", self.low, at_least=0)  # type: ignore[assignment]
             checks.real("high", self.high, at_least=low)
         for name in ("episodes", "steps", "patch"):
             checks.integer(name, getattr(self, name), at_least=1)
@@ -68,7 +68,7 @@ def make_bank(unit: RestorationUnit, plan: BankPlan) -> Rollouts:
     if plan.degradation == "gaussian":
         noisy, levels = blind(clean, plan.low, plan.high, source)
     else:
-        levels = torch.randint(plan.low, plan.high + 1, (len(clean),), generator=source)
+        levels = torch.randint(plan.low, plan.high + 1, (len(clean),), generator=source)  # type: ignore[call-overload]
         noisy = jpeg(clean, levels.tolist())
     return roll_out(unit, clean, noisy, levels.float(), plan.steps)
 

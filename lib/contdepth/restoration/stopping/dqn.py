@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
@@ -11,17 +10,17 @@ from torch import Tensor
 from torch.nn.functional import huber_loss
 
 from contdepth import checks
-from contdepth.restoration.stopping.policy import PRECISIONS, Encoded, Policy
+from contdepth.restoration.stopping.learning import LinearRate, check_objective
+from contdepth.restoration.stopping.policy import Encoded, Policy
 from contdepth.restoration.stopping.rollouts import Rollouts
 from contdepth.restoration.stopping.rules import first_stop, greedy
 from contdepth.seeds import generator
-from contdepth.training.loop import DivergenceError
 
 __all__ = ["DQNHistory", "DQNPlan", "DeepQ", "train_dqn"]
 
 
 @dataclass(frozen=True)
-class DQNPlan:
+class DQNPlan(LinearRate):
     """How to learn Q: Mnih et al. 2015, on the rewards of Zhang et al. 2019 (arXiv 1805.07709).
 
     The paper's own settings were not seen; all of these are ours. ``discount`` γ (1: the return is the loss
@@ -57,29 +56,21 @@ class DQNPlan:
     seed: int = 0
 
     def __post_init__(self) -> None:
-        for name in ("updates", "batch", "target_every", "capacity", "actions", "epsilon_updates", "warm_up"):
+        self.check_rate()
+        for name in ("batch", "target_every", "capacity", "actions", "epsilon_updates", "warm_up"):
             checks.integer(name, getattr(self, name), at_least=1)
-        checks.integer("seed", self.seed, at_least=0)
         if self.warm_up > self.capacity:
             checks.fail("warm_up", f"at most the capacity {self.capacity}", self.warm_up)
-        checks.real("learning_rate", self.learning_rate, above=0)
-        checks.real("learning_rate_end", self.learning_rate_end, at_least=0)
         checks.real("scale", self.scale, above=0)
         for name in ("discount", "epsilon_start", "epsilon_end"):
             checks.real(name, getattr(self, name), at_least=0, at_most=1)
         checks.real("random_continue", self.random_continue, above=0, at_most=1)
         checks.one_of("double", self.double, (False, True))
-        checks.one_of("precision", self.precision, PRECISIONS)
 
     def epsilon(self, update: int) -> float:
         """ε at update ``update``, counted from 0."""
         share = min(1.0, update / self.epsilon_updates)
         return self.epsilon_start + share * (self.epsilon_end - self.epsilon_start)
-
-    def rate(self, update: int) -> float:
-        """Learning rate at update ``update``, counted from 0."""
-        share = update / max(1, self.updates - 1)
-        return self.learning_rate + share * (self.learning_rate_end - self.learning_rate)
 
     def resolved(self) -> dict[str, Any]:
         """Every setting as plain data."""
@@ -206,10 +197,3 @@ def train_dqn(
             history.epsilons.append(plan.epsilon(update))
     policy.eval()
     return history
-
-
-def check_objective(name: str, value: float, update: int) -> None:
-    """Raise ``DivergenceError`` unless ``value`` is finite."""
-    if not math.isfinite(value):
-        found = f"{name}: expected a finite value, found {value} at update {update}"
-        raise DivergenceError(f"{found}; lower learning_rate, or scale for large rewards")

@@ -10,8 +10,8 @@ from torch import Tensor
 from torch.nn.functional import logsigmoid
 
 from contdepth import checks
-from contdepth.restoration.stopping.dqn import check_objective
-from contdepth.restoration.stopping.policy import PRECISIONS, Encoded, Policy
+from contdepth.restoration.stopping.learning import LinearRate, check_objective
+from contdepth.restoration.stopping.policy import Encoded, Policy
 from contdepth.restoration.stopping.rollouts import Rollouts
 from contdepth.seeds import generator
 
@@ -72,7 +72,7 @@ def most_likely(values: Tensor) -> Tensor:
 
 
 @dataclass(frozen=True)
-class StopPlan:
+class StopPlan(LinearRate):
     """How to fit π to rollouts: Adam, its rate going linearly from ``learning_rate`` to ``learning_rate_end``.
 
     ``beta``: β in the unit of the losses (dB for −PSNR); ``objective``: ``"forward-kl"`` (stage 2 of the paper) or
@@ -92,19 +92,10 @@ class StopPlan:
     seed: int = 0
 
     def __post_init__(self) -> None:
-        checks.integer("updates", self.updates, at_least=1)
+        self.check_rate()
         checks.integer("episodes", self.episodes, at_least=1)
-        checks.integer("seed", self.seed, at_least=0)
         checks.real("beta", self.beta, above=0)
         checks.one_of("objective", self.objective, OBJECTIVES)
-        checks.real("learning_rate", self.learning_rate, above=0)
-        checks.real("learning_rate_end", self.learning_rate_end, at_least=0)
-        checks.one_of("precision", self.precision, PRECISIONS)
-
-    def rate(self, update: int) -> float:
-        """Learning rate at update ``update``, counted from 0."""
-        share = update / max(1, self.updates - 1)
-        return self.learning_rate + share * (self.learning_rate_end - self.learning_rate)
 
     def resolved(self) -> dict[str, Any]:
         """Every setting as plain data."""

@@ -94,7 +94,7 @@ def make_policy(horizon: int, seed: int, width: int = 16) -> PolicyUnit:
     """A policy unit in the channels-last layout whose start depends on ``seed`` alone."""
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(derive(seed, "policy"))
-        return PolicyUnit(horizon, width).to(memory_format=torch.channels_last)
+        return PolicyUnit(horizon, width).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
 
 
 @dataclass(frozen=True)
@@ -115,10 +115,9 @@ class Encoded:
         """Encode ``rollouts``, ``batch`` states at a time.
 
         Raises:
-            TypeError, ValueError: not a policy or rollouts, more steps than the policy's horizon, bad precision.
+            TypeError, ValueError: not a policy or rollouts, more steps than the policy's horizon.
         """
         matching(policy, rollouts)
-        checks.one_of("precision", precision, PRECISIONS)
         dtype = torch.bfloat16 if precision == "bf16" else torch.float32
         features = None
         with torch.no_grad():
@@ -127,7 +126,7 @@ class Encoded:
                 if features is None:
                     features = part.new_empty(len(rollouts) * rollouts.steps, *part.shape[1:])
                 features[rows] = part
-        return cls(policy, features, rollouts.steps, precision)
+        return cls(policy, features, rollouts.steps, precision)  # type: ignore[arg-type]
 
     def values(self, rows: Tensor) -> Tensor:
         """v, float32 ``(k,)``, of the states ``rows``, int64 ``(k,)``; with gradients."""

@@ -90,7 +90,7 @@ class Rollouts:
         """
         before = (steps - 1).clamp_min(0)
         parts = (self.states[episodes, steps], self.observations[episodes], self.states[episodes, before])
-        return tuple(part[:, None] for part in parts)
+        return tuple(part[:, None] for part in parts)  # type: ignore[return-value]
 
 
 def roll_out(

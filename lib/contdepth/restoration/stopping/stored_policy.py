@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
-import json
 import time
 from dataclasses import dataclass
 from importlib.resources import files
@@ -11,16 +9,16 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from safetensors import SafetensorError, safe_open
-from safetensors.torch import save
+from safetensors import SafetensorError
 
 from contdepth import checks
-from contdepth.files import write_atomically
-from contdepth.restoration.models.stored import StoredModelError, checked_bytes, load_model
+from contdepth.errors import StoredModelError
+from contdepth.restoration.models.stored import load_model
 from contdepth.restoration.stopping.bank import BankPlan, make_bank
 from contdepth.restoration.stopping.dqn import DQNHistory, DQNPlan, train_dqn
 from contdepth.restoration.stopping.policy import PolicyUnit, make_policy
 from contdepth.restoration.weights.checksums import SHA256
+from contdepth.restoration.weights.storage import checked_bytes, unpacked, write_weights
 
 __all__ = ["PolicyPlan", "StoredPolicy", "TrainedPolicy", "load_policy", "save_policy", "train_policy"]
 
@@ -82,17 +80,13 @@ def train_policy(plan: PolicyPlan, folder: Path | str = "") -> TrainedPolicy:
     """
     started, unit = time.process_time(), load_model(plan.unit, folder)
     policy = make_policy(plan.bank.steps, plan.dqn.seed)
-    history = train_dqn(policy, make_bank(unit.model, plan.bank), plan.dqn)
+    history = train_dqn(policy, make_bank(unit.model, plan.bank), plan.dqn)  # type: ignore[arg-type]
     return TrainedPolicy(policy, plan, history, time.process_time() - started, unit.record["sha256"])
 
 
 def save_policy(name: str, trained: TrainedPolicy, folder: Path | str) -> Path:
     """Write ``name``.safetensors, weights and record, into ``folder``; its path."""
-    folder = Path(folder)
-    tensors = {key: value.detach().cpu().contiguous() for key, value in trained.policy.state_dict().items()}
-    content = save(tensors, {"policy": json.dumps(trained.record())})
-    write_atomically(folder / f"{name}.safetensors", lambda stream: stream.write(content))
-    return folder / f"{name}.safetensors"
+    return write_weights(Path(folder) / f"{name}.safetensors", trained.policy, "policy", trained.record())
 
 
 def load_policy(name: str, folder: Path | str = "") -> StoredPolicy:
@@ -108,11 +102,9 @@ def load_policy(name: str, folder: Path | str = "") -> StoredPolicy:
         checks.one_of("name", name, tuple(n for n in SHA256 if n.startswith("policy-")))
     place = Path(folder) if folder else Path(str(files("contdepth.restoration.weights")))
     path = place / f"{name}.safetensors"
-    content = checked_bytes(path, None if folder else SHA256[name])
+    content, found = checked_bytes(path, None if folder else SHA256[name])
     try:
-        with safe_open(path, framework="pt") as stream:
-            record = json.loads((stream.metadata() or {})["policy"])
-            tensors = {key: stream.get_tensor(key) for key in stream.keys()}
+        record, tensors = unpacked(content, "policy")
         policy = make_policy(record["horizon"], 0)
         policy.load_state_dict(tensors)
         unit = record["plan"]["unit"]
@@ -120,10 +112,10 @@ def load_policy(name: str, folder: Path | str = "") -> StoredPolicy:
         raise StoredModelError(
             f"{path}: expected a policy with the record of its training, found {type(reason).__name__}: {reason}"
         ) from reason
-    present = hashlib.sha256(checked_bytes(place / f"{unit}.safetensors", None)).hexdigest()
+    _, present = checked_bytes(place / f"{unit}.safetensors", None)
     if record["unit_sha256"] != present:
         raise StoredModelError(
             f"{path}: expected a policy trained for the unit {unit!r} beside it, found one for other weights; "
             "train it again"
         )
-    return StoredPolicy(name, policy.eval(), {**record, "sha256": hashlib.sha256(content).hexdigest()})
+    return StoredPolicy(name, policy.eval(), {**record, "sha256": found})

@@ -34,9 +34,9 @@ class Patches:
         if plan.patch > shortest:
             checks.fail("patch", f"at most the images' {shortest} pixels", plan.patch)
         self.checksum = hashlib.sha256(b"".join(i.tobytes() for i in self.images)).hexdigest()[:16]
-        self.coded = None
+        self.coded: list[list[Tensor]] | None = None
         if plan.degradation == "jpeg":
-            self.coded = [[jpeg(to_tensor(i), q) for q in plan.levels] for i in self.images]
+            self.coded = [[jpeg(to_tensor(i), int(q)) for q in plan.levels] for i in self.images]
 
     def draw(self, step: int) -> tuple[Tensor, Tensor, Tensor]:
         """The batch of training step ``step``."""
@@ -45,17 +45,18 @@ class Patches:
         picks = torch.randint(len(self.images), (plan.batch,), generator=source).tolist()
         places = torch.rand(plan.batch, 2, generator=source).tolist()
         turns = torch.randint(8, (plan.batch,), generator=source).tolist()
-        clean, coded = [], []
+        originals: list[Tensor] = []
+        coded: list[Tensor] = []
         for level, pick, place, turn in zip(index.tolist(), picks, places, turns, strict=True):
             image = self.images[pick]
             rows, columns = (int(p * (n - plan.patch + 1)) for p, n in zip(place, image.shape, strict=True))
             window = np.s_[rows : rows + plan.patch, columns : columns + plan.patch]
             if self.coded is None:
-                clean.append(to_tensor(symmetry(image[window], turn)))
+                originals.append(to_tensor(symmetry(image[window], turn)))
             else:
-                clean.append(to_tensor(image[window]))
+                originals.append(to_tensor(image[window]))
                 coded.append(self.coded[pick][level][:, :, window[0], window[1]])
-        clean = torch.cat(clean)
+        clean = torch.cat(originals)
         if self.coded is not None:
             return torch.cat(coded), clean, index
         return gaussian(clean, torch.tensor(plan.levels, dtype=torch.float32)[index], source), clean, index

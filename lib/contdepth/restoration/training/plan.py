@@ -109,5 +109,5 @@ class TrainingPlan:
 def make_model(plan: TrainingPlan) -> nn.Module:
     """The untrained model of a plan; its weights depend on the plan's seed alone."""
     if plan.kind == "unit":
-        return make_unit(plan.shape, plan.seed)
-    return make_dncnn(plan.shape, plan.seed) if plan.kind == "dncnn" else make_tnrd(plan.shape)
+        return make_unit(plan.shape, plan.seed)  # type: ignore[arg-type]
+    return make_dncnn(plan.shape, plan.seed) if plan.kind == "dncnn" else make_tnrd(plan.shape)  # type: ignore[arg-type]

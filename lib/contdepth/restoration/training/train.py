@@ -12,12 +12,11 @@ import torch
 from torch import Tensor, nn
 from tqdm import tqdm
 
-from contdepth import checks
 from contdepth.restoration.training.patches import Patches
 from contdepth.restoration.training.plan import TrainingPlan, make_model
 from contdepth.restoration.training.schedule import unroll
 from contdepth.seeds import generator
-from contdepth.training.checkpoint import load_checkpoint, save_checkpoint
+from contdepth.training.checkpoint import Checkpointing, identity_of, save_checkpoint
 from contdepth.training.loop import check_loss
 
 __all__ = ["TrainedModel", "level_loss", "train"]
@@ -69,14 +68,13 @@ def train(
         CheckpointError: ``checkpoint`` belongs to another plan.
         DataError: the training images cannot be had.
     """
-    checks.integer("every", every, at_least=1)
+    kept = Checkpointing(checkpoint, every=every, total=plan.iterations)
     patches = Patches(plan)
-    model = make_model(plan).to(device, memory_format=torch.channels_last).train()
+    model = make_model(plan).to(device, memory_format=torch.channels_last).train()  # type: ignore[call-overload]
     engine = torch.optim.Adam(model.parameters(), lr=plan.rate)
     done = TrainedModel(model, plan, patches.checksum)
-    run = {"plan": plan.resolved(), "data": patches.checksum}
-    path = None if checkpoint is None else Path(checkpoint)
-    stored = None if path is None else load_checkpoint(path, run)
+    run = identity_of(model, plan=plan.resolved(), data=patches.checksum)
+    stored = kept.load(run)
     recent: list[float] = []
     if stored is not None:
         model.load_state_dict(stored["model"])
@@ -103,7 +101,8 @@ def train(
             if len(recent) == done.every:
                 done.losses.append(sum(recent) / len(recent))
                 recent = []
-            if path is not None and (done.steps % every == 0 or done.steps == plan.iterations):
+            path = kept.due(done.steps)
+            if path is not None:
                 states = {"model": model.state_dict(), "optimiser": engine.state_dict(), "recent": recent}
                 save_checkpoint(
                     path, run, {**states, "steps": done.steps, "seconds": done.seconds, "losses": done.losses}
@@ -119,7 +118,7 @@ def restored(model: nn.Module, plan: TrainingPlan, y: Tensor, index: Tensor, sou
     with torch.autocast(y.device.type, dtype=torch.bfloat16, enabled=plan.precision == "bf16"):
         if plan.schedule is None:
             return model(y).float()
-        return unroll(model.step, y, plan.schedule.draw(index.cpu(), source)).float()
+        return unroll(model.step, y, plan.schedule.draw(index.cpu(), source)).float()  # type: ignore[arg-type]
 
 
 def level_loss(output: Tensor, clean: Tensor, index: Tensor, levels: int) -> Tensor:

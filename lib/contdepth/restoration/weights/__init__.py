@@ -1,1 +1,1 @@
-"""Weights of the stored models, and their checksums."""
+"""Weights of the stored models and policies, their checksums, and how such files are read and written."""

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import torch
 from torch import Tensor, nn
 
 from contdepth import checks
-from contdepth.robust.attacks.pgd import Attack, Found, blank, store
+from contdepth.robust.attacks.pgd import Attack, Found, Runs, blank, store
 from contdepth.robust.losses import LOSSES, Loss, ascent, checked_logits
 from contdepth.robust.threat import Threat
 
@@ -83,7 +83,7 @@ def climb(
         if len(state["rows"]) == 0:
             return found
         s = state
-        ahead = threat.project(s["delta"] + s["size"] * threat.direction(s["gradient"]), s["x"])
+        ahead = threat.ascend(s["delta"], s["x"], s["gradient"], s["size"])
         if step > 1:
             drift = s["delta"] - s["before"]
             ahead = threat.project(s["delta"] + MOMENTUM * (ahead - s["delta"]) + (1 - MOMENTUM) * drift, s["x"])
@@ -137,9 +137,7 @@ class APGD(Attack):
         checks.integer("restarts", self.restarts, at_least=1)
         checks.one_of("loss", self.loss, (*LOSSES, "dlr"))
 
-    def runs(
-        self, model: nn.Module, x: Tensor, y: Tensor, source: torch.Generator
-    ) -> Iterable[Callable[[Tensor], Found]]:
+    def runs(self, model: nn.Module, x: Tensor, y: Tensor, source: torch.Generator) -> Runs:
         """One start each."""
         loss = dlr if self.loss == "dlr" else LOSSES[self.loss]
         return [
@@ -165,9 +163,7 @@ class APGDTargeted(Attack):
         for name in ("steps", "restarts", "targets"):
             checks.integer(name, getattr(self, name), at_least=1)
 
-    def runs(
-        self, model: nn.Module, x: Tensor, y: Tensor, source: torch.Generator
-    ) -> Iterable[Callable[[Tensor], Found]]:
+    def runs(self, model: nn.Module, x: Tensor, y: Tensor, source: torch.Generator) -> Runs:
         """All targets in turn, the most likely first, and again for every restart."""
         logits = checked_logits(model, x)
         classes = logits.shape[1]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import time
 from dataclasses import dataclass
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -81,7 +82,7 @@ class Audit:
 
     def rows(self) -> list[dict[str, float | int | str]]:
         """Dicts of ``attack``, ``label``, ``accuracy`` and its standard ``error`` in percent, …."""
-        table = []
+        table: list[dict[str, float | int | str]] = []
         for name, mask in self.correct.items():
             share, n = percent(mask), len(mask)
             error = math.sqrt(share * (100 - share) / n)
@@ -192,6 +193,7 @@ def audit(
     wavering = (probe - again).abs().max().item()
     del probe, again
 
+    one: dict[str, Any]
     k, one = effort.pgd_steps, {"steps": effort.pgd_steps, "early_stop": True}
     attacks: dict[str, Attack | NoAttack] = {
         "clean": NoAttack(),

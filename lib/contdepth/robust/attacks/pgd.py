@@ -25,6 +25,10 @@ class Found(NamedTuple):
     loss: Tensor
 
 
+Runs = Iterable[Callable[[Tensor], Found]]
+"""The runs of an attack (restarts, targets), each a function of the rows to attack."""
+
+
 def blank(x: Tensor) -> Found:
     """Nothing found yet: δ = 0, not fooled, loss −∞."""
     return Found(
@@ -34,7 +38,7 @@ def blank(x: Tensor) -> Found:
     )
 
 
-def worst_case(x: Tensor, runs: Iterable[Callable[[Tensor], Found]]) -> Found:
+def worst_case(x: Tensor, runs: Runs) -> Found:
     """The first δ that fools, else the one of highest loss; each of ``runs`` gets the rows not yet fooled."""
     best = blank(x)
     for run in runs:
@@ -59,9 +63,7 @@ class Attack:
         if not isinstance(self.threat, Threat):
             checks.fail("threat", "a Threat", f"{self.threat!r}", 'such as Threat("8/255")', error=TypeError)
 
-    def runs(
-        self, model: nn.Module, x: Tensor, y: Tensor, source: torch.Generator
-    ) -> Iterable[Callable[[Tensor], Found]]:
+    def runs(self, model: nn.Module, x: Tensor, y: Tensor, source: torch.Generator) -> Runs:
         """The attack's runs (restarts, targets), each a function of the rows to attack."""
         raise NotImplementedError  # abstract: each kind has its own
 
@@ -110,9 +112,7 @@ class RandomNoise(Attack):
         super().__post_init__()
         checks.integer("restarts", self.restarts, at_least=1)
 
-    def runs(
-        self, model: nn.Module, x: Tensor, y: Tensor, source: torch.Generator
-    ) -> Iterable[Callable[[Tensor], Found]]:
+    def runs(self, model: nn.Module, x: Tensor, y: Tensor, source: torch.Generator) -> Runs:
         """One draw each."""
 
         def draw(rows: Tensor) -> Found:
@@ -155,9 +155,7 @@ class PGD(Attack):
         """Step size as a float."""
         return 2.5 * self.threat.radius / self.steps if self.step_size is None else float(self.step_size)
 
-    def runs(
-        self, model: nn.Module, x: Tensor, y: Tensor, source: torch.Generator
-    ) -> Iterable[Callable[[Tensor], Found]]:
+    def runs(self, model: nn.Module, x: Tensor, y: Tensor, source: torch.Generator) -> Runs:
         """One start each."""
         return [lambda rows: self.climb(model, x[rows], y[rows], source)] * self.restarts
 
@@ -173,7 +171,7 @@ class PGD(Attack):
                 x, y, rows, delta, gradient = (part[~fooled] for part in (x, y, rows, delta, gradient))
                 if len(rows) == 0:
                     return found
-            delta = self.threat.project(delta + self.alpha * self.threat.direction(gradient), x)
+            delta = self.threat.ascend(delta, x, gradient, self.alpha)
         logits = checked_logits(model, x + delta)
         store(found, rows, delta, logits.argmax(1) != y, LOSSES[self.loss](logits, y))
         return found
@@ -196,9 +194,7 @@ class FGSM(Attack):
         size = self.threat.epsilon if self.step_size is None else self.step_size
         return PGD(self.threat, steps=1, step_size=size, loss=self.loss, random_start=self.random_start)
 
-    def runs(
-        self, model: nn.Module, x: Tensor, y: Tensor, source: torch.Generator
-    ) -> Iterable[Callable[[Tensor], Found]]:
+    def runs(self, model: nn.Module, x: Tensor, y: Tensor, source: torch.Generator) -> Runs:
         """The single step."""
         return self.as_pgd().runs(model, x, y, source)
 

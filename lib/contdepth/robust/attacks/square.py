@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
 import torch
 from torch import Tensor, nn
 
 from contdepth import checks
-from contdepth.robust.attacks.pgd import Attack, Found, blank, store
+from contdepth.robust.attacks.pgd import Attack, Found, Runs, blank, store
 from contdepth.robust.losses import checked_logits, margin
 from contdepth.robust.threat import lengths
 
@@ -63,9 +62,7 @@ class Square(Attack):
         checks.integer("restarts", self.restarts, at_least=1)
         checks.real("p_init", self.p_init, above=0, at_most=1)
 
-    def runs(
-        self, model: nn.Module, x: Tensor, y: Tensor, source: torch.Generator
-    ) -> Iterable[Callable[[Tensor], Found]]:
+    def runs(self, model: nn.Module, x: Tensor, y: Tensor, source: torch.Generator) -> Runs:
         """One search each."""
         checks.tensor("x", x, ndim=4, hint="Square needs images (batch, C, H, W)")
         return [lambda rows: self.hunt(model, x[rows], y[rows], source)] * self.restarts
@@ -113,7 +110,7 @@ def places(delta: Tensor, side: int, source: torch.Generator) -> tuple[Tensor, T
     """Rows and columns, each (n, side), of one window in every image."""
     n, _, h, w = delta.shape
     top, left = (torch.randint(size - side + 1, (n, 1), generator=source) for size in (h, w))
-    return tuple((corner + torch.arange(side)).to(delta.device) for corner in (top, left))
+    return tuple((corner + torch.arange(side)).to(delta.device) for corner in (top, left))  # type: ignore[return-value]
 
 
 def squares(delta: Tensor, radius: float, p: float, source: torch.Generator) -> Tensor:

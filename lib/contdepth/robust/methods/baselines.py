@@ -2,90 +2,66 @@
 
 from __future__ import annotations
 
+from typing import Unpack
+
 import torch
 from torch import Tensor, nn
 
 from contdepth import checks
 from contdepth.robust.losses import checked_inputs
-from contdepth.robust.methods.method import Method, Step, check_threat
+from contdepth.robust.methods.method import Method, Options, Step, Stepped, Steps, check_threat
 from contdepth.robust.methods.mode import in_mode
-from contdepth.robust.threat import Threat, budget
+from contdepth.robust.threat import Threat
 
 __all__ = ["FGSMRS", "NFGSM", "FreeTraining", "PGDTraining", "SummedPGD"]
 
 
-class PGDTraining(Method):
+class PGDTraining(Stepped):
     """Adversarial training by projected gradient ascent, r = ``steps`` (Madry et al. 2018, arXiv 1706.06083).
 
     From a random start r times δ ← Proj(δ + σ·direction(∇_δ ℓ(x + δ))), each a full forward and backward pass for
     the input alone, then one update on the loss at x + δ. ``clean_weight`` = 1 adds the loss at x, as the
     authors of YOPO do in their baseline; 0 is Madry's recipe. ``attack_mode``: mode of the model while δ is
     sought, ``"eval"`` (running statistics, which stay as they are) or ``"train"``.
+    Other arguments: see ``Stepped``.
     """
 
     def __init__(
-        self,
-        model: nn.Module,
-        *,
-        threat: Threat,
-        steps: int,
-        step_size: object,
-        clean_weight: float = 0.0,
-        attack_mode: str = "eval",
-        precision: str = "fp32",
-        seed: int = 0,
+        self, model: nn.Module, *, clean_weight: float = 0.0, attack_mode: str = "eval", **settings: Unpack[Steps]
     ) -> None:
-        super().__init__(model, precision=precision, seed=seed)
-        self.threat = check_threat(threat)
-        self.steps = checks.integer("steps", steps, at_least=1)
-        self.sigma = budget("step_size", step_size)
+        super().__init__(model, **settings)
         self.clean_weight = checks.real("clean_weight", clean_weight, at_least=0)
         self.attack_mode = checks.one_of("attack_mode", attack_mode, ("eval", "train"))
 
     def gradients(self, x: Tensor, y: Tensor, delta: Tensor | None = None) -> Step:
-        threat, sigma = self.now, float(self.sigma) * self.scale
-        delta = threat.start(x, self.source) if delta is None else threat.project(delta, x)
+        threat, sigma, delta = self.begin(x, delta)
         with in_mode(self.model, self.attack_mode == "train"):
             for _ in range(self.steps):
-                ascent = threat.direction(self.input_gradient(x, delta, y))
-                delta = threat.project(delta + sigma * ascent, x)
+                delta = threat.ascend(delta, x, self.input_gradient(x, delta, y), sigma)
         result = self.trained_on(x, y, delta)
         if self.clean_weight:
             self.trained_on(x, y, weight=self.clean_weight)
         return result
 
 
-class SummedPGD(Method):
+class SummedPGD(Stepped):
     """PGD whose r passes serve the weights as well: their gradients are added up, the last δ is not trained on.
 
     The weights' side of YOPO-r-n with an affine first layer and steps of nσ, but for the first layer itself, which
     YOPO trains at the new δ of each pass. ``average``: divide the sum by r. The model stays in its mode.
+    Other arguments: see ``Stepped``.
     """
 
-    def __init__(
-        self,
-        model: nn.Module,
-        *,
-        threat: Threat,
-        steps: int,
-        step_size: object,
-        average: bool = False,
-        precision: str = "fp32",
-        seed: int = 0,
-    ) -> None:
-        super().__init__(model, precision=precision, seed=seed)
-        self.threat = check_threat(threat)
-        self.steps = checks.integer("steps", steps, at_least=1)
-        self.sigma = budget("step_size", step_size)
+    def __init__(self, model: nn.Module, *, average: bool = False, **settings: Unpack[Steps]) -> None:
+        super().__init__(model, **settings)
         self.average = bool(average)
 
     def gradients(self, x: Tensor, y: Tensor, delta: Tensor | None = None) -> Step:
-        threat, sigma = self.now, float(self.sigma) * self.scale
-        delta = threat.start(x, self.source) if delta is None else threat.project(delta, x)
+        threat, sigma, delta = self.begin(x, delta)
         for _ in range(self.steps):
             delta = delta.detach().requires_grad_()
             result = self.trained_on(x, y, delta, weight=1 / self.steps if self.average else 1.0)
-            delta = threat.project(delta.detach() + sigma * threat.direction(delta.grad), x)
+            delta = threat.ascend(delta.detach(), x, delta.grad, sigma)  # type: ignore[arg-type]
         return Step(result.loss, result.errors, delta)
 
 
@@ -96,10 +72,8 @@ class FreeTraining(Method):
     ``step`` is m updates, so a run of as many steps as another's takes m times its updates.
     """
 
-    def __init__(
-        self, model: nn.Module, *, threat: Threat, replays: int, precision: str = "fp32", seed: int = 0
-    ) -> None:
-        super().__init__(model, precision=precision, seed=seed)
+    def __init__(self, model: nn.Module, *, threat: Threat, replays: int, **options: Unpack[Options]) -> None:
+        super().__init__(model, **options)
         self.threat = check_threat(threat)
         self.updates = self.replays = checks.integer("replays", replays, at_least=1)
         self.delta: Tensor | None = None
@@ -119,8 +93,7 @@ class FreeTraining(Method):
         self.delta = self.delta.to(x)
         delta = threat.project(self.delta[: len(x)], x).requires_grad_()
         result = self.trained_on(x, y, delta)
-        ascent = threat.radius * threat.direction(delta.grad)
-        self.delta[: len(x)] = threat.project(delta.detach() + ascent, x)
+        self.delta[: len(x)] = threat.ascend(delta.detach(), x, delta.grad, threat.radius)  # type: ignore[arg-type]
         return Step(result.loss, result.errors, delta.detach())
 
     def state(self) -> dict[str, Tensor]:
@@ -139,15 +112,9 @@ class FGSMRS(Method):
     noise, clip = 1.0, True
 
     def __init__(
-        self,
-        model: nn.Module,
-        *,
-        threat: Threat,
-        factor: float = 1.25,
-        precision: str = "fp32",
-        seed: int = 0,
+        self, model: nn.Module, *, threat: Threat, factor: float = 1.25, **options: Unpack[Options]
     ) -> None:
-        super().__init__(model, precision=precision, seed=seed)
+        super().__init__(model, **options)
         self.threat = check_threat(threat)
         self.factor = checks.real("factor", factor, above=0)
 
@@ -174,8 +141,7 @@ class NFGSM(FGSMRS):
         threat: Threat,
         factor: float = 1.0,
         noise: float = 2.0,
-        precision: str = "fp32",
-        seed: int = 0,
+        **options: Unpack[Options],
     ) -> None:
-        super().__init__(model, threat=threat, factor=factor, precision=precision, seed=seed)
+        super().__init__(model, threat=threat, factor=factor, **options)
         self.noise = checks.real("noise", noise, above=0)

@@ -17,9 +17,9 @@ from contdepth import checks
 from contdepth.robust.methods.method import Method
 from contdepth.seeds import derive, generator
 from contdepth.training.augment import crop_flip
-from contdepth.training.checkpoint import load_checkpoint, save_checkpoint
+from contdepth.training.checkpoint import Checkpointing, checksum, identity_of, save_checkpoint
 from contdepth.training.evaluation import Pair
-from contdepth.training.loop import check_loss, checksum
+from contdepth.training.loop import check_loss
 from contdepth.training.recipes import Recipe
 
 __all__ = ["Trained", "train"]
@@ -83,8 +83,10 @@ def train(
     total = recipe.epochs * per_epoch if steps is None else checks.integer("steps", steps, at_least=1)
     checks.real("ramp", ramp, at_least=0, at_most=1)
     checks.integer("probes", probes, at_least=0, at_most=total)
-    checks.integer("every", every, at_least=1)
+    kept = Checkpointing(checkpoint, every=every, total=total)
     model = method.model
+    rule: dict[str, Any]
+    engine: torch.optim.Optimizer
     device = next(model.parameters()).device
     if optimiser is None:
         rule = {"momentum": recipe.momentum, "nesterov": recipe.nesterov, "weight_decay": recipe.weight_decay}
@@ -92,18 +94,17 @@ def train(
     else:
         engine = optimiser(model.parameters())
     looks = {round((i + 1) * total / probes) for i in range(probes)} if probe else set()
-    run = {
-        "recipe": recipe.resolved(),
-        "seed": checks.integer("seed", seed, at_least=0),
-        "steps": total,
-        "ramp": ramp,
-        "method": describe(method),
-        "optimiser": f"{type(engine).__name__} {engine.defaults}",
-        "data": [checksum(images), checksum(labels)],
-        "model": repr(model),
-    }
-    result, path = Trained(), None if checkpoint is None else Path(checkpoint)
-    stored = None if path is None else load_checkpoint(path, run)
+    run = identity_of(
+        model,
+        recipe=recipe.resolved(),
+        seed=checks.integer("seed", seed, at_least=0),
+        steps=total,
+        ramp=ramp,
+        method=describe(method),
+        optimiser=f"{type(engine).__name__} {engine.defaults}",
+        data=[checksum(images), checksum(labels)],
+    )
+    result, stored = Trained(), kept.load(run)
     if stored is not None:
         model.load_state_dict(stored["model"])
         engine.load_state_dict(stored["optimiser"])
@@ -111,6 +112,7 @@ def train(
         result = Trained(**stored["result"])
 
     def save() -> None:
+        path = kept.due(result.steps)
         if path is not None:
             states = {"model": model.state_dict(), "optimiser": engine.state_dict(), "method": method.state()}
             save_checkpoint(path, run, {**states, "result": vars(result)})
@@ -127,7 +129,7 @@ def train(
             epoch, place = divmod(step, per_epoch)
             if epoch != epoch_now:
                 order, epoch_now = torch.randperm(len(images), generator=generator(seed, f"order/{epoch}")), epoch
-            chosen = order[place * recipe.batch : (place + 1) * recipe.batch]
+            chosen = order[place * recipe.batch : (place + 1) * recipe.batch]  # type: ignore[index]
             x, y = images[chosen].to(device), labels[chosen].to(device)
             if recipe.pad or recipe.flip:
                 x = crop_flip(x, pad=recipe.pad, flip=recipe.flip, source=generator(seed, f"augment/{step}"))
@@ -146,10 +148,9 @@ def train(
             result.errors.append(done.errors)
             if result.steps in looks:
                 model.eval()
-                result.probes.append({"step": result.steps, "seconds": result.seconds, **probe(model)})
+                result.probes.append({"step": result.steps, "seconds": result.seconds, **probe(model)})  # type: ignore[misc]
                 model.train()
-            if result.steps % every == 0 or result.steps == total:
-                save()
+            save()
             bar.update()
     model.eval()
     method.scale = 1.0

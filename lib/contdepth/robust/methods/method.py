@@ -1,9 +1,11 @@
-"""What all ways of training share: one step on a batch, a scale for the ε-ramp, a precision, a source of noise."""
+"""What all ways of training share: a step on a batch, a scale for the ε-ramp, a precision, noise, steps of δ."""
 
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
+from fractions import Fraction
+from typing import TypedDict
 
 import torch
 from torch import Tensor, nn
@@ -11,10 +13,10 @@ from torch.nn.functional import cross_entropy
 
 from contdepth import checks
 from contdepth.robust.losses import checked_inputs
-from contdepth.robust.threat import Threat
+from contdepth.robust.threat import Threat, budget
 from contdepth.seeds import generator
 
-__all__ = ["Method", "Natural", "Step"]
+__all__ = ["Method", "Natural", "Options", "Step", "Stepped", "Steps"]
 
 
 @dataclass(frozen=True)
@@ -24,6 +26,21 @@ class Step:
     loss: float
     errors: float
     delta: Tensor | None = None
+
+
+class Options(TypedDict, total=False):
+    """Keyword arguments of every method, see :class:`Method`."""
+
+    precision: str
+    seed: int
+
+
+class Steps(Options):
+    """Keyword arguments of methods that move δ in steps, see :class:`Stepped`."""
+
+    threat: Threat
+    steps: int
+    step_size: Fraction | str | float
 
 
 class Method(ABC):
@@ -48,7 +65,7 @@ class Method(ABC):
     @property
     def now(self) -> Threat:
         """The threat at the present scale."""
-        return self.threat if self.scale == 1 else self.threat.scaled(self.scale)
+        return self.threat if self.scale == 1 else self.threat.scaled(self.scale)  # type: ignore[return-value, union-attr]
 
     def step(self, x: Tensor, y: Tensor, optimiser: torch.optim.Optimizer) -> Step:
         """Gradients on one batch, then one update of the weights."""
@@ -90,6 +107,37 @@ class Method(ABC):
 
     def load_state(self, state: dict[str, Tensor]) -> None:  # noqa: B027 (most methods carry nothing)
         """Take up a stored ``state``."""
+
+
+class Stepped(Method):
+    """A method whose δ takes r = ``steps`` steps of size σ = ``step_size`` inside ``threat``.
+
+    σ is in units of the pixel range ("2/255", 0.01) and kept as an exact fraction, ``sigma``. ``precision``: see
+    ``Method``; ``seed`` is that of its ``source``.
+
+    Raises:
+        TypeError, ValueError: ``threat`` is none, ``steps`` below 1, ``step_size`` no positive fraction.
+    """
+
+    def __init__(
+        self,
+        model: nn.Module,
+        *,
+        threat: Threat,
+        steps: int,
+        step_size: Fraction | str | float,
+        precision: str = "fp32",
+        seed: int = 0,
+    ) -> None:
+        super().__init__(model, precision=precision, seed=seed)
+        self.threat = check_threat(threat)
+        self.steps = checks.integer("steps", steps, at_least=1)
+        self.sigma = budget("step_size", step_size)
+
+    def begin(self, x: Tensor, delta: Tensor | None = None) -> tuple[Threat, float, Tensor]:
+        """Threat and σ at the present scale, and the first δ: ``delta`` projected, or a random start if None."""
+        threat, sigma = self.now, float(self.sigma) * self.scale
+        return threat, sigma, threat.start(x, self.source) if delta is None else threat.project(delta, x)
 
 
 class Natural(Method):

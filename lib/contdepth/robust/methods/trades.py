@@ -2,52 +2,42 @@
 
 from __future__ import annotations
 
+from typing import Unpack
+
 import torch
 from torch import Tensor, nn
 from torch.nn.functional import cross_entropy, kl_div, log_softmax, softmax
 
 from contdepth import checks
-from contdepth.robust.methods.method import Method, Step, check_threat, errors
+from contdepth.robust.methods.method import Step, Stepped, Steps, errors
 from contdepth.robust.methods.mode import in_mode
-from contdepth.robust.threat import Threat, budget
+from contdepth.robust.threat import Threat
 from contdepth.robust.yopo.cut import Cut
 from contdepth.robust.yopo.inner_loop import InnerLoop
 
 __all__ = ["TRADES", "TRADESYOPO"]
 
 
-class TRADES(Method):
+class TRADES(Stepped):
     """Cross-entropy at x plus β = ``weight`` times KL(clean ‖ adversarial) (Zhang et al. 2019, arXiv 1901.08573).
 
     δ is sought with the model in eval mode: start N(0, 0.001²), r = ``steps`` ascent steps on the KL divergence.
     The clean prediction is computed once per batch there; the authors of YOPO recompute it in each step (the same
     numbers at twice the forward passes). The update is one ordinary step in the model's own mode.
+    Other arguments: see ``Stepped``.
     """
 
-    def __init__(
-        self,
-        model: nn.Module,
-        *,
-        threat: Threat,
-        steps: int,
-        step_size: object,
-        weight: float = 6.0,
-        precision: str = "fp32",
-        seed: int = 0,
-    ) -> None:
-        super().__init__(model, precision=precision, seed=seed)
-        self.threat = check_threat(threat)
-        self.steps = checks.integer("steps", steps, at_least=1)
-        self.sigma = budget("step_size", step_size)
+    def __init__(self, model: nn.Module, *, weight: float = 6.0, **settings: Unpack[Steps]) -> None:
+        super().__init__(model, **settings)
         self.weight = checks.real("weight", weight, at_least=0)
 
     def gradients(self, x: Tensor, y: Tensor) -> Step:
-        threat = self.now
-        start = 0.001 * torch.randn(x.shape, generator=self.source)
+        noise = 0.001 * torch.randn(x.shape, generator=self.source)
+        threat, sigma, delta = self.begin(x, noise.to(x))
         with in_mode(self.model, False):
             with torch.no_grad():
                 target = softmax(self.logits(x), 1)
-            delta = self.ascend(x, threat.project(start.to(x), x), target, threat, float(self.sigma) * self.scale)
+            delta = self.ascend(x, delta, target, threat, sigma)
         clean, adversarial = self.logits(x), self.logits(x + delta)
         distance = kl_div(log_softmax(adversarial, 1), softmax(clean, 1), reduction="batchmean")
         loss = cross_entropy(clean, y) + self.weight * distance
@@ -59,7 +49,7 @@ class TRADES(Method):
         for _ in range(self.steps):
             delta = delta.detach().requires_grad_()
             gradient = torch.autograd.grad(divergence(self.logits(x + delta), target), delta)[0]
-            delta = threat.project(delta.detach() + sigma * threat.direction(gradient), x)
+            delta = threat.ascend(delta.detach(), x, gradient, sigma)
         return delta
 
 
@@ -67,7 +57,7 @@ class TRADESYOPO(TRADES):
     """TRADES whose δ comes from YOPO-m-n: m = ``steps`` full passes, n = ``inner_steps`` on f_0 in each.
 
     As in the authors' code the passes give no weight gradient and one ordinary TRADES update follows, so this is
-    another algorithm than YOPO; β = ``weight`` is 1 there.
+    another algorithm than YOPO; β = ``weight`` is 1 there. Other arguments: see ``Stepped``.
     """
 
     def __init__(
@@ -75,18 +65,12 @@ class TRADESYOPO(TRADES):
         model: nn.Module,
         *,
         first_layer: str,
-        threat: Threat,
-        steps: int,
         inner_steps: int,
-        step_size: object,
         inner: str = "auto",
         weight: float = 1.0,
-        precision: str = "fp32",
-        seed: int = 0,
+        **settings: Unpack[Steps],
     ) -> None:
-        super().__init__(
-            model, threat=threat, steps=steps, step_size=step_size, weight=weight, precision=precision, seed=seed
-        )
+        super().__init__(model, weight=weight, **settings)
         self.inner_steps = checks.integer("inner_steps", inner_steps, at_least=1)
         self.first_layer, self.inner = first_layer, inner
         self.loop = InnerLoop(Cut(model, first_layer), inner)

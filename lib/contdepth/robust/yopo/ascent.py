@@ -73,14 +73,11 @@ def compare_ascents(
             model, lambda logits: cross_entropy(logits, y, reduction="sum"), x, delta, weights=False
         )
 
-    def big_step(delta: Tensor, gradient: Tensor, size: float) -> Tensor:
-        return threat.project(delta + size * threat.direction(gradient), x)
-
     look()
     for _ in range(m):
         one = pass_at(deltas["inner loop"])
         looped = inner_steps_plain(loop.cut, x, one.delta.detach(), one.slack, threat, step_size, n)
-        single = big_step(one.delta.detach(), one.input_gradient(), n * step_size)
+        single = threat.ascend(one.delta.detach(), x, one.input_gradient(), n * step_size)
         gap = (single - looped).abs()
         same = gap <= 1e-6
         free = ~(pinned(single, x, threat) & pinned(looped, x, threat))
@@ -89,10 +86,10 @@ def compare_ascents(
         difference.append(float(gap.max()))
         deltas["inner loop"] = looped
         here = deltas["one step"]
-        deltas["one step"] = big_step(here, pass_at(here).input_gradient(), n * step_size)
+        deltas["one step"] = threat.ascend(here, x, pass_at(here).input_gradient(), n * step_size)
         for _ in range(n):
             here = deltas["true gradients"]
-            deltas["true gradients"] = big_step(here, pass_at(here).input_gradient(), step_size)
+            deltas["true gradients"] = threat.ascend(here, x, pass_at(here).input_gradient(), step_size)
         look()
     return Ascent(
         {way: np.array(v) for way, v in losses.items()}, deltas, *map(np.array, (equal, equal_free, difference))

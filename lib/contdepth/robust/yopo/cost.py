@@ -73,7 +73,7 @@ def count_forwards(method: Method, first_layer: str, x: Tensor, y: Tensor) -> tu
     counts = {"model": 0, "first": 0}
 
     def counting(key: str) -> Callable[..., None]:
-        def count(module: nn.Module, inputs: tuple, output: Tensor) -> None:
+        def count(module: nn.Module, inputs: tuple[object, ...], output: object) -> None:
             counts[key] += 1
 
         return count

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import NoReturn
 
 import torch
 from torch import Tensor, nn
@@ -44,7 +45,7 @@ class Cut:
     def __call__(self, x: Tensor) -> Tensor:
         """f_0(x) alone: the forward pass ends at the cut. ``x``: (batch, …); the output has the layer's shape."""
 
-        def stop(module: nn.Module, inputs: tuple, output: Tensor) -> None:
+        def stop(module: nn.Module, inputs: tuple[object, ...], output: object) -> NoReturn:
             raise Reached(output)
 
         handle = self.module.register_forward_hook(stop)
@@ -65,7 +66,7 @@ class Cut:
         """
         found: dict[str, Tensor] = {}
 
-        def divide(module: nn.Module, inputs: tuple, output: Tensor) -> Tensor:
+        def divide(module: nn.Module, inputs: tuple[object, ...], output: object) -> Tensor:
             if found:
                 checks.fail("first_layer", "a module that runs once in a forward pass", f"{self.name!r} ran twice")
             if not isinstance(output, Tensor):
@@ -81,7 +82,7 @@ class Cut:
         if not found:
             self.missed()
 
-    def missed(self) -> None:
+    def missed(self) -> NoReturn:
         checks.fail("first_layer", "a module that the forward pass runs", f"{self.name!r}, which it never reached")
 
     def leaves(self, x: Tensor) -> list[tuple[nn.Module, bool]]:
@@ -90,9 +91,9 @@ class Cut:
         The first entry tells whether that module took ``x`` itself. Functions without a module do not show.
         """
         ran: list[tuple[nn.Module, bool]] = []
-        last = [x]
+        last: list[object] = [x]
 
-        def remember(module: nn.Module, inputs: tuple, output: Tensor) -> None:
+        def remember(module: nn.Module, inputs: tuple[object, ...], output: object) -> None:
             ran.append((module, len(inputs) == 1 and inputs[0] is last[0]))
             last[0] = output
 

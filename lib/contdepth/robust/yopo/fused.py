@@ -108,9 +108,9 @@ def inner_steps_fused(
     if batch == 0 or steps == 0:
         return result
     tables = layout(conv, height, width, top, left, rows, columns, step_size)
-    images, slack = x.detach().contiguous().numpy().reshape(batch, -1), slack.detach().contiguous().numpy()
+    images, slack = x.detach().contiguous().numpy().reshape(batch, -1), slack.detach().contiguous().numpy()  # type: ignore[assignment]
     moved = result.numpy().reshape(batch, -1)
-    ascend = importlib.import_module("contdepth.robust.yopo.fused_kernel").ascend
+    ascend = importlib.import_module("contdepth.robust.fused_kernel").ascend
 
     def part(some: slice) -> None:
         length, _, _, _, wide, even = (int(size) for size in tables[-1])
@@ -145,7 +145,7 @@ def outputs(conv: nn.Conv2d, height: int, width: int) -> tuple[int, int, int, in
         if conv.padding == "same":
             before, both = (kernel - 1) // 2, kernel - 1
         else:
-            before = 0 if conv.padding == "valid" else conv.padding[axis]
+            before = 0 if conv.padding == "valid" else conv.padding[axis]  # type: ignore[assignment]
             both = 2 * before
         sizes.append((before, (extent + both - kernel) // stride + 1))
     return sizes[0][0], sizes[1][0], sizes[0][1], sizes[1][1]
@@ -153,7 +153,7 @@ def outputs(conv: nn.Conv2d, height: int, width: int) -> tuple[int, int, int, in
 
 def layout(
     conv: nn.Conv2d, height: int, width: int, top: int, left: int, rows: int, columns: int, step_size: float
-) -> tuple[np.ndarray | tuple[int, ...], ...]:
+) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray, np.ndarray, np.ndarray, tuple[np.uint64, ...]]:
     """Planes and blocks of taps for the kernel: weight, bias, plane, shift, cell, sigma and sizes.
 
     Padded pixel (c, i, j) lies in plane (c, i mod s, j mod s) at row i // s and column j // s, so that the taps of
@@ -183,8 +183,8 @@ def layout(
                 blocks.append((c * sy * sx + phase, shifts, values))
     reach = max(max(shifts) for _, shifts, _ in blocks)
     size = -(-max(used, length + reach + 2) // WIDTH) * WIDTH
-    c, i, j = np.ogrid[: conv.in_channels, top : top + height, left : left + width]
-    cell = (((c * sy + i % sy) * sx + j % sx) * size + i // sy * row + j // sx).ravel()
+    c, i, j = np.ogrid[: conv.in_channels, top : top + height, left : left + width]  # type: ignore[assignment]
+    cell = (((c * sy + i % sy) * sx + j % sx) * size + i // sy * row + j // sx).ravel()  # type: ignore[attr-defined]
     sigma = np.zeros(conv.in_channels * sy * sx * size, np.float32)
     sigma[cell] = step_size
     bias = np.zeros(even, np.float32)

@@ -53,9 +53,10 @@ class InnerLoop:
     """
 
     def __init__(self, cut: Cut, kind: str = "auto") -> None:
+        self.kind: str | None
         self.cut, self.kind = cut, None
         self.wanted = checks.one_of("inner", kind, ("auto", "plain", "fused", "closed"))
-        self.seen: tuple | None = None
+        self.seen: tuple[object, ...] | None = None
         self.conv: nn.Conv2d | None = None
         self.relu = False
 
@@ -74,7 +75,7 @@ class InnerLoop:
             self.kind, self.seen = self.wanted, seen
             if self.wanted == "auto":
                 self.kind = "closed" if affine else "plain" if reason else "fused"
-        return self.kind
+        return self.kind  # type: ignore[return-value]
 
     def no_kernel(self, x: Tensor, threat: Threat, precision: str) -> str | None:
         """Why the fused kernel cannot be used, or None."""
@@ -86,7 +87,7 @@ class InnerLoop:
             return f"{self.cut.name!r} is not the output of a Conv2d on the image, with or without a ReLU module"
         if threat.norm != "linf" or precision != "fp32" or x.dtype != torch.float32 or x.device.type != "cpu":
             return f"the kernel is for linf, float32 and the CPU, here {threat.norm}, {x.dtype}, {x.device.type}"
-        self.conv, self.relu = modules[0], len(modules) == 2
+        self.conv, self.relu = modules[0], len(modules) == 2  # type: ignore[assignment]
         return fused_available(modules)
 
     def full_pass(
@@ -131,5 +132,5 @@ class InnerLoop:
                 delta = threat.project(delta + sigma * direction, x)
             return delta
         if self.kind == "fused":
-            return inner_steps_fused(self.conv, self.relu, x, delta, one.slack, threat, sigma, count)
+            return inner_steps_fused(self.conv, self.relu, x, delta, one.slack, threat, sigma, count)  # type: ignore[arg-type]
         return inner_steps_plain(self.cut, x, delta, one.slack, threat, sigma, count)

@@ -2,19 +2,20 @@
 
 from __future__ import annotations
 
+from typing import Unpack
+
 from torch import Tensor, nn
 from torch.nn.functional import cross_entropy
 
 from contdepth import checks
-from contdepth.robust.methods.method import Method, Step, check_threat, errors
-from contdepth.robust.threat import Threat, budget
+from contdepth.robust.methods.method import Step, Stepped, Steps, errors
 from contdepth.robust.yopo.cut import Cut
 from contdepth.robust.yopo.inner_loop import InnerLoop
 
 __all__ = ["YOPO"]
 
 
-class YOPO(Method):
+class YOPO(Stepped):
     """Adversarial training by the maximum principle (Zhang et al. 2019), for any model.
 
     One step on a batch: draw δ; m = ``steps`` times (1) one forward and backward pass at x + δ that ends at the
@@ -32,6 +33,7 @@ class YOPO(Method):
     Departures: δ starts inside the box (the code starts outside it, and its clamp then freezes pixels in pass 1);
     sign and projection follow the code, the printed algorithm has neither; no extra forward pass for logging.
     BatchNorm behind the first layer works in the mode it is in: in training mode each of the m passes counts.
+    Other arguments: see ``Stepped``.
 
     Raises:
         TypeError, ValueError: see ``Cut``, ``Threat``; counts below 1; pixels outside [0, 1]; batch statistics
@@ -43,21 +45,14 @@ class YOPO(Method):
         model: nn.Module,
         *,
         first_layer: str,
-        threat: Threat,
-        steps: int,
         inner_steps: int,
-        step_size: object,
         inner: str = "auto",
         accounting: str = "paper",
         average: bool = False,
-        precision: str = "fp32",
-        seed: int = 0,
+        **settings: Unpack[Steps],
     ) -> None:
-        super().__init__(model, precision=precision, seed=seed)
-        self.threat = check_threat(threat)
-        self.steps = checks.integer("steps", steps, at_least=1)
+        super().__init__(model, **settings)
         self.inner_steps = checks.integer("inner_steps", inner_steps, at_least=1)
-        self.sigma = budget("step_size", step_size)
         self.accounting = checks.one_of("accounting", accounting, ("paper", "official", "official-1.0"))
         self.average = bool(average)
         self.first_layer, self.inner = first_layer, inner
@@ -65,9 +60,8 @@ class YOPO(Method):
 
     def gradients(self, x: Tensor, y: Tensor, delta: Tensor | None = None) -> Step:
         """The gradient sum of one batch, from a random start or the given ``delta``."""
-        threat, sigma = self.now, float(self.sigma) * self.scale
+        threat, sigma, delta = self.begin(x, delta)
         self.loop.settle(x, threat, self.precision)
-        delta = threat.start(x, self.source) if delta is None else threat.project(delta, x)
         share = 1 / self.steps if self.average else 1.0
 
         def loss_of(logits: Tensor) -> Tensor:

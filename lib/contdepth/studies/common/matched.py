@@ -46,7 +46,7 @@ class Comparison:
 
 def one_run(
     make: Maker, arm: str, train: Any, test: Any, recipe: Recipe, seed: int, options: dict[str, Any]
-) -> dict:
+) -> dict[str, Any]:
     """Train one arm with one seed; data may come as numpy arrays (from another process)."""
     train, test = (tuple(torch.as_tensor(part) for part in data) for data in (train, test))
     model = make(seed=seed)[arm]
@@ -89,7 +89,7 @@ def compare(
         path = None if checkpoints is None else Path(checkpoints) / f"{arm}-{recipe.name}-seed{seed}.pt"
         return {**options, "checkpoint": path, "device": device, "progress": progress and workers == 1}
 
-    done: dict[tuple[str, int], dict] = {}
+    done: dict[tuple[str, int], dict[str, Any]] = {}
     if workers == 1:
         for arm, seed in jobs:
             done[arm, seed] = one_run(make, arm, train, test, recipe, seed, settings(arm, seed))
@@ -101,7 +101,7 @@ def compare(
             tqdm(total=len(jobs), disable=None if progress else True, unit="run") as bar,
         ):
             futures = {
-                pool.submit(one_run, make, arm, *arrays, recipe, seed, settings(arm, seed)): (arm, seed)
+                pool.submit(one_run, make, arm, *arrays, recipe, seed, settings(arm, seed)): (arm, seed)  # type: ignore[call-arg, arg-type]
                 for arm, seed in jobs
             }
             try:
@@ -114,7 +114,7 @@ def compare(
     return gather(arms, seeds, done)
 
 
-def gather(arms: Sequence[str], seeds: tuple[int, ...], done: dict[tuple[str, int], dict]) -> Comparison:
+def gather(arms: Sequence[str], seeds: tuple[int, ...], done: dict[tuple[str, int], dict[str, Any]]) -> Comparison:
     """Stack the runs by arm, seeds in the given order."""
     histories = {
         arm: {

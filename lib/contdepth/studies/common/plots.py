@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from typing import Any
 
 import matplotlib.pyplot as plt
 import numpy as np
@@ -20,7 +21,7 @@ COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#0
 MARKERS = ("o", "s", "^", "D", "v", "P", "X")
 """One marker a series, so that colour is never the only difference."""
 
-_STYLE = {
+_STYLE: dict[Any, Any] = {
     "figure.dpi": 144,
     "savefig.dpi": 144,
     "figure.facecolor": "white",
@@ -41,7 +42,7 @@ _STYLE = {
 }
 
 
-def new_figure(columns: int = 1, *, height: float = 3.4, **subplots: object) -> tuple[Figure, np.ndarray | Axes]:
+def new_figure(columns: int = 1, *, height: float = 3.4, **subplots: Any) -> tuple[Figure, np.ndarray | Axes]:
     """Return a figure 7.2 inches wide with ``columns`` axes in the book's style; one axes object for one column.
 
     The style is set for the session, because legends and labels drawn later take theirs from it too.
@@ -55,7 +56,7 @@ def new_figure(columns: int = 1, *, height: float = 3.4, **subplots: object) -> 
     return plt.subplots(1, columns, figsize=(7.2, height), **subplots)
 
 
-def series(ax: Axes, index: int, x: object, y: object, label: str, **style: object) -> None:
+def series(ax: Axes, index: int, x: object, y: object, label: str, **style: Any) -> None:
     """Draw the curve number ``index`` of a figure: ``x``, ``y`` of shape ``(n,)``, colour and marker by index."""
     options = {"color": COLOURS[index % len(COLOURS)], "marker": MARKERS[index % len(MARKERS)], "label": label}
     ax.plot(np.asarray(x, dtype=float), np.asarray(y, dtype=float), **(options | style))

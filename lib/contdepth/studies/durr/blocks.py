@@ -62,8 +62,8 @@ def deblock(
     checks.integer("steps", steps, at_least=1)
     y = torch.cat([jpeg(clean, quality) for quality in qualities])
     iterates = trajectory(unit, y, steps)
-    stops = [stop_lazily(policy, iterates) for policy in policies]
-    stops = torch.stack(stops) if stops else torch.empty(0, len(y), dtype=torch.int64)
+    chosen = [stop_lazily(policy, iterates) for policy in policies]
+    stops = torch.stack(chosen) if chosen else torch.empty(0, len(y), dtype=torch.int64)
     alike = torch.full((1 + len(policies), len(y)), torch.nan, dtype=torch.float64)
     if similarity:
         wanted = torch.cat([torch.zeros(1, len(y), dtype=torch.int64), stops])

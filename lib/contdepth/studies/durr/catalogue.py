@@ -8,6 +8,7 @@ record.
 from __future__ import annotations
 
 import argparse
+from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 
@@ -72,8 +73,9 @@ POLICIES = {
 }
 """Name → plan of every stored policy, for a user's own pictures: levels wider than the units were trained on."""
 
+UNET = UnitShape("unet", 32, activation="prelu")
 FULL = TrainingPlan(
-    UnitShape("unet", 32, activation="prelu"),
+    UNET,
     schedule=LOOPS["refined"],
     iterations=50000,
     batch=64,
@@ -83,10 +85,8 @@ FULL = TrainingPlan(
 PAPER = {
     "gaussian": FULL,
     "naive8": replace(FULL, schedule=LOOPS["naive8"], iterations=22000),
-    "biasfree": replace(FULL, shape=replace(FULL.shape, bias=False)),
-    "jpeg": replace(
-        PLANS["jpeg"], shape=replace(FULL.shape, start="kaiming"), batch=66, patch=64, iterations=40000
-    ),
+    "biasfree": replace(FULL, shape=replace(UNET, bias=False)),
+    "jpeg": replace(PLANS["jpeg"], shape=replace(UNET, start="kaiming"), batch=66, patch=64, iterations=40000),
 }
 """The same with the full layout, for one GPU; not trained here."""
 
@@ -101,7 +101,7 @@ def main(arguments: list[str] | None = None) -> None:
     parser.add_argument("--device", default="cpu")
     parser.add_argument("--threads", type=int, default=1)
     asked = parser.parse_args(arguments)
-    plans = PAPER if asked.paper else {**PLANS, **POLICIES}
+    plans: Mapping[str, TrainingPlan | PolicyPlan] = PAPER if asked.paper else {**PLANS, **POLICIES}
     for name in asked.names:
         if name not in plans:
             parser.error(f"NAME: expected one of {', '.join(plans)}, found {name}")

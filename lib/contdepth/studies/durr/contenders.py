@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -92,7 +93,6 @@ def train_contender(kind: str, seed: int, bank: Path, updates: int, states: int,
         DivergenceError: the loss is not finite.
     """
     checks.one_of("kind", kind, KINDS)
-    checks.integer("updates", updates, at_least=1)
     checks.integer("states", states, at_least=1)
     rollouts = load_bank(bank)
     if states % rollouts.steps:
@@ -100,13 +100,13 @@ def train_contender(kind: str, seed: int, bank: Path, updates: int, states: int,
     policy = make_policy(rollouts.steps, seed)
     every = max(1, updates // 10)
     if kind == "dqn":
-        exploration = {"target_every": every, "epsilon_updates": max(1, updates // 2)}
+        exploration: dict[str, Any] = {"target_every": every, "epsilon_updates": max(1, updates // 2)}
         plan = DQNPlan(updates, states, seed=seed, precision=precision, **exploration)
         history = train_dqn(policy, rollouts, plan)
         return Contender(kind, seed, policy, history.updates, history.returns)
-    plan = StopPlan(updates, states // rollouts.steps, seed=seed, precision=precision)
-    history = torch.tensor(train_stopping(policy, rollouts, plan))
-    means = [float(part.mean()) for part in history.split(every)]
+    stop_plan = StopPlan(updates, states // rollouts.steps, seed=seed, precision=precision)
+    objective = torch.tensor(train_stopping(policy, rollouts, stop_plan))
+    means = [float(part.mean()) for part in objective.split(every)]
     return Contender(kind, seed, policy, [min(updates, every * (i + 1)) for i in range(len(means))], means)
 
 
@@ -138,7 +138,8 @@ def slopes(policy: Policy, x: Tensor, y: Tensor, previous: Tensor, step: int) ->
         checks.same_shape(name, grey(name, part), (1, 1, *x.shape[-2:]), hint="one state")
     x, y = (part.detach().float().clone().requires_grad_() for part in (x, y))
     value = policy(x, y, previous.detach().float(), torch.tensor([step])).sum()
-    return tuple(gradient[0, 0].abs() for gradient in torch.autograd.grad(value, (x, y)))
+    of_x, of_y = torch.autograd.grad(value, (x, y))
+    return of_x[0, 0].abs(), of_y[0, 0].abs()
 
 
 def ramp(clean: Tensor, low: float, high: float, generator: torch.Generator) -> Tensor:

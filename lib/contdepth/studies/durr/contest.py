@@ -6,7 +6,7 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
-from typing import Any
+from typing import Any, Protocol
 
 import torch
 from torch import Tensor
@@ -14,7 +14,7 @@ from torch import Tensor
 from contdepth import checks
 from contdepth.parallel import run_all
 from contdepth.restoration import classical
-from contdepth.restoration.metrics import grey, psnr, unit_range
+from contdepth.restoration.metrics import grey, psnr
 from contdepth.restoration.models.stored import StoredModel
 from contdepth.restoration.models.unit import RestorationUnit, trajectory
 from contdepth.restoration.stopping.rules import by_noise_level
@@ -22,7 +22,14 @@ from contdepth.studies.durr.curves import best_step, noisy_copies
 
 __all__ = ["CLASSICS", "Contest", "contest", "unit_by_noise_level"]
 
-CLASSICS: dict[str, Callable[[Tensor, float], Tensor]] = {
+
+class Denoiser(Protocol):
+    """A method that is told the noise level in grey levels of 255: ``(n, 1, h, w)`` in and out."""
+
+    def __call__(self, noisy: Tensor, level: float | Tensor) -> Tensor: ...
+
+
+CLASSICS: dict[str, Denoiser] = {
     "BM3D": classical.bm3d,
     "NLM": classical.nlm,
     "TV": classical.tv,
@@ -83,16 +90,15 @@ def contest(
         ImportError: BM3D is asked for and not installed.
         TypeError, ValueError: a bad argument, as the methods say.
     """
-    unit_range("clean", grey("clean", clean))
     for name in classics:
         checks.one_of("classics", name, tuple(CLASSICS))
     if not len(levels):
         checks.fail("levels", "at least one noise level", "none")
     checks.integer("steps", steps, at_least=1)
+    noisy, known = noisy_copies(clean, levels, seed), dict(networks or {})
     places = [(row, image) for row in range(len(levels)) for image in range(len(clean))]
     for pair in keep:
         checks.one_of("keep", tuple(pair), tuple(places))
-    noisy, known = noisy_copies(clean, levels, seed), dict(networks or {})
     jobs = [
         {
             "unit": unit,
@@ -148,8 +154,10 @@ def entry(
     small = noisy[..., :32, :32]
     with torch.inference_mode():  # what is imported at the first call is not the method's time
         unit_by_noise_level(unit, small, steps)
-        for warm in (*(partial(CLASSICS[name], level=level) for name in classics), *networks.values()):
-            warm(small)
+        for name in classics:
+            CLASSICS[name](small, level)
+        for network in networks.values():
+            network(small)
 
     def timed(name: str, restore: Callable[[], Any]) -> Any:
         clock = time.process_time()
@@ -161,9 +169,9 @@ def entry(
     curve = psnr(trajectory(unit, noisy, steps), clean)[:, 0]
     results["unit"], rule = timed("unit", lambda: unit_by_noise_level(unit, noisy, steps))
     for name in classics:
-        results[name] = timed(name, lambda name=name: CLASSICS[name](noisy, level))
+        results[name] = timed(name, partial(CLASSICS[name], noisy, level))
     for name, network in networks.items():
-        results[name] = timed(name, lambda network=network: network(noisy))
+        results[name] = timed(name, partial(network, noisy))
     return {
         "psnr": {name: float(psnr(image, clean)) for name, image in results.items()},
         "seconds": seconds,

@@ -53,13 +53,13 @@ def step_curves(
                 if scheme is None:
                     x = unit.step(x, y)
                 else:
-                    x = scheme.step(unit.field(y), torch.tensor(n * h), x, h)
+                    x = scheme.step(unit.field(y), torch.tensor(n * h), x, h)  # type: ignore[attr-defined]
     return out
 
 
 def stored_curves(name: str, clean: Tensor, noisy: Tensor, steps: int) -> Tensor:
     """``step_curves`` of the stored unit ``name``: a job for ``contdepth.parallel.run_all``."""
-    return step_curves(load_model(name).model, clean, noisy, steps)
+    return step_curves(load_model(name).model, clean, noisy, steps)  # type: ignore[arg-type]
 
 
 def best_step(curves: Tensor) -> Tensor:

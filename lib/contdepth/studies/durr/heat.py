@@ -104,7 +104,7 @@ def measured_risk(
     """
     checks.integer("draws", draws, at_least=1)
     ends = times("tau", tau).reshape(-1)
-    total = torch.zeros(len(grey("clean", clean)), len(ends), dtype=torch.float64)
+    total = torch.zeros(len(clean), len(ends), dtype=torch.float64)
     for _ in range(draws):
         noisy = gaussian(clean, level, generator)
         errors = [(flow(noisy, t) - clean).double().square().mean(dim=(1, 2, 3)) for t in ends]

@@ -39,7 +39,7 @@ class Nothing(nn.Module):
         return torch.zeros_like(u)
 
 
-def depth_order(net: ResidualNet) -> Order:
+def depth_order(net: ResidualNet) -> tuple[tuple[int, ...], ...]:
     """Block numbers of each stage's particles in the order in which ``net`` applies them."""
     return net.order() if isinstance(net, OrderedResNet) else stage_particles(net)
 
@@ -125,7 +125,7 @@ def order_probes(
     """
     checks.integer("permutations", permutations, at_least=1)
     order, source = depth_order(net), generator(seed, "order probes")
-    orders = {
+    orders: dict[str, list[Order]] = {
         "intact": [order],
         "swap": neighbour_swaps(order),
         "drop": drops(order),

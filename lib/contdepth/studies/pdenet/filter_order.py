@@ -33,11 +33,11 @@ def smooth_rows(points: int, order: int) -> Tensor:
 
     By Leibniz's rule on f' = cos(x + 0.3) f.
     """
-    step = 2 * math.pi / checks.integer("points", points, at_least=1)
+    step = 2 * math.pi / points
     x = step * torch.arange(points, dtype=torch.float64) + 0.3
     rows = [x.sin().exp()]
-    for n in range(checks.integer("order", order, at_least=0)):
-        rows.append(sum(math.comb(n, k) * torch.cos(x + k * math.pi / 2) * rows[n - k] for k in range(n + 1)))
+    for n in range(order):
+        rows.append(sum(math.comb(n, k) * torch.cos(x + k * math.pi / 2) * rows[n - k] for k in range(n + 1)))  # type: ignore[arg-type]
     return torch.stack(rows)
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from matplotlib.axes import Axes
 from matplotlib.patches import Rectangle
 from torch import Tensor
@@ -32,7 +34,9 @@ def draw_entries(ax: Axes, entries: Tensor, boxes: Tensor | None = None, *, cent
     for i, row in enumerate(entries.tolist()):
         for j, value in enumerate(row):
             side = 0.9 * (abs(value) / largest) ** 0.5
-            look = {"facecolor": COLOURS[0]} if value > 0 else {"facecolor": COLOURS[1], "hatch": "////"}
+            look: dict[str, Any] = (
+                {"facecolor": COLOURS[0]} if value > 0 else {"facecolor": COLOURS[1], "hatch": "////"}
+            )
             corner = (i - side / 2, j - side / 2)
             ax.add_patch(Rectangle(corner, side, side, edgecolor="white", linewidth=0, **look))
     for i, j in [] if boxes is None else boxes.nonzero().tolist():

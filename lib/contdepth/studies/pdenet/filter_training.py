@@ -5,7 +5,6 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Sequence
 
-import numpy as np
 import torch
 from scipy.optimize import OptimizeResult, minimize
 from torch import Tensor, nn
@@ -21,6 +20,7 @@ from contdepth.pde.filters.moments import (
 )
 from contdepth.pde.simulate.initial import random_fourier
 from contdepth.seeds import generator
+from contdepth.studies.common.flat import flat_function
 
 __all__ = ["FilterTask", "ProjectedMoments", "minimise_flat", "train_filters"]
 
@@ -43,7 +43,7 @@ class FilterTask:
         exact = [torch.fft.ifft2(modes * (wave[:, None] ** a * wave**b)).real for a, b in self.alphas]
         self.exact = torch.stack(exact, 2)
         draws = torch.randn(clean.shape, dtype=clean.dtype, generator=generator(seed, "filter task/noise"))
-        self.fields = clean + checks.real("noise", noise, at_least=0) * clean.std() * draws
+        self.fields = clean + noise * clean.std() * draws
         self.size = self.exact.square().mean((0, 1, 3, 4), keepdim=True)
 
     def __call__(self, filters: Tensor) -> Tensor:
@@ -57,6 +57,10 @@ class ProjectedMoments(nn.Module):
     ``gradient="order zero"`` removes it along M_00 alone: the code of PDE-Net 1 sums the number 0 where it
     means the derivative's orders, so that, at its accuracy 1, no other fixed moment is covered.
     """
+
+    start: Tensor
+    fixed: Tensor
+    masked: Tensor
 
     def __init__(
         self, alphas: Sequence[tuple[int, ...]], size: int, accuracy: int = 1, gradient: str = "fixed"
@@ -82,7 +86,7 @@ class ProjectedMoments(nn.Module):
 
     def project_gradient(self) -> None:
         """Set the gradient to zero along the masked moments."""
-        self.value.grad[self.masked] = 0
+        self.value.grad[self.masked] = 0  # type: ignore[index]
 
 
 def train_filters(
@@ -107,7 +111,7 @@ def train_filters(
 
     before = float(closure().detach())
     for _ in range(steps):
-        optimiser.step(closure)
+        optimiser.step(closure)  # type: ignore[arg-type]
     return before, float(closure().detach())
 
 
@@ -117,15 +121,7 @@ def minimise_flat(task: FilterTask, model: ProjectedMoments, iterations: int) ->
     Function and gradient are taken at the projected point, whatever point the optimiser asks for.
     """
 
-    def function(flat: np.ndarray) -> tuple[float, np.ndarray]:
-        with torch.no_grad():
-            model.value.copy_(torch.from_numpy(flat).view_as(model.value))
-        model.value.grad = None
-        loss = task(model.filters())
-        loss.backward()
-        model.project_gradient()
-        return float(loss.detach()), model.value.grad.flatten().numpy().copy()
-
+    function = flat_function(lambda: task(model.filters()), [model.value], model.project_gradient)
     return minimize(
         function,
         model.start.flatten().numpy(),

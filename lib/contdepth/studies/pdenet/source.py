@@ -11,6 +11,7 @@ import numpy as np
 import torch
 
 from contdepth import checks
+from contdepth.pde.fields.errors import rollout_error
 from contdepth.pde.fields.trajectories import Trajectories
 from contdepth.pde.pdenet1.block import PDENetBlock
 from contdepth.pde.pdenet1.pdenet import PDENet
@@ -77,12 +78,11 @@ class Visited:
 
     def central(self, count: int = 400) -> np.ndarray:
         """``count`` equidistant points from ``low`` to ``high``."""
-        return np.linspace(self.low, self.high, checks.integer("count", count, at_least=2))
+        return np.linspace(self.low, self.high, count)
 
 
 def visited(values: torch.Tensor, width: float = 0.05) -> Visited:
     """Histogram of all ``values`` (any shape, finite) in bins of ``width``, and two quantiles."""
-    checks.real("width", width, above=0)
     flat = checks.finite("values", checks.floating("values", values)).numpy(force=True).ravel()
     first, last = math.floor(flat.min() / width), math.floor(flat.max() / width) + 1
     counts, edges = np.histogram(flat, width * np.arange(first, last + 1))
@@ -136,19 +136,13 @@ def train(data: torch.Tensor, seed: int, options: Mapping[str, Any]) -> PDENet:
 
 
 def prediction_error(model: PDENet, test: torch.Tensor) -> np.ndarray:
-    """Relative L² error of every frame of a prediction from the first one: (N, T, 1, n, n) to (N, T).
-
-    ‖u - u*‖ / ‖u* - mean u*‖ over the grid; infinite once a prediction has blown up.
-    """
-    frames = model.rollout(test[:, 0], test.shape[1] - 1)
-    wrong = (frames - test).flatten(2).norm(dim=2)
-    size = (test - test.mean((2, 3, 4), keepdim=True)).flatten(2).norm(dim=2)
-    return torch.nan_to_num(wrong / size, nan=math.inf, posinf=math.inf).numpy()
+    """``rollout_error`` of a prediction of ``test`` (N, T, 1, n, n) from its first frames: (N, T)."""
+    return rollout_error(model, test)
 
 
 def textbook_block(grid: int, size: int) -> PDENetBlock:
     """The true diffusion as a block: forward Euler with frozen size x size filters on ``grid`` points an axis."""
-    spacing = 2 * math.pi / checks.integer("grid", grid, at_least=size)
+    spacing = 2 * math.pi / grid
     block = PDENetBlock(
         (grid, grid), (spacing, spacing), DT, order=2, size=size, coefficients="constant", average="identity"
     )

@@ -12,7 +12,7 @@ import torch
 from contdepth import checks
 from contdepth.parallel import run_all
 from contdepth.pde.estimator import Estimator
-from contdepth.pde.fields.errors import prediction_error
+from contdepth.pde.fields.errors import rollout_error
 from contdepth.pde.fields.trajectories import Trajectories
 from contdepth.pde.symbolic.comparison import Terms, compare
 
@@ -47,13 +47,13 @@ class Result:
     seconds: float
     failure: str = ""
 
-    def terms(self, truth: object) -> Terms:
+    def terms(self, truth: Mapping[str, object]) -> Terms:
         """Found against true terms; a failed fit has found nothing."""
         return compare(self.coefficients or {field: {"1": 0.0} for field in truth}, truth)
 
     def error_after(self, steps: int) -> float:
         """Median over the trajectories of the prediction error after ``steps`` steps."""
-        return float(np.median(self.errors[:, steps]))
+        return float(np.median(self.errors[:, steps]))  # type: ignore[index]
 
 
 def thinned(u: torch.Tensor, dt: float, dx: float, *, in_time: int = 1, in_space: int = 1) -> Trajectories:
@@ -65,9 +65,8 @@ def thinned(u: torch.Tensor, dt: float, dx: float, *, in_time: int = 1, in_space
 
 
 def prediction_errors(model: Estimator, unseen: torch.Tensor) -> np.ndarray:
-    """``studies.prediction_error`` (N, T) of rollouts from the first frames of ``unseen``, at most ``CEILING``."""
-    found = model.rollout(unseen[:, 0], unseen.shape[1] - 1)
-    return np.minimum(prediction_error(found, unseen).numpy(), CEILING)
+    """``rollout_error`` (N, T) of predictions from the first frames of ``unseen``, at most ``CEILING``."""
+    return np.minimum(rollout_error(model, unseen), CEILING)
 
 
 def contest(entries: Mapping[Hashable, Entry], *, workers: int = 1) -> dict[Hashable, Result]:

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import math
-import statistics
-import time
 from collections.abc import Callable, Mapping, Sequence
 
 import numpy as np
@@ -14,9 +12,11 @@ from contdepth import checks, seeds
 from contdepth.pde.pdenet2.block import PDENet2Block
 from contdepth.pde.pdenet2.pdenet2 import objective
 from contdepth.pde.simulate.initial import random_fourier
-from contdepth.studies.pdenet2.reference import flat_function, plain_objective
+from contdepth.studies.common.flat import flat_function
+from contdepth.studies.pdenet2.reference import plain_objective
+from contdepth.timing import cpu_seconds
 
-__all__ = ["BURGERS", "Closure", "closures", "disagreement", "measure", "scaling"]
+__all__ = ["BURGERS", "Closure", "closures", "disagreement", "scaling"]
 
 Closure = Callable[[], tuple[float, np.ndarray]]
 
@@ -35,11 +35,9 @@ def closures(
     random free moments (at zero the two upwind images of a derivative are equal), 5 products, both penalties on,
     float64. No optimiser is included.
 
-    Raises ``TypeError`` or ``ValueError`` where a size is not a positive integer, the grid is smaller than the
-    filters or the scheme is unknown.
+    Raises ``TypeError`` or ``ValueError`` where a size is not a positive integer or the scheme is unknown; a grid
+    smaller than the filters is refused at the first call.
     """
-    checks.integer("samples", samples, at_least=1)
-    checks.integer("grid", grid, at_least=size)
     checks.integer("blocks", blocks, at_least=1)
     dx = 2 * math.pi / grid
     block = PDENet2Block(2, 0.01, (dx, dx), size=size, scheme=scheme, upwind=upwind, seed=0)
@@ -56,7 +54,7 @@ def closures(
             p.grad = None
         value = objective(block, frames, target, mask, weight, **penalties)
         value.backward()
-        return float(value.detach()), torch.cat([p.grad.flatten() for p in parameters]).numpy()
+        return float(value.detach()), torch.cat([p.grad.flatten() for p in parameters]).numpy()  # type: ignore[union-attr]
 
     flat = torch.cat([p.detach().flatten() for p in parameters]).numpy()
     function = flat_function(lambda: plain_objective(block, frames, target, weight, **penalties), parameters)
@@ -72,22 +70,6 @@ def disagreement(sides: Mapping[str, Closure]) -> tuple[float, float]:
     )
 
 
-def measure(sides: Mapping[str, Closure], repeats: int) -> dict[str, float]:
-    """Median CPU seconds of one call of each side, sides in turn; the first call of each is not counted.
-
-    CPU seconds of all threads are counted: call ``torch.set_num_threads(1)`` first.
-    """
-    checks.integer("repeats", repeats, at_least=1)
-    times: dict[str, list[float]] = {name: [] for name in sides}
-    for turn in range(repeats + 1):
-        for name, side in sides.items():
-            start = time.process_time()
-            side()
-            if turn:
-                times[name].append(time.process_time() - start)
-    return {name: statistics.median(values) for name, values in times.items()}
-
-
 def scaling(axis: str, values: Sequence[int], repeats: int, side: str = "ours") -> tuple[list[float], list[float]]:
     """Work and CPU seconds of one closure as one size of ``BURGERS`` takes each of ``values``.
 
@@ -97,5 +79,5 @@ def scaling(axis: str, values: Sequence[int], repeats: int, side: str = "ours") 
     checks.one_of("axis", axis, tuple(BURGERS))
     power = 2 if axis in ("grid", "size") else 1
     work = [(value / BURGERS[axis]) ** power for value in values]
-    sides = ({side: closures(**(BURGERS | {axis: value}))[side]} for value in values)
-    return work, [measure(each, repeats)[side] for each in sides]
+    sides = ({side: closures(**(BURGERS | {axis: value}))[side]} for value in values)  # type: ignore[arg-type]
+    return work, [cpu_seconds(each, repeats)[side] for each in sides]

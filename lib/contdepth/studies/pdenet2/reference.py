@@ -6,18 +6,13 @@ the other side of the benchmark. Nothing here is fast on purpose or slow on purp
 
 from __future__ import annotations
 
-from collections.abc import Callable
-
-import numpy as np
 import torch
 from torch import Tensor, nn
 
 from contdepth.pde.pdenet2.block import PDENet2Block
 from contdepth.pde.symbolic.symnet import SymNet
 
-__all__ = ["flat_function", "plain_objective", "plain_rhs", "plain_symnet"]
-
-CONVOLUTIONS = {1: nn.functional.conv1d, 2: nn.functional.conv2d, 3: nn.functional.conv3d}
+__all__ = ["plain_objective", "plain_rhs", "plain_symnet"]
 
 
 def plain_symnet(net: SymNet, inputs: Tensor, output: int) -> Tensor:
@@ -38,10 +33,11 @@ def plain_rhs(block: PDENet2Block, u: Tensor) -> Tensor:
     dim = u.ndim - 2
     kernels = block.filters.kernels()
     width = kernels.shape[-1] // 2
+    convolve = getattr(nn.functional, f"conv{dim}d")
 
     def apply(kernel: Tensor, field: int) -> Tensor:
         padded = nn.functional.pad(u[:, field : field + 1], (width,) * (2 * dim), mode="circular")
-        return CONVOLUTIONS[dim](padded, kernel[None, None])[:, 0]
+        return convolve(padded, kernel[None, None])[:, 0]
 
     def inputs(first: dict[tuple[int, int], Tensor]) -> Tensor:
         return torch.stack(
@@ -106,23 +102,3 @@ def plain_objective(
     if moments:
         total = total + blocks * moments * huber(block.filters.free, 1e-2)
     return total
-
-
-def flat_function(
-    loss: Callable[[], Tensor], parameters: list[nn.Parameter]
-) -> Callable[[np.ndarray], tuple[float, np.ndarray]]:
-    """``loss`` and its gradient as a function of one flat NumPy vector, as SciPy's optimisers want it."""
-
-    def function(vector: np.ndarray) -> tuple[float, np.ndarray]:
-        at = 0
-        with torch.no_grad():
-            for p in parameters:
-                p.copy_(torch.from_numpy(vector[at : at + p.numel()].copy()).view_as(p))
-                at += p.numel()
-        for p in parameters:
-            p.grad = None
-        value = loss()
-        value.backward()
-        return float(value.detach()), np.concatenate([p.grad.flatten().numpy() for p in parameters])
-
-    return function

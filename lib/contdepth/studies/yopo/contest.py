@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from fractions import Fraction
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -42,7 +43,7 @@ def sizes(threat: Threat, share: str) -> Fraction:
     return threat.epsilon * Fraction(share)
 
 
-def yopo(model: nn.Module, threat: Threat, m: int, n: int, share: str, **options: object) -> YOPO:
+def yopo(model: nn.Module, threat: Threat, m: int, n: int, share: str, **options: Any) -> YOPO:
     return YOPO(
         model,
         first_layer="relu1",
@@ -54,7 +55,7 @@ def yopo(model: nn.Module, threat: Threat, m: int, n: int, share: str, **options
     )
 
 
-def pgd(model: nn.Module, threat: Threat, r: int, share: str, **options: object) -> PGDTraining:
+def pgd(model: nn.Module, threat: Threat, r: int, share: str, **options: Any) -> PGDTraining:
     return PGDTraining(model, threat=threat, steps=r, step_size=sizes(threat, share), **options)
 
 
@@ -142,7 +143,7 @@ def little_cnn(in_channels: int, size: int, *, width: int = 16, hidden: int = 64
     draw_weights(model, seed)
     with torch.no_grad():
         for conv in (model.conv1, model.conv2, model.conv3):
-            conv.bias.zero_()
+            conv.bias.zero_()  # type: ignore[union-attr, operator]
     return model
 
 
@@ -264,7 +265,7 @@ def one_run(
     chosen = attacks(setting)
     for attack_name in chosen if setting.stronger else ("PGD-40",):
         x, y = test if attack_name == "PGD-40" else hard
-        options = {"source": source, "among": right["clean"][: len(y)]}
+        options: dict[str, Any] = {"source": source, "among": right["clean"][: len(y)]}
         right[attack_name] = accuracy(model, x, y, chosen[attack_name], **options)
     few = right["PGD-40"][: setting.hard]
     together = [right[name] for name in ("APGD-CE", "APGD-T", "Square") if name in right]
@@ -298,7 +299,7 @@ def contest(
 
     With ``checkpoints`` (a folder) a second call goes on where the first stopped.
     """
-    jobs = [
+    jobs: list[dict[str, Any]] = [
         {
             "name": name,
             "data": data,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
+from typing import Any
 
 import numpy as np
 import torch
@@ -30,7 +31,7 @@ from contdepth.training.recipes import Recipe
 __all__ = ["CIFAR_METHODS", "cifar_run", "cifar_runs", "mnist_run"]
 
 
-def common(threat: Threat, precision: str) -> dict[str, object]:
+def common(threat: Threat, precision: str) -> dict[str, Any]:
     return {"threat": threat, "precision": precision}
 
 
@@ -151,7 +152,7 @@ def mnist_run(
     found: dict[str, list[float]] = {key: [] for key in ("clean", "PGD-40", "PGD-40 few", "APGD-T")}
     for seed in seeds:
         model = SmallCNN(seed=seed, dropout=0.5, zero_last=True).to(device)
-        options = {"steps": 5, "inner_steps": 10, "step_size": "1/100", "seed": seed}
+        options: dict[str, Any] = {"steps": 5, "inner_steps": 10, "step_size": "1/100", "seed": seed}
         train(YOPO(model, first_layer="relu1", threat=threat, **options), data, recipe, seed=seed)
         images, labels = (part.to(device) for part in test)
         judged = partial(accuracy, model, source=generator(seed, "evaluation"))

@@ -125,6 +125,9 @@ def test_training_repeats_and_depends_on_the_seed(tmp_path, kind):
 
 def test_training_says_what_is_wrong(tmp_path):
     path = save_bank(synthetic(), tmp_path / "bank.pt")
+    for kind in ("dqn", "l2stop"):
+        with pytest.raises(ValueError, match="updates: expected a number >= 1, found 0"):
+            train_contender(kind, 0, path, 0, 10, "fp32")
     with pytest.raises(ValueError, match="multiple of the 5 states"):
         train_contender("l2stop", 0, path, 5, 12, "fp32")
     with pytest.raises(ValueError, match="kind"):
@@ -156,7 +159,7 @@ def test_a_ramp_grows_from_left_to_right():
 
 
 def test_a_whole_picture_has_one_stop():
-    states, y = torch.rand(STEPS + 1, 1, 20, 37), torch.rand(1, 1, 20, 37)
+    states, y = torch.zeros(STEPS + 1, 1, 20, 37), torch.zeros(1, 1, 20, 37)
     assert whole(Counter(3), states, y) == 3
 
 

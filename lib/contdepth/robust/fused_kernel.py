@@ -3,7 +3,8 @@
 Every image channel is split into stride x stride planes, each stored as one flat row-major array with padding, so
 that a tap of the kernel is a constant shift and every loop runs over one long contiguous range. Taps come in
 blocks of three strips of three neighbours (one 3 x 3 kernel at stride 1); missing taps have weight zero. Positions
-are unsigned: Numba would test signed ones for negative values, and the loops would not be vectorised.
+are unsigned: Numba would test signed ones for negative values, and the loops would not be vectorised. Inner
+functions have no annotations: the types are those of ``ascend``.
 """
 
 from __future__ import annotations
@@ -17,7 +18,7 @@ ZERO, ONE = np.float32(0), np.float32(1)
 U1, U2, U9 = np.uint64(1), np.uint64(2), np.uint64(9)
 
 
-def compiled(function):
+def compiled(function):  # type: ignore[no-untyped-def]
     """``function`` as machine code, kept on disk where there is a writable place for it.
 
     Multiplications and additions may be fused; nothing else is reordered. The lock of the interpreter is released.
@@ -30,7 +31,7 @@ def compiled(function):
 
 
 @compiled
-def taps(weight, k):
+def taps(weight, k):  # type: ignore[no-untyped-def]
     """The nine taps of one block and one output channel."""
     return (
         weight[k, 0],
@@ -46,7 +47,7 @@ def taps(weight, k):
 
 
 @compiled
-def add(v, z, weight, k, n, v0, v1, z0, z1, z2):
+def add(v, z, weight, k, n, v0, v1, z0, z1, z2):  # type: ignore[no-untyped-def]
     """Add one block of taps to n outputs of two channels, at v0, v1 in ``v``; strips at z0, z1, z2 in ``z``."""
     a, b, c, d, e, f, g, h, i = taps(weight, k)
     A, B, C, D, E, F, G, H, I = taps(weight, k + U1)
@@ -58,7 +59,7 @@ def add(v, z, weight, k, n, v0, v1, z0, z1, z2):
 
 
 @compiled
-def gate(v, z, p, weight, k, n, v0, v1, p0, p1, z0, z1, z2):
+def gate(v, z, p, weight, k, n, v0, v1, p0, p1, z0, z1, z2):  # type: ignore[no-untyped-def]
     """As ``add``, then replace the outputs by the slack in ``p`` where they are positive and by zero elsewhere."""
     a, b, c, d, e, f, g, h, i = taps(weight, k)
     A, B, C, D, E, F, G, H, I = taps(weight, k + U1)
@@ -72,7 +73,7 @@ def gate(v, z, p, weight, k, n, v0, v1, p0, p1, z0, z1, z2):
 
 
 @compiled
-def pull(gradient, v, weight, k, n, start, v0, v1, v2):
+def pull(gradient, v, weight, k, n, start, v0, v1, v2):  # type: ignore[no-untyped-def]
     """Add one block of taps of the transposed convolution of one channel to n places of the gradient."""
     a, b, c, d, e, f, g, h, i = taps(weight, k)
     for q in range(n):
@@ -90,7 +91,7 @@ def pull(gradient, v, weight, k, n, start, v0, v1, v2):
 
 
 @compiled
-def move(z, x, delta, gradient, sigma, epsilon):
+def move(z, x, delta, gradient, sigma, epsilon):  # type: ignore[no-untyped-def]
     """One step of δ along the sign of the gradient, both clips, and z = x + δ; ``sigma`` is zero on padding."""
     for q in range(z.size):
         g, e, s = gradient[q], delta[q], sigma[q]
@@ -102,7 +103,24 @@ def move(z, x, delta, gradient, sigma, epsilon):
 
 
 @compiled
-def ascend(x, delta, slack, weight, bias, plane, shift, cell, sigma, epsilon, relu, steps, sizes, work, v, p):
+def ascend(
+    x: np.ndarray,
+    delta: np.ndarray,
+    slack: np.ndarray,
+    weight: np.ndarray,
+    bias: np.ndarray,
+    plane: np.ndarray,
+    shift: np.ndarray,
+    cell: np.ndarray,
+    sigma: np.ndarray,
+    epsilon: np.float32,
+    relu: bool,
+    steps: np.uint64,
+    sizes: tuple[np.uint64, ...],
+    work: np.ndarray,
+    v: np.ndarray,
+    p: np.ndarray,
+) -> None:
     """``steps`` steps on every image of ``delta`` (batch, pixels), in place.
 
     Shapes: ``slack`` (batch, O, rows, columns); ``weight`` (blocks · O even, 9); ``plane`` (blocks,) the start of
@@ -136,7 +154,7 @@ def ascend(x, delta, slack, weight, bias, plane, shift, cell, sigma, epsilon, re
                         v[v1 + q] = bias[o + U1] if relu else p[p1 + q]
                     if relu:
                         for b in range(blocks):
-                            k, z0, z1, z2 = b * channels + o, shift[b, 0], shift[b, 1], shift[b, 2]
+                            k, z0, z1, z2 = b * channels + o, shift[b, 0], shift[b, 1], shift[b, 2]  # type: ignore[assignment]
                             z0, z1, z2 = plane[b] + z0, plane[b] + z1, plane[b] + z2
                             if b + U1 < blocks:
                                 add(v, z, weight, k, length, v0, v1, z0, z1, z2)

@@ -123,9 +123,17 @@ def _moved(package: str, name: str, new: str) -> Any:
     except AttributeError:
         raise AttributeError(f"module {package!r} has no attribute {name!r}") from None
     if name != "__all__":
-        said = f"{package}.{name} has moved and goes with {GOES_WITH}: write from {place} import {attribute}"
-        warnings.warn(said, FutureWarning, stacklevel=3)
+        said = f"{package}.{name} has moved and goes with {GOES_WITH}: write from {_shortest(place, attribute)}"
+        warnings.warn(f"{said} import {attribute}", FutureWarning, stacklevel=3)
     return found
+
+
+def _shortest(place: str, attribute: str) -> str:
+    """Return the room whose face has ``attribute`` of the module ``place``, or the module."""
+    room = ".".join(place.split(".")[:2])
+    public = getattr(sys.modules[room], "__all__", ())
+    same = attribute in public and getattr(sys.modules[room], attribute) is getattr(sys.modules[place], attribute)
+    return room if same else place
 
 
 def _guarded(package: str) -> None:

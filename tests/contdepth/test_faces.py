@@ -87,6 +87,10 @@ def test_an_unknown_name_is_an_attribute_error() -> None:
 
 def says(old: str, name: str, new: str) -> str:
     place, _, attribute = new.rpartition(".")
+    room = ".".join(place.split(".")[:2])
+    public = attribute in getattr(import_module(room), "__all__", ())
+    if public and getattr(import_module(room), attribute) is getattr(import_module(place), attribute):
+        place = room
     return f"{old}.{name} has moved and goes with {GOES_WITH}: write from {place} import {attribute}"
 
 

@@ -1,4 +1,4 @@
-# Needs only Python >= 3.11 (< 3.13), make and a package index. Everything is installed into .venv, pinned by constraints.txt.
+# Needs only Python 3.11, 3.12 or 3.13, make and a package index. Everything is installed into .venv, pinned by constraints.txt.
 # make book | test | reproduce PROFILE=… CHAPTER=… [PAGE=…] | serve | pdf | bench | clean        (make help lists them)
 PYTHON ?= python3
 PORT ?= 8000
@@ -30,10 +30,10 @@ help:
 env: .venv/.ready
 
 .venv/.ready: pyproject.toml constraints.txt
-	@$(PYTHON) -c 'import sys; v = sys.version_info[:3]; sys.exit(0 if (3, 11) <= v < (3, 13) else "Python: expected >= 3.11 and < 3.13, found %d.%d.%d; name another with: make $(or $(MAKECMDGOALS),env) PYTHON=python3.11" % v)'
+	@$(PYTHON) -c 'import sys; v = sys.version_info[:3]; sys.exit(0 if (3, 11) <= v < (3, 14) else "Python: expected >= 3.11 and < 3.14, found %d.%d.%d; name another with: make $(or $(MAKECMDGOALS),env) PYTHON=python3.11" % v)'
 	@$(STEP) "Virtual environment" $(PYTHON) -m venv .venv
 	@$(STEP) "Install (pinned, about 1.8 GB)" $(BIN)/python -m pip install --disable-pip-version-check -c constraints.txt \
-	  $(if $(TORCH_INDEX),--extra-index-url $(TORCH_INDEX)) -e ".[run,book,test,peers,fast]"
+	  $(if $(TORCH_INDEX),--extra-index-url $(TORCH_INDEX)) -e ".[all,run,book,test]"
 	@touch $@
 
 book: env html scorecard
@@ -49,10 +49,12 @@ test: lint unit verify html-tests scorecard
 
 lint: env
 	@$(STEP) "Lint" $(BIN)/ruff check .
+	@$(STEP) "Format" $(BIN)/ruff format --check .
+	@$(STEP) "Types" $(BIN)/mypy
 	@$(STEP) --summary 2 "Ledgers, cells, register and prose" $(BIN)/companion check-ledger
 
 unit: env
-	@$(STEP) --summary 1 "Unit tests" $(BIN)/python -m pytest tests/contdepth tests/companion -q -n $(JOBS) --dist worksteal
+	@$(STEP) --summary 1 "Unit tests" $(BIN)/python -m pytest tests/contdepth tests/companion tests/package -q -n $(JOBS) --dist worksteal
 
 verify: env
 	@$(STEP) --stream "Smoke re-run (nbval): verdicts, numbers, outputs" $(BIN)/companion verify --jobs $(JOBS)

@@ -13,8 +13,6 @@ from __future__ import annotations
 import argparse
 import json
 import statistics
-import subprocess
-import sys
 import tempfile
 import time
 from pathlib import Path
@@ -22,10 +20,10 @@ from typing import Any
 
 from companion.errors import CompanionError
 from companion.site.browser import chromium, served
+from companion.site.building import build_strictly
 from companion.site.checks import Site, weight
 
 ROOT = Path(__file__).resolve().parents[1]
-BUILD = "from jupyter_book.cli.main import main; main()"
 EXPLORER = "book/claims.html"
 TIMES = """async () => {
   if (window.MathJax && MathJax.startup) await MathJax.startup.promise;
@@ -40,28 +38,6 @@ FILTER = """() => new Promise(done => {
   field.dispatchEvent(new Event("input", {bubbles: true}));
   requestAnimationFrame(() => requestAnimationFrame(() => done(performance.now() - start)));
 })"""
-
-
-def build(out: Path) -> float:
-    """Build the book strictly below ``out`` and return the seconds."""
-    command = [
-        sys.executable,
-        "-c",
-        BUILD,
-        "build",
-        str(ROOT),
-        "--path-output",
-        str(out),
-        "--all",
-        "-W",
-        "-n",
-        "--keep-going",
-    ]
-    start = time.monotonic()
-    done = subprocess.run(command, capture_output=True, text=True, check=False)
-    if done.returncode:
-        sys.exit(f"the strict build of the book fails:\n{done.stderr[-2000:]}")
-    return time.monotonic() - start
 
 
 def opened(browser: Any, address: str, repeats: int) -> dict[str, float]:
@@ -87,10 +63,13 @@ def main() -> None:
     options = parser.parse_args()
     result: dict[str, Any] = {"build_s": None, "pages": {}, "opened_ms": {}}
     with tempfile.TemporaryDirectory() as out:
-        if options.html is None:
-            result["build_s"] = round(build(Path(out)), 1)
+        html = options.html
+        if html is None:
+            start = time.monotonic()
+            html = build_strictly(ROOT, Path(out))
+            result["build_s"] = round(time.monotonic() - start, 1)
             print(f"strict build from the stored runs: {result['build_s']} s")
-        site = Site(options.html or Path(out) / "_build" / "html")
+        site = Site(html)
         heavy = sorted(((weight(site, page), page.name) for page in site.written), reverse=True)
         result["pages"] = {name: size for size, name in heavy}
         print("heaviest pages, MB: " + ", ".join(f"{name} {size / 1e6:.2f}" for size, name in heavy[:5]))

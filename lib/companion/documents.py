@@ -17,7 +17,7 @@ import yaml
 from companion.errors import DocumentError, nearest
 from companion.text import read_text
 
-__all__ = ["Document", "Where", "read_document", "schema", "schema_problems"]
+__all__ = ["Document", "Where", "elsewhere", "read_document", "schema", "schema_problems"]
 
 Where = tuple[str | int, ...]
 """A place in a document: the keys and indices that lead to it."""
@@ -41,7 +41,7 @@ for _tag, _pattern, _first in (
     _Loader.add_implicit_resolver(f"tag:yaml.org,2002:{_tag}", re.compile(_pattern), _first)
 
 
-class _FastLoader(getattr(yaml, "CSafeLoader", yaml.SafeLoader)):
+class _FastLoader(getattr(yaml, "CSafeLoader", yaml.SafeLoader)):  # type: ignore[misc]
     """The same, compiled where PyYAML was: ten times as fast, but its errors say less."""
 
     yaml_implicit_resolvers = _Loader.yaml_implicit_resolvers
@@ -156,6 +156,14 @@ def _walk(
                 seen.add(key.value)
                 lines[(*where, key.value)] = line
                 _walk(value, (*where, key.value), lines, problems, label, inside)
+
+
+def elsewhere(document: Document, chapter: str) -> list[str]:
+    """Return a sentence where ``document``, which stands in the folder of ``chapter``, says another one."""
+    said = document.data["chapter"]
+    return (
+        [] if said == chapter else [document.problem(("chapter",), f"the folder's name {chapter!r}", repr(said))]
+    )
 
 
 @cache

@@ -6,8 +6,12 @@ import os
 import platform
 import re
 import subprocess
+from functools import cache
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
+
+from companion import git
+from companion.errors import CompanionError
 
 __all__ = ["THREADS", "cores", "device_line", "git_state", "threads", "threads_of", "versions"]
 
@@ -77,6 +81,7 @@ def _instructions() -> str:
     return next((words for flag, words in INSTRUCTIONS.items() if flag in flags), "")
 
 
+@cache
 def _cpuinfo(key: str) -> str:
     """Return what Linux says of the first processor under ``key``; an empty string where it says nothing."""
     info = Path("/proc/cpuinfo")
@@ -88,6 +93,7 @@ def _cpu_model() -> str:
     return _cpuinfo("model name") or platform.processor() or platform.machine() or "unknown model"
 
 
+@cache
 def _gpu_model() -> str:
     try:
         answer = (
@@ -107,7 +113,12 @@ def _gpu_model() -> str:
 
 
 def versions() -> dict[str, str]:
-    """Return the versions of Python and of the numerical packages that are installed."""
+    """Return the versions of Python and of the numerical packages that are installed, looked at once."""
+    return dict(_versions())
+
+
+@cache
+def _versions() -> dict[str, str]:
     found = {"python": platform.python_version()}
     for name in PACKAGES:
         try:
@@ -122,13 +133,7 @@ def git_state(root: Path) -> tuple[str, bool]:
     without git.
     """
     try:
-        commit = _git(root, "rev-parse", "--verify", "HEAD").strip()
-        return commit, bool(_git(root, "status", "--porcelain", "--", "lib", "book").strip())
-    except (OSError, subprocess.SubprocessError):
+        commit = git.ask(root, "rev-parse", "--verify", "HEAD").decode().strip()
+        return commit, bool(git.ask(root, "status", "--porcelain", "--", "lib", "book").strip())
+    except CompanionError:
         return "unknown", True
-
-
-def _git(root: Path, *arguments: str) -> str:
-    return subprocess.run(
-        ["git", "-C", str(root), *arguments], capture_output=True, text=True, timeout=60, check=True
-    ).stdout

@@ -3,17 +3,14 @@
 from __future__ import annotations
 
 import os
-import re
 from pathlib import Path
 
 from companion.errors import CompanionError
-from companion.text import read_text
 
 __all__ = [
     "CARRY",
     "PROFILES",
     "carry_path",
-    "chapters",
     "checkpoints_path",
     "claims_path",
     "find_root",
@@ -60,21 +57,6 @@ def find_root(start: Path | None = None) -> Path:
 def is_root(folder: Path) -> bool:
     """Tell whether ``folder`` looks like a checkout of this repository."""
     return (folder / "book").is_dir() and (folder / "lib").is_dir()
-
-
-def chapters(root: Path) -> list[str]:
-    """Return the chapters (folders of ``book/`` with a ledger or a ``runs.yml``) in the order of
-    ``_toc.yml``.
-    """
-    found = sorted(
-        folder.name
-        for folder in (root / "book").iterdir()
-        if (folder / "claims.yml").is_file() or (folder / "runs.yml").is_file()
-    )
-    toc = root / "_toc.yml"
-    text = read_text(toc) if toc.is_file() else ""
-    places = {match: text.index(f"book/{match}/") for match in re.findall(r"\bbook/([^/\s]+)/", text)}
-    return sorted(found, key=lambda name: (places.get(name, len(text)), name))
 
 
 def claims_path(root: Path, chapter: str) -> Path:

@@ -6,7 +6,7 @@ The rooms are loaded when they are first used (``import contdepth; contdepth.sch
 
 from contdepth.faces import face, find_moved
 
-__version__ = "0.1.0"
+__version__ = "0.2.0.dev0"
 
 find_moved()
 __getattr__, __dir__, __all__ = face(__name__, __file__)

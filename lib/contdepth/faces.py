@@ -1,6 +1,7 @@
 """The faces of the rooms: names imported when they are first asked for, and old names that say where to look.
 
 A room's ``__init__.pyi`` lists its public names and where they stand; type checkers read the same file.
+Where a package that a room needs is not installed, one sentence names the extra that brings it.
 """
 
 from __future__ import annotations
@@ -18,19 +19,41 @@ import lazy_loader
 
 from contdepth.moved import GOES_WITH, MODULES, NAMES, SPLIT
 
-__all__ = ["face", "find_moved", "former"]
+__all__ = ["PACKAGES", "face", "find_moved", "former"]
+
+PACKAGES: dict[str, tuple[str, str]] = {
+    "PIL": ("Pillow", "data"),
+    "platformdirs": ("platformdirs", "data"),
+    "safetensors": ("safetensors", "restoration"),
+    "sklearn": ("scikit-learn", "data"),
+    "sympy": ("SymPy", "pde"),
+    "torchdiffeq": ("torchdiffeq", "meanfield"),
+}
+"""Module of another package that public names need → its name, and the extra of contdepth that brings it."""
+
+ROOMS = ("data", "meanfield", "pde", "restoration", "robust")
+"""Rooms with an extra of their own name: it brings all that the room needs."""
 
 
 def face(package: str, file: str) -> tuple[Callable[[str], Any], Callable[[], list[str]], list[str]]:
     """Return ``__getattr__``, ``__dir__`` and ``__all__`` of the package whose ``__init__.py`` is ``file``.
 
-    A name that moved out of the package still works, with a ``FutureWarning`` that names the new place.
+    A name that moved out of the package still works, with a ``FutureWarning`` that names the new place. A name
+    that needs a package that is not installed raises ``ModuleNotFoundError`` with the extra that brings it.
     """
     get, listing, public = lazy_loader.attach_stub(package, file)
     _guarded(package)
 
     def getattr_(name: str) -> Any:
-        return _moved(package, name, NAMES[f"{package}.{name}"]) if f"{package}.{name}" in NAMES else get(name)
+        if f"{package}.{name}" in NAMES:
+            return _moved(package, name, NAMES[f"{package}.{name}"])
+        try:
+            return get(name)
+        except ModuleNotFoundError as error:
+            missing = (error.name or "").partition(".")[0]
+            if missing not in PACKAGES:
+                raise
+            raise ModuleNotFoundError(_missing(package, name, missing), name=error.name) from error
 
     return getattr_, listing, public
 
@@ -82,6 +105,14 @@ def find_moved() -> None:
     """Let old names be found; a second call changes nothing."""
     if not any(isinstance(finder, Moved) for finder in sys.meta_path):
         sys.meta_path.append(Moved())
+
+
+def _missing(package: str, name: str, module: str) -> str:
+    """Return the sentence about a package that ``package.name`` needs and that is not installed."""
+    called, extra = PACKAGES[module]
+    room = f"{package}.{name}".split(".")[1]
+    extra = room if room in ROOMS else extra
+    return f'{package}.{name}: expected {called}, found that it is not installed; pip install "contdepth[{extra}]"'
 
 
 def _moved(package: str, name: str, new: str) -> Any:

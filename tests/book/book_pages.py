@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
-import yaml
+from companion.book.toc import listed
 
 ROOT = Path(__file__).resolve().parents[2]
 OTHER_PAGES = ("genindex.html", "prf-prf.html", "search.html")
@@ -15,14 +13,4 @@ OTHER_PAGES = ("genindex.html", "prf-prf.html", "search.html")
 
 def book_pages() -> list[str]:
     """Return the addresses of all pages below the book's folder: the table of contents, then Sphinx's own."""
-    toc = yaml.safe_load((ROOT / "_toc.yml").read_text(encoding="utf-8"))
-
-    def files(entry: Any) -> Iterator[str]:
-        if isinstance(entry, dict):
-            yield from (value for key, value in entry.items() if key in ("root", "file"))
-            entry = list(entry.values())
-        if isinstance(entry, list):
-            for part in entry:
-                yield from files(part)
-
-    return [*(f"{name}.html" for name in files(toc)), *OTHER_PAGES]
+    return [*(f"{page.name}.html" for page in listed(ROOT)), *OTHER_PAGES]

@@ -6,8 +6,6 @@ The folder is ``COMPANION_HTML``, else ``_build/html`` of the checkout; without 
 from __future__ import annotations
 
 import os
-import subprocess
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -17,9 +15,9 @@ import pytest
 from companion.errors import CompanionError
 from companion.site import checks
 from companion.site.browser import chromium, find_chromium
+from companion.site.building import build_strictly
 
 ROOT = Path(__file__).resolve().parents[2]
-BUILD = "from jupyter_book.cli.main import main; main()"
 
 
 @pytest.fixture(scope="session")
@@ -28,23 +26,7 @@ def book(tmp_path_factory: pytest.TempPathFactory) -> checks.Site:
     named = os.environ.get("COMPANION_HTML")
     folder = Path(named) if named else ROOT / "_build" / "html"
     if not named and not folder.is_dir():
-        out = tmp_path_factory.mktemp("book")
-        command = [
-            sys.executable,
-            "-c",
-            BUILD,
-            "build",
-            str(ROOT),
-            "--path-output",
-            str(out),
-            "--all",
-            "-W",
-            "-n",
-            "--keep-going",
-        ]
-        done = subprocess.run(command, capture_output=True, text=True, check=False)
-        assert done.returncode == 0, f"the strict build of the book fails:\n{done.stderr[-3000:]}"
-        folder = out / "_build" / "html"
+        folder = build_strictly(ROOT, tmp_path_factory.mktemp("book"))
     assert (folder / "index.html").is_file(), f"expected a built book in {folder}, found no index.html: make book"
     return checks.Site(folder)
 

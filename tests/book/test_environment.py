@@ -20,7 +20,8 @@ ROOT = Path(__file__).resolve().parents[2]
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
 ENVIRONMENT = yaml.safe_load((ROOT / "environment.yml").read_text(encoding="utf-8"))
 EXTRAS = PROJECT["optional-dependencies"]
-REQUIREMENTS = [Requirement(text) for text in [*PROJECT["dependencies"], *(r for e in EXTRAS.values() for r in e)]]
+LISTED = [Requirement(text) for text in [*PROJECT["dependencies"], *(r for e in EXTRAS.values() for r in e)]]
+REQUIREMENTS = [requirement for requirement in LISTED if requirement.name != PROJECT["name"]]
 
 
 def pins() -> dict[str, Version]:
@@ -44,11 +45,20 @@ def pip_lines() -> list[str]:
     return section
 
 
+def own_extras(text: str) -> set[str]:
+    """Return the extras of the project itself that a requirement names."""
+    requirement = Requirement(text)
+    return requirement.extras if requirement.name == PROJECT["name"] else set()
+
+
 def test_conda_file_installs_the_project_with_all_extras_under_the_constraints() -> None:
     constraint, project = pip_lines()
     assert constraint == "-c constraints.txt"
     assert project.startswith("-e .[") and project.endswith("]")
-    assert set(project[len("-e .[") : -1].split(",")) == set(EXTRAS)
+    named = set(project[len("-e .[") : -1].split(","))
+    while further := {e for n in named for t in EXTRAS[n] for e in own_extras(t)} - named:
+        named |= further
+    assert named == set(EXTRAS)
 
 
 def test_conda_file_names_no_package_of_its_own() -> None:

@@ -14,8 +14,7 @@ import pytest
 from companion.root import PROFILES
 from companion.site.checks import Site
 from companion.sphinxext import wording
-from companion.sphinxext.claims.explorer_html import row_id
-from companion.sphinxext.claims.table import figure_words
+from companion.sphinxext.claims.rendered import figure_words, row_id
 
 Claim = dict[str, Any]
 CHAPTER = "durr"

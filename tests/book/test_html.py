@@ -13,20 +13,7 @@ from companion.site import checks
 ROOT = Path(__file__).resolve().parents[2]
 
 
-@pytest.mark.parametrize(
-    "check",
-    [
-        checks.broken_links,
-        checks.outside_loads,
-        checks.image_faults,
-        checks.heading_faults,
-        checks.double_ids,
-        checks.leftovers,
-        checks.heavy_pages,
-        checks.figure_faults,
-    ],
-    ids=lambda check: check.__name__,
-)
+@pytest.mark.parametrize("check", checks.ALL, ids=lambda check: check.__name__)
 def test_every_page_is_clean(book: checks.Site, check) -> None:
     assert check(book) == []
 
@@ -51,7 +38,7 @@ def test_every_executable_page_says_where_it_comes_from(book: checks.Site) -> No
     for page in load_pages(ROOT):
         built = book.pages.get(f"book/{page.id}.html")
         assert built is not None, f"{page.id} is in runs.yml but not in the table of contents"
-        text = " ".join("".join(built.text).split())
+        text = " ".join(built.text.split())
         assert "Outputs: book profile" in text, f"{page.id} shows no provenance of its outputs"
         names = [link.rsplit("/", 1)[-1] for link in built.links]
         assert f"{page.name}.json" in names and f"{page.name}.ipynb" in names, f"{page.id} links to no record"

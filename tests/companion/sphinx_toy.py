@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -20,10 +21,10 @@ from companion.evidence.verdict_line import MEASURED, plain_line
 from companion.freshness.fingerprint import fingerprint
 from companion.freshness.sidecar import Sidecar, record_hash, write_sidecar
 from companion.root import carry_path
+from companion.site import checks
+from companion.site.building import JUPYTER_BOOK, STRICT
 
 REPOSITORY = Path(__file__).resolve().parents[2]
-JUPYTER_BOOK = "from jupyter_book.cli.main import main; main()"
-STRICT = ("-W", "-n", "--keep-going")
 PIXEL = "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNk+M9QDwADhgGAWjR9awAAAABJRU5ErkJggg=="
 
 HEADER = """\
@@ -344,3 +345,22 @@ def build(root: Path, *, everything: bool = True) -> subprocess.CompletedProcess
 def page_text(root: Path, docname: str) -> str:
     """Return a built page."""
     return (root / "_build/html" / f"{docname}.html").read_text(encoding="utf-8")
+
+
+def built(root: Path) -> Path:
+    """Build a book that must have no fault, and return its root."""
+    done = build(root)
+    assert done.returncode == 0, done.stderr[-3000:]
+    return root
+
+
+def site_faults(root: Path) -> list[str]:
+    """Return what the checks of built HTML find in a built book."""
+    site = checks.Site(root / "_build/html")
+    return [f"{check.__name__}: {fault}" for check in checks.ALL for fault in check(site)]
+
+
+def words(html: str, *ends: str) -> str:
+    """Return the text of a page with single spaces, and one behind each block and each of the tags ``ends``."""
+    blocks = "|".join(("td", "th", "tr", "dd", "dt", "div", "p", "caption", "summary", "h1", *ends))
+    return " ".join(re.sub(r"<[^>]+>", "", re.sub(rf"</({blocks})>", " ", html)).split())

@@ -9,10 +9,11 @@ from types import MappingProxyType
 from typing import Any
 
 from companion.book.ledger_rules import REGIONS, semantic_problems
+from companion.book.toc import chapters
 from companion.documents import read_document, schema_problems
 from companion.errors import DocumentError, nearest
 from companion.evidence.verdict import Region
-from companion.root import PROFILES, chapters, claims_path
+from companion.root import PROFILES, claims_path
 
 __all__ = [
     "Cell",
@@ -225,7 +226,8 @@ def load_ledgers(root: Path) -> list[Ledger]:
     """Return all ledgers in the order of the book; raise :class:`DocumentError` with the breaches of all of
     them.
     """
-    ledgers, problems = [], []
+    ledgers: list[Ledger] = []
+    problems: list[str] = []
     for chapter in chapters(root):
         try:
             ledgers.append(load_ledger(root, chapter))

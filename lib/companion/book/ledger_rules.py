@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from companion.documents import Document, Where, read_document, schema_problems
+from companion.documents import Document, Where, elsewhere, read_document, schema_problems
 from companion.errors import nearest
 from companion.evidence.verdict import Region
 from companion.root import PROFILES, runs_path
@@ -20,9 +20,7 @@ REGIONS = ("equals", "below", "above", "between")
 def semantic_problems(document: Document, root: Path, chapter: str) -> list[str]:
     """Return the breaches in a ledger that already satisfies its schema."""
     data = document.data
-    found: list[str] = []
-    if data["chapter"] != chapter:
-        found.append(document.problem(("chapter",), f"the folder's name {chapter!r}", repr(data["chapter"])))
+    found = elsewhere(document, chapter)
     for group in ("tables", "claims", "departures"):
         found += _duplicates(document, group)
     for where, value in _source_uses(data):

@@ -131,9 +131,10 @@ class LibraryNames:
         call = self._magic.get(id(name))
         first = call.args[0] if call is not None and call.args else None
         return (
-            isinstance(first, ast.Constant)
+            call is not None
+            and isinstance(first, ast.Constant)
             and first.value in allowed
-            and call.func.attr in ("run_line_magic", "run_cell_magic")
+            and getattr(call.func, "attr", None) in ("run_line_magic", "run_cell_magic")
         )
 
     def _import(self, node: ast.AST) -> None:
@@ -153,9 +154,10 @@ class LibraryNames:
     def _bind(self, target: ast.AST, value: ast.AST) -> None:
         """Let names stand for what an assignment gives them, item by item where both sides are lists of items."""
         if isinstance(target, (ast.Tuple, ast.List)):
-            several = isinstance(value, (ast.Tuple, ast.List)) and len(value.elts) == len(target.elts)
+            items = value.elts if isinstance(value, (ast.Tuple, ast.List)) else []
+            several = len(items) == len(target.elts)
             for number, part in enumerate(target.elts):
-                self._bind(part, value.elts[number] if several else value)
+                self._bind(part, items[number] if several else value)
         elif isinstance(target, ast.Name):
             plain = isinstance(value, (ast.Name, ast.Attribute))
             if isinstance(value, ast.IfExp):

@@ -10,9 +10,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from companion.book.parameters import merge, read_defaults
-from companion.documents import Document, read_document, schema_problems
+from companion.book.toc import chapters
+from companion.documents import Document, elsewhere, read_document, schema_problems
 from companion.errors import DocumentError, PageError, nearest
-from companion.root import PROFILES, chapters, runs_path, source_path
+from companion.root import PROFILES, runs_path, source_path
 from companion.text import read_text
 
 if TYPE_CHECKING:
@@ -195,9 +196,7 @@ def _settings(item: dict[str, Any]) -> dict[str, Setting]:
 
 
 def _semantic_problems(document: Document, root: Path, chapter: str) -> list[str]:
-    data, found = document.data, []
-    if data["chapter"] != chapter:
-        found.append(document.problem(("chapter",), f"the folder's name {chapter!r}", repr(data["chapter"])))
+    data, found = document.data, elsewhere(document, chapter)
     for name, item in data["pages"].items():
         source = source_path(root, chapter, name)
         if not source.is_file():

@@ -8,7 +8,6 @@ front matter, options of directives, and the alt text of pictures, in which no r
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
 from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
@@ -16,10 +15,9 @@ from typing import Any
 
 import yaml
 
-from companion.documents import read_document
 from companion.text import read_text
 
-__all__ = ["HIDDEN", "PageProse", "Piece", "book_pages", "page_prose"]
+__all__ = ["HIDDEN", "PageProse", "Piece", "page_prose"]
 
 HIDDEN = "\ufffc"
 """Stands in a piece's text for every character that is no prose."""
@@ -70,22 +68,6 @@ class PageProse:
 
     pieces: list[Piece] = field(default_factory=list)
     roles: dict[str, list[str]] = field(default_factory=dict)
-
-
-def book_pages(root: Path) -> list[str]:
-    """Return the pages that ``_toc.yml`` reaches, as paths below ``root`` (``book/index.md``), in their order."""
-
-    def files(entry: Any) -> Iterator[str]:
-        if isinstance(entry, dict):
-            yield from (f"{entry[key]}.md" for key in ("root", "file") if key in entry)
-            for key in ("parts", "chapters", "sections"):
-                yield from files(entry.get(key, []))
-        elif isinstance(entry, list):
-            for item in entry:
-                yield from files(item)
-
-    path = root / "_toc.yml"
-    return list(files(read_document(path, path.name).data)) if path.is_file() else []
 
 
 def page_prose(path: Path) -> PageProse:

@@ -50,13 +50,17 @@ class _Inner(ast.NodeTransformer):
             or function.value.func.id != _SHELL
         ):
             return node
-        texts = [item.value for item in node.args if isinstance(item, ast.Constant)]
-        if len(texts) != len(node.args) or not texts or not all(isinstance(text, str) for text in texts):
+        values = [item.value for item in node.args if isinstance(item, ast.Constant)]
+        texts = [value for value in values if isinstance(value, str)]
+        if len(texts) != len(node.args) or not texts:
             return node
         if function.attr == "run_line_magic" and texts[0] in PYTHON_LINES and len(texts) == 2:
-            node.args[1:] = [_behind_options(texts[1])]
+            arguments = [_behind_options(texts[1])]
         elif function.attr == "run_cell_magic" and texts[0] in PYTHON_CELLS and len(texts) == 3:
-            node.args[1:] = [_behind_options(texts[1]), parse_cell(texts[2])]
+            arguments = [_behind_options(texts[1]), parse_cell(texts[2])]
+        else:
+            return node
+        node.args[1:] = arguments  # type: ignore[assignment]
         return node
 
 

@@ -1,27 +1,72 @@
-"""What ``_toc.yml`` says of chapters."""
+"""The table of contents, ``_toc.yml``: its pages in their order, and the order and captions of chapters."""
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
 
 from companion.documents import read_document
 
-__all__ = ["captions"]
+__all__ = ["Listed", "captions", "chapters", "listed"]
+
+
+@dataclass(frozen=True)
+class Listed:
+    """A page by its name (``book/index``), and the caption of the part that it stands in, empty outside of one."""
+
+    name: str
+    part: str = ""
+
+    @property
+    def folder(self) -> str:
+        """The page's folder below ``book/``; empty for a page of ``book/`` itself."""
+        return self.name.removeprefix("book/").rpartition("/")[0]
+
+
+def listed(root: Path) -> tuple[Listed, ...]:
+    """Return the pages that ``_toc.yml`` reaches, in their order; none without that file.
+
+    Raises :class:`companion.errors.DocumentError` where it cannot be read.
+    """
+    path = root / "_toc.yml"
+    return _listed(path, path.stat().st_mtime_ns) if path.is_file() else ()
+
+
+@lru_cache(maxsize=4)
+def _listed(path: Path, mtime: int) -> tuple[Listed, ...]:
+    return tuple(_pages(read_document(path, path.name).data, ""))
+
+
+def _pages(entry: object, part: str) -> Iterator[Listed]:
+    if isinstance(entry, dict):
+        part = str(entry.get("caption", part))
+        yield from (Listed(str(entry[key]), part) for key in ("root", "file") if key in entry)
+        for key in ("parts", "chapters", "sections"):
+            yield from _pages(entry.get(key), part)
+    elif isinstance(entry, list):
+        for item in entry:
+            yield from _pages(item, part)
 
 
 def captions(root: Path) -> dict[str, str]:
     """Return folder below ``book/`` -> caption of its part in the table of contents, in the order of the book."""
-    path = root / "_toc.yml"
-    return _captions(path, path.stat().st_mtime_ns) if path.is_file() else {}
-
-
-@lru_cache(maxsize=4)
-def _captions(path: Path, mtime: int) -> dict[str, str]:
     found: dict[str, str] = {}
-    for part in read_document(path, path.name).data.get("parts", ()):
-        for page in part.get("chapters", ()):
-            folder = str(page.get("file", "")).removeprefix("book/").rpartition("/")[0]
-            if folder:
-                found.setdefault(folder, part.get("caption", folder))
+    for page in listed(root):
+        if page.folder:
+            found.setdefault(page.folder, page.part or page.folder)
     return found
+
+
+def chapters(root: Path) -> list[str]:
+    """Return the chapters (folders of ``book/`` with a ledger or a ``runs.yml``) in the order of
+    ``_toc.yml``.
+    """
+    found = sorted(
+        folder.name
+        for folder in (root / "book").iterdir()
+        if (folder / "claims.yml").is_file() or (folder / "runs.yml").is_file()
+    )
+    places = {name: place for place, name in enumerate(captions(root))}
+    return sorted(found, key=lambda name: (places.get(name, len(places)), name))

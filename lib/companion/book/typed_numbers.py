@@ -19,7 +19,8 @@ from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
 
-from companion.book.prose import HIDDEN, Piece, book_pages, page_prose
+from companion.book.prose import HIDDEN, Piece, page_prose
+from companion.book.toc import listed
 
 __all__ = ["NAMES", "PLACES", "Survey", "is_number", "numbers", "survey"]
 
@@ -74,7 +75,8 @@ def numbers(text: str) -> Iterator[tuple[int, str]]:
     """Yield the numbers in prose with their places; names that hold a digit are none."""
     text = NAMED.sub(lambda match: HIDDEN * len(match[0]), text)
     for number in NUMBER.finditer(text):
-        if not any(character.isalpha() for character in GLUED.search(text, 0, number.start())[0]):
+        glued = GLUED.search(text, 0, number.start())
+        if glued is None or not any(character.isalpha() for character in glued[0]):
             yield number.start(), number[0]
 
 
@@ -117,7 +119,7 @@ def survey(root: Path, chapter: str | None = None) -> Survey:
     """
     found: list[str] = []
     given = {}
-    for label in book_pages(root):
+    for label in (f"{page.name}.md" for page in listed(root)):
         if chapter is not None and not label.startswith(f"book/{chapter}/"):
             continue
         path = root / label

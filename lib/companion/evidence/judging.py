@@ -126,7 +126,7 @@ def assess(
     )
 
 
-def plain_number(label: str, value: object) -> float | int:
+def plain_number(label: str, value: Any) -> float | int:
     """Return ``value`` (Python, NumPy or a one-element tensor) as a finite int or float; raise
     :class:`CheckError`.
     """
@@ -171,9 +171,10 @@ def _numbers(label: str, values: object) -> list[float | int]:
 def _seeds(label: str, seeds: object, n: int) -> tuple[int, ...]:
     if seeds is None:
         raise CheckError(f"{label}, seeds: expected the {n} seeds of the runs, found none")
-    kept = tuple(_numbers(f"{label}, seeds", seeds))
-    if not all(isinstance(seed, int) for seed in kept):
-        raise CheckError(f"{label}, seeds: expected whole numbers, found {list(kept)}")
+    given = _numbers(f"{label}, seeds", seeds)
+    kept = tuple(seed for seed in given if isinstance(seed, int))
+    if len(kept) != len(given):
+        raise CheckError(f"{label}, seeds: expected whole numbers, found {given}")
     if sorted(kept) != list(range(len(kept))):
         first = "0, 1, 2" if len(kept) < 4 else f"0, 1, …, {len(kept) - 1}"
         raise CheckError(f"{label}, seeds: expected {first}: none is chosen, found {list(kept)}")

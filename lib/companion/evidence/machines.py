@@ -146,7 +146,7 @@ def unstated(root: Path, ledger: Ledger) -> list[str]:
     try:
         allowances = load_allowances(root, ledger.chapter)
     except DocumentError as error:
-        return error.problems
+        return list(error.problems)
     records = [
         record
         for page in load_pages(root, ledger.chapter)

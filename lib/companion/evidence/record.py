@@ -81,7 +81,7 @@ class Record:
         return json.dumps({"schema": SCHEMA, **asdict(self)}, indent=1, ensure_ascii=False, allow_nan=False) + "\n"
 
 
-_KINDS = {
+_KINDS: dict[str, tuple[Any, str]] = {
     **dict.fromkeys(("parameters", "versions", "fingerprint", "checks", "values"), (dict, "a mapping")),
     **dict.fromkeys(("duration_s", "peak_memory_mb"), ((int, float), "a number")),
     **dict.fromkeys(
@@ -202,21 +202,20 @@ def extract(notebook: Mapping[str, Any]) -> tuple[dict[str, dict[str, Any]], dic
 
     Raises :class:`RunError` where a claim is checked, or a name noted, more than once.
     """
-    checks: dict[str, dict[str, Any]] = {}
-    values: dict[str, float] = {}
+    found: dict[str, dict[str, Any]] = {"check": {}, "note": {}}
     for cell in notebook["cells"]:
         for output in cell.get("outputs", ()):
             payload = output.get("metadata", {}).get("companion", {})
-            for kind, key, store in (("check", "claim", checks), ("note", "name", values)):
+            for kind, key in (("check", "claim"), ("note", "name")):
                 if kind not in payload:
                     continue
                 item = dict(payload[kind])
                 name = item.pop(key)
-                if name in store:
+                if name in found[kind]:
                     raise RunError(f"{kind} {name}: expected once in a notebook, found twice")
                 item.pop("profile", None)
-                store[name] = item["value"] if kind == "note" else item
-    return checks, values
+                found[kind][name] = item["value"] if kind == "note" else item
+    return found["check"], found["note"]
 
 
 def noted(outputs: Iterable[Mapping[str, Any]]) -> set[str]:

@@ -48,7 +48,7 @@ def carry(page: Page, *, today: datetime | None = None, progress: Progress | Non
     Raises :class:`CompanionError` where the page or a ledger has an error.
     """
     today, progress = today or datetime.now(UTC), progress or Progress()
-    stored = stored_runs(page)
+    stored = stored_runs(page.root, [page])
     if not stored:
         return Report(refused=(f"{page.id}: expected a stored run to carry, found none",))
     waiting = [one for one in stored if not one.speaks]

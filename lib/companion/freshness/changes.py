@@ -67,14 +67,15 @@ def changes(old_root: Path, new_root: Path, old_page: Page, new_page: Page) -> C
     for one, other in pairs:
         found = _compare(sides, one, other, pairs)
         for side, symbol, numbers, mine in zip(sides, (one, other), found, lines, strict=True):
-            for number in numbers:
-                mine.append((side.line(symbol, number), side.pieces(symbol)[number]))
+            if symbol is not None:
+                mine += [(side.line(symbol, number), side.pieces(symbol)[number]) for number in numbers]
         if any(found):
             names |= {str(symbol) for symbol in (one, other) if symbol is not None}
         if "whole" in (getattr(one, "kind", ""), getattr(other, "kind", "")) and _names_differ(sides, one, other):
             values.append(f"{one or other}: taken as a whole, and what it holds is called otherwise")
     values += _values(*lines)
-    return Changes(tuple(sorted(names)), *(tuple(line for line, _ in mine) for mine in lines), tuple(values))
+    old, new = (tuple(line for line, _ in mine) for mine in lines)
+    return Changes(tuple(sorted(names)), old, new, tuple(values))
 
 
 class _Side:
@@ -100,6 +101,7 @@ class _Side:
         """Return where the statement ``number`` of a symbol stands, and what kind it is."""
         piece = self.pieces(symbol)[number]
         module = self.library.modules.get(symbol.module)
+        assert module is not None  # its statements have been read
         roots = [one.statement for one in self.pieces(symbol) if one.depth == 0]
         raises = {id(node) for root in roots for node in _raising(root)}
         kind = "imports" if piece.depth == 0 else "raises" if id(piece.statement) in raises else "runs"
@@ -141,9 +143,10 @@ def _compare(
             return left == right
         return (left, right) in matched or sides[0].library.digest(left) == sides[1].library.digest(right)
 
-    texts = [[f"{piece.depth} {flat(piece.tokens)}" for piece in pieces] for pieces in (before, after)]
-    gone, came = [], []
-    for tag, a, b, c, d in SequenceMatcher(None, *texts, autojunk=False).get_opcodes():
+    texts = tuple([f"{piece.depth} {flat(piece.tokens)}" for piece in pieces] for pieces in (before, after))
+    gone: list[int] = []
+    came: list[int] = []
+    for tag, a, b, c, d in SequenceMatcher(None, texts[0], texts[1], autojunk=False).get_opcodes():
         if tag != "equal":
             gone += range(a, b)
             came += range(c, d)
@@ -171,11 +174,11 @@ def _span(node: ast.AST) -> tuple[int, int]:
     if not inner:
         return first, getattr(node, "end_lineno", first)
     head = [
-        part.end_lineno
+        end
         for child in ast.iter_child_nodes(node)
         if child not in inner
         for part in ast.walk(child)
-        if getattr(part, "end_lineno", None)
+        if (end := getattr(part, "end_lineno", None))
     ]
     return first, max([first, getattr(node, "lineno", first), *head])
 

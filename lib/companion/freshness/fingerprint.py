@@ -21,7 +21,7 @@ from companion.freshness.code.page_symbols import SHORT, PageSymbols, page_symbo
 from companion.root import registry_path
 from companion.text import read_text
 
-__all__ = ["fingerprint", "same_code", "stale"]
+__all__ = ["against", "fingerprint", "same_code", "stale"]
 
 
 def fingerprint(page: Page, profile: str, overrides: Mapping[str, Any] | None = None) -> dict[str, Any]:
@@ -36,7 +36,7 @@ def fingerprint(page: Page, profile: str, overrides: Mapping[str, Any] | None = 
 def _fingerprint(
     page: Page, profile: str, overrides: Mapping[str, Any] | None, symbols: PageSymbols
 ) -> dict[str, Any]:
-    parts = {
+    parts: dict[str, Any] = {
         "code": _digest(symbols.code),
         "library": symbols.part(),
         "parameters": _digest(page.parameters(profile, overrides)),
@@ -57,7 +57,16 @@ def stale(
     record: Record, page: Page, overrides: Mapping[str, Any] | None = None, results: Path | None = None
 ) -> list[str]:
     """Return the reasons, in plain words, why ``record`` no longer speaks for ``page``; empty when it is
-    fresh.
+    fresh. The arguments are those of :func:`against`.
+    """
+    return against(record, page, overrides, results)[0]
+
+
+def against(
+    record: Record, page: Page, overrides: Mapping[str, Any] | None = None, results: Path | None = None
+) -> tuple[list[str], str]:
+    """Return the reasons of :func:`stale` and the page's present digest; an empty one where the page has an error,
+    which is a reason then.
 
     ``overrides``: parameters in which the run should differ from the profile's; ``results``: the folder below
     which it is stored (default: ``<root>/results``).
@@ -69,10 +78,11 @@ def stale(
         symbols, parameters = page_symbols(page), page.parameters(record.profile, overrides)
         now = _fingerprint(page, record.profile, overrides, symbols)
     except CompanionError as error:
-        return [*reasons, f"its present state has an error: {error}"]
-    if now["digest"] == record.fingerprint.get("digest"):
+        return [*reasons, f"its present state has an error: {error}"], ""
+    digest = now["digest"]
+    if digest == record.fingerprint.get("digest"):
         changes = _changes(record.parameters, parameters)
-        return [*reasons, *([f"its parameters are not the page's: {changes}"] if changes else [])]
+        return [*reasons, *([f"its parameters are not the page's: {changes}"] if changes else [])], digest
     old, new = record.fingerprint.get("parts", {}), now["parts"]
     if old.get("code") != new["code"]:
         reasons.append("the page's code cells changed since the run")
@@ -86,7 +96,7 @@ def stale(
         "data set {} was added since the run",
         "data set {} was dropped since the run",
     )
-    return reasons or ["its fingerprint differs from the record's"]
+    return reasons or ["its fingerprint differs from the record's"], digest
 
 
 def _digest(value: object) -> str:

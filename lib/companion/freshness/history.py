@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import os
-import subprocess
 from collections.abc import Sequence
 from pathlib import Path
 
+from companion import git
 from companion.errors import CompanionError
 
 __all__ = ["commits", "date_of", "export", "is_ancestor", "is_shallow", "known"]
@@ -38,12 +38,12 @@ def date_of(root: Path, commit: str) -> str:
 def known(root: Path, commit: str) -> bool:
     """Tell whether the repository has ``commit``; raise :class:`CompanionError` without git."""
     is_shallow(root)
-    return _run(root, "cat-file", "-e", f"{commit}^{{commit}}").returncode == 0
+    return git.succeeds(root, "cat-file", "-e", f"{commit}^{{commit}}")
 
 
 def is_ancestor(root: Path, commit: str) -> bool:
     """Tell whether ``commit`` is known and is ``HEAD`` or before it; raise :class:`CompanionError` without git."""
-    return known(root, commit) and _run(root, "merge-base", "--is-ancestor", commit, "HEAD").returncode == 0
+    return known(root, commit) and git.succeeds(root, "merge-base", "--is-ancestor", commit, "HEAD")
 
 
 def is_shallow(root: Path) -> bool:
@@ -58,11 +58,14 @@ def export(root: Path, commit: str, paths: Sequence[str], folder: Path) -> None:
     there; a shallow clone says what to do.
     """
     _require(root, commit)
-    listed = _checked(root, "ls-tree", "-r", "-z", commit, "--", *paths) if paths else b""
+    listed = git.ask(root, "ls-tree", "-r", "-z", commit, "--", *paths) if paths else b""
     entries = [entry.split(b"\t", 1) for entry in listed.split(b"\0") if entry]
-    files = [(*head.split(), Path(os.fsdecode(name))) for head, name in entries]
-    blobs = [(mode, id, name) for mode, kind, id, name in files if kind == b"blob"]
-    for (mode, _, name), content in zip(blobs, _contents(root, [id for _, id, _ in blobs]), strict=True):
+    files = [(head.split(), Path(os.fsdecode(name))) for head, name in entries]
+    blobs = [(mode, id, name) for (mode, kind, id), name in files if kind == b"blob"]
+    texts = git.contents(root, [id.decode() for _, id, _ in blobs])
+    for (mode, id, name), content in zip(blobs, texts, strict=True):
+        if content is None:
+            raise CompanionError(f"git: expected the object {id.decode()}, found it missing")
         target = folder / name
         target.parent.mkdir(parents=True, exist_ok=True)
         if mode == b"120000":
@@ -71,21 +74,6 @@ def export(root: Path, commit: str, paths: Sequence[str], folder: Path) -> None:
         target.write_bytes(content)
         if mode == b"100755":
             target.chmod(0o755)
-
-
-def _contents(root: Path, ids: Sequence[bytes]) -> list[bytes]:
-    """Return the blobs' bytes as stored: ``git archive`` would turn line ends as the reader's settings say."""
-    answer = _checked(root, "cat-file", "--batch", given=b"".join(id + b"\n" for id in ids))
-    found, place = [], 0
-    for id in ids:
-        end = answer.index(b"\n", place)
-        head = answer[place:end].split()
-        if len(head) != 3:
-            raise CompanionError(f"git: expected the object {id.decode()}, found it {head[-1].decode()}")
-        place = end + 1 + int(head[2])
-        found.append(answer[end + 1 : place])
-        place += 1
-    return found
 
 
 def _require(root: Path, commit: str) -> None:
@@ -102,23 +90,4 @@ def _shallow(expected: str) -> str:
 
 
 def _text(root: Path, *arguments: str) -> str:
-    return _checked(root, *arguments).decode()
-
-
-def _checked(root: Path, *arguments: str, given: bytes = b"") -> bytes:
-    done = _run(root, *arguments, given=given)
-    if done.returncode:
-        said = done.stderr.decode(errors="replace").strip().partition("\n")[0]
-        raise CompanionError(f"git {arguments[0]}: expected a repository with a commit, found this: {said}")
-    return done.stdout
-
-
-def _run(root: Path, *arguments: str, given: bytes = b"") -> subprocess.CompletedProcess[bytes]:
-    try:
-        return subprocess.run(
-            ["git", "-C", str(root), *arguments], input=given, capture_output=True, timeout=300, check=False
-        )
-    except FileNotFoundError:
-        raise CompanionError("git: expected the command git, found none; install it") from None
-    except (OSError, subprocess.SubprocessError) as error:
-        raise CompanionError(f"git {arguments[0]}: expected an answer, found this: {error}") from None
+    return git.ask(root, *arguments).decode()

@@ -7,30 +7,18 @@ fingerprint is that of a commit, which is then written into the record; all else
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field, replace
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
 
-from companion.book.pages import find_page
+from companion.book.pages import find_page, load_pages
 from companion.errors import CompanionError
-from companion.evidence.record import Record, read_record, record_files
 from companion.freshness.fingerprint import fingerprint
 from companion.freshness.history import WATCHED, commits, date_of, export, is_ancestor, is_shallow
-from companion.root import record_path
-from companion.run.variations import load_variations, results_of
+from companion.freshness.stored import Stored, stored_runs
 from companion.text import write_text
 
-__all__ = ["Kept", "Settled", "settle", "unfounded", "unsettled"]
-
-
-@dataclass(frozen=True)
-class Kept:
-    """A stored record, and the parameters in which its run was to differ from the profile's."""
-
-    path: Path
-    record: Record
-    overrides: Mapping[str, Any] = field(default_factory=dict)
+__all__ = ["Settled", "settle", "unfounded", "unsettled"]
 
 
 @dataclass(frozen=True)
@@ -42,9 +30,11 @@ class Settled:
     date: str | None = None
 
 
-def unsettled(root: Path) -> list[Kept]:
+def unsettled(root: Path) -> list[Stored]:
     """Return the stored records that are neither of a committed state nor settled, those of variations too."""
-    return [item for item in _kept(root) if item.record.dirty and item.record.settled is None]
+    return [
+        item for item in stored_runs(root, load_pages(root)) if item.record.dirty and item.record.settled is None
+    ]
 
 
 def unfounded(root: Path) -> list[Path]:
@@ -54,16 +44,7 @@ def unfounded(root: Path) -> list[Path]:
     """
     with tempfile.TemporaryDirectory() as folder:
         past = _Past(root, Path(folder))
-        return [item.path for item in _kept(root) if not past.founded(item)]
-
-
-def _kept(root: Path) -> list[Kept]:
-    found = [Kept(path, read_record(path)) for path in record_files(root)]
-    for item in load_variations(root).values():
-        path = record_path(results_of(item), item.profile, item.page.chapter, item.page.name)
-        if path.is_file():
-            found.append(Kept(path, read_record(path), item.parameters))
-    return found
+        return [item.path for item in stored_runs(root, load_pages(root)) if not past.founded(item)]
 
 
 def settle(root: Path) -> Iterator[Settled]:
@@ -90,7 +71,7 @@ class _Past:
     def __init__(self, root: Path, folder: Path) -> None:
         self.root, self.folder = root, folder
 
-    def first(self, item: Kept) -> str | None:
+    def first(self, item: Stored) -> str | None:
         """Return the first commit, from the record's own on, at which the fingerprint is the record's."""
         own, digest = item.record.commit, item.record.fingerprint.get("digest")
         if is_ancestor(self.root, own):
@@ -99,7 +80,7 @@ class _Past:
             candidates = commits(self.root, own if is_shallow(self.root) else None)
         return next((commit for commit in candidates if self.digest(commit, item) == digest), None)
 
-    def founded(self, item: Kept) -> bool:
+    def founded(self, item: Stored) -> bool:
         """Tell whether the commit that the record names is in the history and has the record's fingerprint."""
         commit, _ = item.record.code_at
         if is_shallow(self.root):
@@ -107,7 +88,7 @@ class _Past:
         in_history = is_ancestor(self.root, commit)
         return in_history and self.digest(commit, item) == item.record.fingerprint.get("digest")
 
-    def digest(self, commit: str, item: Kept) -> str | None:
+    def digest(self, commit: str, item: Stored) -> str | None:
         """Return the page's fingerprint at ``commit``, or None where it cannot be read there."""
         tree = self.folder / commit
         if not tree.is_dir():

@@ -54,7 +54,7 @@ class Sidecar:
 
 
 _TEXTS = ("page", "profile", "record_sha256", "notebook_sha256", "machine", "date")
-_MAPPINGS = {
+_MAPPINGS: dict[str, dict[str, type]] = {
     "from": {"digest": str, "commit": str},
     "to": {"digest": str, "commit": str, "dirty": bool},
     "smoke": {"from": str, "to": str},
@@ -87,9 +87,9 @@ def _odd(data: Mapping[str, Any]) -> list[tuple[str, str]]:
     for name in _LISTS:
         if not isinstance(data[name], list) or not all(isinstance(item, str) for item in data[name]):
             found.append((name, "a list of texts"))
-    for name, kinds in {**_MAPPINGS, "versions": None}.items():
+    for name in (*_MAPPINGS, "versions"):
         item = data[name]
-        kinds = dict.fromkeys(item, str) if kinds is None and isinstance(item, dict) else kinds
+        kinds = _MAPPINGS.get(name) or (dict.fromkeys(item, str) if isinstance(item, dict) else None)
         if not isinstance(item, dict) or {key: type(value) for key, value in item.items()} != kinds:
             found.append((name, f"a mapping of {', '.join(kinds or ['texts'])}"))
     if not found:

@@ -9,9 +9,9 @@ from typing import Any
 
 from companion.book.ledger import Claim
 from companion.book.pages import Page
-from companion.errors import CompanionError, RunError
+from companion.errors import RunError
 from companion.evidence.record import Record, stored_notebook
-from companion.freshness.fingerprint import fingerprint, stale
+from companion.freshness.fingerprint import against
 from companion.freshness.sidecar import Sidecar, applies, load_sidecar
 from companion.root import carry_path
 
@@ -62,7 +62,7 @@ def state_of(
     ``overrides``: parameters in which the run should differ from the profile's. The run is carried if its sidecar
     leads from the record as it is to the page's present fingerprint, and its notebook is the one recorded.
     """
-    reasons = stale(record, page, overrides, results)
+    reasons, digest = against(record, page, overrides, results)
     if not reasons:
         return State()
     results = results or page.root / "results"
@@ -73,18 +73,10 @@ def state_of(
     if sidecar is None:
         return State(reasons)
     if record.matches(stored_notebook(page.root, record, results)):
-        if applies(sidecar, record, _digest(page, record, overrides)):
+        if applies(sidecar, record, digest):
             return State(sidecar=sidecar)
     name = carry_path(results, record.profile, record.chapter, record.page).name
     return State([*reasons, f"{name} does not carry it to the present state"])
-
-
-def _digest(page: Page, record: Record, overrides: Mapping[str, Any] | None) -> str:
-    """Return the present fingerprint; an empty text where the page has an error, which is a reason already."""
-    try:
-        return fingerprint(page, record.profile, overrides)["digest"]
-    except CompanionError:
-        return ""
 
 
 def lacking(state: State, claims: Iterable[Claim]) -> list[str]:

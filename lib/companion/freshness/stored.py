@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from functools import cached_property
@@ -14,7 +14,7 @@ from companion.errors import CompanionError
 from companion.evidence.record import Record, load_record, stored_notebook
 from companion.freshness.fingerprint import fingerprint
 from companion.freshness.state import STALE, state_of
-from companion.root import carry_path
+from companion.root import carry_path, record_path
 from companion.run.variations import load_variations, results_of
 
 __all__ = ["MAX_AGE_DAYS", "Stored", "obstacle", "own_digest", "stored_runs"]
@@ -36,6 +36,11 @@ class Stored:
     label: str
 
     @property
+    def path(self) -> Path:
+        """Where the record is stored."""
+        return record_path(self.results, self.record.profile, self.record.chapter, self.record.page)
+
+    @property
     def sidecar(self) -> Path:
         """Where the sidecar of the record stands."""
         return carry_path(self.results, self.record.profile, self.record.chapter, self.record.page)
@@ -46,10 +51,10 @@ class Stored:
         return fingerprint(self.page, self.record.profile, self.overrides)
 
     @property
-    def commit(self) -> str | None:
-        """The commit that has the run's own code, or None where no commit is known to."""
+    def commit(self) -> str:
+        """The commit that has the run's own code; empty where no commit is known to."""
         commit, dirty = self.record.code_at
-        return None if dirty or commit == "unknown" else commit
+        return "" if dirty or commit == "unknown" else commit
 
     @property
     def speaks(self) -> bool:
@@ -57,16 +62,19 @@ class Stored:
         return state_of(self.record, self.page, self.overrides, self.results).word != STALE
 
 
-def stored_runs(page: Page) -> list[Stored]:
-    """Return the page's stored runs: those of its profiles, then its variations."""
-    results, found = page.root / "results", []
-    for profile in page.settings:
-        record = load_record(page.root, profile, page.chapter, page.name)
-        if record is not None:
-            found.append(Stored(page, record, results, {}, f"{page.id} ({profile})"))
-    for variation in load_variations(page.root).values():
-        record = variation.record() if variation.page.id == page.id else None
-        if record is not None:
+def stored_runs(root: Path, pages: Iterable[Page]) -> list[Stored]:
+    """Return the stored runs of ``pages``, all of ``root``: those of their profiles, then their variations."""
+    known = {page.id: page for page in pages}
+    found = [
+        Stored(page, record, root / "results", {}, f"{page.id} ({profile})")
+        for page in known.values()
+        for profile in page.settings
+        if (record := load_record(root, profile, page.chapter, page.name)) is not None
+    ]
+    for variation in load_variations(root).values():
+        page = known.get(variation.page.id)
+        record = variation.record() if page else None
+        if page and record:
             label = f"{page.id}, variation {variation.id} ({variation.profile})"
             found.append(Stored(page, record, results_of(variation), variation.parameters, label))
     return found
@@ -87,7 +95,7 @@ def obstacle(stored: Stored, today: datetime) -> str | None:
             f"{stored.label}: expected a run of the last {MAX_AGE_DAYS} days, found one of {started.date()}; "
             "run the page again"
         )
-    if stored.commit is None:
+    if not stored.commit:
         return (
             f"{stored.label}: expected a run from a commit, found one with local changes that no commit is known "
             "to have (companion settle looks for one)"

@@ -79,6 +79,7 @@ def _hash(content: object) -> str:
 
 
 def _content(item: Claim | Page | Table | Source | Departure) -> Iterator[tuple[str, Any]]:
+    names: tuple[str, ...]
     if isinstance(item, Claim):
         names = ("id", "statement", "where", "origin", "kind", "page", "unit", "clock")
         yield "paper", _reported(item.paper)

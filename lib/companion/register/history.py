@@ -4,12 +4,11 @@ stood in a committed ledger is without one.
 
 from __future__ import annotations
 
-import os
 import re
-import subprocess
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
+from companion import git
 from companion.errors import CompanionError
 from companion.freshness.history import is_shallow
 from companion.register.entries import Key
@@ -51,8 +50,8 @@ def unknown_history(root: Path) -> str | None:
     """Return in a sentence why the history cannot be looked at (no git, no clone, a shallow one), or None."""
     try:
         shallow = is_shallow(root)
-        _git(root, "rev-parse", "--verify", "--quiet", "HEAD^{commit}")
-        top = _git(root, "rev-parse", "--show-prefix").decode().strip()
+        git.ask(root, "rev-parse", "--verify", "--quiet", "HEAD^{commit}", replaced=False)
+        top = git.ask(root, "rev-parse", "--show-prefix", replaced=False).decode().strip()
     except CompanionError as error:
         return UNCHECKED.format(error)
     if shallow:
@@ -66,9 +65,9 @@ def lost_lines(root: Path, now: Sequence[str]) -> list[str]:
     """Return one sentence for each line of a committed version of the register that ``now``, its present lines,
     does not have in the same order: of all commits that ``HEAD`` reaches, those on merged branches included.
     """
-    listed = _git(root, "rev-list", *_EVERY, "--parents", "HEAD", "--", LABEL)
+    listed = git.ask(root, "rev-list", *_EVERY, "--parents", "HEAD", "--", LABEL, replaced=False)
     parents = {commit: before for commit, *before in map(str.split, listed.decode().splitlines())}
-    texts = _contents(root, [f"{commit}:{LABEL}" for commit in parents])
+    texts = git.contents(root, [f"{commit}:{LABEL}" for commit in parents], replaced=False)
     versions = {
         commit: (text or b"").decode(errors="replace").splitlines()
         for commit, text in zip(parents, texts, strict=True)
@@ -104,7 +103,7 @@ def _sentence(line: str, now: Sequence[str], parents: dict[str, list[str]], vers
 
 def past_claims(root: Path) -> dict[str, str]:
     """Return every claim that a committed ledger ever had, with the earliest commit that has it."""
-    log = _git(
+    log = git.ask(
         root,
         "log",
         *_EVERY,
@@ -116,6 +115,7 @@ def past_claims(root: Path) -> dict[str, str]:
         "HEAD",
         "--",
         _LEDGERS,
+        replaced=False,
     )
     blobs: dict[str, tuple[str, str]] = {}
     commit = ""
@@ -127,47 +127,8 @@ def past_claims(root: Path) -> dict[str, str]:
             blobs.setdefault(head.split()[3], (commit, path.split("/")[1]))
     blobs.pop("0" * 40, None)
     found: dict[str, str] = {}
-    for (commit, chapter), text in zip(blobs.values(), _contents(root, blobs), strict=True):
+    for (commit, chapter), text in zip(blobs.values(), git.contents(root, blobs, replaced=False), strict=True):
         for id in map(bytes.decode, _ID.findall(text or b"")):
             if id.partition(".")[0] == chapter:
                 found.setdefault(id, commit)
     return found
-
-
-def _contents(root: Path, names: Iterable[str]) -> list[bytes | None]:
-    """Return the bytes of the objects called ``names``; None for those that are not there."""
-    names = list(names)
-    answer = _git(root, "cat-file", "--batch", given="".join(f"{name}\n" for name in names).encode())
-    found: list[bytes | None] = []
-    place = 0
-    for _ in names:
-        end = answer.index(b"\n", place)
-        head = answer[place:end].split()
-        if head[-1] == b"missing":
-            found.append(None)
-            place = end + 1
-            continue
-        stop = end + 1 + int(head[2])
-        found.append(answer[end + 1 : stop])
-        place = stop + 1
-    return found
-
-
-def _git(root: Path, *arguments: str, given: bytes = b"") -> bytes:
-    """Return what git says, with history as it is recorded: replacements of commits are not looked at."""
-    environment = {**os.environ, "GIT_NO_REPLACE_OBJECTS": "1"}
-    try:
-        done = subprocess.run(
-            ["git", "-C", str(root), *arguments],
-            input=given,
-            capture_output=True,
-            timeout=300,
-            check=False,
-            env=environment,
-        )
-    except (OSError, subprocess.SubprocessError) as error:
-        raise CompanionError(f"git {arguments[0]}: expected an answer, found this: {error}") from None
-    if done.returncode:
-        said = done.stderr.decode(errors="replace").strip().partition("\n")[0]
-        raise CompanionError(f"git {arguments[0]}: expected a repository with a commit, found this: {said}")
-    return done.stdout

@@ -55,7 +55,9 @@ def read(root: Path) -> tuple[list[Line], list[str]]:
     if not path.is_file():
         return [], [f"{LABEL}: expected the register, found nothing; write it with: companion register"]
     head, *rest = read_text(path).removesuffix("\n").split("\n")
-    lines, problems, last = [], [], {}
+    lines: list[Line] = []
+    problems: list[str] = []
+    last: dict[Key, Line] = {}
     if head != "\t".join(FIELDS):
         problems.append(f"{LABEL}:1: expected the names {', '.join(FIELDS)} between tabs, found {head!r:.80}")
     for number, text in enumerate(rest, 2):
@@ -74,7 +76,8 @@ def _parse(text: str) -> Line | str:
     parts = text.split("\t")
     if len(parts) != len(FIELDS):
         return f"expected {len(FIELDS)} fields between tabs ({', '.join(FIELDS)}), found {len(parts)}"
-    line = Line(*parts[:-1], reason="" if parts[-1] == NOTHING else parts[-1])
+    day, event, what, id, hash, reason = parts
+    line = Line(day, event, what, id, hash, "" if reason == NOTHING else reason)
     try:
         date.fromisoformat(line.date)
     except ValueError:
@@ -91,15 +94,15 @@ def _parse(text: str) -> Line | str:
 
 def _out_of_turn(line: Line, before: Line | None) -> str | None:
     """Return why a line cannot follow the one ``before`` it about the same entry, or None."""
-    present = before is not None and before.event != RETIRED
+    present = before if before is not None and before.event != RETIRED else None
     name = f"{line.what} {line.id}"
     if line.event == ADDED:
         return f"expected {name} to be added once, found it added again" if present else None
     if not present:
         return f"expected {name} to be added before it is {line.event}, found no such line"
-    if line.event == RETIRED and line.hash != before.hash:
-        return f"expected the hash of what is retired, {before.hash}, found {line.hash}"
-    if line.event == REVISED and line.hash == before.hash:
+    if line.event == RETIRED and line.hash != present.hash:
+        return f"expected the hash of what is retired, {present.hash}, found {line.hash}"
+    if line.event == REVISED and line.hash == present.hash:
         return f"expected another hash than before, found {line.hash} again"
     return None
 

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from companion.book.cell_rules import breaches
 from companion.book.escapes import escapes
-from companion.book.ledger import load_ledger, load_ledgers
+from companion.book.ledger import Ledger, load_ledger, load_ledgers
 from companion.book.pages import Page, load_pages
 from companion.book.typed_numbers import survey
 from companion.errors import CompanionError, DocumentError, counted
@@ -32,7 +32,9 @@ class Checked:
 
 def check_book(root: Path, chapter: str | None = None) -> Checked:
     """Return what is found in one chapter or in all."""
-    pages, problems, ledgers = [], [], []
+    pages: list[Page] = []
+    problems: list[str] = []
+    ledgers: list[Ledger] = []
     for load in (
         lambda: pages.extend(load_pages(root, chapter)),
         lambda: ledgers.extend([load_ledger(root, chapter)] if chapter else load_ledgers(root)),

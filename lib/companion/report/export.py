@@ -11,13 +11,14 @@ from typing import Any
 
 from companion.book.ledger import Claim, Ledger, Reported, load_ledger
 from companion.book.pages import Page, load_runs
+from companion.book.toc import chapters
 from companion.documents import schema
 from companion.errors import CompanionError
 from companion.evidence.verdict import Region
 from companion.freshness.state import carried
 from companion.machine import git_state
 from companion.report.scorecard import Row, claim_rows
-from companion.root import chapters, claims_path, notebook_path, record_path, runs_path
+from companion.root import claims_path, notebook_path, record_path, runs_path
 from companion.text import write_text
 
 __all__ = [

@@ -6,11 +6,12 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from companion.book.ledger import load_ledger
+from companion.book.toc import chapters
 from companion.errors import RunError, counted
 from companion.evidence.record import read_record, record_files
 from companion.evidence.rejudging import refusals
 from companion.evidence.soundness import differences
-from companion.root import chapters, claims_path
+from companion.root import claims_path
 
 __all__ = ["Judgement", "judge_records"]
 

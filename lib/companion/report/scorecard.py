@@ -8,6 +8,7 @@ from pathlib import Path
 
 from companion.book.ledger import Claim, load_ledger
 from companion.book.pages import Page, load_runs
+from companion.book.toc import chapters
 from companion.errors import CheckError, CompanionError
 from companion.evidence.judging import Checked
 from companion.evidence.record import Record, load_record
@@ -15,7 +16,8 @@ from companion.evidence.rejudging import judged_again
 from companion.evidence.soundness import difference
 from companion.evidence.verdict import VERDICTS
 from companion.freshness.state import CARRIED, STALE, WORDS, State, state_of
-from companion.root import PROFILES, chapters, claims_path, runs_path
+from companion.root import PROFILES, claims_path, runs_path
+from companion.text import write_text
 
 __all__ = ["NOT_RUN", "Row", "claim_rows", "counts", "markdown", "records_of", "summary", "write_markdown"]
 
@@ -190,7 +192,7 @@ def write_markdown(root: Path, path: Path) -> bool:
         )
     fresh = f"{before}{start}\n{markdown(root)}\n{end}{after}"
     if fresh != text:
-        path.write_text(fresh, encoding="utf-8", newline="\n")
+        write_text(path, fresh)
     return fresh != text
 
 

@@ -66,6 +66,11 @@ def present_cells(page: Page, profile: str) -> list[Cell]:
     notebook, injected = load_notebook_node(page.notebook()), page.injected(profile)
     if injected:
         notebook = parameterize_notebook(notebook, injected, kernel_name="python3", language="python")
+    return filled(notebook)
+
+
+def filled(notebook: Notebook) -> list[Cell]:
+    """Return the code cells that hold more than white space."""
     return [cell for cell in code_cells(notebook) if text_of(cell["source"]).strip()]
 
 
@@ -76,7 +81,7 @@ def pair_cells(page: Page, record: Record, notebook: Notebook) -> tuple[list[Pai
     else a sentence names the first that differs, and the cells from there on have nothing to be compared with.
     """
     now = present_cells(page, record.profile)
-    before = [cell for cell in code_cells(notebook) if text_of(cell["source"]).strip()]
+    before = filled(notebook)
     sources = [[text_of(cell["source"]) for cell in cells] for cells in (before, now)]
     if sources[0] == sources[1]:
         return [_pair(cell, stored) for cell, stored in zip(now, before, strict=True)], None

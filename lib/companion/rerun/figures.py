@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import io
 from collections.abc import Iterator, Mapping, Sequence
-from typing import Any
+from typing import Any, cast
 
 from companion.evidence.notebook_text import PICTURE, text_of
 from companion.run.tidy import picture_bytes
@@ -68,7 +68,7 @@ def _looks(stored: bytes, fresh: bytes) -> str | None:
     if before.size != now.size:
         return "stored {} × {} pixels, found {} × {}".format(*before.size, *now.size)
     small = [picture.convert("RGBA").convert("L").resize(SIZE, Image.Resampling.BOX) for picture in (before, now)]
-    _, most = ImageChops.difference(*small).getextrema()
+    _, most = cast(tuple[int, int], ImageChops.difference(*small).getextrema())  # of one channel
     return (
         f"it looks other than the stored one (by {most} of 255 where most, {BRIGHTNESS} allowed)"
         if most > BRIGHTNESS

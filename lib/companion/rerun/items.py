@@ -47,12 +47,15 @@ class PageFile(IPyNbFile):
 
     def collect(self) -> Iterator[pytest.Item]:
         """Yield an item for each code cell, then the page's."""
-        root, profile, chapter, name = place_of(self.path)
+        place = place_of(self.path)
+        assert place is not None  # the plugin takes no other file
+        root, profile, chapter, name = place
         self.trouble: list[str] = []
         self.stored: Stored | None = None
         self.cells: list[RunCell] = []
         self.label = f"{chapter}/{name} ({profile})"
-        self.skip_compare = (*self.skip_compare, *(f"{PICTURE}{kind}" for kind in ("svg+xml", "gif", "webp")))
+        more = (f"{PICTURE}{kind}" for kind in ("svg+xml", "gif", "webp"))
+        self.skip_compare = (*self.skip_compare, *more)  # type: ignore[has-type]
         pairs: list[Pair] = []
         try:
             page = find_page(root, f"{chapter}/{name}")
@@ -93,8 +96,8 @@ class PageFile(IPyNbFile):
 
     def get_sanitize_files(self) -> list[str]:
         """Return the file named on the command line, else the repository's own."""
-        own = self.stored.page.root / PATTERNS
-        return super().get_sanitize_files() or ([str(own)] if own.is_file() else [])
+        own = self.stored.page.root / PATTERNS if self.stored is not None else None
+        return super().get_sanitize_files() or ([str(own)] if own is not None and own.is_file() else [])
 
     def teardown(self) -> None:
         """Stop the kernel and put the environment back."""

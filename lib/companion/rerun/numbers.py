@@ -39,8 +39,7 @@ def turned(ledger: Ledger, fresh: Record, stored: Record, allowances: Allowances
             and before[id].verdict == claim.expect[fresh.profile].accepted
             and allowed.admits_checks(before[id], now[id])
         ):
-            words = [_words(ledger, side[id], fresh.profile) for side in (before, now)]
-            found[id] = f"{id} ({fresh.profile}): stored {words[0]}, found {words[1]}"
+            found[id] = f"{id} ({fresh.profile}): {_both(ledger, before[id], now[id], fresh.profile)}"
     return found
 
 
@@ -100,8 +99,7 @@ def _checks(
             continue
         if id not in now or id not in before:
             continue  # flaws and verdict_findings tell of what cannot be judged
-        words = [_words(ledger, side[id], fresh.profile) for side in (before, now)]
-        shown = f"stored {words[0]}, found {words[1]}"
+        shown = _both(ledger, before[id], now[id], fresh.profile)
         if ledger.claim(id).clock:
             if now[id].verdict != before[id].verdict:
                 yield f"{label}: {shown}"
@@ -115,6 +113,10 @@ def _checks(
             yield allowances.unstated(fresh.profile, id)
         elif now[id].verdict != before[id].verdict or not allowed.admits_checks(before[id], now[id]):
             yield f"{label}: {shown}; on another machine it may differ by {allowed}"
+
+
+def _both(ledger: Ledger, stored: Checked, found: Checked, profile: str) -> str:
+    return f"stored {_words(ledger, stored, profile)}, found {_words(ledger, found, profile)}"
 
 
 def _words(ledger: Ledger, check: Checked, profile: str) -> str:

@@ -30,6 +30,9 @@ MARK = "companion"
 class PageItem(pytest.Item):
     """The page as a whole: verdicts, values, intervals, notes, figures, and that nothing is left out."""
 
+    parent: Any
+    """The file, a :class:`companion.rerun.items.PageFile`."""
+
     def reportinfo(self) -> tuple[Path, int, str]:
         """Return where the item is, for pytest."""
         return self.path, 0, self.parent.label

@@ -6,7 +6,7 @@ run, and adds an item a page for verdicts, numbers, figures and coverage. Other 
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Generator
 from typing import Any
 
 import pytest
@@ -36,7 +36,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 
 @pytest.hookimpl(wrapper=True)
-def pytest_collect_file(file_path: Any, parent: pytest.Collector) -> Iterator[Any]:
+def pytest_collect_file(file_path: Any, parent: pytest.Collector) -> Generator[None, Any, list[Any]]:
     """Collect stored runs by :class:`PageFile`."""
     found = yield
     return [
@@ -68,7 +68,7 @@ class Reporter:
         if done is None:
             return
         self.pages.append(done)
-        terminal = self.config.pluginmanager.get_plugin("terminalreporter")
+        terminal: Any = self.config.pluginmanager.get_plugin("terminalreporter")
         seconds = f"{done['seconds']:6.1f} s, " if "seconds" in done else ""
         terminal.write_line(
             f"{'done ' if not report.failed else 'FAILED'}  {done['page']}  {seconds}"

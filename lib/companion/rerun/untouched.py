@@ -82,7 +82,7 @@ class _Look:
 
     def module(self, module: types.ModuleType) -> Iterator[str]:
         """Yield a sentence for each difference."""
-        file = Path(module.__file__).resolve()
+        file = Path(str(module.__file__)).resolve()
         self.tree, self.codes = self.sources.of(str(file))
         bound, own = _bound(self.tree)
         yield from self._names(self.tree.body, vars(module), "", skip=own)
@@ -164,10 +164,11 @@ class _Look:
 
     def _is_constant(self, live: Any, node: ast.stmt, owner: type | None) -> bool:
         """Tell whether a name has the literal that its file gives it; true where the file gives no literal."""
-        if isinstance(node, ast.AugAssign) or getattr(node, "value", None) is None:
+        given = getattr(node, "value", None)
+        if isinstance(node, ast.AugAssign) or given is None:
             return True
         try:
-            value = ast.literal_eval(node.value)
+            value = ast.literal_eval(given)
         except (ValueError, TypeError, SyntaxError, MemoryError, RecursionError):
             return True
         several = any(isinstance(one, (ast.Tuple, ast.List)) for one in getattr(node, "targets", ()))
@@ -186,7 +187,9 @@ class _Look:
         a ``late`` one has come with the module that it comes from.
         """
         for node in tree.body:
-            for alias in getattr(node, "names", ()) if isinstance(node, (ast.Import, ast.ImportFrom)) else ():
+            if not isinstance(node, (ast.Import, ast.ImportFrom)):
+                continue
+            for alias in node.names:
                 name = alias.asname or alias.name.partition(".")[0]
                 if name in skip or alias.name == "*" or getattr(node, "module", "") == "__future__":
                     continue
@@ -202,7 +205,7 @@ class _Look:
         if node.level:
             package = (
                 self.name
-                if Path(sys.modules[self.name].__file__).name == "__init__.py"
+                if Path(str(sys.modules[self.name].__file__)).name == "__init__.py"
                 else self.name.rpartition(".")[0]
             )
             for _ in range(node.level - 1):
@@ -247,6 +250,7 @@ def _bound(tree: ast.Module) -> tuple[set[str], set[str]]:
     """Return every name that a module may bind, and those that its functions bind by ``global``."""
     bound: set[str] = set()
     own: set[str] = set()
+    node: Any  # its type is looked at once: most of the work of an audit is done here
     for node in ast.walk(tree):
         kind = type(node)
         if kind is ast.Name:

@@ -50,7 +50,7 @@ def verify(
             if record is None or not path.is_file():
                 missing.append(f"{page.id} ({profile}): expected a stored run, found none")
             else:
-                stored.append((_order(record, pins), path))
+                stored.append((priority(record, pins), path))
     if not stored and not missing:
         missing.append(f"expected a page with a run at {profile}, found none")
     elif not any(load_ledger(page.root, page.chapter).expected(page.name, profile) for page in pages):
@@ -68,7 +68,8 @@ def verify(
     return 1 if status or missing else 0
 
 
-def _order(record: Record, pins: Mapping[str, str]) -> tuple[bool, float, str]:
+def priority(record: Record, pins: Mapping[str, str]) -> tuple[bool, float, str]:
+    """Return by what runs are sorted: the longest first at ``smoke``; elsewhere other versions, then age."""
     if record.profile == "smoke":
         return False, -record.duration_s, record.page_id
     started = datetime.fromisoformat(record.started).timestamp()

@@ -102,7 +102,7 @@ def plan(
                 page,
                 profile,
                 (out or page.root / "results").resolve(),
-                overrides if changed else {},
+                overrides if overrides and changed else {},
                 strict and not changed,
                 environment or {},
             )
@@ -124,8 +124,9 @@ def run(jobs: Sequence[Job], workers: int = 1, progress: Progress | None = None)
     On an interrupt all children are ended and the exception goes on; runs stored before stay as they are.
     """
     progress = progress or Progress()
-    events: queue.Queue[tuple[int, dict[str, Any] | None]] = queue.Queue()
-    waiting, running = list(enumerate(jobs)), {}
+    events: _Events = queue.Queue()
+    waiting = list(enumerate(jobs))
+    running: dict[int, _Child] = {}
     outcomes: dict[int, Outcome] = {}
     try:
         while waiting or running:
@@ -146,6 +147,7 @@ def run(jobs: Sequence[Job], workers: int = 1, progress: Progress | None = None)
                 if event["event"] in ("start", "cell"):
                     progress.cell(index, event.get("number"), event.get("cells"))
     finally:
+        progress.close()
         for child in running.values():
             child.kill()
     return [outcomes[index] for index in range(len(jobs))]
@@ -159,11 +161,16 @@ def _report_end(progress: Progress, index: int, outcome: Outcome) -> None:
         progress.end(index, "FAILED", "")
 
 
+_Events = queue.Queue[tuple[int, dict[str, Any] | None]]
+"""Number of a job and what its process says, or None at its end."""
+
+
 class _Child:
     """One worker process, with a thread that turns its lines into events."""
 
-    def __init__(self, index: int, job: Job, workers: int, events: queue.Queue) -> None:
-        self.job, self.last = job, {}
+    def __init__(self, index: int, job: Job, workers: int, events: _Events) -> None:
+        self.job = job
+        self.last: dict[str, Any] = {}
         count = os.environ.get("OMP_NUM_THREADS") or str(max(1, cores() // workers))
         path = os.pathsep.join([str(job.page.root / "lib"), *filter(None, [os.environ.get("PYTHONPATH")])])
         environment = {
@@ -184,7 +191,9 @@ class _Child:
             stderr=self.errors,
             start_new_session=True,
         )
-        self.process.stdin.write(
+        assert self.process.stdin is not None and self.process.stdout is not None
+        self.into, self.lines = self.process.stdin, self.process.stdout
+        self.into.write(
             json.dumps(
                 {
                     "root": str(job.page.root),
@@ -197,12 +206,12 @@ class _Child:
             )
             + "\n"
         )
-        self.process.stdin.flush()
+        self.into.flush()
         self.reader = threading.Thread(target=self._read, args=(index, events), daemon=True)
         self.reader.start()
 
-    def _read(self, index: int, events: queue.Queue) -> None:
-        for line in self.process.stdout:
+    def _read(self, index: int, events: _Events) -> None:
+        for line in self.lines:
             events.put((index, json.loads(line)))
         self.process.wait()
         events.put((index, None))
@@ -251,5 +260,5 @@ class _Child:
 
     def _close(self) -> None:
         self.reader.join(timeout=5)
-        for stream in (self.process.stdin, self.process.stdout, self.errors):
+        for stream in (self.into, self.lines, self.errors):
             stream.close()

@@ -81,19 +81,19 @@ def load_variations(root: Path) -> dict[str, Variation]:
     if problems := schema_problems(document, "variations"):
         raise DocumentError(problems)
     found: dict[str, Variation] = {}
-    problems = []
+    wrong: list[str] = []
     for item in document.data["variations"]:
         where = f"{label}, variation {item['id']}"
         try:
             variation = _variation(root, item)
         except CompanionError as error:
-            problems.append(f"{where}: {error}")
+            wrong.append(f"{where}: {error}")
             continue
         if item["id"] in found:
-            problems.append(f"{where}: expected every id once, found it twice")
+            wrong.append(f"{where}: expected every id once, found it twice")
         found[item["id"]] = variation
-    if problems:
-        raise DocumentError(problems)
+    if wrong:
+        raise DocumentError(wrong)
     return found
 
 

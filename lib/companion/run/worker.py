@@ -7,6 +7,7 @@ rename.
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 import shutil
@@ -23,13 +24,14 @@ from typing import Any
 from companion.book.ledger import load_ledger
 from companion.book.pages import Page, find_page
 from companion.errors import CompanionError, RunError
-from companion.evidence.record import Record, extract, seeds_of, sha256
+from companion.evidence.record import Record, extract, seeds_of
 from companion.evidence.soundness import notebook_problems, semicolons
 from companion.freshness.fingerprint import fingerprint
 from companion.machine import device_line, git_state, versions
 from companion.root import carry_path, checkpoints_path, notebook_path, record_path
 from companion.run.kernel_environment import kernel_environment, own_interpreter, prepared
 from companion.run.tidy import WITHOUT_PICTURES, tidy
+from companion.text import write_texts
 
 __all__ = ["main", "run_page"]
 
@@ -204,19 +206,10 @@ def _store(notebook: Any, record: Callable[[str], Record], results: Path, profil
     nbformat.validate(notebook)
     target = notebook_path(results, profile, page.chapter, page.name)
     target.parent.mkdir(parents=True, exist_ok=True)
-    mark = f".{os.getpid()}.part"
-    pair = [target, record_path(results, profile, page.chapter, page.name)]
-    parts = [path.with_name(path.name + mark) for path in pair]
-    try:
-        parts[0].write_text(nbformat.writes(notebook) + "\n", encoding="utf-8", newline="\n")
-        stored = record(sha256(parts[0]))
-        parts[1].write_text(stored.json(), encoding="utf-8", newline="\n")
-        for part, path in zip(parts, pair, strict=True):
-            os.replace(part, path)
-        carry_path(results, profile, page.chapter, page.name).unlink(missing_ok=True)  # of the run before
-    finally:
-        for part in parts:
-            part.unlink(missing_ok=True)
+    text = nbformat.writes(notebook) + "\n"
+    stored = record(hashlib.sha256(text.encode()).hexdigest())
+    write_texts({target: text, record_path(results, profile, page.chapter, page.name): stored.json()})
+    carry_path(results, profile, page.chapter, page.name).unlink(missing_ok=True)  # of the run before
     return stored
 
 

@@ -7,17 +7,14 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass, field
-from functools import cached_property
-from html.parser import HTMLParser
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
-from companion.site.figures import figure_faults
+from companion.site.pages import Page, Site
 
 __all__ = [
+    "ALL",
     "HEAVIEST",
-    "Page",
     "Site",
     "broken_links",
     "double_ids",
@@ -33,137 +30,12 @@ __all__ = [
 HEAVIEST = 1_500_000
 """Most bytes that one page may make a browser load, the mathematics script not counted."""
 
-LOADING_RELATIONS = {
-    "stylesheet",
-    "preload",
-    "prefetch",
-    "modulepreload",
-    "preconnect",
-    "dns-prefetch",
-    "icon",
-    "manifest",
-}
-LOADING = {
-    "script": "src",
-    "img": "src",
-    "iframe": "src",
-    "source": "src",
-    "video": "src",
-    "audio": "src",
-    "embed": "src",
-    "object": "data",
-    "input": "src",
-    "track": "src",
-}
-DRAWING = {"image", "use", "feimage"}
-"""Elements of SVG that load what they name."""
 CSS_ADDRESS = re.compile(r"""url\(\s*['"]?([^'")]+)['"]?\s*\)|@import\s+['"]([^'"]+)['"]""")
 SCRIPT_ADDRESS = re.compile(r"""["'](?:https?:)?//(?!www\.w3\.org)[a-z0-9.-]+\.[a-z]{2,}[^"']*["']""")
 SCRIPT_LOAD = re.compile(r"""\b(?:import|fetch|importScripts)\s*\(\s*["'`]((?:https?:)?//[^"'`]+)["'`]""")
 FOREIGN = ("scripts", "styles", "mathjax", "vendor", "locales", "sphinx_proof")
 """Folders of ``_static`` that hold the theme's own files and the mathematics script."""
 LEFTOVERS = ("No alt", "Traceback (most recent call last)", "system-message", "{ours}", "{noted}", "{given}")
-
-
-@dataclass
-class Page(HTMLParser):
-    """One HTML file, taken apart."""
-
-    name: str
-    ids: list[str] = field(default_factory=list)
-    links: list[str] = field(default_factory=list)
-    loads: list[str] = field(default_factory=list)
-    images: list[tuple[str, str | None]] = field(default_factory=list)
-    headings: int = 0
-    title: str = ""
-    redirect: bool = False
-    text: list[str] = field(default_factory=list)
-    scripts: list[str] = field(default_factory=list)
-    styles: list[str] = field(default_factory=list)
-
-    def __post_init__(self) -> None:
-        super().__init__(convert_charrefs=True)
-        self._inside = ""
-        self._print_only = False
-
-    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        """Collect what the tag links to, loads or names."""
-        given = dict(attrs)
-        self._inside = tag
-        if given.get("id"):
-            self.ids.append(str(given["id"]))
-        if tag == "a" and given.get("href") is not None:
-            self.links.append(str(given["href"]))
-        if tag == "link" and LOADING_RELATIONS & set((given.get("rel") or "").split()):
-            self.loads.append(given.get("href") or "")
-        if given.get(LOADING.get(tag, "")):
-            self.loads.append(str(given[LOADING[tag]]))
-        if given.get("poster"):
-            self.loads.append(str(given["poster"]))
-        if tag in DRAWING:
-            self.loads += [str(given[key]) for key in ("href", "xlink:href") if given.get(key)]
-        if given.get("srcdoc"):
-            inner = Page(self.name)
-            inner.feed(str(given["srcdoc"]))
-            self.loads += inner.loads
-            self.styles += inner.styles
-            self.scripts += inner.scripts
-        if given.get("srcset"):
-            self.loads += [part.split()[0] for part in str(given["srcset"]).split(",")]
-        if given.get("style"):
-            self.styles.append(str(given["style"]))
-        if tag == "img":
-            self.images.append((given.get("src") or "", given.get("alt")))
-        self._print_only |= given.get("id") == "jb-print-docs-body"  # the theme repeats the title here
-        self._print_only &= tag != "article"
-        self.headings += tag == "h1" and not self._print_only
-        if tag == "meta" and (given.get("http-equiv") or "").lower() == "refresh":
-            self.redirect = True
-            address = re.split(r"(?i)url\s*=", given.get("content") or "", maxsplit=1)[1:]
-            self.loads += [part.strip(" '\"") for part in address]
-
-    def handle_endtag(self, tag: str) -> None:
-        """Leave scripts, styles and the title."""
-        self._inside = ""
-
-    def handle_data(self, data: str) -> None:
-        """Collect text by what it stands in."""
-        if self._inside == "title" and not self.title:
-            self.title = data.strip()
-        elif self._inside == "script":
-            self.scripts.append(data)
-        elif self._inside == "style":
-            self.styles.append(data)
-        else:
-            self.text.append(data)
-
-
-class Site:
-    """A folder of built HTML."""
-
-    def __init__(self, folder: Path) -> None:
-        self.folder = folder.resolve()
-
-    @cached_property
-    def pages(self) -> dict[str, Page]:
-        """Path below the folder to the page."""
-        found = {}
-        for path in sorted(self.folder.rglob("*.html")):
-            name = path.relative_to(self.folder).as_posix()
-            if not name.startswith(("_static/", "_downloads/", "_sources/")):
-                found[name] = Page(name)
-                found[name].feed(path.read_text(encoding="utf-8"))
-        return found
-
-    def target(self, base: str, address: str) -> Path:
-        """Return the file that an address on the page or style sheet ``base`` means."""
-        path = unquote(urlsplit(address).path)
-        return (self.folder / base).parent.joinpath(path).resolve() if path else self.folder / base
-
-    @cached_property
-    def written(self) -> list[Page]:
-        """The pages that readers read: no redirects."""
-        return [page for page in self.pages.values() if not page.redirect]
 
 
 def is_outside(address: str) -> bool:
@@ -236,8 +108,17 @@ def image_faults(site: Site) -> list[str]:
 def heading_faults(site: Site) -> list[str]:
     """Return the pages without a title, or with another number of first-level headings than one."""
     faults = [f"{page.name}: no title" for page in site.written if not page.title]
-    return faults + [
-        f"{page.name}: {page.headings} first-level headings" for page in site.written if page.headings != 1
+    wrong = [page for page in site.written if page.headings != 1]
+    return faults + [f"{page.name}: {page.headings} first-level headings" for page in wrong]
+
+
+def figure_faults(site: Site) -> list[str]:
+    """Return the computed figures without number, caption, name or alt text."""
+    return [
+        f"{page.name}: the computed figure {drawn.source.rsplit('/', 1)[-1]} has {fault}"
+        for page in site.written
+        for drawn in page.drawn
+        for fault in drawn.faults()
     ]
 
 
@@ -253,10 +134,7 @@ def double_ids(site: Site) -> list[str]:
 def leftovers(site: Site) -> list[str]:
     """Return texts that no reader should see."""
     return [
-        f"{page.name}: shows {text!r}"
-        for page in site.pages.values()
-        for text in LEFTOVERS
-        if text in "".join(page.text)
+        f"{page.name}: shows {text!r}" for page in site.pages.values() for text in LEFTOVERS if text in page.text
     ]
 
 
@@ -271,3 +149,16 @@ def heavy_pages(site: Site, most: int = HEAVIEST) -> list[str]:
     """Return the pages that make a browser load more than ``most`` bytes, the mathematics script not counted."""
     sizes = {page.name: weight(site, page) for page in site.written}
     return [f"{name}: {size / 1e6:.2f} MB" for name, size in sizes.items() if size > most]
+
+
+ALL = (
+    broken_links,
+    outside_loads,
+    image_faults,
+    heading_faults,
+    double_ids,
+    leftovers,
+    heavy_pages,
+    figure_faults,
+)
+"""Every check of a site; a clean one has no fault by any of them."""

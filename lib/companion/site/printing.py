@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import posixpath
 import re
-from collections.abc import Iterator
 from dataclasses import dataclass
 from html import escape
 from pathlib import Path
@@ -12,12 +11,13 @@ from typing import Any
 from urllib.parse import unquote, urlsplit
 
 import yaml
-from bs4 import BeautifulSoup, Tag
+from bs4 import Tag
 
-from companion.book.toc import captions
+from companion.book.toc import captions, listed
 from companion.errors import CompanionError
 from companion.evidence.verdict import VERDICTS
 from companion.report.scorecard import claim_rows, counts
+from companion.site.pages import attribute, no_collector, parsed
 from companion.text import read_text
 
 __all__ = ["LEFT_OUT", "Leaf", "leaves", "print_page"]
@@ -47,19 +47,10 @@ class Leaf:
     prefix: str
 
 
-def leaves(toc: dict[str, Any]) -> list[Leaf]:
+def leaves(root: Path) -> list[Leaf]:
     """Return the pages in the order of the table of contents, less those of :data:`LEFT_OUT`."""
-
-    def files(entries: list[dict[str, Any]]) -> Iterator[str]:
-        for entry in entries:
-            if "file" in entry:
-                yield entry["file"]
-            yield from files(entry.get("sections", []))
-
-    named = [("", toc["root"])]
-    for part in toc.get("parts", [{"chapters": toc.get("chapters", [])}]):
-        named += [(part.get("caption", ""), name) for name in files(part.get("chapters", []))]
-    return [Leaf(name, part, f"p{number}") for number, (part, name) in enumerate(named) if name not in LEFT_OUT]
+    named = [Leaf(page.name, page.part, f"p{number}") for number, page in enumerate(listed(root))]
+    return [leaf for leaf in named if leaf.name not in LEFT_OUT]
 
 
 class _Printer:
@@ -76,13 +67,14 @@ class _Printer:
         path = self.folder / f"{leaf.name}.html"
         if not path.is_file():
             raise CompanionError(f"expected the built page {path}, found none: make book")
-        article = BeautifulSoup(path.read_text(encoding="utf-8"), "html.parser").select_one("article.bd-article")
-        if article is None or article.find("h1") is None:
+        article = parsed(path.read_text(encoding="utf-8")).select_one("article.bd-article")
+        head = article.h1 if article is not None else None
+        if article is None or head is None:
             raise CompanionError(f"expected an article with a title in {path}, found none: build the book again")
         for unwanted in article.select(DROPPED):
             unwanted.decompose()
         for piece in article.select("code span.pre, .highlight pre span"):
-            if not set("".join(piece.get("class", []))[:1]) & COLOURED or piece.get_text().isspace():
+            if (attribute(piece, "class") or " ")[0] not in COLOURED or piece.get_text().isspace():
                 piece.unwrap()  # each would be an element of the PDF's structure
         article.smooth()
         for tag in list(article.find_all(True)):
@@ -91,27 +83,26 @@ class _Printer:
         for level in range(5, 0, -1):
             for heading in article.find_all(f"h{level}"):
                 heading.name = f"h{level + 1}"
-        title = " ".join(article.h2.get_text().split())
-        article.name, article["id"], article["class"] = "section", leaf.prefix, ["print-page"]
+        title = " ".join(head.get_text().split())
+        article.name, article["id"], article["class"] = "section", leaf.prefix, "print-page"
         self.ids.add(leaf.prefix)
         return title, article
 
     def _own(self, tag: Tag, leaf: Leaf) -> None:
         """Rewrite what one element is called, refers to, links to and loads."""
-        if tag.get("id"):
-            tag["id"] = f"{leaf.prefix}-{tag['id']}"
-            self.ids.add(tag["id"])
+        if own := attribute(tag, "id"):
+            tag["id"] = f"{leaf.prefix}-{own}"
+            self.ids.add(f"{leaf.prefix}-{own}")
         for name in REFERRING:
-            if tag.get(name):
-                value = tag[name] if isinstance(tag[name], str) else " ".join(tag[name])
+            if value := attribute(tag, name):
                 tag[name] = " ".join(f"{leaf.prefix}-{one}" for one in value.split())
         for name in ("fill", "stroke", "clip-path", "mask", "filter", "marker-start", "marker-end", "style"):
-            if "url(#" in str(tag.get(name, "")):
-                tag[name] = PAINTED.sub(rf"url(#{leaf.prefix}-\1)", tag[name])
+            if "url(#" in (value := attribute(tag, name) or ""):
+                tag[name] = PAINTED.sub(rf"url(#{leaf.prefix}-\1)", value)
         if tag.name == "details":
             tag["open"] = ""
-        if tag.name in ("img", "source") and tag.get("src"):
-            tag["src"] = self._place(leaf, tag["src"])
+        if tag.name in ("img", "source") and (source := attribute(tag, "src")):
+            tag["src"] = self._place(leaf, source)
             tag.attrs.pop("loading", None)
         if tag.name == "use":
             for name in ("href", "xlink:href"):
@@ -129,14 +120,13 @@ class _Printer:
 
     def _link(self, tag: Tag, leaf: Leaf) -> None:
         """Lead a link to its place in the print; a link to what is not printed keeps only its words."""
-        parts = urlsplit(tag["href"])
+        parts = urlsplit(str(tag["href"]))
         if parts.scheme or parts.netloc:
             return
         prefix = self.starts.get(self._place(leaf, unquote(parts.path))) if parts.path else leaf.prefix
         if prefix is None:
-            item = tag.parent if "item" in (tag.parent.get("class") or []) else None
-            if item is not None and "download" in (tag.get("class") or []):
-                item["class"] = "print-none"
+            if tag.parent and tag.parent.css.match(".item") and tag.css.match(".download"):
+                tag.parent["class"] = "print-none"
             tag.unwrap()
             return
         tag["href"] = f"#{prefix}-{unquote(parts.fragment)}" if parts.fragment else f"#{prefix}"
@@ -153,11 +143,11 @@ class _Printer:
 
 def print_page(root: Path, folder: Path) -> str:
     """Return the book in ``folder`` (built from ``root``) as one page of HTML."""
-    toc = yaml.safe_load(read_text(root / "_toc.yml"))
     config = yaml.safe_load(read_text(root / "_config.yml"))
-    pages = leaves(toc)
+    pages = leaves(root)
     printer = _Printer(folder, pages)
-    articles = [(leaf, *printer.article(leaf)) for leaf in pages]
+    with no_collector():
+        articles = [(leaf, *printer.article(leaf)) for leaf in pages]
     printer.settle()
     body, contents, part = [], [], ""
     for leaf, title, article in articles:
@@ -173,7 +163,7 @@ def print_page(root: Path, folder: Path) -> str:
 <html lang="{language}" data-theme="light" data-mode="light" class="print"><head><meta charset="utf-8">
 <title>{escape(config["title"])}</title>
 <meta name="author" content="{escape(config.get("author", ""))}">
-{_carried(root, folder, f"{toc['root']}.html")}
+{_carried(root, folder, f"{pages[0].name}.html")}
 </head><body class="print"><main class="bd-article">
 {_title_page(root, config)}
 <nav class="print-contents" aria-labelledby="print-contents"><h1 id="print-contents">Contents</h1>
@@ -187,16 +177,16 @@ def _carried(root: Path, folder: Path, first: str) -> str:
     """Return the style sheets, the settings of the mathematics and its script, as built pages name them."""
     heads: dict[str, str] = {}
     for path in [folder / first, *sorted((folder / "book").rglob("*.html"))]:
-        soup = BeautifulSoup(path.read_text(encoding="utf-8").split("<body", 1)[0], "html.parser")
+        soup = parsed(path.read_text(encoding="utf-8").split("<body", 1)[0])
         base = posixpath.dirname(path.relative_to(folder).as_posix())
-        for tag in soup.select('link[rel="stylesheet"]'):
-            place = posixpath.normpath(posixpath.join(base, urlsplit(tag["href"]).path))
-            heads[place] = f'<link rel="stylesheet" href="{place}">'
-        for tag in soup.select("script"):
-            if "window.MathJax" in (tag.string or ""):
+        for tag in soup.select('link[rel="stylesheet"], script'):
+            address = attribute(tag, "href") or attribute(tag, "src") or ""
+            place = posixpath.normpath(posixpath.join(base, urlsplit(address).path))
+            if tag.name == "link":
+                heads[place] = f'<link rel="stylesheet" href="{place}">'
+            elif "window.MathJax" in (tag.string or ""):
                 heads["settings"] = str(tag) + LABELS
-            elif "mathjax" in (tag.get("src") or ""):
-                place = posixpath.normpath(posixpath.join(base, urlsplit(tag["src"]).path))
+            elif "mathjax" in address:
                 heads["mathematics"] = f'<script defer src="{place}"></script>'
     style = root / "book" / "_assets" / "print.css"
     own = style.read_text(encoding="utf-8") if style.is_file() else ""

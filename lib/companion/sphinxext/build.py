@@ -4,24 +4,30 @@ from __future__ import annotations
 
 import gc
 from pathlib import Path
+from typing import Any
 
 from sphinx.application import Sphinx
 from sphinx.environment import BuildEnvironment
 
 from companion.sphinxext.store import PROFILES, Store
 
-__all__ = ["depends_on_ledger", "depends_on_records", "repository", "setup", "store_of"]
+__all__ = ["depends_on_ledger", "depends_on_records", "kept", "repository", "setup", "store_of"]
+
+
+def kept(app: Sphinx) -> dict[str, Any]:
+    """Return what the parts of this extension keep from one event of a build to another, by their own names."""
+    return vars(app).setdefault("companion", {})
 
 
 def load(app: Sphinx) -> None:
     """Start the build with a fresh store: the book's root is the source folder."""
-    app.companion_store = Store(Path(app.srcdir))
+    kept(app)["store"] = Store(Path(app.srcdir))
     gc.disable()  # a build keeps most of what it makes: looking for rubbish is a seventh of its time
 
 
 def store_of(app: Sphinx) -> Store:
     """Return the store of the build."""
-    return app.companion_store
+    return kept(app)["store"]
 
 
 def depends_on_ledger(env: BuildEnvironment, chapter: str) -> None:

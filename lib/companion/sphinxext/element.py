@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from docutils import nodes
@@ -17,7 +17,7 @@ class Element(nodes.TextElement):
     """An HTML element: ``tag``, ``attrs`` (its HTML attributes) and ordinary docutils children."""
 
 
-def el(tag: str, attrs: dict[str, str | None] | None = None, *children: Any) -> Element:
+def el(tag: str, attrs: Mapping[str, str | None] | None = None, *children: Any) -> Element:
     """Return an :class:`Element`; strings become text, sequences are spread, attributes that are ``None`` go."""
     kept = {name: value for name, value in (attrs or {}).items() if value is not None}
     node = Element("", "", tag=tag, attrs=kept)

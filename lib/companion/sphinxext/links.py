@@ -2,18 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
-
 from docutils import nodes
 from sphinx.addnodes import download_reference, pending_xref
 from sphinx.environment import BuildEnvironment
 
-from companion.book.ledger import Source
 from companion.evidence.record import Record
 from companion.sphinxext.build import repository, store_of
 from companion.sphinxext.element import Element, el
 
-__all__ = ["commit_at", "commit_link", "outside", "page_link", "source_links", "stored_file"]
+__all__ = ["commit_at", "commit_link", "outside", "page_link", "stored_file"]
 
 
 def outside(uri: str, text: str) -> nodes.reference:
@@ -58,15 +55,3 @@ def commit_at(env: BuildEnvironment, commit: str, dirty: bool) -> Element:
     short = nodes.literal("", commit[:9])
     link = nodes.reference("", "", short, refuri=f"{url}/commit/{commit}", internal=False)
     return el("span", {}, link, " with local changes") if dirty else el("span", {}, link)
-
-
-def source_links(sources: Mapping[str, Source], keys: Iterable[str]) -> list[nodes.Node]:
-    """Return the keys of sources, each with its full text as a title and linked where it has an address."""
-    found: list[nodes.Node] = []
-    for key in keys:
-        source = sources[key]
-        label: nodes.Node = el("abbr", {"title": source.text}, key)
-        if source.url:
-            label = nodes.reference("", key, refuri=source.url, internal=False, reftitle=source.text)
-        found += [nodes.Text(", "), label] if found else [label]
-    return found

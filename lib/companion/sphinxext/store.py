@@ -5,16 +5,18 @@ from __future__ import annotations
 from collections.abc import Callable
 from functools import cached_property
 from pathlib import Path
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from companion.book.ledger import Claim, Ledger, load_ledger
 from companion.book.pages import Page, load_runs
+from companion.book.toc import chapters
 from companion.errors import CompanionError
 from companion.evidence.record import Record
 from companion.freshness.fingerprint import same_code
 from companion.freshness.state import CARRIED, State, lacking
+from companion.report.export import document
 from companion.report.scorecard import Row, claim_rows, records_of
-from companion.root import PROFILES, carry_path, chapters, claims_path, notebook_path, record_path, runs_path
+from companion.root import PROFILES, carry_path, claims_path, notebook_path, record_path, runs_path
 
 __all__ = ["PROFILES", "Store", "page_of"]
 
@@ -62,6 +64,11 @@ class Store:
         """Claim's id to where it stands."""
         found = [self._try(claim_rows, self.root, chapter, self._records_of) for chapter in self.ledgers]
         return {row.claim.id: row for rows in found for row in rows or ()}
+
+    @cached_property
+    def exported(self) -> dict[str, Any]:
+        """All claims as ``claims.json`` has them."""
+        return document(self.root, self.ledgers.values(), self.rows.values(), self.pages)
 
     @cached_property
     def records(self) -> dict[str, dict[str, tuple[Record, State]]]:

@@ -13,6 +13,7 @@ from .filters.moments import (
     moment_matrix,
     sum_rules,
 )
+from .parallel import run_all
 from .pdenet1.interpolation import PiecewisePolynomial
 from .pdenet1.pdenet import PDENet
 from .pdenet2.block import PDENet2Block
@@ -49,6 +50,7 @@ __all__ = [
     "pad",
     "prediction_error",
     "rollout_error",
+    "run_all",
     "sum_rules",
     "trajectories",
     "windows",

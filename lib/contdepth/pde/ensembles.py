@@ -10,9 +10,9 @@ import torch
 from scipy import stats
 
 from contdepth import checks
-from contdepth.parallel import run_all
 from contdepth.pde.estimator import Estimator
 from contdepth.pde.fields.trajectories import Trajectories
+from contdepth.pde.parallel import run_all
 
 __all__ = ["Ensemble"]
 

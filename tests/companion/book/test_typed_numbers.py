@@ -8,7 +8,8 @@ from pathlib import Path
 import pytest
 import toy_book
 
-from companion.book.prose import book_pages, page_prose
+from companion.book.prose import page_prose
+from companion.book.toc import listed
 from companion.book.typed_numbers import NAMES, is_number, numbers, survey
 from companion.cli import main
 
@@ -139,7 +140,7 @@ def write(book, text, name="b"):
 
 
 def test_pages_are_those_of_the_table_of_contents(book):
-    assert book_pages(book) == ["book/index.md", "book/a.md", "book/b.md"]
+    assert [page.name for page in listed(book)] == ["book/index", "book/a", "book/b"]
     (book / "book/other.md").write_text("At 30.", encoding="utf-8")
     assert survey(book).problems == ()
     (book / "book/b.md").unlink()
@@ -217,7 +218,8 @@ def test_the_book_has_no_typed_number():
     assert (
         found.total
         == sum(
-            len(re.findall(r"\{given\}`", (ROOT / page).read_text(encoding="utf-8"))) for page in book_pages(ROOT)
+            len(re.findall(r"\{given\}`", (ROOT / f"{page.name}.md").read_text(encoding="utf-8")))
+            for page in listed(ROOT)
         )
         > 100
     )
@@ -225,7 +227,8 @@ def test_the_book_has_no_typed_number():
 
 def test_the_prose_of_the_book_is_seen():
     """Words of paragraphs, tables, captions, titles and glossary entries come out; code does not."""
-    text = {page: " ".join(piece.text for piece in page_prose(ROOT / page).pieces) for page in book_pages(ROOT)}
+    names = [f"{page.name}.md" for page in listed(ROOT)]
+    text = {name: " ".join(piece.text for piece in page_prose(ROOT / name).pieces) for name in names}
     assert "Energy of the pendulum over" in text["book/schemes/orders.md"]  # a caption of a cell
     assert "The interval straddles the border" in text["book/verdicts.md"]  # a cell of a list-table
     assert "with weights that do not" not in text["book/schemes/orders.md"]
@@ -239,8 +242,3 @@ def test_linting_imports_no_torch():
         "assert not {'torch', 'contdepth'} & set(sys.modules)"
     )
     assert subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True).returncode == 0
-
-
-def test_make_lint_looks_for_typed_numbers():
-    makefile = (ROOT / "Makefile").read_text(encoding="utf-8")
-    assert "$(BIN)/companion check-ledger" in makefile.partition("\nlint: env\n")[2].partition("\n\n")[0]

@@ -228,7 +228,7 @@ def test_runs_that_cannot_be_carried(book):
 
 def test_a_settled_run_has_the_commit_it_was_settled_with(committed):
     stored = load_record(committed, "smoke", "toy", "heun")
-    for dirty, settled, commit in ((False, None, "a"), (True, None, None), (True, {"commit": "b"}, "b")):
+    for dirty, settled, commit in ((False, None, "a"), (True, None, ""), (True, {"commit": "b"}, "b")):
         record = replace(stored, dirty=dirty, commit="a", settled=settled)
         assert Stored(None, record, Path(), {}, "").commit == commit
 

@@ -67,11 +67,11 @@ def test_a_run_is_fresh_then_stale_then_carried(tmp_path: Path) -> None:
     assert (state(root).word, state(root).reasons, state(root).sidecar) == ("fresh", [], None)
     library(root, "return 1.0", "return 0.5 + 0.5")
     assert (state(root).word, state(root).reasons) == ("stale", [CHANGED])
-    assert [run.speaks for run in stored_runs(find_page(root, "toy/orders"))] == [False, False]
+    assert [run.speaks for run in stored_runs(root, [find_page(root, "toy/orders")])] == [False, False]
     carry_run(root, "book")
     assert (state(root).word, state(root).reasons, state(root).sidecar.date[:10]) == ("carried", [], "2026-12-24")
     assert state(root, "smoke").word == "stale"
-    assert [run.speaks for run in stored_runs(find_page(root, "toy/orders"))] == [False, True]
+    assert [run.speaks for run in stored_runs(root, [find_page(root, "toy/orders")])] == [False, True]
     library(root, "return 0.5 + 0.5", "return 1.0")
     assert (state(root).word, state(root).sidecar) == ("fresh", None)  # the run's own code again
 

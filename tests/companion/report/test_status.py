@@ -163,7 +163,7 @@ def test_age(ago, text):
 
 def test_runs_made_with_other_versions_than_are_pinned_are_counted_and_come_first(ran, capsys):
     from companion.evidence.pins import pinned
-    from companion.rerun.verify import _order
+    from companion.rerun.verify import priority
 
     record = load_record(ran, "smoke", "toy", "euler")
     numpy = record.versions["numpy"]
@@ -179,7 +179,7 @@ def test_runs_made_with_other_versions_than_are_pinned_are_counted_and_come_firs
     old, new = (replace(record, profile="book", started=started) for started in ("2020-01-01", "2026-01-01"))
     changed = replace(new, versions={**new.versions, "numpy": "0.1"})
     plain = {"numpy": numpy}
-    assert sorted([new, old, changed], key=lambda one: _order(one, plain)) == [changed, old, new]
+    assert sorted([new, old, changed], key=lambda one: priority(one, plain)) == [changed, old, new]
     (ran / "constraints.txt").write_text(f"numpy=={numpy}\ntorch=={record.versions['torch'].partition('+')[0]}\n")
     assert pinned(ran)["numpy"] == numpy
     assert main(["status", "--root", str(ran)]) == 0

@@ -320,23 +320,6 @@ def test_not_attempted_pages_are_left_out_unless_named(toy, capsys):
         plan(pages[1:], "paper", named=True)
 
 
-def test_progress_off_and_on_a_terminal():
-    quiet = Progress(io.StringIO(), live=False, heartbeat=0.0)
-    quiet.start(0, "toy/euler (book)")
-    quiet.cell(0, cells=7)
-    quiet.cell(0, 3)
-    quiet.tick()
-    quiet.end(0, "done", ", 2 claims checked")
-    lines = quiet.stream.getvalue().splitlines()
-    assert lines[1] == "       toy/euler (book)  in cell 3 of 7, 0 s" and lines[2].startswith(
-        "done   toy/euler (book)  0.0 s,"
-    )
-    live = Progress(io.StringIO(), live=True)
-    live.start(0, "toy/euler (book)")
-    live.tick()
-    assert live.stream.getvalue().endswith("\r\x1b[Ktoy/euler (book) 0/0 0 s")
-
-
 def test_processors_are_shared(toy, monkeypatch):
     from companion.run import runner
 

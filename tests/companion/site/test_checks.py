@@ -12,15 +12,6 @@ from companion.sphinxext.pages.icons import without_unused
 CLEAN = """<html><head><title>A page</title><link rel="stylesheet" href="look.css"></head><body>
 <article><h1 id="top">A page</h1><a href="#top">up</a> <a href="https://example.org">out</a>
 <img src="fig.png" alt="Two lines"></article><script>var a = "book/page.html";</script></body></html>"""
-ALL = (
-    checks.broken_links,
-    checks.outside_loads,
-    checks.image_faults,
-    checks.heading_faults,
-    checks.double_ids,
-    checks.leftovers,
-    checks.heavy_pages,
-)
 
 
 def written(folder: Path, html: str, css: str = "p { color: #123 }") -> checks.Site:
@@ -32,7 +23,7 @@ def written(folder: Path, html: str, css: str = "p { color: #123 }") -> checks.S
 
 def test_a_clean_page_has_no_fault(tmp_path: Path) -> None:
     built = written(tmp_path, CLEAN)
-    assert [fault for check in ALL for fault in check(built)] == []
+    assert [fault for check in checks.ALL for fault in check(built)] == []
 
 
 @pytest.mark.parametrize(

@@ -13,9 +13,8 @@ import nbformat
 import pytest
 from docutils import nodes
 from docutils.utils import new_document
-from sphinx_toy import PAGES, PIXEL, build, edit, page_text, write_book, write_run
+from sphinx_toy import PAGES, PIXEL, build, built, edit, page_text, site_faults, words, write_book, write_run
 
-from companion.site import checks
 from companion.sphinxext.claims.given import JoinTexts
 from companion.sphinxext.store import Store
 from companion.sphinxext.stored.audit import page_problems
@@ -28,16 +27,7 @@ CLAIMS, ORDERS = "book/toy/claims.yml", "book/toy/orders.md"
 @pytest.fixture(scope="module")
 def book(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A clean toy book, built once."""
-    root = write_book(tmp_path_factory.mktemp("toy"))
-    done = build(root)
-    assert done.returncode == 0, done.stderr[-3000:]
-    return root
-
-
-def words(html: str) -> str:
-    """Return the text of a page with single spaces, and one between blocks."""
-    spaced = re.sub(r"</(td|th|tr|div|p|caption|summary|h1)>", " ", html)
-    return " ".join(re.sub(r"<[^>]+>", "", spaced).split())
+    return built(write_book(tmp_path_factory.mktemp("toy")))
 
 
 def test_outputs_come_from_the_stored_run_and_no_kernel_is_started(book: Path) -> None:
@@ -159,17 +149,7 @@ def test_departures_are_listed(book: Path) -> None:
 
 
 def test_built_pages_are_clean(book: Path) -> None:
-    built = checks.Site(book / "_build/html")
-    for check in (
-        checks.broken_links,
-        checks.outside_loads,
-        checks.image_faults,
-        checks.heading_faults,
-        checks.double_ids,
-        checks.leftovers,
-        checks.heavy_pages,
-    ):
-        assert check(built) == [], check.__name__
+    assert site_faults(book) == []
 
 
 def test_pages_load_mathematics_from_the_book_and_no_thebe(book: Path) -> None:

@@ -8,7 +8,7 @@ import subprocess
 from pathlib import Path
 
 import pytest
-from sphinx_toy import VARIATIONS, build, edit, page_text, write_book, write_run
+from sphinx_toy import VARIATIONS, build, built, edit, page_text, write_book, write_run
 
 from companion.errors import DocumentError
 from companion.run.variations import load_variations, results_of
@@ -51,9 +51,7 @@ def book(tmp_path_factory: pytest.TempPathFactory) -> Path:
         ["-c", "user.name=t", "-c", "user.email=t@example.org", "commit", "-qm", "Toy"],
     ):
         subprocess.run(["git", "-C", str(root), *command], check=True)
-    done = build(root)
-    assert done.returncode == 0, done.stderr[-3000:]
-    return root
+    return built(root)
 
 
 def words(html: str) -> str:

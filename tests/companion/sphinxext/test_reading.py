@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 from docutils import nodes
-from sphinx_toy import PAGES, REPOSITORY, build, edit, page_text, write_book
+from sphinx_toy import PAGES, REPOSITORY, build, built, edit, page_text, words, write_book
 
 from companion.sphinxext.element import el
 from companion.sphinxext.reading.duration import Length, measure
@@ -80,20 +80,14 @@ def write(root: Path) -> Path:
 def book(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The toy book with a reading path, built once."""
     root = write(tmp_path_factory.mktemp("reading"))
-    done = build(root)
-    assert done.returncode == 0, done.stderr[-3000:]
-    return root
-
-
-def words(html: str) -> str:
-    return " ".join(re.sub(r"<[^>]+>", "", re.sub(r"</(p|dt|dd|td|th|span)>", " ", html)).split())
+    return built(root)
 
 
 def line(book: Path, docname: str) -> str:
     """Return the line below the title."""
     found = re.findall(r'<p class="companion-reading">(.*?)</p>', page_text(book, docname), re.DOTALL)
     assert len(found) == 1
-    return words(found[0])
+    return words(found[0], "span")
 
 
 def test_the_line_says_what_is_needed_and_how_long_it_takes(book: Path) -> None:
@@ -134,7 +128,9 @@ def test_margin_notes_show_symbols_linked_to_their_rows(book: Path) -> None:
     assert 'class="margin companion-symbols"' in note
     assert 'title="step, in the notation"' in note, "a link needs a name without its formula"
     assert 'href="../notation.html#symbol-step"' in note and r"\(h\)" in note
-    assert "step size" in words(note) and "scheme" not in words(note), "the short meaning stands in the note"
+    assert "step size" in words(note, "span") and "scheme" not in words(note, "span"), (
+        "the short meaning stands in the note"
+    )
     assert r"\(u_n,\ u(t)\)" in note
 
 
@@ -142,7 +138,7 @@ def test_rows_of_the_notation_link_back(book: Path) -> None:
     page = page_text(book, "book/notation")
     rows = dict(re.findall(r'<tr id="symbol-(\w+)".*?>(.*?)</tr>', page, re.DOTALL))
     assert list(rows) == ["step", "state"]
-    assert "Used on: The idea (Toy)" in words(rows["step"]), "two pages have this title"
+    assert "Used on: The idea (Toy)" in words(rows["step"], "span"), "two pages have this title"
     assert 'href="toy/concept.html"' in rows["step"]
     assert "scheme</span></code>" in rows["step"]
     assert 'id="notation-toy"' in page and ">Toy<" in page
@@ -150,7 +146,7 @@ def test_rows_of_the_notation_link_back(book: Path) -> None:
 
 def test_terms_link_back_once_in_the_books_order(book: Path) -> None:
     page = page_text(book, "book/glossary")
-    text = words(page)
+    text = words(page, "span")
     assert "The simplest scheme. Used on: The idea (Toy) , Claims order" in text.replace("#", "")
     assert "A power of the step. Used on: Orders of the schemes" in text
     assert text.count("Used on:") == page.count("companion-back") == 2, "a term without use has no empty line"

@@ -6,10 +6,11 @@ import re
 from pathlib import Path
 
 import pytest
-from sphinx_toy import build, edit, page_text, write_book
+from sphinx_toy import build, built, edit, page_text, site_faults, write_book
 
 from companion.site import checks
 from companion.site.figures import computed_figures
+from companion.site.pages import parsed
 from companion.sphinxext.pages.figures import sized
 
 CONCEPT, ORDERS = "book/toy/concept.md", "book/toy/orders.md"
@@ -31,9 +32,7 @@ def book(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A toy book with one widget, built strictly."""
     root = write_book(tmp_path_factory.mktemp("toy"))
     edit(root / CONCEPT, "```{paper-table} A-1", WIDGET + "```{paper-table} A-1")
-    done = build(root)
-    assert done.returncode == 0, done.stderr[-3000:]
-    return root
+    return built(root)
 
 
 def test_a_widget_is_a_numbered_figure_with_its_caption(book: Path) -> None:
@@ -72,15 +71,7 @@ def test_a_computed_figure_is_framed_linked_and_sized(book: Path) -> None:
 
 
 def test_the_book_stays_clean(book: Path) -> None:
-    built = checks.Site(book / "_build/html")
-    for check in (
-        checks.broken_links,
-        checks.outside_loads,
-        checks.image_faults,
-        checks.double_ids,
-        checks.figure_faults,
-    ):
-        assert check(built) == [], check.__name__
+    assert site_faults(book) == []
 
 
 CELL = (
@@ -91,7 +82,7 @@ CELL = (
 
 
 def test_a_figure_with_everything_has_no_faults() -> None:
-    drawn = computed_figures(CELL)
+    drawn = computed_figures(parsed(CELL))
     assert [one.source for one in drawn] == ["../_images/a.png"] and drawn[0].faults() == []
 
 
@@ -111,7 +102,7 @@ def test_a_figure_with_everything_has_no_faults() -> None:
 )
 def test_what_a_computed_figure_lacks_is_said(old: str, new: str, fault: str) -> None:
     assert old in CELL
-    assert computed_figures(CELL.replace(old, new, 1))[0].faults() == [fault]
+    assert computed_figures(parsed(CELL.replace(old, new, 1)))[0].faults() == [fault]
 
 
 def test_sizes_are_given_once_and_only_where_known() -> None:

@@ -5,37 +5,8 @@ from __future__ import annotations
 import pytest
 import torch
 
+from contdepth import schemes
 from contdepth.problems import LinearSystem, Pendulum, Quadratic, reference
-from contdepth.schemes import (
-    HEUN2,
-    RK4,
-    BackwardEuler,
-    ForwardEuler,
-    FractalBlock,
-    LinearTwoStep,
-    NestedPolyNet,
-    OrderMeasurement,
-    PolyNet,
-    RevNet,
-    RungeKutta,
-    ShakeShake,
-    StochasticDepth,
-    StochasticTwoStep,
-    Tableau,
-    amplification,
-    full_field,
-    heavy_ball,
-    integrate,
-    largest_stable_step,
-    local_error_order,
-    measure_order,
-    modified_equation_gaps,
-    reduced_field,
-    sample_moments,
-    stability_region,
-    steps_to_tolerance,
-    weak_order,
-)
 
 U0, T = torch.tensor([1.0, 0.5]), torch.linspace(0, 1, 5)
 UNEQUAL = torch.tensor([0.0, 0.1, 0.3])
@@ -48,71 +19,79 @@ def f(t, u):
 @pytest.mark.parametrize(
     ("arguments", "error", "message"),
     [
-        ((f, [1.0], T, ForwardEuler()), TypeError, "u0: expected a torch.Tensor, found list"),
-        ((f, torch.tensor([1, 2]), T, ForwardEuler()), TypeError, "u0: expected a floating-point tensor"),
-        ((f, U0, [0.0, 1.0], ForwardEuler()), TypeError, "t: expected a torch.Tensor"),
-        ((f, U0, T.reshape(1, 5), ForwardEuler()), ValueError, "t: expected a tensor with 1 dimensions"),
-        ((f, U0, T[:1], ForwardEuler()), ValueError, "t: expected a real grid with at least 2 points"),
+        ((f, [1.0], T, schemes.ForwardEuler()), TypeError, "u0: expected a torch.Tensor, found list"),
+        ((f, torch.tensor([1, 2]), T, schemes.ForwardEuler()), TypeError, "u0: expected a floating-point tensor"),
+        ((f, U0, [0.0, 1.0], schemes.ForwardEuler()), TypeError, "t: expected a torch.Tensor"),
+        ((f, U0, T.reshape(1, 5), schemes.ForwardEuler()), ValueError, "t: expected a tensor with 1 dimensions"),
+        ((f, U0, T[:1], schemes.ForwardEuler()), ValueError, "t: expected a real grid with at least 2 points"),
         (
-            (f, U0, torch.tensor([0.0, 0.5, 0.5]), ForwardEuler()),
+            (f, U0, torch.tensor([0.0, 0.5, 0.5]), schemes.ForwardEuler()),
             ValueError,
             "t: expected a strictly increasing",
         ),
         (
-            (f, U0, torch.tensor([0.0, 0.5, 0.2]), ForwardEuler()),
+            (f, U0, torch.tensor([0.0, 0.5, 0.2]), schemes.ForwardEuler()),
             ValueError,
             "t: expected a strictly increasing",
         ),
-        ((f, U0, torch.tensor([0.0, float("nan")]), ForwardEuler()), ValueError, "t: expected finite values"),
-        ((f, U0, T, ForwardEuler), TypeError, r"scheme: expected a scheme object such as ForwardEuler\(\)"),
+        (
+            (f, U0, torch.tensor([0.0, float("nan")]), schemes.ForwardEuler()),
+            ValueError,
+            "t: expected finite values",
+        ),
+        (
+            (f, U0, T, schemes.ForwardEuler),
+            TypeError,
+            r"scheme: expected a scheme object such as ForwardEuler\(\)",
+        ),
         ((f, U0, T, "euler"), TypeError, "scheme: expected a scheme object"),
-        (((f, f), U0, T, ForwardEuler()), TypeError, "f: expected one function .* for forward Euler"),
-        ((f, U0, T, RevNet()), TypeError, r"f: expected a pair \(f1, f2\)"),
-        ((None, U0, T, ForwardEuler()), TypeError, "f: expected one function"),
-        (((f, None), U0, T, RevNet()), TypeError, "f: expected a pair"),
+        (((f, f), U0, T, schemes.ForwardEuler()), TypeError, "f: expected one function .* for forward Euler"),
+        ((f, U0, T, schemes.RevNet()), TypeError, r"f: expected a pair \(f1, f2\)"),
+        ((None, U0, T, schemes.ForwardEuler()), TypeError, "f: expected one function"),
+        (((f, None), U0, T, schemes.RevNet()), TypeError, "f: expected a pair"),
         (
-            (lambda t, u: u[:1], U0, T, ForwardEuler()),
+            (lambda t, u: u[:1], U0, T, schemes.ForwardEuler()),
             ValueError,
             r"f\(t, u\): expected shape \(2,\), found shape \(1,\)",
         ),
         (
-            (lambda t, u: 1.0, U0, T, ForwardEuler()),
+            (lambda t, u: 1.0, U0, T, schemes.ForwardEuler()),
             TypeError,
             r"f\(t, u\): expected a torch.Tensor, found float",
         ),
         (
-            (lambda t, u: u.double(), U0, T, ForwardEuler()),
+            (lambda t, u: u.double(), U0, T, schemes.ForwardEuler()),
             TypeError,
             r"f\(t, u\): expected dtype torch.float32",
         ),
         (
-            ((lambda t, u: u.double(), f), U0, T, RevNet()),
+            ((lambda t, u: u.double(), f), U0, T, schemes.RevNet()),
             TypeError,
             r"f\(t, u\): expected dtype torch.float32",
         ),
-        (((f, f), torch.ones(3), T, RevNet()), ValueError, "u: expected an even size along dimension -1"),
+        (((f, f), torch.ones(3), T, schemes.RevNet()), ValueError, "u: expected an even size along dimension -1"),
         (
-            (f, U0, UNEQUAL, LinearTwoStep(k=0.1)),
+            (f, U0, UNEQUAL, schemes.LinearTwoStep(k=0.1)),
             ValueError,
             "t: expected equal steps .* found steps from 0.1 to 0.2",
         ),
-        ((f, U0, T, LinearTwoStep(k=[0.1, 0.2])), ValueError, "k: expected 4 values, .* found 2"),
-        ((f, U0, T, LinearTwoStep(k=[0.1] * 5)), ValueError, "k: expected 4 values, .* found 5"),
-        ((f, U0, T, LinearTwoStep(k=torch.zeros(3))), ValueError, "k: expected 4 values, .* found 3"),
-        ((f, U0, T, LinearTwoStep(k=())), ValueError, "k: expected 4 values, .* found 0"),
+        ((f, U0, T, schemes.LinearTwoStep(k=[0.1, 0.2])), ValueError, "k: expected 4 values, .* found 2"),
+        ((f, U0, T, schemes.LinearTwoStep(k=[0.1] * 5)), ValueError, "k: expected 4 values, .* found 5"),
+        ((f, U0, T, schemes.LinearTwoStep(k=torch.zeros(3))), ValueError, "k: expected 4 values, .* found 3"),
+        ((f, U0, T, schemes.LinearTwoStep(k=())), ValueError, "k: expected 4 values, .* found 0"),
         (
-            (f, U0, T, LinearTwoStep(start=U0.double())),
+            (f, U0, T, schemes.LinearTwoStep(start=U0.double())),
             TypeError,
             "start: expected dtype torch.float32, that of u0, found dtype torch.float64",
         ),
-        ((f, U0, T, LinearTwoStep(start=torch.ones(3))), ValueError, r"start: expected shape \(2,\)"),
+        ((f, U0, T, schemes.LinearTwoStep(start=torch.ones(3))), ValueError, r"start: expected shape \(2,\)"),
         (
-            (f, U0, T, StochasticDepth()),
+            (f, U0, T, schemes.StochasticDepth()),
             ValueError,
             "generator: expected a torch.Generator for stochastic depth",
         ),
         (
-            (lambda t, u: 1j * u, U0 + 0j, T, BackwardEuler()),
+            (lambda t, u: 1j * u, U0 + 0j, T, schemes.BackwardEuler()),
             TypeError,
             r"u: expected a real state \(..., d\)",
         ),
@@ -120,14 +99,14 @@ def f(t, u):
 )
 def test_integrate_refuses(arguments, error, message):
     with pytest.raises(error, match=message):
-        integrate(*arguments)
+        schemes.integrate(*arguments)
 
 
 def test_integrate_refuses_options():
     with pytest.raises(ValueError, match="keep: expected one of 'all', 'last', found 'first'"):
-        integrate(f, U0, T, ForwardEuler(), keep="first")
+        schemes.integrate(f, U0, T, schemes.ForwardEuler(), keep="first")
     with pytest.raises(ValueError, match="generator: expected None for forward Euler"):
-        integrate(f, U0, T, ForwardEuler(), generator=torch.Generator())
+        schemes.integrate(f, U0, T, schemes.ForwardEuler(), generator=torch.Generator())
 
 
 def test_a_wrong_number_of_k_is_refused_before_f_runs():
@@ -135,37 +114,37 @@ def test_a_wrong_number_of_k_is_refused_before_f_runs():
         raise AssertionError("f was called")
 
     with pytest.raises(ValueError, match="k: expected 4 values"):
-        integrate(never, U0, T, LinearTwoStep(k=[0.1] * 3))
+        schemes.integrate(never, U0, T, schemes.LinearTwoStep(k=[0.1] * 3))
 
 
 @pytest.mark.parametrize("differentiated", [False, True])
 @pytest.mark.parametrize(
     "scheme",
     [
-        ShakeShake(),
-        StochasticDepth(),
-        StochasticDepth(scaled=False),
-        StochasticTwoStep(0.3),
-        StochasticTwoStep(0.3, scaled=False),
+        schemes.ShakeShake(),
+        schemes.StochasticDepth(),
+        schemes.StochasticDepth(scaled=False),
+        schemes.StochasticTwoStep(0.3),
+        schemes.StochasticTwoStep(0.3, scaled=False),
     ],
     ids=lambda scheme: f"{scheme.name}, scaled={getattr(scheme, 'scaled', True)}",
 )
 def test_random_schemes_run_forward_only(scheme, differentiated):
-    field, t = ((f, f) if isinstance(scheme, ShakeShake) else f), T.clone().requires_grad_(differentiated)
-    assert integrate(field, U0, t, scheme, generator=torch.Generator()).isfinite().all()
+    field, t = ((f, f) if isinstance(scheme, schemes.ShakeShake) else f), T.clone().requires_grad_(differentiated)
+    assert schemes.integrate(field, U0, t, scheme, generator=torch.Generator()).isfinite().all()
     with pytest.raises(ValueError, match="t: expected an increasing grid for (stochastic|shake-shake)"):
-        integrate(field, U0, t.flip(0), scheme, generator=torch.Generator())
+        schemes.integrate(field, U0, t.flip(0), scheme, generator=torch.Generator())
 
 
 @pytest.mark.parametrize(
     "scheme",
     [
-        ForwardEuler(),
-        RungeKutta(RK4),
-        LinearTwoStep(k=0.3),
-        BackwardEuler(),
-        FractalBlock(),
-        StochasticDepth(),
+        schemes.ForwardEuler(),
+        schemes.RungeKutta(schemes.RK4),
+        schemes.LinearTwoStep(k=0.3),
+        schemes.BackwardEuler(),
+        schemes.FractalBlock(),
+        schemes.StochasticDepth(),
     ],
     ids=lambda scheme: scheme.name,
 )
@@ -180,116 +159,138 @@ def test_random_schemes_run_forward_only(scheme, differentiated):
     ids=["narrow", "wide", "dtype", "number"],
 )
 def test_a_wrong_value_of_f_is_named_at_a_late_step_too(scheme, late, error, message):
-    generator = torch.Generator() if isinstance(scheme, StochasticDepth) else None
+    generator = torch.Generator() if isinstance(scheme, schemes.StochasticDepth) else None
     with pytest.raises(error, match=message):
-        integrate(lambda t, u: -u if t < 0.6 else late(u), torch.ones(3, 2), T, scheme, generator=generator)
+        schemes.integrate(
+            lambda t, u: -u if t < 0.6 else late(u), torch.ones(3, 2), T, scheme, generator=generator
+        )
 
 
 def test_a_scheme_that_changes_the_shape_of_the_state_is_refused():
-    class Widening(ForwardEuler):
+    class Widening(schemes.ForwardEuler):
         def step(self, f, t, u, h):
             return super().step(f, t, u, h).expand(3, 2) if t > 0.4 else super().step(f, t, u, h)
 
     with pytest.raises(ValueError, match=r"state: expected shape \(2,\) .* found shape \(3, 2\)"):
-        integrate(f, U0, T, Widening(), keep="last")
+        schemes.integrate(f, U0, T, Widening(), keep="last")
 
 
 def test_unequal_steps_are_fine_for_one_step_schemes_and_rounding_for_two_step():
-    assert integrate(f, U0, UNEQUAL, RungeKutta(RK4)).shape == (3, 2)
+    assert schemes.integrate(f, U0, UNEQUAL, schemes.RungeKutta(schemes.RK4)).shape == (3, 2)
     t = torch.arange(1001, dtype=torch.float32) * 0.1
-    assert integrate(f, U0, t, LinearTwoStep(k=0.1)).shape == (1001, 2)
+    assert schemes.integrate(f, U0, t, schemes.LinearTwoStep(k=0.1)).shape == (1001, 2)
 
 
 def test_backward_euler_says_when_newton_fails():
     with pytest.raises(
         RuntimeError, match=r"step 4: expected a relative residual of .* within 6 Newton iterations"
     ):
-        BackwardEuler(iterations=6).step(lambda t, u: u * u + 1, torch.tensor(0.0), torch.tensor([1.0]), 4.0)
+        schemes.BackwardEuler(iterations=6).step(
+            lambda t, u: u * u + 1, torch.tensor(0.0), torch.tensor([1.0]), 4.0
+        )
 
 
 @pytest.mark.parametrize(
     ("make", "error", "message"),
     [
-        (lambda: BackwardEuler(tolerance=0.0), ValueError, "tolerance: expected a number > 0.0"),
-        (lambda: BackwardEuler(iterations=0), ValueError, "iterations: expected a number >= 1"),
-        (lambda: PolyNet(terms=0), ValueError, "terms: expected a number >= 1"),
-        (lambda: NestedPolyNet(terms=1.5), TypeError, "terms: expected an integer"),
-        (lambda: FractalBlock(a="1"), TypeError, "a: expected a real number"),
-        (lambda: FractalBlock.second_order(0.0), ValueError, "a: expected a number other than 0"),
-        (lambda: LinearTwoStep(k="0.1"), TypeError, "k: expected a real number"),
-        (lambda: LinearTwoStep(k=[0.1, "x"]), TypeError, r"k\[1\]: expected a real number"),
-        (lambda: LinearTwoStep(k=torch.ones(2, 2)), ValueError, "k: expected a number or one value per step"),
-        (lambda: LinearTwoStep(k=torch.tensor(1)), TypeError, "k: expected a floating-point tensor"),
-        (lambda: LinearTwoStep(k=torch.tensor([0.1, float("nan")])), ValueError, "k: expected finite values"),
-        (lambda: LinearTwoStep(k=torch.tensor(float("inf"))), ValueError, "k: expected finite .* found inf"),
-        (lambda: LinearTwoStep(start="zero"), ValueError, "start: expected one of 'euler', 'repeat'"),
-        (lambda: StochasticDepth(p=1.2), ValueError, "p: expected a number <= 1.0"),
-        (lambda: StochasticTwoStep(k=-1.0), ValueError, "k: expected a number > -1.0"),
-        (lambda: StochasticTwoStep(k=1.0), ValueError, "k: expected a number < 1.0"),
+        (lambda: schemes.BackwardEuler(tolerance=0.0), ValueError, "tolerance: expected a number > 0.0"),
+        (lambda: schemes.BackwardEuler(iterations=0), ValueError, "iterations: expected a number >= 1"),
+        (lambda: schemes.PolyNet(terms=0), ValueError, "terms: expected a number >= 1"),
+        (lambda: schemes.NestedPolyNet(terms=1.5), TypeError, "terms: expected an integer"),
+        (lambda: schemes.FractalBlock(a="1"), TypeError, "a: expected a real number"),
+        (lambda: schemes.FractalBlock.second_order(0.0), ValueError, "a: expected a number other than 0"),
+        (lambda: schemes.LinearTwoStep(k="0.1"), TypeError, "k: expected a real number"),
+        (lambda: schemes.LinearTwoStep(k=[0.1, "x"]), TypeError, r"k\[1\]: expected a real number"),
         (
-            lambda: weak_order(StochasticDepth(), -1.0, (2, 4), powers=(1, 0)),
+            lambda: schemes.LinearTwoStep(k=torch.ones(2, 2)),
+            ValueError,
+            "k: expected a number or one value per step",
+        ),
+        (lambda: schemes.LinearTwoStep(k=torch.tensor(1)), TypeError, "k: expected a floating-point tensor"),
+        (
+            lambda: schemes.LinearTwoStep(k=torch.tensor([0.1, float("nan")])),
+            ValueError,
+            "k: expected finite values",
+        ),
+        (
+            lambda: schemes.LinearTwoStep(k=torch.tensor(float("inf"))),
+            ValueError,
+            "k: expected finite .* found inf",
+        ),
+        (lambda: schemes.LinearTwoStep(start="zero"), ValueError, "start: expected one of 'euler', 'repeat'"),
+        (lambda: schemes.StochasticDepth(p=1.2), ValueError, "p: expected a number <= 1.0"),
+        (lambda: schemes.StochasticTwoStep(k=-1.0), ValueError, "k: expected a number > -1.0"),
+        (lambda: schemes.StochasticTwoStep(k=1.0), ValueError, "k: expected a number < 1.0"),
+        (
+            lambda: schemes.weak_order(schemes.StochasticDepth(), -1.0, (2, 4), powers=(1, 0)),
             ValueError,
             "power: expected a number >= 1",
         ),
-        (lambda: ShakeShake().limit_moment(1.5, (1.0, 2.0), 1.0), TypeError, "power: expected an integer"),
-        (lambda: StochasticTwoStep().linear_moment(3, 1.0, 0, 1.0), ValueError, "steps: expected .* >= 1"),
+        (lambda: schemes.ShakeShake().limit_moment(1.5, (1.0, 2.0), 1.0), TypeError, "power: expected an integer"),
+        (lambda: schemes.StochasticTwoStep().linear_moment(3, 1.0, 0, 1.0), ValueError, "steps: expected .* >= 1"),
         (
-            lambda: Tableau("x", 1, ((), (1.0,)), (1.0,), (0.0,)),
+            lambda: schemes.Tableau("x", 1, ((), (1.0,)), (1.0,), (0.0,)),
             ValueError,
             "a, b, c: expected rows of 0 to 0 entries",
         ),
         (
-            lambda: Tableau("x", 2, ((), (1.0,)), (0.5, 0.5), (0.0, 0.9)),
+            lambda: schemes.Tableau("x", 2, ((), (1.0,)), (0.5, 0.5), (0.0, 0.9)),
             ValueError,
             "c: expected the row sums of a",
         ),
         (
-            lambda: Tableau("x", 2, ((), (1.0,)), (0.4, 0.6), (0.0, 1.0)),
+            lambda: schemes.Tableau("x", 2, ((), (1.0,)), (0.4, 0.6), (0.0, 1.0)),
             ValueError,
             "order: expected at most 1 for these",
         ),
-        (lambda: Tableau("x", 5, HEUN2.a, HEUN2.b, HEUN2.c), ValueError, "order: expected a number <= 4"),
+        (
+            lambda: schemes.Tableau("x", 5, schemes.HEUN2.a, schemes.HEUN2.b, schemes.HEUN2.c),
+            ValueError,
+            "order: expected a number <= 4",
+        ),
         (lambda: LinearSystem(rows=((1.0,),)), ValueError, "rows: expected 3 rows of 3 entries"),
         (lambda: Quadratic(kappa=0.5), ValueError, "kappa: expected a number >= 1.0"),
         (lambda: Quadratic(d=1), ValueError, "d: expected a number >= 2"),
-        (lambda: OrderMeasurement((1,), (0.1,), (0.1,)), ValueError, "errors: expected at least two"),
+        (lambda: schemes.OrderMeasurement((1,), (0.1,), (0.1,)), ValueError, "errors: expected at least two"),
         (
-            lambda: measure_order(ForwardEuler(), Pendulum(), (10, 0)),
+            lambda: schemes.measure_order(schemes.ForwardEuler(), Pendulum(), (10, 0)),
             ValueError,
             "steps: expected a number >= 1",
         ),
         (
-            lambda: local_error_order(ForwardEuler(), Pendulum(), (0.1, -0.1)),
+            lambda: schemes.local_error_order(schemes.ForwardEuler(), Pendulum(), (0.1, -0.1)),
             ValueError,
             "h: expected a number > 0.0",
         ),
-        (lambda: modified_equation_gaps(Pendulum(), -1.0), ValueError, "k: expected a number > -1.0"),
-        (lambda: reduced_field(f, -1.0, 0.1), ValueError, "k: expected a number > -1.0"),
-        (lambda: full_field(f, 1.0, 0.1), ValueError, "k: expected a number < 1.0"),
-        (lambda: largest_stable_step(1.0), ValueError, "k: expected a number < 1.0"),
+        (lambda: schemes.modified_equation_gaps(Pendulum(), -1.0), ValueError, "k: expected a number > -1.0"),
+        (lambda: schemes.reduced_field(f, -1.0, 0.1), ValueError, "k: expected a number > -1.0"),
+        (lambda: schemes.full_field(f, 1.0, 0.1), ValueError, "k: expected a number < 1.0"),
+        (lambda: schemes.largest_stable_step(1.0), ValueError, "k: expected a number < 1.0"),
         (
-            lambda: heavy_ball(torch.sin, U0, step=0.1, momentum=0.5, steps=0),
+            lambda: schemes.heavy_ball(torch.sin, U0, step=0.1, momentum=0.5, steps=0),
             ValueError,
             "steps: expected a number >= 1",
         ),
-        (lambda: steps_to_tolerance(Quadratic(), 0.0, 0.0), ValueError, "h: expected a number > 0.0"),
+        (lambda: schemes.steps_to_tolerance(Quadratic(), 0.0, 0.0), ValueError, "h: expected a number > 0.0"),
         (
-            lambda: amplification(RevNet(), torch.zeros(1)),
+            lambda: schemes.amplification(schemes.RevNet(), torch.zeros(1)),
             TypeError,
             "scheme: expected a deterministic scheme of one",
         ),
         (
-            lambda: amplification(LinearTwoStep(k=[0.1]), torch.zeros(1)),
+            lambda: schemes.amplification(schemes.LinearTwoStep(k=[0.1]), torch.zeros(1)),
             ValueError,
             "scheme: expected one k for all",
         ),
         (
-            lambda: stability_region(ForwardEuler(), torch.zeros(2, 2), T),
+            lambda: schemes.stability_region(schemes.ForwardEuler(), torch.zeros(2, 2), T),
             ValueError,
             "real: expected a tensor with 1",
         ),
         (
-            lambda: sample_moments(ShakeShake(), (1.0, 2.0), steps=2, paths=1, generator=torch.Generator()),
+            lambda: schemes.sample_moments(
+                schemes.ShakeShake(), (1.0, 2.0), steps=2, paths=1, generator=torch.Generator()
+            ),
             ValueError,
             "paths: expected a number >= 2",
         ),

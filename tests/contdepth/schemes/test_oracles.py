@@ -9,23 +9,8 @@ from scipy.integrate import solve_ivp
 from scipy.special import ellipj, ellipk
 from torchdiffeq import odeint, odeint_adjoint
 
+from contdepth import schemes
 from contdepth.problems import LinearSystem, Pendulum, Quadratic, Scaled, TimeDependent
-from contdepth.schemes import (
-    HEUN2,
-    HEUN3,
-    MIDPOINT,
-    RK4,
-    THREE_EIGHTHS,
-    BackwardEuler,
-    ForwardEuler,
-    FractalBlock,
-    LinearTwoStep,
-    NestedPolyNet,
-    PolyNet,
-    RevNet,
-    RungeKutta,
-    integrate,
-)
 
 
 def grid(T, n):
@@ -76,12 +61,12 @@ def test_energy_is_constant_along_the_reference():
 @pytest.mark.parametrize(
     ("scheme", "factor"),
     [
-        (ForwardEuler(), lambda A, one: one + A),
-        (BackwardEuler(), lambda A, one: torch.linalg.inv(one - A)),
-        (PolyNet(3), lambda A, one: one + A + A @ A + A @ A @ A),
-        (NestedPolyNet(2), lambda A, one: one + A + A @ A),
-        (FractalBlock(), lambda A, one: one + A + A @ A / 2),
-        (RungeKutta(RK4), lambda A, one: one + A + A @ A / 2 + A @ A @ A / 6 + A @ A @ A @ A / 24),
+        (schemes.ForwardEuler(), lambda A, one: one + A),
+        (schemes.BackwardEuler(), lambda A, one: torch.linalg.inv(one - A)),
+        (schemes.PolyNet(3), lambda A, one: one + A + A @ A + A @ A @ A),
+        (schemes.NestedPolyNet(2), lambda A, one: one + A + A @ A),
+        (schemes.FractalBlock(), lambda A, one: one + A + A @ A / 2),
+        (schemes.RungeKutta(schemes.RK4), lambda A, one: one + A + A @ A / 2 + A @ A @ A / 6 + A @ A @ A @ A / 24),
     ],
     ids=lambda value: getattr(value, "name", ""),
 )
@@ -89,13 +74,13 @@ def test_linear_steps_are_matrix_powers(scheme, factor):
     problem, n = LinearSystem(), 12
     step = factor(problem.T / n * problem.matrix, torch.eye(3, dtype=torch.float64))
     expected = torch.linalg.matrix_power(step, n) @ problem.u0
-    found = integrate(problem.f, problem.u0, grid(problem.T, n), scheme, keep="last")
+    found = schemes.integrate(problem.f, problem.u0, grid(problem.T, n), scheme, keep="last")
     torch.testing.assert_close(found, expected, rtol=1e-12, atol=1e-13)
 
 
 def test_rk4_reaches_the_matrix_exponential():
     problem = LinearSystem()
-    found = integrate(problem.f, problem.u0, grid(2.0, 1000), RungeKutta(RK4), keep="last")
+    found = schemes.integrate(problem.f, problem.u0, grid(2.0, 1000), schemes.RungeKutta(schemes.RK4), keep="last")
     torch.testing.assert_close(found, torch.linalg.matrix_exp(2 * problem.matrix) @ problem.u0, rtol=0, atol=1e-12)
 
 
@@ -110,7 +95,7 @@ def test_two_step_by_hand():
     for n in range(1, 4):
         states.append((1 - k[n]) * states[n] + k[n] * states[n - 1] + h * (1 + k[n]) * f(None, states[n]))
     for value in (tuple(k), k, torch.tensor(k, dtype=torch.float64)):
-        found = integrate(f, states[0], grid(1.0, 4), LinearTwoStep(k=value))
+        found = schemes.integrate(f, states[0], grid(1.0, 4), schemes.LinearTwoStep(k=value))
         torch.testing.assert_close(found, torch.stack(states), rtol=0, atol=1e-14)
 
 
@@ -123,13 +108,15 @@ def test_starts_of_the_two_step_scheme():
         ("repeat", u0 + 0.15 * f),
         (before, 0.5 * u0 + 0.5 * before + 0.15 * f),
     ):
-        found = integrate(problem.f, u0, t, LinearTwoStep(k=0.5, start=start))[1]
+        found = schemes.integrate(problem.f, u0, t, schemes.LinearTwoStep(k=0.5, start=start))[1]
         torch.testing.assert_close(found, expected, rtol=0, atol=1e-15)
 
 
 def test_entry_zero_of_k_gets_no_gradient_from_an_euler_start():
     k = torch.tensor([0.3, 0.1, -0.2], dtype=torch.float64, requires_grad=True)
-    integrate(Pendulum().f, Pendulum().u0, grid(0.3, 3), LinearTwoStep(k=k), keep="last").sum().backward()
+    schemes.integrate(
+        Pendulum().f, Pendulum().u0, grid(0.3, 3), schemes.LinearTwoStep(k=k), keep="last"
+    ).sum().backward()
     assert k.grad[0] == 0
     assert (k.grad[1:] != 0).all()
 
@@ -139,16 +126,16 @@ def test_revnet_by_hand():
     for _ in range(5):
         q = q + h * p
         p = p - h * np.sin(q)
-    found = integrate(Pendulum().parts, Pendulum().u0, grid(0.5, 5), RevNet(), keep="last")
+    found = schemes.integrate(Pendulum().parts, Pendulum().u0, grid(0.5, 5), schemes.RevNet(), keep="last")
     np.testing.assert_allclose(found.numpy(), [q, p], rtol=0, atol=1e-14)
 
 
 def test_backward_euler_solves_its_equation_and_inverts_forward_euler():
     f, u = TimeDependent().f, torch.tensor([[1.0, 1.0], [1.3, -0.4]], dtype=torch.float64)
     t, h = torch.tensor(0.3, dtype=torch.float64), 0.1
-    v = BackwardEuler().step(f, t, u, h)
+    v = schemes.BackwardEuler().step(f, t, u, h)
     torch.testing.assert_close(v - h * f(t + h, v), u, rtol=0, atol=1e-14)
-    torch.testing.assert_close(ForwardEuler().step(f, t + h, v, -h), u, rtol=0, atol=1e-14)
+    torch.testing.assert_close(schemes.ForwardEuler().step(f, t + h, v, -h), u, rtol=0, atol=1e-14)
 
 
 # torchdiffeq's fixed-step solvers, same numbers
@@ -157,11 +144,11 @@ def test_backward_euler_solves_its_equation_and_inverts_forward_euler():
 @pytest.mark.parametrize(
     ("method", "scheme"),
     [
-        ("euler", ForwardEuler()),
-        ("midpoint", RungeKutta(MIDPOINT)),
-        ("heun2", RungeKutta(HEUN2)),
-        ("heun3", RungeKutta(HEUN3)),
-        ("rk4", RungeKutta(THREE_EIGHTHS)),
+        ("euler", schemes.ForwardEuler()),
+        ("midpoint", schemes.RungeKutta(schemes.MIDPOINT)),
+        ("heun2", schemes.RungeKutta(schemes.HEUN2)),
+        ("heun3", schemes.RungeKutta(schemes.HEUN3)),
+        ("rk4", schemes.RungeKutta(schemes.THREE_EIGHTHS)),
     ],
 )
 @pytest.mark.parametrize("times", [[0.0, 0.1, 0.3, 0.35, 0.8], [0.8, 0.5, 0.4, 0.0]], ids=["forward", "backward"])
@@ -169,10 +156,12 @@ def test_equal_to_torchdiffeq(method, scheme, times):
     t = torch.tensor(times, dtype=torch.float64)
     u0 = torch.tensor([[1.0, 1.0], [1.4, 0.2], [2.0, -1.0]], dtype=torch.float64)
     expected = odeint(TimeDependent().f, u0, t, method=method)
-    torch.testing.assert_close(integrate(TimeDependent().f, u0, t, scheme), expected, rtol=1e-13, atol=1e-14)
+    torch.testing.assert_close(
+        schemes.integrate(TimeDependent().f, u0, t, scheme), expected, rtol=1e-13, atol=1e-14
+    )
     assert torch.equal(
-        integrate(TimeDependent().f, u0, t, scheme, keep="last"),
-        integrate(TimeDependent().f, u0, t, scheme)[-1],
+        schemes.integrate(TimeDependent().f, u0, t, scheme, keep="last"),
+        schemes.integrate(TimeDependent().f, u0, t, scheme)[-1],
     )
 
 
@@ -191,18 +180,20 @@ def test_gradients_equal_the_continuous_adjoint():
     u0 = torch.linspace(-1, 1, 6, dtype=torch.float64).reshape(2, 3).requires_grad_()
     u = odeint_adjoint(net, u0, t, method="dopri5", rtol=1e-11, atol=1e-12)[-1]
     expected = torch.autograd.grad((u**2).sum(), (u0, net.w))
-    ours = integrate(net, u0, grid(1.0, 200), RungeKutta(RK4), keep="last")
+    ours = schemes.integrate(net, u0, grid(1.0, 200), schemes.RungeKutta(schemes.RK4), keep="last")
     for found, adjoint in zip(torch.autograd.grad((ours**2).sum(), (u0, net.w)), expected, strict=True):
         torch.testing.assert_close(found, adjoint, rtol=1e-8, atol=1e-9)
 
 
-@pytest.mark.parametrize(("method", "scheme"), [("euler", ForwardEuler()), ("rk4", RungeKutta(THREE_EIGHTHS))])
+@pytest.mark.parametrize(
+    ("method", "scheme"), [("euler", schemes.ForwardEuler()), ("rk4", schemes.RungeKutta(schemes.THREE_EIGHTHS))]
+)
 def test_gradients_equal_torchdiffeqs(method, scheme):
     net, t = Net(), grid(1.0, 7)
     u0 = torch.linspace(-1, 1, 6, dtype=torch.float64).reshape(2, 3).requires_grad_()
     pair = [
         torch.autograd.grad((u**2).sum(), (u0, net.w))
-        for u in (odeint(net, u0, t, method=method), integrate(net, u0, t, scheme))
+        for u in (odeint(net, u0, t, method=method), schemes.integrate(net, u0, t, scheme))
     ]
     for expected, found in zip(*pair, strict=True):
         torch.testing.assert_close(found, expected, rtol=1e-12, atol=1e-13)

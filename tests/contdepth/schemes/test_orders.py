@@ -7,34 +7,27 @@ from dataclasses import dataclass, replace
 import pytest
 import torch
 
+from contdepth import schemes
 from contdepth.problems import LinearSystem, Pendulum, Scaled, TimeDependent
-from contdepth.schemes import (
-    HEUN2,
-    HEUN3,
-    KUTTA3,
-    MIDPOINT,
-    RALSTON2,
-    RK4,
-    THREE_EIGHTHS,
-    BackwardEuler,
-    ForwardEuler,
-    FractalBlock,
-    LinearTwoStep,
-    NestedPolyNet,
-    PolyNet,
-    RevNet,
-    RungeKutta,
-    local_error_order,
-    measure_order,
-)
 
-TABLEAUS = {table.name: table for table in (HEUN2, MIDPOINT, RALSTON2, KUTTA3, HEUN3, RK4, THREE_EIGHTHS)}
+TABLEAUS = {
+    table.name: table
+    for table in (
+        schemes.HEUN2,
+        schemes.MIDPOINT,
+        schemes.RALSTON2,
+        schemes.KUTTA3,
+        schemes.HEUN3,
+        schemes.RK4,
+        schemes.THREE_EIGHTHS,
+    )
+}
 STEPS = (20, 40, 80, 160)
 K = (-0.5, -0.1, 0.3, 0.5, 0.9)
 
 
 def has_order(scheme, problem, order, tolerance=0.1, steps=STEPS):
-    return abs(measure_order(scheme, problem, steps).last - order) <= tolerance
+    return abs(schemes.measure_order(scheme, problem, steps).last - order) <= tolerance
 
 
 # A1: the fact sheet's tolerances, pendulum, T = 2, N = 40 … 640 (the defaults)
@@ -43,40 +36,40 @@ def has_order(scheme, problem, order, tolerance=0.1, steps=STEPS):
 @pytest.mark.parametrize(
     ("scheme", "order", "tolerance"),
     [
-        (ForwardEuler(), 1, 0.03),
-        (FractalBlock(), 2, 0.05),
-        (FractalBlock(k1=0.3, k2=0.7, b=0.3), 1, 0.03),
-        (RevNet(), 1, 0.03),
-        *((LinearTwoStep(k=k), 1, 0.03) for k in K),
-        (LinearTwoStep(k=1.0), 2, 0.05),
+        (schemes.ForwardEuler(), 1, 0.03),
+        (schemes.FractalBlock(), 2, 0.05),
+        (schemes.FractalBlock(k1=0.3, k2=0.7, b=0.3), 1, 0.03),
+        (schemes.RevNet(), 1, 0.03),
+        *((schemes.LinearTwoStep(k=k), 1, 0.03) for k in K),
+        (schemes.LinearTwoStep(k=1.0), 2, 0.05),
     ],
 )
 def test_a1_consistency_orders(scheme, order, tolerance):
     assert scheme.order == order
-    assert measure_order(scheme, Pendulum()).last == pytest.approx(order, abs=tolerance)
+    assert schemes.measure_order(scheme, Pendulum()).last == pytest.approx(order, abs=tolerance)
 
 
 @pytest.mark.parametrize("table", TABLEAUS.values(), ids=TABLEAUS.keys())
 @pytest.mark.parametrize("problem", [Pendulum(), TimeDependent(), LinearSystem()])
 def test_runge_kutta_order(table, problem):
     assert table.verified_order() == table.order
-    assert has_order(RungeKutta(table), problem, table.order)
+    assert has_order(schemes.RungeKutta(table), problem, table.order)
 
 
 @pytest.mark.parametrize(
     "scheme",
     [
-        ForwardEuler(),
-        FractalBlock(),
-        FractalBlock.second_order(0.7),
-        LinearTwoStep(k=0.4),
-        LinearTwoStep(k=1.0),
-        LinearTwoStep(k=0.4, start="repeat"),
-        LinearTwoStep(k=1.0, start="repeat"),
-        BackwardEuler(),
-        NestedPolyNet(),
-        NestedPolyNet(terms=4),
-        PolyNet(terms=1),
+        schemes.ForwardEuler(),
+        schemes.FractalBlock(),
+        schemes.FractalBlock.second_order(0.7),
+        schemes.LinearTwoStep(k=0.4),
+        schemes.LinearTwoStep(k=1.0),
+        schemes.LinearTwoStep(k=0.4, start="repeat"),
+        schemes.LinearTwoStep(k=1.0, start="repeat"),
+        schemes.BackwardEuler(),
+        schemes.NestedPolyNet(),
+        schemes.NestedPolyNet(terms=4),
+        schemes.PolyNet(terms=1),
     ],
     ids=lambda scheme: f"{scheme.name}-{scheme.order}",
 )
@@ -91,25 +84,33 @@ def test_stated_order_on_a_time_dependent_problem(scheme):
     ids=str,
 )
 def test_no_order_is_stated_where_the_two_step_scheme_does_not_converge(k, start):
-    assert LinearTwoStep(k=k, start=start).order == 0
+    assert schemes.LinearTwoStep(k=k, start=start).order == 0
 
 
 def test_the_stated_order_at_the_ends_of_k():
-    assert measure_order(LinearTwoStep(k=-1.0), Pendulum(), (160, 320)).errors[-1] > 0.1  # f times 0
-    assert measure_order(LinearTwoStep(k=1.2), Pendulum(), (160, 320)).errors[-1] > 1e6  # unstable
-    assert LinearTwoStep(k=-0.999).order == 1
-    assert LinearTwoStep(k=(1.0, 0.5)).order == 1
-    assert LinearTwoStep(k=torch.tensor([1.0, 1.0])).order == 2
-    assert LinearTwoStep(k=1.0, start="repeat").order == 1
+    assert (
+        schemes.measure_order(schemes.LinearTwoStep(k=-1.0), Pendulum(), (160, 320)).errors[-1] > 0.1
+    )  # f times 0
+    assert schemes.measure_order(schemes.LinearTwoStep(k=1.2), Pendulum(), (160, 320)).errors[-1] > 1e6  # unstable
+    assert schemes.LinearTwoStep(k=-0.999).order == 1
+    assert schemes.LinearTwoStep(k=(1.0, 0.5)).order == 1
+    assert schemes.LinearTwoStep(k=torch.tensor([1.0, 1.0])).order == 2
+    assert schemes.LinearTwoStep(k=1.0, start="repeat").order == 1
 
 
 def test_local_error_is_one_order_higher():
-    for scheme in (ForwardEuler(), RungeKutta(HEUN2), RungeKutta(RK4), RevNet(), BackwardEuler()):
-        assert local_error_order(scheme, Pendulum()).last == pytest.approx(scheme.order + 1, abs=0.1)
+    for scheme in (
+        schemes.ForwardEuler(),
+        schemes.RungeKutta(schemes.HEUN2),
+        schemes.RungeKutta(schemes.RK4),
+        schemes.RevNet(),
+        schemes.BackwardEuler(),
+    ):
+        assert schemes.local_error_order(scheme, Pendulum()).last == pytest.approx(scheme.order + 1, abs=0.1)
 
 
 def test_fitted_and_pairwise_slopes_agree_with_hand_computation():
-    found = measure_order(ForwardEuler(), Scaled(LinearSystem(), 1.0), (10, 20))
+    found = schemes.measure_order(schemes.ForwardEuler(), Scaled(LinearSystem(), 1.0), (10, 20))
     hand = [
         torch.linalg.vector_norm(
             torch.linalg.matrix_power(torch.eye(3).double() + 2 / n * LinearSystem().matrix, n) @ LinearSystem().u0
@@ -134,21 +135,30 @@ def test_fitted_and_pairwise_slopes_agree_with_hand_computation():
     ids=["linear", "f(0)=0", "f(0)!=0"],
 )
 def test_a2_distance_from_backward_euler(problem, slope, nested_slope):
-    yard = BackwardEuler()
-    assert local_error_order(PolyNet(), problem, against=yard).last == pytest.approx(slope, abs=0.1)
-    assert local_error_order(NestedPolyNet(), problem, against=yard).last == pytest.approx(nested_slope, abs=0.15)
+    yard = schemes.BackwardEuler()
+    assert schemes.local_error_order(schemes.PolyNet(), problem, against=yard).last == pytest.approx(
+        slope, abs=0.1
+    )
+    assert schemes.local_error_order(schemes.NestedPolyNet(), problem, against=yard).last == pytest.approx(
+        nested_slope, abs=0.15
+    )
 
 
 @pytest.mark.parametrize("terms", [1, 2, 3])
 def test_a2_longer_truncations(terms):
-    yard, sizes = BackwardEuler(), (0.08, 0.04, 0.02)
-    for scheme, problem in ((PolyNet(terms), LinearSystem()), (NestedPolyNet(terms), Pendulum(torque=0.5))):
-        assert local_error_order(scheme, problem, sizes, against=yard).last == pytest.approx(terms + 1, abs=0.1)
+    yard, sizes = schemes.BackwardEuler(), (0.08, 0.04, 0.02)
+    for scheme, problem in (
+        (schemes.PolyNet(terms), LinearSystem()),
+        (schemes.NestedPolyNet(terms), Pendulum(torque=0.5)),
+    ):
+        assert schemes.local_error_order(scheme, problem, sizes, against=yard).last == pytest.approx(
+            terms + 1, abs=0.1
+        )
 
 
 def test_a2_polynet_is_inconsistent_unless_f_vanishes_at_zero():
-    assert abs(measure_order(PolyNet(), Pendulum(torque=0.5)).last) < 0.05
-    assert measure_order(PolyNet(), Pendulum()).last == pytest.approx(1.0, abs=0.03)
+    assert abs(schemes.measure_order(schemes.PolyNet(), Pendulum(torque=0.5)).last) < 0.05
+    assert schemes.measure_order(schemes.PolyNet(), Pendulum()).last == pytest.approx(1.0, abs=0.03)
 
 
 @pytest.mark.parametrize("terms", [2, 3])
@@ -158,7 +168,7 @@ def test_a2_polynet_solves_an_ode_shifted_by_its_value_at_zero(terms):
         def f(self, t, u):
             return super().f(t, u) + (terms - 1) * super().f(t, torch.zeros_like(u))
 
-    found = measure_order(PolyNet(terms), Pendulum(torque=0.5), target=Shifted(torque=0.5))
+    found = schemes.measure_order(schemes.PolyNet(terms), Pendulum(torque=0.5), target=Shifted(torque=0.5))
     assert found.last == pytest.approx(1.0, abs=0.05)
 
 
@@ -166,10 +176,12 @@ def test_a2_polynet_solves_an_ode_shifted_by_its_value_at_zero(terms):
 
 
 def test_a4_raw_lm_solves_the_slowed_ode():
-    raw = LinearTwoStep(k=0.5, rescale=False)
+    raw = schemes.LinearTwoStep(k=0.5, rescale=False)
     assert raw.order == 0
-    assert measure_order(raw, Pendulum(), target=Scaled(Pendulum(), 1 / 1.5)).last == pytest.approx(1.0, abs=0.05)
-    away = measure_order(raw, Pendulum())
+    assert schemes.measure_order(raw, Pendulum(), target=Scaled(Pendulum(), 1 / 1.5)).last == pytest.approx(
+        1.0, abs=0.05
+    )
+    away = schemes.measure_order(raw, Pendulum())
     assert min(away.errors) > 0.1
     assert abs(away.last) < 0.05
 
@@ -200,7 +212,7 @@ ALL_MUTANTS = [
 
 @pytest.mark.parametrize(("table", "mutant"), ALL_MUTANTS)
 def test_every_perturbed_tableau_entry_loses_the_order(table, mutant):
-    assert not has_order(RungeKutta(mutant), TimeDependent(), table.order)
+    assert not has_order(schemes.RungeKutta(mutant), TimeDependent(), table.order)
 
 
 @pytest.mark.parametrize(("table", "mutant"), ALL_MUTANTS)
@@ -214,32 +226,32 @@ def test_every_perturbed_tableau_is_refused_at_its_old_order(table, mutant):
     [{"b": 0.52}, {"a": 1.02}, {"k1": 0.52}, {"k2": 0.52}, {"k3": 1.02}, {"a": 1.02, "b": 0.5 / 1.02}],
 )
 def test_perturbed_fractal_coefficients_lose_the_order(change):
-    mutant = FractalBlock(**change)
+    mutant = schemes.FractalBlock(**change)
     assert not mutant.is_second_order
     assert not has_order(mutant, Pendulum(), 2)
 
 
-class SlowEuler(ForwardEuler):
+class SlowEuler(schemes.ForwardEuler):
     def step(self, f, t, u, h):
         return super().step(f, t, u, 0.99 * h)
 
 
-class SlowRevNet(RevNet):
+class SlowRevNet(schemes.RevNet):
     def step(self, f, t, u, h):
         return super().step((f[0], lambda t, x: 0.99 * f[1](t, x)), t, u, h)
 
 
-class SlowBackwardEuler(BackwardEuler):
+class SlowBackwardEuler(schemes.BackwardEuler):
     def step(self, f, t, u, h):
         return super().step(f, t, u, 0.99 * h)
 
 
-class WrongFactor(LinearTwoStep):
+class WrongFactor(schemes.LinearTwoStep):
     def next_step(self, n, f, t, u, previous, h):
         return super().next_step(n, lambda t, u: (1 + 1.05 * self.k) / (1 + self.k) * f(t, u), t, u, previous, h)
 
 
-class WrongSkip(LinearTwoStep):
+class WrongSkip(schemes.LinearTwoStep):
     def next_step(self, n, f, t, u, previous, h):
         return super().next_step(n, f, t, u, previous, h) + 0.02 * (u - previous)
 
@@ -253,7 +265,7 @@ class WrongSkip(LinearTwoStep):
         WrongFactor(k=0.5),
         WrongSkip(k=0.5),
         WrongSkip(k=1.0),
-        LinearTwoStep(k=0.3, rescale=False),
+        schemes.LinearTwoStep(k=0.3, rescale=False),
     ],
     ids=lambda scheme: type(scheme).__name__,
 )
@@ -263,17 +275,19 @@ def test_mutated_schemes_lose_the_order(mutant):
 
 
 def test_mutated_polynets_leave_backward_euler():
-    class Weak(PolyNet):
+    class Weak(schemes.PolyNet):
         def step(self, f, t, u, h):
             first = h * f(t + h, u)
             return u + first + 0.98 * h * f(t + h, first)
 
-    class WeakNested(NestedPolyNet):
+    class WeakNested(schemes.NestedPolyNet):
         def step(self, f, t, u, h):
             return u + h * f(t + h, u + 0.98 * h * f(t + h, u))
 
     for mutant, problem in ((Weak(), LinearSystem()), (WeakNested(), Pendulum())):
-        slope = local_error_order(mutant, problem, (0.004, 0.002, 0.001), against=BackwardEuler()).last
+        slope = schemes.local_error_order(
+            mutant, problem, (0.004, 0.002, 0.001), against=schemes.BackwardEuler()
+        ).last
         assert abs(slope - 3.0) > 0.15
 
 
@@ -282,7 +296,7 @@ def test_mutated_polynets_leave_backward_euler():
 
 @pytest.mark.parametrize("a", [1.0, 0.5, 2 / 3, 0.8, -0.4])
 def test_the_second_order_family_is_second_order(a):
-    block = FractalBlock.second_order(a)
+    block = schemes.FractalBlock.second_order(a)
     assert block.is_second_order
     assert max(map(abs, block.conditions().values())) < 1e-12
     assert has_order(block, TimeDependent(), 2, steps=(160, 320))
@@ -290,6 +304,8 @@ def test_the_second_order_family_is_second_order(a):
 
 def test_fractal_heun_is_heun_and_fractal_midpoint_is_midpoint():
     u, t = torch.tensor([0.3, 0.9], dtype=torch.float64), torch.tensor(0.2, dtype=torch.float64)
-    for a, table in ((1.0, HEUN2), (0.5, MIDPOINT), (2 / 3, RALSTON2)):
-        ours = FractalBlock.second_order(a).step(TimeDependent().f, t, u, 0.1)
-        torch.testing.assert_close(ours, RungeKutta(table).step(TimeDependent().f, t, u, 0.1), rtol=0, atol=1e-15)
+    for a, table in ((1.0, schemes.HEUN2), (0.5, schemes.MIDPOINT), (2 / 3, schemes.RALSTON2)):
+        ours = schemes.FractalBlock.second_order(a).step(TimeDependent().f, t, u, 0.1)
+        torch.testing.assert_close(
+            ours, schemes.RungeKutta(table).step(TimeDependent().f, t, u, 0.1), rtol=0, atol=1e-15
+        )

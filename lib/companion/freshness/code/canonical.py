@@ -22,7 +22,7 @@ class Emitter(Meanings):
 
     def _AnnAssign(self, node: ast.AnnAssign) -> None:
         if not (self.scopes and self.scopes[-1].kind == "class"):
-            self.emit(ast.Assign([node.target], node.value))
+            self.emit(ast.Assign([node.target], node.value))  # type: ignore[arg-type]
             return
         words = [
             part.id if isinstance(part, ast.Name) else part.attr
@@ -101,7 +101,7 @@ class Emitter(Meanings):
         self.statements(body)
         self.scopes.pop()
 
-    def _comprehension(self, node: ast.AST) -> None:
+    def _comprehension(self, node: ast.ListComp | ast.SetComp | ast.DictComp | ast.GeneratorExp) -> None:
         """Emit a comprehension: its first iterable belongs to the scope around it."""
         self.out.append(f"({type(node).__name__}")
         self.emit(node.generators[0].iter)

@@ -47,7 +47,7 @@ def components(start: Iterable[T], follow: Callable[[T], list[T]], known: Contai
                 if work:
                     low[work[-1][0]] = min(low[work[-1][0]], low[node])
                 if low[node] == number[node]:
-                    group = []
+                    group: list[T] = []
                     while not group or group[-1] != node:
                         group.append(stack.pop())
                         waiting.discard(group[-1])

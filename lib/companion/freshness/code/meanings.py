@@ -75,7 +75,8 @@ class Meanings(Writer):
             self.out += [f"a:{node.attr}", ")"]
             self._subclasses([node.attr])
             return
-        item, names = found[0], chain[::-1]
+        item: Meaning = found[0]
+        names = chain[::-1]
         while names and isinstance(item, Package):
             inside = self.resolver.attribute(item, names[0])
             if len(inside) != 1:
@@ -107,13 +108,15 @@ class Meanings(Writer):
         name = _dotted(node.func)
         root = name.partition(".")[0]
         plain, found = self._meaning(root) if root else (True, [])
-        if plain or len(found) > 1 or (found and not isinstance(found[0], Outside)):
+        outside = [item for item in found if isinstance(item, Outside)]
+        if plain or len(found) > 1 or len(outside) < len(found):
             return
-        full = found[0].dotted + name[len(root) :] if found else name
+        full = outside[0].dotted + name[len(root) :] if outside else name
         if full in IMPORTERS:
-            named = isinstance(first, ast.Constant) and isinstance(first.value, str)
-            item = self.resolver.target(Target(first.value)) if named else None
-            self._mean(item if item is not None else self.resolver.everything())
+            if isinstance(first, ast.Constant) and isinstance(first.value, str):
+                self._mean(self.resolver.target(Target(first.value)))
+            else:
+                self._mean(self.resolver.everything())
 
 
 def _dotted(node: ast.AST) -> str:

@@ -131,7 +131,7 @@ def _silent(node: ast.stmt) -> bool:
 
 def imports_of(node: ast.AST, *, inner: bool = True) -> Iterator[Target]:
     """Yield what the imports below ``node`` bind and load; without ``inner`` only those at its own level."""
-    pending = [node]
+    pending: list[ast.AST] = [node]
     while pending:
         part = pending.pop()
         if is_type_checking(part):

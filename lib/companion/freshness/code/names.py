@@ -74,8 +74,7 @@ class ModuleNames(_Names):
         found = self._bound(self.within, name, frozenset())
         if found:
             return False, found
-        stars = self._stars(self.within)
-        return False, [Outside(f"{star.dotted}{name}") if isinstance(star, Outside) else star for star in stars]
+        return False, _from_stars(self._stars(self.within), name)
 
     def everything(self) -> Symbol:
         """Return the symbol of the whole module."""
@@ -101,9 +100,13 @@ class PageNames(_Names):
         found = list(dict.fromkeys(self.target(target) for target in self.imports.get(name, ())))
         if found or name in self.bound:
             return name in self.bound, found
-        stars = [self.target(star) for star in self.stars]
-        return False, [Outside(f"{star.dotted}{name}") if isinstance(star, Outside) else star for star in stars]
+        return False, _from_stars([self.target(star) for star in self.stars], name)
 
     def everything(self) -> Symbol:
         """Return the symbol of the whole library: text that is executed may reach any part."""
         return Symbol("whole", PACKAGE)
+
+
+def _from_stars(stars: Iterable[Meaning], name: str) -> list[Meaning]:
+    """Return what ``name`` may stand for where ``from … import *`` may have bound it."""
+    return [Outside(f"{star.dotted}{name}") if isinstance(star, Outside) else star for star in stars]

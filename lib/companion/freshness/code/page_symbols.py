@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from companion.book.pages import Page
 from companion.book.sourcecode import parse_cell
@@ -39,7 +40,7 @@ class PageSymbols:
         """The cells without what the library's symbols contain: those stand by their names."""
         return [[flat(tokens), is_parameters] for tokens, is_parameters in self.cells]
 
-    def part(self) -> dict[str, object]:
+    def part(self) -> dict[str, Any]:
         """Return the ``library`` part of a fingerprint: one digest of all, and each symbol's for messages."""
         used = [token for tokens, _ in self.cells for token in tokens if isinstance(token, Symbol)]
         digests = {symbol: self.library.digest(symbol) for symbol in self.symbols}

@@ -6,6 +6,7 @@ import ast
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from functools import lru_cache
+from typing import Any, TypeGuard
 
 __all__ = [
     "COMPREHENSIONS",
@@ -49,7 +50,7 @@ class Scope:
     stars: list[Target] = field(default_factory=list)
 
 
-def is_type_checking(node: ast.AST) -> bool:
+def is_type_checking(node: ast.AST) -> TypeGuard[ast.If]:
     """Tell whether ``node`` is an ``if`` whose body only a type checker reads."""
     return isinstance(node, ast.If) and (
         (isinstance(node.test, ast.Name) and node.test.id == "TYPE_CHECKING")
@@ -69,7 +70,7 @@ def targets(node: ast.Import | ast.ImportFrom) -> Iterator[tuple[str, Target]]:
 
 
 @lru_cache(maxsize=32768)
-def scope_of(node: ast.AST) -> Scope:
+def scope_of(node: Any) -> Scope:
     """Return the scope that a module, class, function, lambda or comprehension opens; not to be changed."""
     if isinstance(node, COMPREHENSIONS):
         scope = Scope("comprehension")
@@ -135,7 +136,7 @@ def _collect(nodes: Iterable[ast.AST], scope: Scope) -> None:
         pending += _outside(node) if isinstance(node, _OWN) else ast.iter_child_nodes(node)
 
 
-def _outside(node: ast.AST) -> list[ast.AST]:
+def _outside(node: Any) -> list[ast.AST]:
     """Return the parts of a node that opens a scope which the scope around it evaluates, and the walrus targets in
     comprehensions, which are bound around it.
     """

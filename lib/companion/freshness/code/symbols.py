@@ -11,6 +11,7 @@ import hashlib
 from collections.abc import Iterable, Sequence
 from functools import lru_cache
 from pathlib import Path
+from typing import Any
 
 from companion.freshness.code.canonical import Emitter
 from companion.freshness.code.components import components
@@ -28,7 +29,7 @@ class Library:
 
     def __init__(self, lib: Path) -> None:
         self.modules = Modules(lib)
-        self.pages: dict[object, object] = {}
+        self.pages: dict[object, Any] = {}
         """What is known of pages that use this state of the library."""
         self._tokens: dict[Symbol, list[Token]] = {}
         self._references: dict[Symbol, list[Symbol]] = {}

@@ -83,13 +83,14 @@ class Writer:
             if isinstance(value, ast.Constant):
                 text = str(value.value)
                 if parts and isinstance(parts[-1], str):
-                    text = parts.pop() + text
+                    text = f"{parts.pop()}{text}"
                 if text:
                     parts.append(text)
             else:
                 parts.append(value)
-        if all(isinstance(part, str) for part in parts):
-            self.out.append(literal("".join(parts)))
+        texts = [part for part in parts if isinstance(part, str)]
+        if len(texts) == len(parts):
+            self.out.append(literal("".join(texts)))
             return
         self.out.append("(f")
         for part in parts:
@@ -99,7 +100,7 @@ class Writer:
     def _FormattedValue(self, node: ast.FormattedValue) -> None:
         self.out.append(f"({{{node.conversion}")
         self.emit(node.value)
-        if node.format_spec is not None and node.format_spec.values:
+        if getattr(node.format_spec, "values", None):
             self.emit(node.format_spec)
         self.out.append(")")
 

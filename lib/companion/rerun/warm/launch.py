@@ -42,8 +42,8 @@ def main(address: str, arguments: list[str]) -> int:
         pid = 0
     if not pid:
         os.execv(sys.executable, [sys.executable, "-m", "ipykernel_launcher", *arguments])
-    for number in early:
-        hand_on(number)
+    for one in early:
+        hand_on(one)
     status = number_from(channel, parent)
     if status is None:
         return 1

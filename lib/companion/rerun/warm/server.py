@@ -121,8 +121,8 @@ class Server:
             try:
                 reason = self.refusal(request)
                 if not reason and not (pid := os.fork()):
-                    for one in (channel.detach(), *self.selector.get_map()):
-                        os.close(one)
+                    for descriptor in (channel.detach(), *(key.fd for key in self.selector.get_map().values())):
+                        os.close(descriptor)
                     return {**request, "streams": streams}
             except OSError as error:
                 reason = str(error)
@@ -184,7 +184,7 @@ def become_kernel(request: Mapping, server: int) -> None:
     for number, stream in enumerate(request["streams"]):
         os.dup2(stream, number)
         os.close(stream)
-    sys.stdout.reconfigure(line_buffering=os.isatty(1))
+    sys.stdout.reconfigure(line_buffering=os.isatty(1))  # type: ignore[union-attr]
     os.chdir(request["folder"])
     os.environ.clear()
     os.environ.update(request["environment"])

@@ -7,20 +7,17 @@ from typing import Any, ClassVar
 
 from docutils import nodes
 from docutils.parsers.rst import directives
-from sphinx.util import logging
-from sphinx.util.docutils import SphinxDirective
 
 from companion.book.ledger import Ledger
 from companion.sphinxext.build import depends_on_ledger, store_of
+from companion.sphinxext.directive import CompanionDirective
 from companion.sphinxext.element import Element, el
 from companion.sphinxext.links import outside
 
 __all__ = ["ChapterDirective"]
 
-logger = logging.getLogger(__name__)
 
-
-class ChapterDirective(SphinxDirective):
+class ChapterDirective(CompanionDirective):
     """A directive about one chapter: the page's own folder, or the option ``chapter``."""
 
     option_spec: ClassVar[dict[str, Any]] = {"chapter": directives.unchanged}
@@ -38,10 +35,6 @@ class ChapterDirective(SphinxDirective):
     def content_nodes(self, ledger: Ledger) -> list[nodes.Node]:
         """Return what the directive shows."""
         raise NotImplementedError  # abstract: each kind has its own
-
-    def warn(self, sentence: str) -> None:
-        """Log a warning at the directive's place."""
-        logger.warning("{%s}: %s", self.name, sentence, location=self.get_location(), type="companion")
 
     def inline(self, text: str) -> list[nodes.Node]:
         """Return text of the ledger as nodes; it is parsed only where it holds mathematics, code or roles."""

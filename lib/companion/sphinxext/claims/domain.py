@@ -8,10 +8,9 @@ from typing import Any
 from docutils import nodes
 from sphinx.addnodes import pending_xref
 from sphinx.application import Sphinx
-from sphinx.builders import Builder
-from sphinx.domains import Domain, ObjType
-from sphinx.environment import BuildEnvironment
-from sphinx.util.nodes import make_refnode
+from sphinx.domains import ObjType
+
+from companion.sphinxext.targets import RowDomain
 
 __all__ = ["ClaimDomain", "anchor", "claim_link", "setup"]
 
@@ -21,7 +20,7 @@ def anchor(claim: str) -> str:
     return "claim-" + claim.replace(".", "-")
 
 
-class ClaimDomain(Domain):
+class ClaimDomain(RowDomain):
     """Claims by id; each is described by exactly one ``{claims-table}``."""
 
     name = "claim"
@@ -48,33 +47,15 @@ class ClaimDomain(Domain):
         """Take over what a parallel reader found."""
         self.data["pages"] |= {c: page for c, page in otherdata["pages"].items() if page in docnames}
 
-    def resolve_xref(
-        self,
-        env: BuildEnvironment,
-        fromdocname: str,
-        builder: Builder,
-        typ: str,
-        target: str,
-        node: pending_xref,
-        contnode: nodes.Element,
-    ) -> nodes.reference | None:
-        """Link to the claim's row."""
+    def row_of(self, target: str) -> tuple[str, str, str] | None:
+        """Return where the claim's row is; its title is the claim's name."""
         page = self.shown_on(target)
-        if page is None:
-            return None
-        return make_refnode(builder, fromdocname, page, anchor(target), contnode, target)
+        return None if page is None else (page, anchor(target), target)
 
-    def resolve_any_xref(
-        self,
-        env: BuildEnvironment,
-        fromdocname: str,
-        builder: Builder,
-        target: str,
-        node: pending_xref,
-        contnode: nodes.Element,
-    ) -> list[tuple[str, nodes.reference]]:
+    def resolve_any_xref(self, *args: Any) -> list[tuple[str, nodes.reference]]:
         """Link to the claim's row from an ``{any}`` role."""
-        found = self.resolve_xref(env, fromdocname, builder, "claim", target, node, contnode)
+        env, docname, builder, target, node, content = args
+        found = self.resolve_xref(env, docname, builder, "claim", target, node, content)
         return [("claim:claim", found)] if found is not None else []
 
     def get_objects(self) -> Iterator[tuple[str, str, str, str, str, int]]:

@@ -7,17 +7,15 @@ from typing import Any
 
 from docutils import nodes
 from sphinx.application import Sphinx
-from sphinx.util import logging
-from sphinx.util.docutils import SphinxDirective
 
 from companion.documents import schema
 from companion.report.export import FILES, write
-from companion.sphinxext.claims.explorer import claims_data
+from companion.sphinxext.build import store_of
+from companion.sphinxext.directive import CompanionDirective
 from companion.sphinxext.element import Element, el
+from companion.sphinxext.tables import plain_table
 
 __all__ = ["setup"]
-
-logger = logging.getLogger(__name__)
 
 GROUPS = {
     "": "The document",
@@ -30,7 +28,7 @@ GROUPS = {
 """Objects of the schema in the order in which a reader meets them, and what to call them."""
 
 
-class ClaimsFields(SphinxDirective):
+class ClaimsFields(CompanionDirective):
     """``{claims-fields} claims.json`` or ``claims.csv``: every field and what it means."""
 
     required_arguments = 1
@@ -39,18 +37,10 @@ class ClaimsFields(SphinxDirective):
         """Return the table."""
         name = self.arguments[0]
         if name not in FILES[:2]:
-            logger.warning(
-                "{claims-fields}: expected %s or %s, found %r",
-                *FILES[:2],
-                name,
-                location=self.get_location(),
-                type="companion",
-            )
-            return []
+            return self.refused(f"expected {FILES[0]} or {FILES[1]}, found {name!r}")
         groups = {"csv_row": ""} if name == "claims.csv" else GROUPS
         bodies = [self.group(key, title) for key, title in groups.items()]
-        head = el("thead", {}, el("tr", {}, [el("th", {"scope": "col"}, word) for word in ("Field", "Meaning")]))
-        table = el("table", {"class": "companion-table explorer-fields"}, head, bodies)
+        table = plain_table("companion-table explorer-fields", ("Field", "Meaning"), bodies)
         return [el("details", {"class": "explorer-fields"}, el("summary", {}, f"The fields of {name}"), table)]
 
     def group(self, name: str, title: str) -> Element:
@@ -90,7 +80,7 @@ def meaning(value: dict[str, Any]) -> str:
 def write_files(app: Sphinx, error: Exception | None) -> None:
     """Put the three files at the root of the built pages."""
     if error is None and app.builder.format == "html":
-        write(claims_data(app), Path(app.outdir))
+        write(store_of(app).exported, Path(app.outdir))
 
 
 def setup(app: Sphinx) -> None:

@@ -8,7 +8,7 @@ from docutils import nodes
 from sphinx.application import Sphinx
 from sphinx.transforms import SphinxTransform
 
-from companion.book.prose import book_pages
+from companion.book.toc import listed
 from companion.book.typed_numbers import is_number, survey
 from companion.errors import DocumentError
 from companion.sphinxext import wording
@@ -37,7 +37,7 @@ class Counted(CompanionRole):
         if self.text.strip() != "given":
             raise Problem(f"expected given, found {self.text!r}")
         root = store_of(self.env.app).root
-        for label in book_pages(root):
+        for label in (f"{page.name}.md" for page in listed(root)):
             self.env.note_dependency(str(root / label))
         try:
             return nodes.Text(wording.number(survey(root).total))

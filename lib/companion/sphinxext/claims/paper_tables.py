@@ -12,6 +12,7 @@ from companion.sphinxext import wording
 from companion.sphinxext.claims.badge import DAGGER_LEGEND, unverified_mark
 from companion.sphinxext.claims.chapter import ChapterDirective
 from companion.sphinxext.element import Element, el
+from companion.sphinxext.tables import cards, cell, line, plain_table
 
 __all__ = ["scrolling", "setup"]
 
@@ -19,22 +20,6 @@ __all__ = ["scrolling", "setup"]
 def scrolling(name: str, table: Element) -> Element:
     """Return the table in a frame that scrolls sideways, by keyboard too, where the page is too narrow."""
     return el("div", {"class": "companion-scroll", "role": "region", "tabindex": "0", "aria-label": name}, table)
-
-
-def head_row(names: list[Any], numeric: set[int] = frozenset()) -> Element:
-    """Return a table's head."""
-    return el(
-        "thead",
-        {},
-        el(
-            "tr",
-            {},
-            [
-                el("th", {"scope": "col", "class": "number" if i in numeric else None}, name)
-                for i, name in enumerate(names)
-            ],
-        ),
-    )
 
 
 def decimals(value: object) -> int:
@@ -93,13 +78,8 @@ class PaperTable(ChapterDirective):
             )
             for row in table.rows
         ]
-        return el(
-            "table",
-            {"class": "companion-table"},
-            caption,
-            head_row([self.inline(name) for name in table.columns], numeric),
-            el("tbody", {}, body),
-        )
+        columns = [self.inline(name) for name in table.columns]
+        return plain_table("companion-table", columns, el("tbody", {}, body), caption=caption, numeric=numeric)
 
     def cell(self, cell: Cell, column: int, digits: int | None, several: bool) -> Element:
         """Return one cell; the first column heads its row, the others have ``digits`` decimals if numeric."""
@@ -131,38 +111,12 @@ class Departures(ChapterDirective):
         rows = []
         for item in ledger.departures:
             cells = (item.paper, item.ours, item.why, "this book" if item.who == "ours" else item.who)
-            rows.append(
-                el(
-                    "tr",
-                    {"role": "row"},
-                    el("th", {"scope": "row", "role": "rowheader"}, self.inline(item.what)),
-                    [
-                        el("td", {"role": "cell", "data-label": label}, el("div", {}, self.inline(text)))
-                        for label, text in zip(columns[1:], cells, strict=True)
-                    ],
-                )
-            )
+            texts = zip(columns[1:], cells, strict=True)
+            shown = [cell(label, el("div", {}, self.inline(text))) for label, text in texts]
+            rows.append(line(self.inline(item.what), *shown))
         if not rows:
             return [nodes.paragraph("", "No departures are noted.")]
-        caption = el("caption", {}, "Departures from the paper.")
-        head = el(
-            "thead",
-            {"role": "rowgroup"},
-            el(
-                "tr",
-                {"role": "row"},
-                [el("th", {"scope": "col", "role": "columnheader"}, name) for name in columns],
-            ),
-        )
-        return [
-            el(
-                "table",
-                {"class": "companion-cards", "role": "table"},
-                caption,
-                head,
-                el("tbody", {"role": "rowgroup"}, rows),
-            )
-        ]
+        return [cards("Departures from the paper.", columns, rows)]
 
 
 def setup(app: Sphinx) -> None:

@@ -15,6 +15,7 @@ from companion.root import register_path
 from companion.sphinxext import wording
 from companion.sphinxext.build import store_of
 from companion.sphinxext.element import Element, el
+from companion.sphinxext.tables import cards, cell, line
 
 __all__ = ["setup"]
 
@@ -51,36 +52,17 @@ def length(lines: Sequence[Line]) -> str:
 
 def table(changes: Sequence[Line]) -> Element:
     """Return one row for each revision and retirement."""
-    column = {"scope": "col", "role": "columnheader"}
-    head = el(
-        "thead",
-        {"role": "rowgroup"},
-        el("tr", {"role": "row"}, [el("th", column, text) for text in ("Entry", "Event", "Date", "Reason")]),
-    )
     rows = [
-        el(
-            "tr",
-            {"role": "row"},
-            el("th", {"scope": "row", "role": "rowheader"}, f"{line.what} ", el("code", {}, line.id)),
-            [
-                el("td", {"role": "cell", "data-label": label}, text)
-                for label, text in (
-                    ("Event", line.event),
-                    ("Date", wording.date(line.date)),
-                    ("Reason", line.reason),
-                )
-            ],
+        line(
+            [f"{change.what} ", el("code", {}, change.id)],
+            cell("Event", change.event),
+            cell("Date", wording.date(change.date)),
+            cell("Reason", change.reason),
         )
-        for line in changes
+        for change in changes
     ]
-    caption = el("caption", {}, "Entries that were revised or retired, the newest first.")
-    return el(
-        "table",
-        {"class": "companion-cards", "role": "table"},
-        caption,
-        head,
-        el("tbody", {"role": "rowgroup"}, rows),
-    )
+    caption = "Entries that were revised or retired, the newest first."
+    return cards(caption, ("Entry", "Event", "Date", "Reason"), rows)
 
 
 def setup(app: Sphinx) -> None:

@@ -15,6 +15,7 @@ from companion.sphinxext.element import Element, el
 from companion.sphinxext.links import page_link
 from companion.sphinxext.reading.uses import chapter_title
 from companion.sphinxext.store import page_of
+from companion.sphinxext.tables import cards, cell, column, line
 
 __all__ = ["setup"]
 
@@ -33,31 +34,16 @@ class Scorecard(SphinxDirective):
         if not rows:
             return [nodes.paragraph("", "No claims yet.")]
         verdicts = list(counts(rows))
-        column = {"scope": "col", "role": "columnheader"}
-        head = el(
-            "thead",
-            {"role": "rowgroup"},
-            el(
-                "tr",
-                {"role": "row"},
-                el("th", column, "Chapter"),
-                [el("th", {**column, "class": "number"}, badge(verdict)) for verdict in verdicts],
-                el("th", {**column, "class": "number"}, "Claims"),
-            ),
-        )
-        body = [
-            self.line(self.chapter(chapter), [r for r in rows if r.chapter == chapter], verdicts, chapter)
-            for chapter in store.ledgers
-        ]
-        foot = el("tfoot", {"role": "rowgroup"}, self.line("All", rows, verdicts, ""))
-        caption = el("caption", {}, "Verdicts; a claim counts once, at the most demanding profile that was run.")
-        table = el(
-            "table",
-            {"class": "companion-cards companion-scorecard", "role": "table"},
-            caption,
-            head,
-            el("tbody", {"role": "rowgroup"}, body),
-            foot,
+        number = [column(badge(verdict), kind="number") for verdict in verdicts]
+        table = cards(
+            "Verdicts; a claim counts once, at the most demanding profile that was run.",
+            ["Chapter", *number, column("Claims", kind="number")],
+            [
+                self.line(self.chapter(chapter), [r for r in rows if r.chapter == chapter], verdicts, chapter)
+                for chapter in store.ledgers
+            ],
+            foot=[self.line("All", rows, verdicts, "")],
+            kind="companion-scorecard",
         )
         return [table, el("div", {"class": "companion-legend"}, el("p", {}, self.newest(rows)))]
 
@@ -66,19 +52,11 @@ class Scorecard(SphinxDirective):
         found = counts(rows)
         counted = [(f"{wording.SYMBOLS[v]} {v}", found.get(v, 0), v) for v in verdicts]
         counted.append(("Claims", len(rows), ""))
-        return el(
-            "tr",
-            {"role": "row"},
-            el("th", {"scope": "row", "role": "rowheader"}, head),
-            [
-                el(
-                    "td",
-                    {"role": "cell", "data-label": label, "class": "number" if n else "number zero"},
-                    self.counted(n, chapter, verdict),
-                )
-                for label, n, verdict in counted
-            ],
-        )
+        cells = [
+            cell(label, self.counted(n, chapter, verdict), kind="number" if n else "number zero")
+            for label, n, verdict in counted
+        ]
+        return line(head, *cells)
 
     def counted(self, number: int, chapter: str, verdict: str) -> Element | str:
         """Return a number, linked to the page of all claims, filtered, where the book has that page."""

@@ -10,6 +10,8 @@ from PIL import Image, ImageChops
 from sphinx.application import Sphinx
 from sphinx.environment import BuildEnvironment
 
+from companion.sphinxext.build import kept
+
 __all__ = ["lighten", "lighter"]
 
 SMALL = 50_000
@@ -41,12 +43,13 @@ def begin(app: Sphinx, env: BuildEnvironment) -> None:
     """Start on the larger PNG files while pages are written; Pillow computes beside Python, on another core."""
     if app.builder.format != "html":
         return
-    app.companion_pictures = ThreadPoolExecutor(max_workers=1)
-    app.companion_lighter = {
-        name: app.companion_pictures.submit(lightened, Path(app.srcdir, source))
+    pool = ThreadPoolExecutor(max_workers=1)
+    waiting = {
+        name: pool.submit(lightened, Path(app.srcdir, source))
         for source, (_, name) in env.images.items()
         if source.endswith(".png")
     }
+    kept(app)["pictures"] = pool, waiting
 
 
 def lightened(path: Path) -> bytes | None:
@@ -58,13 +61,13 @@ def lightened(path: Path) -> bytes | None:
 
 def lighten(app: Sphinx, failure: Exception | None) -> None:
     """Put the lighter pictures in the place of the copies."""
-    waiting = getattr(app, "companion_lighter", {})
+    pool, waiting = kept(app).get("pictures", (None, {}))
     for name, found in waiting.items():
         target = Path(app.outdir, "_images", name)
         if failure is None and target.is_file() and (content := found.result()) is not None:
             target.write_bytes(content)
-    if waiting:
-        app.companion_pictures.shutdown(cancel_futures=True)
+    if pool is not None:
+        pool.shutdown(cancel_futures=True)
 
 
 def setup(app: Sphinx) -> None:

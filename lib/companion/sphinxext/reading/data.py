@@ -12,6 +12,7 @@ from sphinx.util import logging
 
 from companion.documents import Document, read_document, schema_problems
 from companion.errors import DocumentError, nearest
+from companion.sphinxext.build import kept
 from companion.sphinxext.reading.uses import places
 
 __all__ = ["check", "entries", "load", "page_name", "path_of"]
@@ -22,14 +23,15 @@ logger = logging.getLogger(__name__)
 
 def load(app: Sphinx) -> None:
     """Read the data once, at the start of a build: what is edited meanwhile waits for the next one."""
-    document, problems = None, ()
+    document: Document | None = None
+    problems: tuple[str, ...] = ()
     if path_of(app).is_file():
         try:
             document = read_document(path_of(app), FILE)
             problems = schema_problems(document, "reading")
         except DocumentError as error:
             problems = error.problems
-    app.companion_reading = (None if problems else document, problems)
+    kept(app)["reading"] = (None if problems else document, problems)
 
 
 def path_of(app: Sphinx) -> Path:
@@ -39,7 +41,7 @@ def path_of(app: Sphinx) -> Path:
 
 def entries(app: Sphinx) -> dict[str, dict[str, Any]]:
     """Return the entries by page (``schemes/orders``); empty where there is no valid file."""
-    document: Document | None = app.companion_reading[0]
+    document: Document | None = kept(app)["reading"][0]
     return {name: entry or {} for name, entry in document.data["pages"].items()} if document else {}
 
 
@@ -50,7 +52,7 @@ def page_name(docname: str) -> str:
 
 def check(app: Sphinx, env: BuildEnvironment) -> None:
     """Warn of everything in the data that does not fit the book, and of pages without an entry."""
-    document, problems = app.companion_reading
+    document, problems = kept(app)["reading"]
     if document is not None:
         problems = tuple(path_problems(document, [page_name(docname) for docname in places(env)]))
     for problem in problems:

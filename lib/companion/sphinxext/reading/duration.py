@@ -22,7 +22,8 @@ SECONDS_AN_EQUATION = 20
 SECONDS_A_FIGURE = 15
 
 FOLDED = {"tag_hide-input", "tag_hide-cell", "tag_remove-input", "tag_remove-cell", "dropdown"}
-SKIPPED_ELEMENTS = {"companion-provenance", "companion-claims", "companion-reading", "companion-symbols"}
+SKIPPED = {"dropdown", "companion-provenance", "companion-claims", "companion-reading", "companion-symbols"}
+"""Classes of what is unfolded at wish, and of what is for looking things up."""
 SILENT = (
     nodes.comment,
     nodes.raw,
@@ -73,7 +74,9 @@ def measure(doctree: nodes.Node) -> Length:
 def visible(node: nodes.Node) -> Iterator[nodes.Node]:
     """Yield the nodes that count; mathematics, code and images without what is inside them."""
     classes = set(node.get("classes", ())) if isinstance(node, nodes.Element) else set()
-    if isinstance(node, SILENT) or (isinstance(node, Element) and skipped(node)) or "dropdown" in classes:
+    if isinstance(node, Element):
+        classes |= set(str(node["attrs"].get("class", "")).split())
+    if isinstance(node, SILENT) or classes & SKIPPED:
         return
     if isinstance(node, nodes.Text | nodes.math | nodes.math_block | nodes.literal_block | nodes.image):
         yield node
@@ -97,8 +100,3 @@ def visible(node: nodes.Node) -> Iterator[nodes.Node]:
         return
     for child in node.children:
         yield from visible(child)
-
-
-def skipped(node: Element) -> bool:
-    """Tell whether an element of ours is for looking things up."""
-    return bool(SKIPPED_ELEMENTS & set(str(node["attrs"].get("class", "")).split()))

@@ -7,16 +7,16 @@ from __future__ import annotations
 
 from functools import lru_cache
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 from docutils import nodes
 from sphinx.addnodes import pending_xref
 from sphinx.application import Sphinx
-from sphinx.util import logging
-from sphinx.util.docutils import SphinxDirective
+from sphinx.domains.std import StandardDomain
 
 from companion.documents import Document, read_document, schema_problems
 from companion.errors import DocumentError, nearest
+from companion.sphinxext.directive import CompanionDirective
 from companion.sphinxext.element import Element, el
 from companion.sphinxext.links import page_link
 from companion.sphinxext.reading.uses import (
@@ -27,12 +27,12 @@ from companion.sphinxext.reading.uses import (
     text_with_math,
     uses_of,
 )
+from companion.sphinxext.tables import cards, cell, line
 
 __all__ = ["setup"]
 
 FILE = "book/notation.yml"
 SEVERAL = "In several chapters"
-logger = logging.getLogger(__name__)
 
 
 @lru_cache(maxsize=8)
@@ -55,7 +55,7 @@ def double_ids(document: Document) -> tuple[str, ...]:
     )
 
 
-class SymbolDirective(SphinxDirective):
+class SymbolDirective(CompanionDirective):
     """A directive that shows entries of the data."""
 
     def symbols(self) -> dict[str, dict[str, Any]]:
@@ -69,10 +69,6 @@ class SymbolDirective(SphinxDirective):
         for problem in problems:
             self.warn(problem)
         return {symbol["id"]: symbol for symbol in document.data["symbols"]} if document else {}
-
-    def warn(self, sentence: str) -> None:
-        """Log a warning at the directive's place."""
-        logger.warning("{%s}: %s", self.name, sentence, location=self.get_location(), type="companion")
 
 
 class Symbols(SymbolDirective):
@@ -152,43 +148,33 @@ class NotationTable(SymbolDirective):
         label = f"notation-{'several' if name == SEVERAL else name}"
         head = chapter_title(self.env.app, name)
         section = nodes.section("", nodes.title("", head), ids=[label], names=[label])
-        heads = el(
-            "tr",
-            {"role": "row"},
-            [
-                el("th", {"scope": "col", "role": "columnheader"}, text)
-                for text in ("Symbol", "Meaning", "In code")
-            ],
-        )
-        section += el(
-            "table",
-            {"class": "companion-cards companion-notation", "role": "table"},
+        section += cards(
             el("caption", {"class": "companion-hidden"}, f"Symbols: {head}"),
-            el("thead", {"role": "rowgroup"}, heads),
-            el("tbody", {"role": "rowgroup"}, [self.row(symbol) for symbol in rows]),
+            ("Symbol", "Meaning", "In code"),
+            [self.row(symbol) for symbol in rows],
+            kind="companion-notation",
         )
         return section
 
     def row(self, symbol: dict[str, Any]) -> Element:
         """Return the row of a symbol, with its anchor and its links back."""
         anchor = symbol_anchor(symbol["id"])
-        self.env.get_domain("std").note_hyperlink_target(anchor, self.env.docname, anchor, "")
+        cast(StandardDomain, self.env.get_domain("std")).note_hyperlink_target(
+            anchor, self.env.docname, anchor, ""
+        )
         below: list[Any] = []
         if len(symbol["chapters"]) > 1:
             links = [part for name in symbol["chapters"] for part in (", ", self.chapter_link(name))][1:]
             below.append(el("span", {"class": "companion-used-on"}, "Chapters: ", links))
         below.append(UsedOn(kind="symbols", names=[symbol["id"]]))
         code = symbol.get("code", "")
-        return el(
-            "tr",
-            {"id": anchor, "role": "row"},
-            el("th", {"scope": "row", "role": "rowheader"}, nodes.math(symbol["symbol"], symbol["symbol"])),
-            el("td", {"role": "cell"}, text_with_math(symbol["meaning"]), below),
-            el(
-                "td",
-                {"role": "cell", "data-label": "In code" if code else None, "class": None if code else "empty"},
-                el("span", {}, text_with_math(code)),
+        return line(
+            nodes.math(symbol["symbol"], symbol["symbol"]),
+            cell(None, text_with_math(symbol["meaning"]), below),
+            cell(
+                "In code" if code else None, el("span", {}, text_with_math(code)), kind=None if code else "empty"
             ),
+            id=anchor,
         )
 
     def chapter_link(self, chapter: str) -> nodes.Node:

@@ -4,20 +4,19 @@ from __future__ import annotations
 
 from collections import Counter
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import Any
 
 from docutils import nodes
 from sphinx.addnodes import pending_xref
 from sphinx.application import Sphinx
-from sphinx.builders import Builder
-from sphinx.domains import Domain, ObjType
+from sphinx.domains import ObjType
 from sphinx.environment import BuildEnvironment
 from sphinx.transforms.post_transforms import SphinxPostTransform
-from sphinx.util.nodes import make_refnode
 
 from companion.book.toc import captions
 from companion.sphinxext.element import el
 from companion.sphinxext.links import page_link
+from companion.sphinxext.targets import RowDomain
 
 __all__ = [
     "UsedOn",
@@ -32,7 +31,7 @@ __all__ = [
 ]
 
 
-class UsesDomain(Domain):
+class UsesDomain(RowDomain):
     """By page: the ids of ``{symbols}`` notes, the targets of ``{term}`` roles, and the measured length.
 
     ``table`` names the pages that hold a notation table.
@@ -40,13 +39,11 @@ class UsesDomain(Domain):
 
     name = "uses"
     label = "Uses"
-    initial_data: ClassVar[dict[str, Any]] = {"symbols": {}, "terms": {}, "lengths": {}, "table": {}, "shown": ""}
+    initial_data: dict[str, Any] = {"symbols": {}, "terms": {}, "lengths": {}, "table": {}, "shown": ""}
     data_version = 1
     by_page = ("symbols", "terms", "lengths", "table")
-    object_types: ClassVar[dict[str, ObjType]] = {"symbol": ObjType("symbol", "symbol")}
-    dangling_warnings: ClassVar[dict[str, str]] = {
-        "symbol": "no notation-table of this book shows the symbol %(target)s"
-    }
+    object_types: dict[str, ObjType] = {"symbol": ObjType("symbol", "symbol")}
+    dangling_warnings: dict[str, str] = {"symbol": "no notation-table of this book shows the symbol %(target)s"}
 
     def add(self, kind: str, docname: str, names: list[str]) -> None:
         """Note that ``docname`` uses ``names``."""
@@ -69,26 +66,11 @@ class UsesDomain(Domain):
         for kind in self.by_page:
             self.data[kind] |= {page: found for page, found in otherdata[kind].items() if page in docnames}
 
-    def resolve_xref(
-        self,
-        env: BuildEnvironment,
-        fromdocname: str,
-        builder: Builder,
-        typ: str,
-        target: str,
-        node: pending_xref,
-        contnode: nodes.Element,
-    ) -> nodes.reference | None:
-        """Link a symbol to its row of the notation table."""
+    def row_of(self, target: str) -> tuple[str, str, str] | None:
+        """Return where a symbol's row of the notation is, and the title of its link: a formula alone is none."""
         page = next((page for page, shown in self.data["table"].items() if target in shown), None)
-        if page is None:
-            return None
-        spoken = f"{target.replace('-', ' ')}, in the notation"  # a formula alone names no link
-        return make_refnode(builder, fromdocname, page, symbol_anchor(target), contnode, spoken)
-
-    def resolve_any_xref(self, *args: Any) -> list[tuple[str, nodes.reference]]:
-        """Symbols are linked by their notes alone."""
-        return []
+        title = f"{target.replace('-', ' ')}, in the notation"
+        return None if page is None else (page, symbol_anchor(target), title)
 
 
 def symbol_anchor(symbol: str) -> str:

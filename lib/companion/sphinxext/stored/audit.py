@@ -58,8 +58,8 @@ def page_problems(store: Store, page: Page) -> Iterator[str]:
         for problem in soundness.problems(store.notebook_path(page.id, profile), record, ledger):
             yield f"the run results/{profile}/{page.id}.ipynb is no evidence: {problem}; {again(page, profile)}"
     for number, (cell, shown) in enumerate(zip(cells, outputs or [], strict=False), start=1):
-        if problem := figure_problem(cell, shown):
-            yield f"code cell {number} {problem}"
+        if fault := figure_problem(cell, shown):
+            yield f"code cell {number} {fault}"
 
 
 def audit(app: Sphinx, env: BuildEnvironment, docnames: list[str]) -> None:

@@ -6,7 +6,7 @@ Each has an anchor, ``orders.html#check-schemes-order-heun``, that leads to the 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from companion.evidence.verdict_line import html_line, plain_line
 from companion.report.export import check_anchor
@@ -38,7 +38,8 @@ def drawn(output: Output, store: Store, folder: str = "", named: set[str] | None
         named.add(check.id)
         anchor = check_anchor(check.id)
     address = f"{folder}claims.html#{row.claim.anchor}"
-    return type(output)(
+    kind: Any = type(output)
+    return kind(
         {
             **output,
             "data": {

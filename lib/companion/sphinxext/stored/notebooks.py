@@ -16,11 +16,12 @@ from sphinx.application import Sphinx
 from companion.book.pages import Page
 from companion.machine import git_state
 from companion.run.tidy import tidy
-from companion.sphinxext.build import repository, store_of
+from companion.sphinxext.build import kept, repository, store_of
 from companion.sphinxext.store import Store
 from companion.sphinxext.stored.checks import drawn
 from companion.sphinxext.stored.plain import Plain
 from companion.sphinxext.stored.prime import code_cells, stored_outputs
+from companion.text import write_text
 
 __all__ = ["BRANCH", "colab", "binder", "commit_of", "portable", "setup"]
 
@@ -30,10 +31,10 @@ BRANCH = "notebooks"
 
 def commit_of(app: Sphinx) -> str:
     """Return the commit that the book is built from; the branch's name where there is no git."""
-    if not hasattr(app, "companion_commit"):
+    if "commit" not in kept(app):
         commit, _ = git_state(Path(app.srcdir))
-        app.companion_commit = repository(app)[1] if commit == "unknown" else commit
-    return app.companion_commit
+        kept(app)["commit"] = repository(app)[1] if commit == "unknown" else commit
+    return kept(app)["commit"]
 
 
 def colab(app: Sphinx, page: str) -> str:
@@ -50,7 +51,7 @@ def binder(app: Sphinx, page: str) -> str:
 
 def cell(kind: str, name: str, source: str) -> dict[str, Any]:
     """Return a cell of a notebook."""
-    empty = {"execution_count": None, "outputs": []} if kind == "code" else {}
+    empty: dict[str, Any] = {"execution_count": None, "outputs": []} if kind == "code" else {}
     return {"cell_type": kind, "id": name, "metadata": {}, "source": source.splitlines(keepends=True), **empty}
 
 
@@ -118,7 +119,7 @@ def write(app: Sphinx, failure: Exception | None) -> None:
             made = portable(executed(store, store.pages[page]), Plain(store, page, site), url, commit_of(app))
             target = Path(app.outdir, "notebooks", f"{page}.ipynb")
             target.parent.mkdir(parents=True, exist_ok=True)
-            target.write_text(json.dumps(made, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
+            write_text(target, json.dumps(made, indent=1, ensure_ascii=False) + "\n")
 
 
 def setup(app: Sphinx) -> None:

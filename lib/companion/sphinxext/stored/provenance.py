@@ -18,6 +18,7 @@ from companion.sphinxext.build import depends_on_ledger, depends_on_records, rep
 from companion.sphinxext.element import Element, el
 from companion.sphinxext.links import commit_at, commit_link, outside, stored_file
 from companion.sphinxext.stored.notebooks import binder, colab
+from companion.sphinxext.tables import plain_table
 
 __all__ = ["setup"]
 
@@ -133,15 +134,6 @@ class Provenance(SphinxDirective):
                 why = setting.not_attempted or "no run is stored"
                 cells = ["–", "–", f"{why}{'; ' + setting.cost if setting.cost else ''}", "–"]
             rows.append(el("tr", {}, el("th", {"scope": "row"}, profile), [el("td", {}, text) for text in cells]))
-        head = el(
-            "thead",
-            {},
-            el(
-                "tr",
-                {},
-                [el("th", {"scope": "col"}, name) for name in ("Profile", "Time", "Memory", "Machine", "Date")],
-            ),
-        )
         command = f"make reproduce PROFILE=book CHAPTER={page.chapter}"
         again = el("p", {}, "Run again: ", nodes.literal("", command))
         return el(
@@ -156,7 +148,7 @@ class Provenance(SphinxDirective):
                     "role": "region",
                     "aria-label": "Time and hardware of each profile",
                 },
-                el("table", {}, head, el("tbody", {}, rows)),
+                plain_table(None, ("Profile", "Time", "Memory", "Machine", "Date"), el("tbody", {}, rows)),
             ),
             again,
         )

@@ -6,8 +6,6 @@ from typing import Any, ClassVar
 
 from docutils import nodes
 from sphinx.application import Sphinx
-from sphinx.util import logging
-from sphinx.util.docutils import SphinxDirective
 
 from companion.errors import CheckError, CompanionError, nearest
 from companion.evidence.record import Record
@@ -19,15 +17,15 @@ from companion.sphinxext import wording
 from companion.sphinxext.build import depends_on_ledger, depends_on_records, store_of
 from companion.sphinxext.claims.badge import badge
 from companion.sphinxext.claims.domain import claim_link
+from companion.sphinxext.directive import CompanionDirective
 from companion.sphinxext.element import Element, el
 from companion.sphinxext.reading.uses import text_with_math
+from companion.sphinxext.tables import cards, cell, line
 
 __all__ = ["setup"]
 
-logger = logging.getLogger(__name__)
 
-
-class VariationDirective(SphinxDirective):
+class VariationDirective(CompanionDirective):
     """``{variation} kappa``: the variation of that id in ``book/variations.yml``."""
 
     required_arguments = 1
@@ -40,9 +38,11 @@ class VariationDirective(SphinxDirective):
         try:
             known = load_variations(store.root)
         except CompanionError as error:
-            return self.warn(str(error))
+            return self.refused(str(error))
         if name not in known:
-            return self.warn(f"expected a variation of book/variations.yml, found {name!r}{nearest(name, known)}")
+            return self.refused(
+                f"expected a variation of book/variations.yml, found {name!r}{nearest(name, known)}"
+            )
         variation = known[name]
         for path in (record_path, carry_path):
             place = path(results_of(variation), variation.profile, variation.page.chapter, variation.page.name)
@@ -63,36 +63,15 @@ class VariationDirective(SphinxDirective):
         )
         return [command, el("p", {"class": "companion-took"}, took), self.table(variation, record)]
 
-    def warn(self, sentence: str) -> list[nodes.Node]:
-        """Log a warning at the directive's place."""
-        logger.warning("{variation}: %s", sentence, location=self.get_location(), type="companion")
-        return []
-
     def table(self, variation: Variation, record: Any) -> Element:
         """Return the watched claims with the page's own figures beside the changed ones."""
         store = store_of(self.env.app)
         own = store.record(variation.page.id, variation.profile)
         changes = ", ".join(f"{name} = {self.value(record.parameters[name])}" for name in variation.parameters)
         before = ", ".join(self.value(own.parameters[name]) for name in variation.parameters) if own else "–"
-        column = {"scope": "col", "role": "columnheader"}
-        head = el(
-            "thead",
-            {"role": "rowgroup"},
-            el(
-                "tr",
-                {"role": "row"},
-                [el("th", column, text) for text in ("Claim", f"As on the page ({before})", f"With {changes}")],
-            ),
-        )
         rows = [self.row(store.rows[claim], own, record) for claim in variation.watch if claim in store.rows]
-        caption = el("caption", {}, "What the change does; the verdict is that of the same expectation.")
-        return el(
-            "table",
-            {"class": "companion-cards", "role": "table"},
-            caption,
-            head,
-            el("tbody", {"role": "rowgroup"}, rows),
-        )
+        caption = "What the change does; the verdict is that of the same expectation."
+        return cards(caption, ("Claim", f"As on the page ({before})", f"With {changes}"), rows)
 
     def value(self, value: Any) -> str:
         """Return a parameter as text."""
@@ -100,20 +79,12 @@ class VariationDirective(SphinxDirective):
 
     def row(self, row: Row, own: Any, record: Any) -> Element:
         """Return one claim's line."""
-        head = el(
-            "th",
-            {"scope": "row", "role": "rowheader"},
+        head = [
             el("span", {"class": "statement"}, text_with_math(row.claim.statement)),
             " ",
             claim_link(row.claim.id, self.env.docname, nodes.literal("", row.claim.id)),
-        )
-        label = ("As on the page", "Changed")
-        return el(
-            "tr",
-            {"role": "row"},
-            head,
-            [self.figure(row, run, text) for run, text in zip((own, record), label, strict=True)],
-        )
+        ]
+        return line(head, self.figure(row, own, "As on the page"), self.figure(row, record, "Changed"))
 
     def figure(self, row: Row, record: Record | None, label: str) -> Element:
         """Return value and verdict of a claim in one run."""
@@ -125,7 +96,7 @@ class VariationDirective(SphinxDirective):
                 shown = [wording.interval(check.value, check.interval) + unit, " ", badge(check.verdict)]
             except CheckError as error:
                 self.warn(str(error))
-        return el("td", {"role": "cell", "data-label": label}, el("div", {}, shown))
+        return cell(label, el("div", {}, shown))
 
 
 def setup(app: Sphinx) -> None:

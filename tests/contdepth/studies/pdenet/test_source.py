@@ -7,7 +7,7 @@ import pytest
 import torch
 from scipy.integrate import solve_ivp
 
-from contdepth.parallel import run_all
+from contdepth.pde import run_all
 from contdepth.studies.pdenet import source as source_study
 from contdepth.studies.pdenet.source import (
     amplification,

@@ -5,7 +5,7 @@ import math
 import pytest
 import torch
 
-from contdepth.parallel import run_all
+from contdepth.pde import run_all
 from contdepth.pde.fields.errors import prediction_error
 from contdepth.pde.simulate.datasets import heat_data
 from contdepth.pde.simulate.initial import random_fourier

@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 import torch
+from small_images import batch, plain
 from torch.nn.functional import cross_entropy
 
 from contdepth.robust.methods.baselines import PGDTraining
@@ -12,19 +13,8 @@ from contdepth.robust.threat import Threat
 from contdepth.robust.yopo.ascent import compare_ascents, pinned
 from contdepth.robust.yopo.yopo import YOPO
 from contdepth.seeds import generator
-from contdepth.studies.yopo.contest import little_cnn
 
 THREAT = Threat("1/5")
-
-
-def batch(count=4, size=8, dtype=torch.float32, seed=3):
-    source = generator(seed, "test")
-    x = (1.2 * torch.rand(count, 1, size, size, generator=source, dtype=dtype) - 0.1).clamp(0, 1)
-    return x, torch.randint(10, (count,), generator=source)
-
-
-def plain(dtype=torch.float32):
-    return little_cnn(1, 8, width=4, hidden=12, seed=1).to(dtype).eval()
 
 
 def test_with_an_affine_layer_one_step_and_the_inner_loop_are_one_way():

@@ -5,7 +5,7 @@ from __future__ import annotations
 from fractions import Fraction
 
 import pytest
-import torch
+from small_images import batch, hooked, plain
 from torch.utils.flop_counter import FlopCounterMode
 
 from contdepth.nets.small_cnn import SmallCNN
@@ -22,29 +22,8 @@ from contdepth.robust.yopo.cost import (
     yopo_cost,
 )
 from contdepth.robust.yopo.yopo import YOPO
-from contdepth.seeds import generator
-from contdepth.studies.yopo.contest import little_cnn
 
 THREAT = Threat("1/5")
-
-
-def batch(count=4, size=8, dtype=torch.float32, seed=3):
-    source = generator(seed, "test")
-    x = (1.2 * torch.rand(count, 1, size, size, generator=source, dtype=dtype) - 0.1).clamp(0, 1)
-    return x, torch.randint(10, (count,), generator=source)
-
-
-def hooked(*models):
-    """Whether any module of ``models`` has a forward hook."""
-    handles = [module.register_forward_hook(lambda *_: None) for model in models for module in model.modules()]
-    hooks = [handle.hooks_dict_ref() for handle in handles]
-    for handle in handles:
-        handle.remove()
-    return any(hooks)
-
-
-def plain(dtype=torch.float32):
-    return little_cnn(1, 8, width=4, hidden=12, seed=1).to(dtype).eval()
 
 
 @pytest.mark.parametrize("m", [1, 3])

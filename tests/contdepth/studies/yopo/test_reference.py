@@ -4,24 +4,14 @@ from __future__ import annotations
 
 import pytest
 import torch
+from small_images import batch, plain
 from torch.nn.functional import cross_entropy
 
 from contdepth.robust.threat import Threat
 from contdepth.seeds import generator
-from contdepth.studies.yopo.contest import little_cnn
 from contdepth.studies.yopo.reference import reference_gradients
 
 THREAT = Threat("1/5")
-
-
-def batch(count=4, size=8, dtype=torch.float32, seed=3):
-    source = generator(seed, "test")
-    x = (1.2 * torch.rand(count, 1, size, size, generator=source, dtype=dtype) - 0.1).clamp(0, 1)
-    return x, torch.randint(10, (count,), generator=source)
-
-
-def plain(dtype=torch.float32):
-    return little_cnn(1, 8, width=4, hidden=12, seed=1).to(dtype).eval()
 
 
 def test_reference_with_one_step_is_the_gradient_of_two_frozen_parts():

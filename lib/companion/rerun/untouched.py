@@ -217,8 +217,13 @@ class _Look:
 
 
 def _flat(body: list[ast.stmt]) -> Iterator[ast.stmt]:
-    """Yield statements with those inside of conditions, loops and handlers, but not of definitions."""
+    """Yield statements with those inside of conditions, loops and handlers, but not of definitions; what only a
+    type checker reads is left out.
+    """
     for node in body:
+        if isinstance(node, ast.If) and ast.unparse(node.test).rpartition(".")[2] == "TYPE_CHECKING":
+            yield from _flat(node.orelse)
+            continue
         yield node
         if not isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef)):
             for part in ("body", "orelse", "finalbody"):

@@ -26,6 +26,7 @@ __all__ = [
     "record_files",
     "seeds_of",
     "sha256",
+    "stored_fields",
     "stored_notebook",
 ]
 
@@ -92,22 +93,33 @@ _KINDS: dict[str, tuple[Any, str]] = {
 """What JSON type each key of a record has, in Python and in words."""
 
 
-def read_record(path: Path) -> Record:
-    """Return the record stored at ``path``; raise :class:`RunError` where it is no record of this layout, or one
-    of another page or profile than the place is for.
+def stored_fields(
+    path: Path, kind: str, schema: int, names: Iterable[str], *, optional: Iterable[str] = (), whole: str = ""
+) -> dict[str, Any]:
+    """Return the JSON object stored at ``path`` without its ``schema``; ``optional`` keys it lacks are None.
+
+    Raises :class:`RunError` where it is no JSON of that schema, or its keys are not ``names``; the sentences call
+    it ``kind``, or ``whole`` where nothing of it can be read.
     """
     try:
         data = json.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:
-        raise RunError(f"{path.name}: expected a record, found this: {error}") from None
+        raise RunError(f"{path.name}: expected {whole or kind}, found this: {error}") from None
     version = data.pop("schema", None) if isinstance(data, dict) else None
-    if version != SCHEMA:
-        raise RunError(f"{path.name}: expected a record of schema {SCHEMA}, found {version!r}")
-    data.setdefault("settled", None)
-    names = set(Record.__dataclass_fields__)
-    if {"settled", *data} != names:
-        odd = ", ".join(sorted(names ^ set(data)))
-        raise RunError(f"{path.name}: expected exactly the keys of a record, found a difference in {odd}")
+    if version != schema:
+        raise RunError(f"{path.name}: expected {kind} of schema {schema}, found {version!r}")
+    data = dict.fromkeys(optional) | data
+    if odd := set(names) ^ set(data):
+        found = ", ".join(sorted(odd))
+        raise RunError(f"{path.name}: expected exactly the keys of {kind}, found a difference in {found}")
+    return data
+
+
+def read_record(path: Path) -> Record:
+    """Return the record stored at ``path``; raise :class:`RunError` where it is no record of this layout, or one
+    of another page or profile than the place is for.
+    """
+    data = stored_fields(path, "a record", SCHEMA, Record.__dataclass_fields__, optional=("settled",))
     for name, (kind, words) in _KINDS.items():
         if not isinstance(data[name], kind) or isinstance(data[name], bool):
             raise RunError(f"{path.name}: expected {words} for {name}, found {data[name]!r:.60}")

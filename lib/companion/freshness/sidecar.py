@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from companion.errors import RunError
-from companion.evidence.record import Record
+from companion.evidence.record import Record, stored_fields
 from companion.root import carry_path
 from companion.text import write_text
 
@@ -65,17 +65,8 @@ _LISTS = ("symbols", "exempt")
 
 def read_sidecar(path: Path) -> Sidecar:
     """Return the sidecar stored at ``path``; raise :class:`RunError` where it is none of this layout."""
-    try:
-        data = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
-        raise RunError(f"{path.name}: expected the sidecar of a record, found this: {error}") from None
-    version = data.pop("schema", None) if isinstance(data, dict) else None
-    if version != SCHEMA:
-        raise RunError(f"{path.name}: expected a sidecar of schema {SCHEMA}, found {version!r}")
-    names = {*_TEXTS, *_MAPPINGS, *_LISTS, "versions"}
-    if set(data) != names:
-        odd = ", ".join(sorted(names ^ set(data)))
-        raise RunError(f"{path.name}: expected exactly the keys of a sidecar, found a difference in {odd}")
+    names = (*_TEXTS, *_MAPPINGS, *_LISTS, "versions")
+    data = stored_fields(path, "a sidecar", SCHEMA, names, whole="the sidecar of a record")
     for name, words in _odd(data):
         raise RunError(f"{path.name}: expected {words} for {name}, found {data[name]!r:.60}")
     return Sidecar(**{**{field: data.pop(key) for field, key in SIDES.items()}, **data})

@@ -19,7 +19,7 @@ import time
 from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from companion.book.ledger import load_ledger
 from companion.book.pages import Page, find_page
@@ -32,6 +32,9 @@ from companion.root import carry_path, checkpoints_path, notebook_path, record_p
 from companion.run.kernel_environment import kernel_environment, own_interpreter, prepared
 from companion.run.tidy import WITHOUT_PICTURES, tidy
 from companion.text import write_texts
+
+if TYPE_CHECKING:
+    from traitlets.config import Config
 
 __all__ = ["main", "run_page"]
 
@@ -94,7 +97,8 @@ def run_page(
         prepared(kernel_environment(page.root, Path(scratch), checkpoints))
         own_interpreter()
         with _PeakMemory() as memory:
-            notebook = _execute(page, injected, page.setting(profile).timeout, report)
+            sockets = Path(scratch) / "socket"
+            notebook = _execute(page, injected, page.setting(profile).timeout, report, sockets)
     duration = time.monotonic() - clock
     if fingerprint(page, profile, overrides)["digest"] != mark["digest"]:
         raise RunError(
@@ -139,7 +143,7 @@ def run_page(
     return stored
 
 
-def _execute(page: Page, injected: dict[str, Any], timeout: float | None, report: Report) -> Any:
+def _execute(page: Page, injected: dict[str, Any], timeout: float | None, report: Report, sockets: Path) -> Any:
     """Return the executed notebook; raise :class:`RunError` with cell and traceback where a cell fails."""
     import papermill
     from nbclient.exceptions import CellTimeoutError, DeadKernelError
@@ -181,6 +185,7 @@ def _execute(page: Page, injected: dict[str, Any], timeout: float | None, report
             kernel_name="python3",
             progress_bar=False,
             cwd=page.source.parent,
+            config=_own_sockets(sockets),
         )
     except papermill.PapermillExecutionError as error:
         raise RunError(
@@ -197,6 +202,20 @@ def _execute(page: Page, injected: dict[str, Any], timeout: float | None, report
             f"page {page.id}, code cell {position} of {total}: expected a live kernel, found that it died "
             "(out of memory?)"
         ) from None
+
+
+def _own_sockets(prefix: Path) -> Config:
+    """Return the settings that let a kernel listen on files ``prefix-1``, ``prefix-2``, … where that works.
+
+    Free TCP ports are looked up first and bound later: of kernels that start at the same time one may find its
+    port taken, and die.
+    """
+    from traitlets.config import Config
+
+    settings = Config()
+    if sys.platform == "linux":
+        settings.KernelManager.transport, settings.KernelManager.ip = "ipc", str(prefix)
+    return settings
 
 
 def _store(notebook: Any, record: Callable[[str], Record], results: Path, profile: str, page: Page) -> Record:

@@ -14,6 +14,7 @@ from pathlib import Path
 
 import psutil
 import pytest
+import toy_book
 from toy_book import edit
 
 from companion.book.ledger import load_ledger
@@ -36,6 +37,19 @@ def stored(root: Path) -> dict[str, bytes]:
 
 def run(root: Path, *arguments: str) -> int:
     return main(["run", "--root", str(root), *arguments])
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="kernels listen on files on Linux only")
+def test_a_kernel_takes_no_port(tmp_path):
+    root = toy_book.build(tmp_path / "repository")
+    told = "\n".join(
+        ["", "```{code-cell} python", "import json", "from ipykernel import get_connection_info"]
+        + ['print("transport", json.loads(get_connection_info())["transport"])', "```", ""]
+    )
+    with (root / PAGE).open("a", encoding="utf-8") as page:
+        page.write(told)
+    assert run(root, "toy/euler", "--profile", "smoke") == 0
+    assert "transport ipc" in (root / "results/smoke/toy/euler.ipynb").read_text()
 
 
 def test_record_and_notebook_are_evidence(executed):

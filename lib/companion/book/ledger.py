@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Container, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any
@@ -12,18 +12,25 @@ from companion.book.ledger_rules import REGIONS, semantic_problems
 from companion.book.toc import chapters
 from companion.documents import read_document, schema_problems
 from companion.errors import DocumentError, nearest
-from companion.evidence.verdict import Region
+from companion.evidence.verdict import OWN_VERDICTS, VERDICTS, Region
 from companion.root import PROFILES, claims_path
 
 __all__ = [
+    "CONSTRUCTION",
+    "FIGURES",
+    "GROUPS",
+    "NO_SCALE",
+    "OURS",
     "Cell",
     "Claim",
     "Code",
     "Departure",
     "Expectation",
+    "Headline",
     "Ledger",
     "Paper",
     "Reported",
+    "Scale",
     "Source",
     "Table",
     "load_ledger",
@@ -31,6 +38,23 @@ __all__ = [
 ]
 
 Scalar = float | int | str | None
+OURS, CONSTRUCTION = "ours", "construction"
+GROUPS = {
+    "paper": "The papers’ claims",
+    "independent": "Third parties’ figures",
+    OURS: "The book’s own checks",
+    CONSTRUCTION: "Holds by construction",
+}
+"""What is counted apart: the group of a claim and its title. The last is counted in no scorecard."""
+FIGURES = {
+    "paper": "Paper",
+    "independent": "Third party",
+    "code": "Authors’ code, run here",
+    "earlier": "Our earlier experiment",
+}
+"""Whose a figure is, and what pages call it."""
+NO_SCALE = "none"
+"""In an expectation: the sentence has no scale."""
 
 
 @dataclass(frozen=True)
@@ -90,12 +114,41 @@ class Table:
 
 @dataclass(frozen=True)
 class Reported:
-    """A figure somebody else reports: the paper, or a third party."""
+    """A figure that is reported, in the claim's own unit: ``value``, or ``range``, or neither and ``why``."""
 
-    value: Scalar
+    value: float | int | None
     source: tuple[str, ...]
     text: str = ""
     verified: bool = False
+    range: tuple[float, float] | None = None
+    why: str = ""
+
+    @property
+    def span(self) -> tuple[float, float] | None:
+        """The figure as a closed interval; None where there is none."""
+        return self.range if self.value is None else (float(self.value), float(self.value))
+
+
+@dataclass(frozen=True)
+class Scale:
+    """How large a run is beside the paper's: part -> ours (a number, or a parameter of the page) and theirs."""
+
+    name: str
+    parts: Mapping[str, tuple[float | str, float]]
+    note: str = ""
+
+
+@dataclass(frozen=True)
+class Headline:
+    """What the paper's abstract says: the ``claims`` that decide it, and those ``beside`` it at smaller scale."""
+
+    id: str
+    text: str
+    scale: str
+    claims: tuple[str, ...]
+    beside: tuple[str, ...] = ()
+    paper: Reported | None = None
+    why: str = ""
 
 
 @dataclass(frozen=True)
@@ -113,6 +166,9 @@ class Expectation:
     verdict: str | None = None
     cost: str | None = None
     why: str | None = None
+    scale: str | None = None
+    trainings: int | None = None
+    trials: int | None = None
 
     @property
     def checkable(self) -> bool:
@@ -129,7 +185,9 @@ class Expectation:
 
 @dataclass(frozen=True)
 class Claim:
-    """One checkable sentence; ``clock`` says that its value depends on time or memory measured in the run."""
+    """One checkable sentence; ``clock`` says that its value depends on time or memory measured in the run,
+    ``construction`` why it could not but hold, ``trained`` that it is about trained networks.
+    """
 
     id: str
     statement: str
@@ -142,6 +200,30 @@ class Claim:
     independent: Reported | None
     expect: Mapping[str, Expectation]
     clock: bool = False
+    construction: str = ""
+    trained: bool = False
+    code: Reported | None = None
+    earlier: Reported | None = None
+
+    @property
+    def group(self) -> str:
+        """The scorecard that counts it: one of :data:`GROUPS`."""
+        return CONSTRUCTION if self.construction else self.origin
+
+    @property
+    def own(self) -> bool:
+        """Whether only this book says so: then it is not reproduced, it holds or fails."""
+        return self.group in (OURS, CONSTRUCTION)
+
+    @property
+    def words(self) -> tuple[str, ...]:
+        """The verdicts it can have; the first three come from runs."""
+        return OWN_VERDICTS if self.own else VERDICTS
+
+    @property
+    def figures(self) -> dict[str, Reported]:
+        """The figures that are reported for it, by whose they are: keys of :data:`FIGURES`."""
+        return {whose: figure for whose in FIGURES if (figure := getattr(self, whose)) is not None}
 
     @property
     def anchor(self) -> str:
@@ -176,6 +258,8 @@ class Ledger:
     tables: tuple[Table, ...]
     claims: tuple[Claim, ...]
     departures: tuple[Departure, ...]
+    scales: Mapping[str, Scale] = field(default_factory=dict)
+    headlines: tuple[Headline, ...] = ()
 
     def claim(self, id: str) -> Claim:
         """Return the claim called ``id``; raise ``KeyError`` with a suggestion where there is none."""
@@ -219,6 +303,8 @@ def load_ledger(root: Path, chapter: str) -> Ledger:
         tables=tuple(_table(item) for item in data.get("tables") or ()),
         claims=tuple(_claim(item) for item in data["claims"]),
         departures=tuple(Departure(**item) for item in data.get("departures") or ()),
+        scales=MappingProxyType({key: _scale(key, item) for key, item in (data.get("scales") or {}).items()}),
+        headlines=tuple(_headline(item) for item in data.get("headlines") or ()),
     )
 
 
@@ -272,11 +358,32 @@ def _table(item: dict[str, Any]) -> Table:
     )
 
 
-def _claim(item: dict[str, Any]) -> Claim:
-    def reported(key: str) -> Reported | None:
-        value = item.get(key)
-        return Reported(**{"value": None, **value, "source": _sources(value["source"])}) if value else None
+def _reported(item: dict[str, Any] | None) -> Reported | None:
+    if not item:
+        return None
+    span = tuple(item["range"]) if "range" in item else None
+    words = {key: item[key] for key in ("text", "verified", "why") if key in item}
+    return Reported(item.get("value"), _sources(item["source"]), range=span, **words)
 
+
+def _scale(name: str, item: dict[str, Any]) -> Scale:
+    parts = {part: (ours, theirs) for part, (ours, theirs) in item["parts"].items()}
+    return Scale(name, MappingProxyType(parts), item.get("note", ""))
+
+
+def _headline(item: dict[str, Any]) -> Headline:
+    return Headline(
+        item["id"],
+        item["text"],
+        item["scale"],
+        tuple(item["claims"]),
+        tuple(item.get("beside") or ()),
+        _reported(item.get("paper")),
+        item.get("why", ""),
+    )
+
+
+def _claim(item: dict[str, Any]) -> Claim:
     expect = {
         profile: _expectation(profile, item["expect"][profile])
         for profile in PROFILES
@@ -290,15 +397,20 @@ def _claim(item: dict[str, Any]) -> Claim:
         item["kind"],
         item["page"],
         item.get("unit"),
-        reported("paper"),
-        reported("independent"),
+        _reported(item.get("paper")),
+        _reported(item.get("independent")),
         MappingProxyType(expect),
         item.get("clock", False),
+        item.get("construction", ""),
+        item.get("trained", item["kind"] == "training"),
+        _reported(item.get("code")),
+        _reported(item.get("earlier")),
     )
 
 
 def _expectation(profile: str, item: dict[str, Any]) -> Expectation:
-    words = {key: item[key] for key in ("reason", "accepted", "verdict", "cost", "why") if key in item}
+    keys = ("reason", "accepted", "verdict", "cost", "why", "scale", "trainings", "trials")
+    words = {key: item[key] for key in keys if key in item}
     if not any(key in item for key in REGIONS):
         return Expectation(profile, **words)
     refute = Region.from_keys(item["refute"]) if "refute" in item else None

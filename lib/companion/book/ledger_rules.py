@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+from companion.book.ledger_figures import FIGURE_KEYS, figure_problems, headline_problems, verdict_problems
 from companion.documents import Document, Where, elsewhere, read_document, schema_problems
 from companion.errors import nearest
 from companion.evidence.verdict import Region
@@ -21,7 +22,7 @@ def semantic_problems(document: Document, root: Path, chapter: str) -> list[str]
     """Return the breaches in a ledger that already satisfies its schema."""
     data = document.data
     found = elsewhere(document, chapter)
-    for group in ("tables", "claims", "departures"):
+    for group in ("tables", "headlines", "claims", "departures"):
         found += _duplicates(document, group)
     for where, value in _source_uses(data):
         for key in [value] if isinstance(value, str) else value:
@@ -46,7 +47,9 @@ def semantic_problems(document: Document, root: Path, chapter: str) -> list[str]
     pages = _pages(root, chapter)
     for i, claim in enumerate(data["claims"]):
         found += _claim_problems(document, ("claims", i), claim, chapter, pages)
-    return found
+        found += figure_problems(document, ("claims", i), claim)
+        found += verdict_problems(document, ("claims", i), claim)
+    return [*found, *headline_problems(document, chapter)]
 
 
 def _duplicates(document: Document, group: str) -> list[str]:
@@ -72,9 +75,12 @@ def _source_uses(data: dict[str, Any]) -> Iterator[tuple[Where, str | list[str]]
                 if isinstance(cell, dict) and "source" in cell:
                     yield ("tables", i, "rows", j, k, "source"), cell["source"]
     for i, claim in enumerate(data["claims"]):
-        for key in ("paper", "independent"):
+        for key in FIGURE_KEYS:
             if claim.get(key):
                 yield ("claims", i, key, "source"), claim[key]["source"]
+    for i, headline in enumerate(data.get("headlines") or ()):
+        if "paper" in headline:
+            yield ("headlines", i, "paper", "source"), headline["paper"]["source"]
 
 
 def _pages(root: Path, chapter: str) -> dict[str, dict[str, Any]]:
@@ -105,9 +111,6 @@ def _claim_problems(
         found += _expectation_problems(
             document, (*where, "expect", profile), claim["expect"][profile], claim["kind"]
         )
-    for key in ("paper", "independent"):
-        if claim.get(key) and claim[key].get("value") is None and "text" not in claim[key]:
-            found.append(document.problem((*where, key, "value"), "a value or a text", "neither"))
     page = claim["page"]
     if page is None:
         if checked:
@@ -158,7 +161,9 @@ def _expectation_problems(document: Document, where: Where, item: dict[str, Any]
         kinds = ", ".join(REGIONS) + ("" if "verdict" in item else " (or verdict)")
         return [*found, problem("", f"exactly one of {kinds}", " and ".join(regions) or "none")]
     if "accepted" not in item and "verdict" not in item and where[-1] != "paper":
-        found.append(problem("accepted", "one of reproduced, not reproduced, undecided", "nothing"))
+        found.append(
+            problem("accepted", "one of reproduced, not reproduced, undecided (or holds, fails, open)", "nothing")
+        )
     if "tolerance" in item and "equals" not in item:
         found.append(problem("tolerance", "it only beside equals", f"it beside {regions[0]}"))
     if "between" in item and not item["between"][0] < item["between"][1]:
@@ -178,9 +183,9 @@ def _expectation_problems(document: Document, where: Where, item: dict[str, Any]
                     str(item.get("tolerance", "nothing")),
                 )
             )
-    elif "refute" in item:
-        found.append(problem("refute", "it only for claims of kind training", f"kind {kind}"))
-    if kind == "training" and "refute" in item:
+    elif "refute" in item and kind != "proportion":
+        found.append(problem("refute", "it only for claims judged on an interval", f"kind {kind}"))
+    if kind in ("training", "proportion") and "refute" in item:
         keys = list(item["refute"])
         if len(keys) != 1:
             found.append(problem("refute", "exactly one of below, above, between", " and ".join(keys) or "none"))

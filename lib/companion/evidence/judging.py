@@ -7,12 +7,19 @@ from __future__ import annotations
 import math
 import operator
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
-from companion.book.ledger import Claim
+from companion.book.ledger import Claim, Expectation
 from companion.errors import CheckError
-from companion.evidence.verdict import judge, paired_differences, student_interval, worst
+from companion.evidence.verdict import (
+    Region,
+    exact_interval,
+    judge,
+    paired_differences,
+    student_interval,
+    worst,
+)
 
 __all__ = ["MIN_SEEDS", "Checked", "assess", "plain_number"]
 
@@ -22,7 +29,10 @@ MIN_SEEDS = 3
 
 @dataclass(frozen=True)
 class Checked:
-    """A judged claim: ``value`` decides (for training, the mean), ``interval`` is None for single values."""
+    """A judged claim: ``value`` decides (for training the mean, for a proportion the share), ``interval`` is None
+    for single values and where all seeds gave the same; ``open_because`` says why the numbers decide nothing
+    whatever they are.
+    """
 
     id: str
     profile: str
@@ -33,6 +43,8 @@ class Checked:
     baseline: tuple[float, ...] | None
     seeds: tuple[int, ...] | None
     expected: str
+    count: int | None = None
+    open_because: str | None = None
 
     def _ipython_display_(self) -> None:
         """Show nothing: ``check`` has displayed its line already, also where it ends a cell."""
@@ -40,10 +52,11 @@ class Checked:
     def payload(self) -> dict[str, Any]:
         """Return what goes into the notebook's output metadata: the numbers that were given, as plain JSON."""
         if self.values is None:
-            return {"claim": self.id, "profile": self.profile, "value": self.value}
+            given = self.value if self.count is None else self.count
+            return {"claim": self.id, "profile": self.profile, "value": given}
         lists = {key: getattr(self, key) for key in ("values", "baseline", "seeds")}
-        given = {key: list(numbers) for key, numbers in lists.items() if numbers is not None}
-        return {"claim": self.id, "profile": self.profile, **given}
+        kept = {key: list(numbers) for key, numbers in lists.items() if numbers is not None}
+        return {"claim": self.id, "profile": self.profile, **kept}
 
     def plain(self) -> dict[str, Any]:
         """Return value, interval, seeds, values and baseline as plain JSON, ``None`` where there is none."""
@@ -67,12 +80,14 @@ def assess(
     judged.
 
     Training claims take one number for each seed (``value`` or ``values``), the ``seeds``, and for a paired
-    comparison the ``baseline`` at the same seeds. All others take a single ``value``, or ``values`` of which
-    the worst decides.
+    comparison the ``baseline`` at the same seeds. Proportions take 0 or 1 for each of the ``seeds``, or one count
+    where the ledger says of how many. All others take a single ``value``, or ``values`` of which the worst
+    decides.
     """
     expect = claim.expect.get(profile)
+    support = None if expect is None else expect.support
     label = f"claim {claim.id}"
-    if expect is None or expect.support is None:
+    if expect is None or support is None:
         has = f"only {expect.verdict!r}" if expect else "none"
         raise CheckError(f"{label}: expected an expectation at profile {profile} in the ledger, found {has}")
     if value is not None and values is not None:
@@ -80,50 +95,120 @@ def assess(
     if value is None and values is None:
         raise CheckError(f"{label}: expected a value, found none")
     if claim.kind == "training":
-        numbers = _numbers(f"{label}, values", values if value is None else value)
-        bases = None if baseline is None else _numbers(f"{label}, baseline", baseline)
-        kept = _seeds(label, seeds, len(numbers))
-        if bases is not None and len(bases) != len(numbers):
-            raise CheckError(
-                f"{label}, baseline: expected {len(numbers)} numbers, one for each seed, found {len(bases)}"
-            )
-        judged = numbers if bases is None else paired_differences(numbers, bases)
-        low, high = student_interval(judged)
-        mean = low if low == high else math.fsum(judged) / len(judged)
-        return Checked(
-            claim.id,
-            profile,
-            judge(low, high, expect.support, expect.refute),
-            mean,
-            (low, high),
-            tuple(numbers),
-            None if bases is None else tuple(bases),
-            kept,
-            expect.text,
-        )
+        return _trained(claim, profile, expect, values if value is None else value, baseline, seeds)
+    if claim.kind == "proportion":
+        return _proportion(claim, profile, expect, value, values, baseline, seeds)
     for name, given in (("baseline", baseline), ("seeds", seeds)):
         if given is not None:
             raise CheckError(
-                f"{label}, {name}: expected it only for a claim of kind training, found kind {claim.kind}"
+                f"{label}, {name}: expected it only for a claim of kind training or proportion, found kind "
+                f"{claim.kind}"
             )
     if values is not None:
         several = _numbers(f"{label}, values", values)
-        decides = worst(several, expect.support)
+        decides = worst(several, support)
     else:
         if _is_many(value):
             raise CheckError(f"{label}: expected a single number, found several; use values= to judge every one")
         several, decides = None, plain_number(label, value)
+    verdict = judge(decides, decides, support, words=claim.words)
+    kept = None if several is None else tuple(several)
+    return _with_few(
+        claim, expect, Checked(claim.id, profile, verdict, decides, None, kept, None, None, expect.text)
+    )
+
+
+def _trained(
+    claim: Claim, profile: str, expect: Expectation, values: object, baseline: object, seeds: object
+) -> Checked:
+    """Judge the mean over seeds, of the paired differences where there is a baseline."""
+    label = f"claim {claim.id}"
+    numbers = _numbers(f"{label}, values", values)
+    bases = None if baseline is None else _numbers(f"{label}, baseline", baseline)
+    kept = _seeds(label, seeds, len(numbers))
+    if bases is not None and len(bases) != len(numbers):
+        raise CheckError(
+            f"{label}, baseline: expected {len(numbers)} numbers, one for each seed, found {len(bases)}"
+        )
+    judged = numbers if bases is None else paired_differences(numbers, bases)
+    interval = student_interval(judged)
+    if interval is None:
+        mean, verdict, why = judged[0], claim.words[2], f"all {len(judged)} seeds gave the same"
+    else:
+        mean, verdict, why = math.fsum(judged) / len(judged), _judge(claim, expect, interval), None
+    paired = None if bases is None else tuple(bases)
+    found = Checked(
+        claim.id,
+        profile,
+        verdict,
+        mean,
+        interval,
+        tuple(numbers),
+        paired,
+        kept,
+        expect.text,
+        open_because=why,
+    )
+    return _with_few(claim, expect, found)
+
+
+def _proportion(
+    claim: Claim,
+    profile: str,
+    expect: Expectation,
+    value: object,
+    values: object,
+    baseline: object,
+    seeds: object,
+) -> Checked:
+    """Judge a share of seeds: 0 or 1 for each of them, or one count with the ledger's ``trials``."""
+    label = f"claim {claim.id}"
+    if baseline is not None:
+        raise CheckError(f"{label}, baseline: expected none for a claim of kind proportion, found one")
+    if expect.trials is not None:
+        if values is not None or seeds is not None or _is_many(value):
+            raise CheckError(f"{label}: expected one count, of {expect.trials} trials, found several numbers")
+        number = plain_number(label, value)
+        if not isinstance(number, int) and not float(number).is_integer() or not 0 <= number <= expect.trials:
+            raise CheckError(f"{label}: expected a count from 0 to {expect.trials}, found {number}")
+        count, trials, ones, kept = int(number), expect.trials, None, None
+    else:
+        ones = tuple(_numbers(f"{label}, values", values if value is None else value))
+        if wrong := [one for one in ones if one not in (0, 1)]:
+            raise CheckError(f"{label}, values: expected 0 or 1 for each seed, found {wrong[0]}")
+        kept = _seeds(label, seeds, len(ones))
+        count, trials = int(sum(ones)), len(ones)
+    interval = exact_interval(count, trials)
     return Checked(
         claim.id,
         profile,
-        judge(decides, decides, expect.support),
-        decides,
+        _judge(claim, expect, interval),
+        count / trials,
+        interval,
+        ones,
         None,
-        None if several is None else tuple(several),
-        None,
-        None,
+        kept,
         expect.text,
+        count=count if ones is None else None,
     )
+
+
+def _support(expect: Expectation) -> Region:
+    assert expect.support is not None
+    return expect.support
+
+
+def _judge(claim: Claim, expect: Expectation, interval: tuple[float, float]) -> str:
+    return judge(*interval, _support(expect), expect.refute, claim.words)
+
+
+def _with_few(claim: Claim, expect: Expectation, found: Checked) -> Checked:
+    """Return the check, undecided where too few networks were trained for it."""
+    few = expect.trainings
+    if few is None or few >= MIN_SEEDS:
+        return found
+    why = f"{few} training{'s' * (few > 1)} of the network, and {MIN_SEEDS} are the least that can tell"
+    return replace(found, verdict=claim.words[2], open_because=why)
 
 
 def plain_number(label: str, value: Any) -> float | int:

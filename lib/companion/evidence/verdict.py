@@ -1,6 +1,4 @@
-"""Verdicts: regions of the real line, Student-t intervals over seeds, and the rule that joins them. Pure
-functions.
-"""
+"""Verdicts: regions of the real line, intervals over seeds, and the rule that joins them. Pure functions."""
 
 from __future__ import annotations
 
@@ -10,12 +8,19 @@ from dataclasses import dataclass
 from typing import Any
 
 __all__ = [
+    "FAILS",
+    "HOLDS",
     "LEVEL",
+    "NOT_ATTEMPTED",
     "NOT_REPRODUCED",
+    "OPEN",
+    "OWN_VERDICTS",
+    "QUOTED",
     "REPRODUCED",
     "UNDECIDED",
     "VERDICTS",
     "Region",
+    "exact_interval",
     "judge",
     "paired_differences",
     "student_interval",
@@ -23,8 +28,12 @@ __all__ = [
 ]
 
 REPRODUCED, NOT_REPRODUCED, UNDECIDED = "reproduced", "not reproduced", "undecided"
-VERDICTS = (REPRODUCED, NOT_REPRODUCED, UNDECIDED, "not attempted", "quoted")
-"""All verdicts of the scorecard; the first three come from runs."""
+HOLDS, FAILS, OPEN = "holds", "fails", "open"
+NOT_ATTEMPTED, QUOTED = "not attempted", "quoted"
+VERDICTS = (REPRODUCED, NOT_REPRODUCED, UNDECIDED, NOT_ATTEMPTED, QUOTED)
+"""All verdicts on what others claim, in the order of the scorecard; the first three come from runs."""
+OWN_VERDICTS = (HOLDS, FAILS, OPEN, NOT_ATTEMPTED)
+"""All verdicts on what only this book says: it does not reproduce its own sentence."""
 LEVEL = 0.95
 """Confidence level of the interval over seeds."""
 
@@ -95,17 +104,16 @@ def number_text(value: float) -> str:
     return str(int(value)) if float(value).is_integer() and abs(value) < 1e15 else repr(float(value))
 
 
-def student_interval(values: Sequence[float], level: float = LEVEL) -> tuple[float, float]:
+def student_interval(values: Sequence[float], level: float = LEVEL) -> tuple[float, float] | None:
     """Return the two-sided Student-t confidence interval of the mean of ``values`` (at least two numbers).
 
-    Equal values give an interval of length zero: then the seeds made no difference, and the point itself is
-    judged.
+    None where all are equal: a spread of zero in a few seeds says nothing of the next.
     """
     n = len(values)
     if n < 2:
         raise ValueError(f"values: expected at least 2 numbers, found {n}")
     if min(values) == max(values):
-        return float(values[0]), float(values[0])
+        return None
     from scipy.special import stdtrit
 
     scale = max(abs(value) for value in values)
@@ -114,6 +122,20 @@ def student_interval(values: Sequence[float], level: float = LEVEL) -> tuple[flo
     spread = math.sqrt(math.fsum((value - mean) ** 2 for value in unit) / (n - 1) / n)
     half = float(stdtrit(n - 1, 0.5 + level / 2)) * spread
     return (mean - half) * scale, (mean + half) * scale
+
+
+def exact_interval(successes: int, trials: int, level: float = LEVEL) -> tuple[float, float]:
+    """Return the two-sided interval of Clopper and Pearson (1934) for the probability behind ``successes`` in
+    ``trials``, ends included; it holds at least with ``level``, however few the trials.
+    """
+    if not 0 <= successes <= trials or trials < 1:
+        raise ValueError(f"successes: expected a number from 0 to the trials, found {successes} of {trials}")
+    from scipy.special import betaincinv
+
+    tail = (1 - level) / 2
+    low = float(betaincinv(successes, trials - successes + 1, tail)) if successes else 0.0
+    high = float(betaincinv(successes + 1, trials - successes, 1 - tail)) if successes < trials else 1.0
+    return low, high
 
 
 def paired_differences(values: Sequence[float], baseline: Sequence[float]) -> list[float]:
@@ -128,13 +150,20 @@ def worst(values: Sequence[float], support: Region) -> float:
     return min(values, key=support.margin)
 
 
-def judge(low: float, high: float, support: Region, refute: Region | None = None) -> str:
-    """Return the verdict on the interval ``[low, high]`` (``low == high`` for a single value).
+def judge(
+    low: float,
+    high: float,
+    support: Region,
+    refute: Region | None = None,
+    words: Sequence[str] = VERDICTS,
+) -> str:
+    """Return the verdict on the interval ``[low, high]`` (``low == high`` for a single value), one of the first
+    three ``words``.
 
-    Inside ``support``: reproduced. Else inside ``refute`` (default: everything outside ``support``): not
-    reproduced. Else the interval straddles, and the claim is undecided.
+    Inside ``support``: the first. Else inside ``refute`` (default: everything outside ``support``): the second.
+    Else the interval straddles, and the third is left.
     """
     if support.contains(low, high):
-        return REPRODUCED
+        return words[0]
     refuted = support.misses(low, high) if refute is None else refute.contains(low, high)
-    return NOT_REPRODUCED if refuted else UNDECIDED
+    return words[1] if refuted else words[2]

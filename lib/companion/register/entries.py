@@ -9,7 +9,17 @@ import json
 from collections.abc import Iterable, Iterator
 from typing import Any
 
-from companion.book.ledger import Claim, Departure, Expectation, Ledger, Reported, Source, Table
+from companion.book.ledger import (
+    Claim,
+    Departure,
+    Expectation,
+    Headline,
+    Ledger,
+    Reported,
+    Scale,
+    Source,
+    Table,
+)
 from companion.book.pages import Page
 from companion.clocks import CLOCK_TAG
 from companion.evidence.machines import load_allowances, machines_path
@@ -17,11 +27,12 @@ from companion.evidence.verdict import Region
 
 __all__ = ["KINDS", "Key", "chapter_of", "entries", "hash_of"]
 
+Item = Claim | Page | Table | Source | Departure | Headline | Scale
 Key = tuple[str, str]
 """What an entry is, and its id in the book: ``("claim", "schemes.order.heun")``, ``("table", "schemes/A-1")``."""
-KINDS = ("claim", "page", "table", "source", "departure", "clock", "machines")
+KINDS = ("claim", "page", "table", "source", "departure", "clock", "machines", "headline", "scale")
 """What can be registered: ``clock`` stands for the cells of a page whose digits are not compared, ``machines`` for
-what a chapter's numbers may differ by on another machine.
+what a chapter's numbers may differ by on another machine, ``scale`` for how large runs are beside the paper's.
 """
 DIGITS = 16
 """Number of hexadecimal digits of a hash."""
@@ -45,9 +56,11 @@ def entries(ledgers: Iterable[Ledger], pages: Iterable[Page]) -> dict[Key, str]:
             ("table", ledger.tables),
             ("source", ledger.sources.values()),
             ("departure", ledger.departures),
+            ("headline", ledger.headlines),
+            ("scale", ledger.scales.values()),
         ):
             for item in items:
-                name = item.key if isinstance(item, Source) else item.id
+                name = item.key if isinstance(item, Source) else item.name if isinstance(item, Scale) else item.id
                 found[what, name if what == "claim" else f"{ledger.chapter}/{name}"] = hash_of(item)
     for page in pages:
         found["page", page.id] = hash_of(page)
@@ -64,7 +77,7 @@ def chapter_of(key: Key) -> str:
     return id.partition("." if what == "claim" else "/")[0]
 
 
-def hash_of(item: Claim | Page | Table | Source | Departure) -> str:
+def hash_of(item: Item) -> str:
     """Return the first digits of the SHA-256 of the entry's content as canonical JSON.
 
     Regions count as sets of numbers, whatever keys of the ledger gave them. Fields are named one by one: one that
@@ -78,12 +91,20 @@ def _hash(content: object) -> str:
     return hashlib.sha256(text.encode()).hexdigest()[:DIGITS]
 
 
-def _content(item: Claim | Page | Table | Source | Departure) -> Iterator[tuple[str, Any]]:
+def _content(item: Item) -> Iterator[tuple[str, Any]]:
     names: tuple[str, ...]
     if isinstance(item, Claim):
         names = ("id", "statement", "where", "origin", "kind", "page", "unit", "clock")
         yield "paper", _reported(item.paper)
         yield "independent", _reported(item.independent)
+        later = {
+            "construction": item.construction,
+            "code": _reported(item.code),
+            "earlier": _reported(item.earlier),
+        }
+        yield from ((name, value) for name, value in later.items() if value)
+        if item.trained and item.kind != "training":
+            yield "trained", True
         yield "expect", {profile: _expectation(expect) for profile, expect in item.expect.items()}
     elif isinstance(item, Page):
         names = ("id",)
@@ -93,21 +114,31 @@ def _content(item: Claim | Page | Table | Source | Departure) -> Iterator[tuple[
         yield "rows", [[(cell.value, cell.verified, cell.source) for cell in row] for row in item.rows]
     elif isinstance(item, Source):
         names = ("key", "text", "url")
+    elif isinstance(item, Scale):
+        names = ("name", "note")
+        yield "parts", dict(item.parts)
+    elif isinstance(item, Headline):
+        names = ("id", "text", "scale", "claims", "beside", "why")
+        yield "paper", _reported(item.paper)
     else:
         names = ("id", "what", "paper", "ours", "why", "who")
     yield from ((name, getattr(item, name)) for name in names)
 
 
 def _reported(figure: Reported | None) -> dict[str, Any] | None:
-    return (
-        None
-        if figure is None
-        else {name: getattr(figure, name) for name in ("value", "text", "verified", "source")}
-    )
+    if figure is None:
+        return None
+    later = {"range": figure.range, "why": figure.why}
+    return {
+        **{name: getattr(figure, name) for name in ("value", "text", "verified", "source")},
+        **{name: value for name, value in later.items() if value},
+    }
 
 
 def _expectation(expect: Expectation) -> dict[str, Any]:
     words = {name: getattr(expect, name) for name in ("reason", "accepted", "verdict", "cost", "why")}
+    later = {name: getattr(expect, name) for name in ("scale", "trainings", "trials")}
+    words |= {name: value for name, value in later.items() if value is not None}
     return {**words, "support": _region(expect.support), "refute": _region(expect.refute)}
 
 

@@ -17,6 +17,7 @@ from companion.evidence.soundness import semicolons
 from companion.freshness.fingerprint import fingerprint
 from companion.register.entries import entries
 from companion.register.history import findings
+from companion.report.scales import shares
 
 __all__ = ["Checked", "check_book"]
 
@@ -46,6 +47,7 @@ def check_book(root: Path, chapter: str | None = None) -> Checked:
     remarks: tuple[str, ...] = ()
     if not problems:
         problems += [line for page in pages for line in _of_page(page)]
+        problems += _of_scales(ledgers, {page.id: page for page in pages})
         unregistered, unknown = findings(root, entries(ledgers, pages), chapter)
         problems += unregistered + [line for ledger in ledgers for line in unstated(root, ledger)]
         remarks = (unknown,) if unknown else ()
@@ -61,6 +63,16 @@ def check_book(root: Path, chapter: str | None = None) -> Checked:
         )
     ]
     return Checked(list(dict.fromkeys(problems)), remarks, f"{', '.join(words)} in prose: no problems")
+
+
+def _of_scales(ledgers: list[Ledger], pages: dict[str, Page]) -> Iterator[str]:
+    """Yield which scales speak of parameters that their pages do not have."""
+    for ledger in ledgers:
+        for claim in ledger.claims:
+            try:
+                shares(ledger, claim, pages.get(f"{ledger.chapter}/{claim.page}"))
+            except DocumentError as error:
+                yield from error.problems
 
 
 def _of_page(page: Page) -> Iterator[str]:

@@ -1,12 +1,14 @@
-"""The scorecard as plain data: one row for each claim of the book, with its verdicts, records and their states."""
+"""The scorecards as plain data: one row for each claim of the book, with its verdicts, records and their states;
+what papers claim, what third parties report and what only this book says are counted apart.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
-from companion.book.ledger import Claim, load_ledger
+from companion.book.ledger import CONSTRUCTION, GROUPS, OURS, Claim, load_ledger
 from companion.book.pages import Page, load_runs
 from companion.book.toc import chapters
 from companion.errors import CheckError, CompanionError
@@ -14,12 +16,24 @@ from companion.evidence.judging import Checked
 from companion.evidence.record import Record, load_record
 from companion.evidence.rejudging import judged_again
 from companion.evidence.soundness import difference
-from companion.evidence.verdict import VERDICTS
+from companion.evidence.verdict import HOLDS, OWN_VERDICTS, VERDICTS
 from companion.freshness.state import CARRIED, STALE, WORDS, State, state_of
+from companion.report.scales import Share, shares
 from companion.root import PROFILES, claims_path, runs_path
 from companion.text import write_text
 
-__all__ = ["NOT_RUN", "Row", "claim_rows", "counts", "markdown", "records_of", "summary", "write_markdown"]
+__all__ = [
+    "NOT_RUN",
+    "Row",
+    "by_construction",
+    "claim_rows",
+    "counted_groups",
+    "counts",
+    "markdown",
+    "records_of",
+    "summary",
+    "write_markdown",
+]
 
 MARKS = ("<!-- scorecard -->", "<!-- /scorecard -->")
 """What stands around the generated table in a Markdown file."""
@@ -49,6 +63,8 @@ class Row:
     """The profile of the headline: the most demanding one with a stored check; None if there is none."""
     verdict: str
     """The headline verdict."""
+    shares: Mapping[str, Share] = field(default_factory=dict)
+    """Profile -> how large its run is beside the paper's, where the ledger says so."""
 
     @property
     def record(self) -> Record | None:
@@ -59,6 +75,16 @@ class Row:
     def check(self) -> Checked | None:
         """The headline's check: value, interval, verdict …"""
         return self.checks.get(self.profile) if self.profile else None
+
+    @property
+    def group(self) -> str:
+        """The scorecard that counts it, a key of ``GROUPS``."""
+        return self.claim.group
+
+    @property
+    def share(self) -> Share | None:
+        """The headline's share of the paper's scale; None where it has none, or nothing was run."""
+        return self.shares.get(self.profile) if self.profile else None
 
     @property
     def differences(self) -> list[str]:
@@ -111,11 +137,16 @@ def claim_rows(
             continue
         pages = load_runs(root, name) if runs_path(root, name).is_file() else {}
         stored = {page.name: records(page) for page in pages.values()}
-        rows += [_row(name, claim, stored.get(claim.page or "", {})) for claim in load_ledger(root, name).claims]
+        ledger = load_ledger(root, name)
+        for claim in ledger.claims:
+            page = pages.get(claim.page or "")
+            rows.append(_row(name, claim, stored.get(claim.page or "", {}), shares(ledger, claim, page)))
     return rows
 
 
-def _row(chapter: str, claim: Claim, stored: Mapping[str, tuple[Record, State]]) -> Row:
+def _row(
+    chapter: str, claim: Claim, stored: Mapping[str, tuple[Record, State]], shares: Mapping[str, Share]
+) -> Row:
     checks, refusals = {}, {}
     for profile, (record, _) in stored.items():
         if claim.id in record.checks:
@@ -145,37 +176,65 @@ def _row(chapter: str, claim: Claim, stored: Mapping[str, tuple[Record, State]])
         {p: pair[1].of(claim) for p, pair in own.items()},
         demanding[0] if demanding else None,
         headline,
+        shares,
     )
 
 
-def counts(rows: Iterable[Row]) -> dict[str, int]:
-    """Return how many rows have each headline verdict, in the fixed order of the verdicts (zeros included)."""
-    headlines = [row.verdict for row in rows]
-    total = {verdict: headlines.count(verdict) for verdict in VERDICTS}
+def counts(rows: Iterable[Row], group: str) -> dict[str, int]:
+    """Return how many rows of a group have each headline verdict, in the fixed order of the verdicts (zeros
+    included).
+    """
+    headlines = [row.verdict for row in rows if row.group == group]
+    words = OWN_VERDICTS if group in (OURS, CONSTRUCTION) else VERDICTS
+    total = {verdict: headlines.count(verdict) for verdict in words}
     return {**total, NOT_RUN: headlines.count(NOT_RUN)} if NOT_RUN in headlines else total
 
 
+def counted_groups(rows: Iterable[Row]) -> list[str]:
+    """Return the groups that have a scorecard, of those that occur."""
+    present = {row.group for row in rows}
+    return [group for group in GROUPS if group in present and group != CONSTRUCTION]
+
+
+def by_construction(rows: Iterable[Row]) -> str:
+    """Return the line about the claims that no scorecard counts; empty where there are none."""
+    held = [row for row in rows if row.group == CONSTRUCTION]
+    if not held:
+        return ""
+    broken = sum(row.verdict != HOLDS for row in held)
+    text = f"Not counted: {len(held)} that hold by construction, or are unit tests"
+    return f"{text}; of these {broken} do not hold." if broken else f"{text}; all hold."
+
+
 def summary(root: Path) -> str:
-    """Return the scorecard as plain text: one line a chapter, then the total."""
+    """Return the scorecards as plain text: for each group one line a chapter, then the total."""
     rows = claim_rows(root)
     if not rows:
         return "no claims yet"
-    lines = _lines(rows)
-    widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
     text = []
-    for head, *cells in lines:
-        numbers = [cell.rjust(width) for cell, width in zip(cells, widths[1:], strict=True)]
-        text.append("  ".join([head.ljust(widths[0]), *numbers]))
+    for group in counted_groups(rows):
+        lines = _lines(rows, group)
+        widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
+        text.append(GROUPS[group])
+        for head, *cells in lines:
+            numbers = [cell.rjust(width) for cell, width in zip(cells, widths[1:], strict=True)]
+            text.append("  ".join(["", head.ljust(widths[0]), *numbers]))
     carried, old = sum(row.carried for row in rows), sum(row.stale for row in rows)
     rest = [f"on a carried run: {carried}"] if carried else []
     rest += [f"on a stale run: {old} (companion stale says why)"] if old else []
-    return "\n".join([*text, *([f"claims that rest {'; '.join(rest)}"] if rest else [])])
+    last = [by_construction(rows), f"claims that rest {'; '.join(rest)}" if rest else ""]
+    return "\n".join([*text, *filter(None, last)])
 
 
 def markdown(root: Path) -> str:
-    """Return the scorecard as a Markdown table, without a newline at its end."""
-    lines = [f"| {' | '.join(line)} |" for line in _lines(claim_rows(root))]
-    return "\n".join([lines[0], "|---" + "|---:" * (lines[0].count("|") - 2) + "|", *lines[1:]])
+    """Return the scorecards as Markdown, without a newline at its end."""
+    rows = claim_rows(root)
+    parts = []
+    for group in counted_groups(rows):
+        lines = [f"| {' | '.join(line)} |" for line in _lines(rows, group)]
+        rule = "|---" + "|---:" * (lines[0].count("|") - 2) + "|"
+        parts.append("\n".join([f"**{GROUPS[group]}**", "", lines[0], rule, *lines[1:]]))
+    return "\n\n".join([*parts, *filter(None, [by_construction(rows)])])
 
 
 def write_markdown(root: Path, path: Path) -> bool:
@@ -196,11 +255,11 @@ def write_markdown(root: Path, path: Path) -> bool:
     return fresh != text
 
 
-def _lines(rows: list[Row]) -> list[list[str]]:
-    """Return the head, one line a chapter and the total, as text."""
-    total = counts(rows)
+def _lines(rows: list[Row], group: str) -> list[list[str]]:
+    """Return the head, one line for each chapter with claims of the group, and the total, as text."""
+    total = counts(rows, group)
     lines = [["chapter", *total]]
-    for name in dict.fromkeys(row.chapter for row in rows):
-        own = counts(row for row in rows if row.chapter == name)
+    for name in dict.fromkeys(row.chapter for row in rows if row.group == group):
+        own = counts((row for row in rows if row.chapter == name), group)
         lines.append([name, *(str(own.get(verdict, 0)) for verdict in total)])
     return [*lines, ["all", *(str(number) for number in total.values())]]

@@ -95,6 +95,7 @@ tables:
       - [32, {value: null, source: [L], verified: true}]
 sources:
   L: {text: "the paper, Table 1"}
+  W: {text: "its abstract", url: "https://example.org/abstract"}
 claims:
   - id: toy.euler.order
     statement: Forward Euler has order one.
@@ -103,9 +104,10 @@ claims:
     kind: order
     page: euler
     expect:
-      smoke: {equals: 1.0, tolerance: 0.03, reason: coarse steps, accepted: reproduced}
-      book: {equals: 1.0, tolerance: 1e-2, reason: fine steps, accepted: reproduced}
+      smoke: {equals: 1.0, tolerance: 0.03, reason: coarse steps, accepted: reproduced, scale: none}
+      book: {equals: 1.0, tolerance: 1e-2, reason: fine steps, accepted: reproduced, scale: none}
       paper: {verdict: not attempted, cost: 3 h, why: no GPU}
+    paper: {value: 1, source: L}
   - id: toy.euler.loss
     statement: The loss is lower than the baseline's.
     where: Table 1
@@ -115,8 +117,8 @@ claims:
     unit: nats
     paper: {value: -1.0, source: L}
     expect:
-      smoke: {below: 0, refute: {above: 0.5}, reason: half the gain, accepted: reproduced}
-      book: {below: 0, reason: sign, accepted: reproduced}
+      smoke: {below: 0, refute: {above: 0.5}, reason: half the gain, accepted: reproduced, scale: few}
+      book: {below: 0, reason: sign, accepted: reproduced, scale: few}
   - id: toy.heun.order
     statement: Heun has order two.
     where: Section 2
@@ -124,10 +126,14 @@ claims:
     kind: order
     page: heun
     expect:
-      smoke: {above: 1.5, reason: room, accepted: reproduced}
-      book: {between: [1.9, 2.1], reason: room, accepted: reproduced}
+      smoke: {above: 1.5, reason: room, accepted: holds}
+      book: {between: [1.9, 2.1], reason: room, accepted: holds}
 departures:
   - {id: D-1, what: floats, paper: single, ours: double, why: order, who: ours}
+scales:
+  few: {parts: {grids: [steps, 4], seeds: [3, 3]}}
+headlines:
+  - {id: toy.headline.better, text: Losses are lower., scale: four grids, claims: [toy.euler.loss]}
 """
 
 RUNS = """chapter: toy

@@ -25,7 +25,7 @@ from companion.clocks import CLOCK_TAG
 from companion.evidence.machines import load_allowances, machines_path
 from companion.evidence.verdict import Region
 
-__all__ = ["KINDS", "Key", "chapter_of", "entries", "hash_of"]
+__all__ = ["DOTTED", "KINDS", "Key", "chapter_of", "entries", "hash_of"]
 
 Item = Claim | Page | Table | Source | Departure | Headline | Scale
 Key = tuple[str, str]
@@ -34,6 +34,8 @@ KINDS = ("claim", "page", "table", "source", "departure", "clock", "machines", "
 """What can be registered: ``clock`` stands for the cells of a page whose digits are not compared, ``machines`` for
 what a chapter's numbers may differ by on another machine, ``scale`` for how large runs are beside the paper's.
 """
+DOTTED = ("claim", "headline")
+"""Kinds whose ids begin with the chapter and a dot."""
 DIGITS = 16
 """Number of hexadecimal digits of a hash."""
 
@@ -61,7 +63,7 @@ def entries(ledgers: Iterable[Ledger], pages: Iterable[Page]) -> dict[Key, str]:
         ):
             for item in items:
                 name = item.key if isinstance(item, Source) else item.name if isinstance(item, Scale) else item.id
-                found[what, name if what == "claim" else f"{ledger.chapter}/{name}"] = hash_of(item)
+                found[what, name if what in DOTTED else f"{ledger.chapter}/{name}"] = hash_of(item)
     for page in pages:
         found["page", page.id] = hash_of(page)
         if clocks := [
@@ -74,7 +76,7 @@ def entries(ledgers: Iterable[Ledger], pages: Iterable[Page]) -> dict[Key, str]:
 def chapter_of(key: Key) -> str:
     """Return the chapter that an entry belongs to."""
     what, id = key
-    return id.partition("." if what == "claim" else "/")[0]
+    return id.partition("." if what in DOTTED else "/")[0]
 
 
 def hash_of(item: Item) -> str:

@@ -11,7 +11,7 @@ from pathlib import Path
 from companion import git
 from companion.errors import CompanionError
 from companion.freshness.history import is_shallow
-from companion.register.entries import Key
+from companion.register.entries import DOTTED, Key
 from companion.register.lines import LABEL, mismatches, read
 from companion.root import register_path
 from companion.text import read_text
@@ -36,12 +36,12 @@ def findings(root: Path, present: Mapping[Key, str], chapter: str | None = None)
     unknown = unknown_history(root)
     if unknown is None:
         problems += lost_lines(root, texts)
-        known = {line.id for line in lines if line.what == "claim"}
+        known = {line.id for line in lines if line.what in DOTTED}
         problems += [
             f"claim {id}: expected a line in {LABEL} for a claim of the ledger of commit {commit[:12]}, "
             "found none; add two by hand, of its addition and of its retirement"
             for id, commit in past_claims(root).items()
-            if id not in known and ("claim", id) not in present
+            if id not in known and all((what, id) not in present for what in DOTTED)
         ]
     return problems, unknown
 

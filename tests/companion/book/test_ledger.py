@@ -12,8 +12,8 @@ from companion.errors import DocumentError
 LEDGER = "book/toy/claims.yml"
 RUNS = "book/toy/runs.yml"
 FIRST = "book/toy/claims.yml:{}, claim toy.euler.order, key {}"
-SMOKE = "smoke: {equals: 1.0, tolerance: 0.03, reason: coarse steps, accepted: reproduced}"
-LOSS = "smoke: {below: 0, refute: {above: 0.5}, reason: half the gain, accepted: reproduced}"
+SMOKE = "smoke: {equals: 1.0, tolerance: 0.03, reason: coarse steps, accepted: reproduced, scale: none}"
+LOSS = "smoke: {below: 0, refute: {above: 0.5}, reason: half the gain, accepted: reproduced, scale: few}"
 NONE = "verdict: not attempted, cost: 3 h, why: no GPU"
 
 
@@ -58,7 +58,7 @@ def test_a_claim_measured_by_a_clock_says_so(toy):
     edit(toy, LEDGER, "clock: true", "clock: wall")
     with pytest.raises(DocumentError) as error:
         load_ledger(toy, "toy")
-    label = FIRST.format(19, "clock")
+    label = FIRST.format(20, "clock")
     assert error.value.problems == (f"{label}: expected true or false, found 'wall'",)
 
 
@@ -68,56 +68,57 @@ def test_a_claim_measured_by_a_clock_says_so(toy):
         (
             "tolerance: 0.03",
             "tolerance: wide",
-            FIRST.format(21, "expect.smoke.tolerance") + ": expected a number >= 0, found 'wide'",
+            FIRST.format(22, "expect.smoke.tolerance") + ": expected a number >= 0, found 'wide'",
         ),
         (
             "tolerance: 0.03",
             "tolerance: -1",
-            FIRST.format(21, "expect.smoke.tolerance") + ": expected a number >= 0, found -1",
+            FIRST.format(22, "expect.smoke.tolerance") + ": expected a number >= 0, found -1",
         ),
         (
             "equals: 1.0, tolerance: 0.03",
             "equals: .nan, tolerance: 0.03",
-            FIRST.format(21, "expect.smoke.equals") + ": expected a finite number, found nan",
+            FIRST.format(22, "expect.smoke.equals") + ": expected a finite number, found nan",
         ),
         (
             "tolerance: 0.03",
             "toleranc: 0.03",
-            FIRST.format(21, "expect.smoke.toleranc")
+            FIRST.format(22, "expect.smoke.toleranc")
             + ": expected one of the keys above, accepted, below, between, "
-            "cost, equals, reason, refute, tolerance, verdict, why, found an unknown key; did you "
-            "mean 'tolerance'?",
+            "cost, equals, reason, refute, scale, tolerance, trainings, trials, verdict, why, "
+            "found an unknown key; did you mean 'tolerance'?",
         ),
         (
             "reason: coarse steps,",
             "reason: coarse, not fine,",
-            FIRST.format(21, "expect.smoke.not fine")
+            FIRST.format(22, "expect.smoke.not fine")
             + ": expected one of the keys above, accepted, below, between, "
-            "cost, equals, reason, refute, tolerance, verdict, why, found an unknown key; put "
-            "text that holds a comma "
+            "cost, equals, reason, refute, scale, tolerance, trainings, trials, verdict, why, "
+            "found an unknown key; put text that holds a comma "
             "in quotes",
         ),
         (
             "kind: order\n    page: euler",
             "kind: orders\n    page: euler",
-            FIRST.format(18, "kind") + ": expected one of order, identity, bound, count, measure, training, "
+            FIRST.format(19, "kind")
+            + ": expected one of order, identity, bound, count, measure, training, proportion, "
             "found 'orders'",
         ),
         (
             "id: toy.euler.order",
             "id: Euler",
-            "book/toy/claims.yml:14, claim Euler, key id: expected text like schemes.order.heun, found 'Euler'",
+            "book/toy/claims.yml:15, claim Euler, key id: expected text like schemes.order.heun, found 'Euler'",
         ),
         (
             "id: toy.euler.order",
             "id: toys.order",
-            "book/toy/claims.yml:14, claim toys.order, key id: expected an id that begins with "
+            "book/toy/claims.yml:15, claim toys.order, key id: expected an id that begins with "
             "toy., found 'toys.order'",
         ),
         (
             "id: toy.euler.loss",
             "id: toy.euler.order",
-            "book/toy/claims.yml:24, claim toy.euler.order, key id: expected an id that no other "
+            "book/toy/claims.yml:26, claim toy.euler.order, key id: expected an id that no other "
             "of the claims has, "
             "found 'toy.euler.order' again",
         ),
@@ -144,126 +145,126 @@ def test_a_claim_measured_by_a_clock_says_so(toy):
         (
             "value: null, source: [L]",
             "value: null, source: [L, Q]",
-            "book/toy/claims.yml:10, table A-1, key rows[1][1].source: expected a key of sources (L), found 'Q'",
+            "book/toy/claims.yml:10, table A-1, key rows[1][1].source: expected a key of sources "
+            "(L, W), found 'Q'",
         ),
         (
             "{value: -1.0, source: L}",
             "{value: -1.0, source: M}",
-            "book/toy/claims.yml:31, claim toy.euler.loss, key paper.source: expected a key of "
-            "sources (L), found 'M'",
+            "book/toy/claims.yml:33, claim toy.euler.loss, key paper.source: expected a key of "
+            "sources (L, W), found 'M'",
         ),
         (
             "{value: -1.0, source: L}",
             "{source: L}",
-            "book/toy/claims.yml:31, claim toy.euler.loss, key paper.value: expected a value or a "
-            "text, found neither",
+            "book/toy/claims.yml:33, claim toy.euler.loss, key paper: expected exactly one of "
+            "value, range and figure: none, found none of them",
         ),
         (
             "kind: order\n    page: euler",
             "kind: order\n    page: eulr",
-            FIRST.format(19, "page") + ": expected a page of book/toy/runs.yml (euler, heun), found 'eulr'; "
+            FIRST.format(20, "page") + ": expected a page of book/toy/runs.yml (euler, heun), found 'eulr'; "
             "did you mean 'euler'?",
         ),
         (
             "kind: order\n    page: euler",
             "kind: order\n    page: null",
-            FIRST.format(19, "page") + ": expected a page, since smoke and book must be checked, found null",
+            FIRST.format(20, "page") + ": expected a page, since smoke and book must be checked, found null",
         ),
         (
             SMOKE,
             SMOKE.replace("equals: 1.0", "equals: 1.0, below: 3"),
-            FIRST.format(21, "expect.smoke")
+            FIRST.format(22, "expect.smoke")
             + ": expected exactly one of equals, below, above, between (or verdict), "
             "found equals and below",
         ),
         (
             SMOKE,
-            "smoke: {reason: x, accepted: reproduced}",
-            FIRST.format(21, "expect.smoke")
+            "smoke: {reason: x, accepted: reproduced, scale: none}",
+            FIRST.format(22, "expect.smoke")
             + ": expected exactly one of equals, below, above, between (or verdict), "
             "found none",
         ),
         (
             SMOKE,
             SMOKE.replace(", accepted: reproduced", ""),
-            FIRST.format(21, "expect.smoke.accepted") + ": expected one of reproduced, not reproduced, undecided, "
-            "found nothing",
+            FIRST.format(22, "expect.smoke.accepted") + ": expected one of reproduced, not reproduced, undecided "
+            "(or holds, fails, open), found nothing",
         ),
         (
             SMOKE,
             SMOKE.replace("reason: coarse steps, ", ""),
-            FIRST.format(21, "expect.smoke.reason") + ": expected text that gives the reason for the tolerance, "
+            FIRST.format(22, "expect.smoke.reason") + ": expected text that gives the reason for the tolerance, "
             "found nothing",
         ),
         (
             f"paper: {{{NONE}}}",
             "paper: {above: 1}",
-            FIRST.format(23, "expect.paper")
+            FIRST.format(24, "expect.paper")
             + ": expected a profile at which page euler is run, found paper, that "
             "runs.yml does not attempt",
         ),
         (
             ", why: no GPU",
             "",
-            FIRST.format(23, "expect.paper.why") + ": expected text that says why there is no run, found nothing",
+            FIRST.format(24, "expect.paper.why") + ": expected text that says why there is no run, found nothing",
         ),
         (
             ", cost: 3 h",
             "",
-            FIRST.format(23, "expect.paper.cost") + ": expected text that says what a run would "
+            FIRST.format(24, "expect.paper.cost") + ": expected text that says what a run would "
             "cost, found nothing",
         ),
         (
             LOSS,
-            "smoke: {below: 0, accepted: reproduced}",
-            "book/toy/claims.yml:33, claim toy.euler.loss, key expect.smoke.reason: expected "
+            "smoke: {below: 0, accepted: reproduced, scale: few}",
+            "book/toy/claims.yml:35, claim toy.euler.loss, key expect.smoke.reason: expected "
             "text, since training "
             "claims need a reason for their region, found nothing",
         ),
         (
             LOSS,
             LOSS.replace("below: 0", "equals: 0"),
-            "book/toy/claims.yml:33, claim toy.euler.loss, key expect.smoke.tolerance: expected a "
+            "book/toy/claims.yml:35, claim toy.euler.loss, key expect.smoke.tolerance: expected a "
             "number > 0, since an "
             "interval is judged, found nothing",
         ),
         (
             LOSS,
             LOSS.replace("above: 0.5", "below: -0.5"),
-            "book/toy/claims.yml:33, claim toy.euler.loss, key expect.smoke.refute: expected a "
+            "book/toy/claims.yml:35, claim toy.euler.loss, key expect.smoke.refute: expected a "
             "region that reaches "
             "outside the support region, found one inside it",
         ),
         (
             "{above: 1.5,",
             "{above: 1.5, refute: {below: 0},",
-            "book/toy/claims.yml:42, claim toy.heun.order, key expect.smoke.refute: expected it "
-            "only for claims of kind "
-            "training, found kind order",
+            "book/toy/claims.yml:44, claim toy.heun.order, key expect.smoke.refute: expected it "
+            "only for claims judged on an interval, found kind order",
         ),
         (
             "between: [1.9, 2.1]",
             "between: [2.1, 1.9]",
-            "book/toy/claims.yml:43, claim toy.heun.order, key expect.book.between: expected a "
+            "book/toy/claims.yml:45, claim toy.heun.order, key expect.book.between: expected a "
             "lower end below the "
             "upper end, found [2.1, 1.9]",
         ),
         (
             "between: [1.9, 2.1]",
             "between: [1.9]",
-            "book/toy/claims.yml:43, claim toy.heun.order, key expect.book.between: expected a "
+            "book/toy/claims.yml:45, claim toy.heun.order, key expect.book.between: expected a "
             "list of 2 items, each a "
             "number, found 1 items",
         ),
         (
             "    origin: ours",
             "    origin: ours\n    origin: paper",
-            "book/toy/claims.yml:39: expected every key once, found 'origin' twice",
+            "book/toy/claims.yml:41: expected every key once, found 'origin' twice",
         ),
         (
             "origin: ours",
             "origin: [ours",
-            "book/toy/claims.yml:39: expected YAML, found this: expected ',' or ']', but got ':'",
+            "book/toy/claims.yml:41: expected YAML, found this: expected ',' or ']', but got ':'",
         ),
         ("departures:\n", "departures:\n  1: x\n", None),
     ],

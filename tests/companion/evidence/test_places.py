@@ -172,8 +172,8 @@ def test_a_verdict_flipped_in_notebook_record_and_ledger_together_is_told(book, 
     edit(
         book,
         LEDGER,
-        "smoke: {above: 1.5, reason: room, accepted: reproduced}",
-        "smoke: {above: 1.5, reason: room, accepted: not reproduced}",
+        "smoke: {above: 1.5, reason: room, accepted: holds}",
+        "smoke: {above: 1.5, reason: room, accepted: fails}",
     )
     assert found(book, "heun") == [] and main(["judge", "--root", str(book)]) == 0
     assert main(["check-ledger", "--root", str(book)]) == 2

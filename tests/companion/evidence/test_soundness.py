@@ -138,7 +138,7 @@ def test_a_record_may_leave_out_where_it_is_settled_and_a_sidecar_is_no_record(r
     assert [(record.page, record.settled) for record in load_records(ran)] == [("euler", None), ("heun", None)]
 
 
-REGION = "smoke: {equals: 1.0, tolerance: 0.03, reason: coarse steps, accepted: reproduced}"
+REGION = "smoke: {equals: 1.0, tolerance: 0.03, reason: coarse steps, accepted: reproduced, scale: none}"
 
 
 def test_an_edit_of_a_region_changes_what_judge_says_and_makes_nothing_stale(ran, capsys):
@@ -146,6 +146,10 @@ def test_an_edit_of_a_region_changes_what_judge_says_and_makes_nothing_stale(ran
     assert capsys.readouterr().out == ("3 stored numbers of 2 runs judged; 0 verdicts are not the accepted ones\n")
     before = {path: path.read_bytes() for path in (ran / "results").rglob("*.*")}
     edit(ran, "book/toy/claims.yml", REGION, REGION.replace("equals: 1.0", "equals: 2.0"))
+    assert main(["judge", "--root", str(ran), "--chapter", "toy"]) == 2
+    assert "a region that the figure claimed, 1, lies in, found 2 ± 0.03" in capsys.readouterr().err
+    edit(ran, "book/toy/claims.yml", "paper: {value: 1,", "paper: {value: 2,")
+    edit(ran, "book/toy/claims.yml", "book: {equals: 1.0", "book: {equals: 2.0")
     assert main(["judge", "--root", str(ran), "--chapter", "toy"]) == 1
     assert capsys.readouterr().out.splitlines() == [
         "toy.euler.order (smoke): accepted reproduced, found not reproduced (value 1, support 2 ± 0.03)",
@@ -187,7 +191,10 @@ def test_an_edit_of_a_kind_is_judged_or_named(ran, capsys):
         "kind: bound\n    page: euler\n    unit",
     )
     edit(ran, "book/toy/claims.yml", "below: 0, refute: {above: 0.5}", "below: 0")
-    sentence = "claim toy.euler.loss, baseline: expected it only for a claim of kind training, found kind bound"
+    sentence = (
+        "claim toy.euler.loss, baseline: expected it only for a claim of kind training or proportion, found kind "
+        "bound"
+    )
     assert sentence in told(ran)
 
 

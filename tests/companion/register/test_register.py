@@ -12,7 +12,18 @@ import pytest
 import toy_book
 from toy_book import edit
 
-from companion.book.ledger import Cell, Claim, Departure, Expectation, Reported, Source, Table, load_ledger
+from companion.book.ledger import (
+    Cell,
+    Claim,
+    Departure,
+    Expectation,
+    Headline,
+    Reported,
+    Scale,
+    Source,
+    Table,
+    load_ledger,
+)
 from companion.book.pages import load_pages
 from companion.cli import main
 from companion.errors import CompanionError
@@ -25,7 +36,7 @@ from companion.sphinxext.claims.register_changes import length, table
 
 ROOT = Path(__file__).parents[3]
 LEDGER, RUNS, REGISTER = "book/toy/claims.yml", "book/toy/runs.yml", "book/register.tsv"
-SMOKE = "smoke: {equals: 1.0, tolerance: 0.03, reason: coarse steps, accepted: reproduced}"
+SMOKE = "smoke: {equals: 1.0, tolerance: 0.03, reason: coarse steps, accepted: reproduced, scale: none}"
 GIT = ("git", "-c", "user.name=T", "-c", "user.email=t@example.org", "-c", "commit.gpgsign=false")
 HEUN = toy_book.CLAIMS[toy_book.CLAIMS.index("  - id: toy.heun.order") : toy_book.CLAIMS.index("departures:")]
 QUOTED = """  - id: toy.large
@@ -34,6 +45,7 @@ QUOTED = """  - id: toy.large
     origin: paper
     kind: training
     page: null
+    paper: {figure: none, why: a direction only, source: L}
     expect: {book: {verdict: quoted, why: weeks of a GPU}}
 """
 
@@ -87,7 +99,11 @@ CHANGES = {
     "a reason": ("reason: coarse steps", "reason: as found", "claim toy.euler.order"),
     "a statement": ("has order one", "has an order", "claim toy.euler.order"),
     "a place in the paper": ("where: Table 1", "where: Table 2", "claim toy.euler.loss"),
-    "an origin": ("origin: ours", "origin: paper", "claim toy.heun.order"),
+    "an origin": (
+        "where: Section 1\n    origin: paper",
+        "where: Section 1\n    origin: independent\n    independent: {value: 1, source: L}",
+        "claim toy.euler.order",
+    ),
     "a kind": ("kind: order\n    page: heun", "kind: measure\n    page: heun", "claim toy.heun.order"),
     "a unit": ("unit: nats", "unit: bits", "claim toy.euler.loss"),
     "a clock": (
@@ -97,7 +113,23 @@ CHANGES = {
     ),
     "a page": ("kind: order\n    page: heun", "kind: order\n    page: euler", "claim toy.heun.order"),
     "the paper's figure": ("paper: {value: -1.0", "paper: {value: -0.5", "claim toy.euler.loss"),
-    "verified": ("paper: {value: -1.0", "paper: {verified: true, value: -1.0", "claim toy.euler.loss"),
+    "verified": (
+        "paper: {value: -1.0, source: L",
+        "paper: {verified: true, value: -1.0, source: [L, W]",
+        "claim toy.euler.loss",
+    ),
+    "by construction": (
+        "    where: Section 2\n",
+        "    where: Section 2\n    construction: It is a definition.\n",
+        "claim toy.heun.order",
+    ),
+    "a scale": ("[steps, 4]", "[steps, 2]", "scale toy/few"),
+    "a headline": ("Losses are lower.", "Losses are low.", "headline toy.headline.better"),
+    "a share left out": (
+        "sign, accepted: reproduced, scale: few",
+        "sign, accepted: reproduced, scale: none",
+        "claim toy.euler.loss",
+    ),
     "an independent figure": (
         "unit: nats",
         "unit: nats\n    independent: {value: 2, source: L}",
@@ -356,6 +388,9 @@ TABLE = Table("A", "t", ("c",), ((CELL,),), ("L",), False, "n", True)
         (TABLE, CELL, lambda part: replace(TABLE, rows=((part,),))),
         (source := Source("L", "t", "u"), source, lambda part: part),
         (left := Departure("D", "w", "p", "o", "y", "ours"), left, lambda part: part),
+        (few := Scale("few", {"images": (1, 3)}, "n"), few, lambda part: part),
+        (said := Headline("t.headline.a", "t", "s", ("t.a",), ("t.b",), FIGURE, "w"), said, lambda part: part),
+        (said, FIGURE, lambda part: replace(said, paper=part)),
     ],
     ids=lambda item: type(item).__name__,
 )
@@ -363,6 +398,7 @@ def test_the_hash_covers_every_field(whole, part, put):
     """A field that the ledger gains must enter the hash too."""
     assert hash_of(put(replace(part))) == hash_of(whole)
     special = {"paper": None, "independent": None, "expect": {}, "rows": (), "support": REFUTE, "refute": SUPPORT}
+    special |= {"code": FIGURE, "earlier": FIGURE, "range": (1.0, 2.0), "parts": {"images": (1, 2)}}
     for name in {field.name for field in fields(part)} - {"profile"}:
         other = (
             special[name]

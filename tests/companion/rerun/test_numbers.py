@@ -47,9 +47,9 @@ def test_a_planned_region_is_judged_once_a_run_exists_but_not_required(ran):
     edit(
         ran,
         "book/toy/claims.yml",
-        "smoke: {equals: 1.0, tolerance: 0.03, reason: coarse steps, accepted: reproduced}",
-        "smoke: {equals: 1, tolerance: 0.03, reason: r, accepted: reproduced, verdict: not attempted, "
-        "why: w, cost: 1 h}",
+        "smoke: {equals: 1.0, tolerance: 0.03, reason: coarse steps, accepted: reproduced, scale: none}",
+        "smoke: {equals: 1, tolerance: 0.03, reason: r, accepted: reproduced, scale: none, "
+        "verdict: not attempted, why: w, cost: 1 h}",
     )
     ledger, fresh = load_ledger(ran, "toy"), load_record(ran, "smoke", "toy", "euler")
     assert verdict_findings(ledger, "euler", fresh) == []

@@ -121,7 +121,7 @@ def test_red_in_every_way_at_once(root, capfd):
     edit(
         root,
         "book/toy/claims.yml",
-        "{above: 1.5, reason: room, accepted: reproduced}",
+        "{above: 1.5, reason: room, accepted: holds}",
         "{above: 1.5, reason: room, accepted: not reproduced}",
     )
     heun = root / "results/smoke/toy/heun.ipynb"

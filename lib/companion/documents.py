@@ -69,7 +69,11 @@ class Document:
 
     def _subject(self, where: Where) -> tuple[str, Where]:
         """Split ``where`` into what a reader calls the thing (claim, table, page …) and the keys inside it."""
-        if len(where) >= 2 and where[0] in ("claims", "tables", "headlines", "departures") and isinstance(where[1], int):
+        if (
+            len(where) >= 2
+            and where[0] in ("claims", "tables", "headlines", "departures")
+            and isinstance(where[1], int)
+        ):
             item = self.data[where[0]][where[1]]
             name = item.get("id") if isinstance(item, dict) else None
             return (

@@ -20,9 +20,9 @@ __all__ = ["number_findings", "turned", "verdict_findings"]
 def turned(ledger: Ledger, fresh: Record, stored: Record, allowances: Allowances | None) -> dict[str, str]:
     """Return, by claim, in a line what another machine decides that the record's did not, or the other way round.
 
-    The stored verdict is the accepted one, one of the two is *undecided*, and the numbers lie as near to each
-    other as is stated: such a claim stands at the border of its region, and rounding says on which side. Nothing
-    where the numbers have to be equal to the bit.
+    The stored verdict is the accepted one, one of the two is *undecided* (*open* for a check of the book), and the
+    numbers lie as near to each other as is stated: such a claim stands at the border of its region, and rounding
+    says on which side. Nothing where the numbers have to be equal to the bit.
     """
     if allowances is None:
         return {}
@@ -33,7 +33,7 @@ def turned(ledger: Ledger, fresh: Record, stored: Record, allowances: Allowances
         sides = {before[id].verdict, now[id].verdict}
         if (
             len(sides) == 2
-            and "undecided" in sides
+            and claim.words[2] in sides
             and not claim.clock
             and allowed is not None
             and before[id].verdict == claim.expect[fresh.profile].accepted

@@ -99,7 +99,7 @@ def test_a_verdict_that_another_machine_turns_is_told_however_near(executed):
     ledger, stored = load_ledger(executed, "toy"), load_record(executed, "smoke", "toy", "heun")
     sides = [record_with(stored, **{"toy.heun.order": {"value": value}}) for value in (1.5, 1.5 + 1e-12)]
     (found,) = number_findings(ledger, "heun", sides[0], sides[1], load_allowances(executed, "toy"))
-    assert found.startswith("toy.heun.order (smoke): stored reproduced (value 1.5), found not reproduced")
+    assert found.startswith("toy.heun.order (smoke): stored holds (value 1.5), found fails")
 
 
 def test_what_rounding_turns_at_the_border_is_told_and_no_error_on_another_machine(executed):
@@ -116,6 +116,10 @@ def test_what_rounding_turns_at_the_border_is_told_and_no_error_on_another_machi
     assert verdicts == ["reproduced", "undecided", "not reproduced"]
     found = turned(ledger, fresh, stored, allowances)
     assert list(found) == ["toy.euler.loss"] and "stored reproduced" in found["toy.euler.loss"]
+    own = replace(ledger.claim("toy.euler.loss"), origin="ours")
+    holds = replace(own.expect["smoke"], accepted="holds")
+    ours = replace(ledger, claims=(replace(own, expect={"smoke": holds}),))
+    assert "stored holds" in turned(ours, fresh, stored, allowances)["toy.euler.loss"]
     assert verdict_findings(ledger, "euler", fresh, found) == []
     assert number_findings(ledger, "euler", fresh, stored, allowances, leave=found) == []
     assert len(verdict_findings(ledger, "euler", fresh)) == 1

@@ -1,4 +1,4 @@
-"""What chance alone would do to the verdicts that rest on intervals, and which of them would stay if it were held."""
+"""What chance alone would do to the verdicts on intervals, and which of them would stay if it were held."""
 
 from __future__ import annotations
 

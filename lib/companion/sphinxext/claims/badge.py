@@ -23,7 +23,7 @@ def sign(verdict: str) -> Element:
         "span",
         {"class": f"companion-sign {slug(verdict)}"},
         shown,
-        el("span", {"class": "companion-hidden"}, verdict),
+        el("span", {"class": "companion-hidden"}, f" {verdict}"),
     )
 
 

@@ -19,6 +19,8 @@ from companion.report.scorecard import Row
 from companion.sphinxext import wording
 from companion.sphinxext.build import depends_on_ledger, store_of
 from companion.sphinxext.claims.roles import CompanionRole, Problem
+from companion.sphinxext.element import el
+from companion.sphinxext.links import filtered
 
 __all__ = ["setup"]
 
@@ -50,8 +52,8 @@ class Given(CompanionRole):
 
 class Counted(CompanionRole):
     """``{counted}`given```: how many numbers in the prose of the book are marked as given; ``figures``: how many
-    claims of papers have a figure, ``verified``: how many of these figures public text confirms, ``small``: how many
-    claims of papers were judged at less than a tenth of the paper's scale.
+    claims of papers have a figure, ``verified``: how many of these figures public text confirms, ``small``: how
+    many claims of papers were judged at less than a tenth of the paper's scale.
     """
 
     def found(self) -> nodes.Node:
@@ -59,7 +61,9 @@ class Counted(CompanionRole):
         if what in COUNTED:
             for chapter in store_of(self.env.app).ledgers:
                 depends_on_ledger(self.env, chapter)
-            return nodes.Text(wording.number(COUNTED[what](list(store_of(self.env.app).rows.values()))))
+            shown = wording.number(COUNTED[what](list(store_of(self.env.app).rows.values())))
+            address = filtered(self.env, group="paper", small="1") if what == "small" else None
+            return el("a", {"href": address}, shown) if address else nodes.Text(shown)
         if what != "given":
             raise Problem(f"expected one of {', '.join(['given', *COUNTED])}, found {self.text!r}")
         root = store_of(self.env.app).root

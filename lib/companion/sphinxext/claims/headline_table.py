@@ -32,7 +32,7 @@ def summary(found: list[HeadlineRow]) -> str:
     )
     without = sum(judged_at(row) == NO_SCALE for row in found)
     never = sum(judged_at(row) == NEVER for row in found)
-    rest = [f"{never} at none"] * bool(never)
+    rest = [f"{never} {'are' if never > 1 else 'is'} judged at no scale"] * bool(never)
     rest += [f"{without} {'are sentences' if without > 1 else 'is a sentence'} without a scale"] * bool(without)
     return "; ".join([text, *rest]) + "."
 

@@ -32,7 +32,7 @@ class Multiplicity(CompanionDirective):
         found = chances(store.rows.values())
         falling, stay = found.falling, len(found.decided) - len(found.falling)
         text = (
-            f"Today {found.family} claims are judged on an interval, and {len(found.decided)} of them are decided. "
+            f"Today {found.family} claims are judged on an interval, and {len(found.decided)} of them decided. "
             f"If every mean lay on the edge of its region, {wording.number(round(found.expected, 1))} verdicts "
             f"would be false, 2.5 % of the claims. Of those decided, {stay} stay, and "
         )

@@ -13,7 +13,7 @@ from companion.sphinxext import wording
 from companion.sphinxext.build import depends_on_ledger, depends_on_records, store_of
 from companion.sphinxext.claims.badge import badge
 from companion.sphinxext.element import Element, el
-from companion.sphinxext.links import page_link
+from companion.sphinxext.links import filtered, page_link
 from companion.sphinxext.reading.uses import chapter_title
 from companion.sphinxext.store import page_of
 from companion.sphinxext.tables import cards, cell, column, line
@@ -85,19 +85,13 @@ class Scorecard(SphinxDirective):
 
     def counted(self, number: int, group: str, chapter: str, verdict: str, shown: str = "") -> Element | str:
         """Return a number, linked to the page of all claims, filtered, where the book has that page."""
-        if not number or "book/claims" not in self.env.found_docs or self.env.app.builder.format != "html":
-            return shown or str(number)
-        filters = (("group", group), ("chapter", chapter), ("verdict", wording.slug(verdict)))
-        chosen = "&".join(f"{name}={value}" for name, value in filters if value)
-        address = self.env.app.builder.get_relative_uri(self.env.docname, "book/claims")
-        name = chapter_title(self.env.app, chapter)
-        words = f"{GROUPS[group]}, {number}"
-        words += f" of {name}" * bool(chapter) + f": {verdict}" * bool(verdict)
-        return el(
-            "a",
-            {"href": f"{address}?{chosen}" if chosen else address, "aria-label": shown or words},
-            shown or str(number),
-        )
+        address = filtered(self.env, group=group, chapter=chapter, verdict=wording.slug(verdict))
+        text = shown or str(number)
+        if not number or address is None:
+            return text
+        words = f"{GROUPS[group]}, {number}" + f": {verdict}" * bool(verdict)
+        words += f", {chapter_title(self.env.app, chapter)}" * bool(chapter)
+        return el("a", {"href": address, "aria-label": None if shown else words}, text)
 
     def chapter(self, chapter: str) -> nodes.Node | str:
         """Return the chapter's title, linked, or its folder's name where it has no page of its own."""

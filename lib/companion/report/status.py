@@ -95,9 +95,9 @@ def _state_lines(row: Row) -> Iterator[str]:
 
 
 def as_json(rows: Sequence[Row], pins: Mapping[str, str] | None = None) -> str:
-    """Return the claims as a JSON list: id, chapter, group, verdicts by profile, headline, value, interval, started,
-    states and carries by profile, stale reasons, differences from the accepted verdicts, and by profile the packages
-    whose recorded version is not that of ``pins``, with both.
+    """Return the claims as a JSON list: id, chapter, group, verdicts by profile, headline, value, interval,
+    started, states and carries by profile, stale reasons, differences from the accepted verdicts, and by profile
+    the packages whose recorded version is not that of ``pins``, with both.
     """
     return json.dumps(
         [

@@ -33,6 +33,7 @@ from companion.register.history import lost_lines, unknown_history
 from companion.register.lines import Line, append, pending, read
 from companion.root import register_path
 from companion.sphinxext.claims.register_changes import length, table
+from companion.sphinxext.element import Element
 
 ROOT = Path(__file__).parents[3]
 LEDGER, RUNS, REGISTER = "book/toy/claims.yml", "book/toy/runs.yml", "book/register.tsv"
@@ -211,6 +212,22 @@ def test_a_revision_and_a_retirement_need_a_reason_and_are_shown(book, capsys):
     shown = table([line for line in lines if line.event != "added"]).astext()
     assert "toy.euler.order" in shown and "the data are gone" in shown
     assert length(lines[:-2]).endswith("; no entry has been revised or retired yet.")
+
+
+def test_entries_of_one_reason_share_a_row_and_many_are_folded():
+    ids = [f"toy.c{number}" for number in range(6)]
+    same = [Line("2026-01-02", "revised", "claim", id, "0" * 16, "another unit") for id in ids]
+    other = Line("2026-01-02", "retired", "scale", "toy/few", "-", "no run names it")
+
+    def tagged(node, tag):
+        return [one for one in node.findall(Element) if one["tag"] == tag]
+
+    shown = table([*same[:3], other])
+    assert len(tagged(shown, "tr")) == 1 + 2
+    assert "claim toy.c0, claim toy.c1, claim toy.c2" in shown.astext()
+    assert not tagged(shown, "details")
+    (folded,) = tagged(table(same), "details")
+    assert folded.astext().startswith("6 claims") and all(id in folded.astext() for id in ids)
 
 
 def test_what_is_retired_cannot_come_back_unsaid(book, capsys):

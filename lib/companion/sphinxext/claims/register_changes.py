@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
+from itertools import groupby
 
 from docutils import nodes
 from sphinx.application import Sphinx
@@ -20,6 +22,8 @@ from companion.sphinxext.tables import cards, cell, line
 __all__ = ["setup"]
 
 logger = logging.getLogger(__name__)
+FEW = 4
+"""Up to so many entries of one reason stand in the open."""
 
 
 class RegisterChanges(SphinxDirective):
@@ -32,7 +36,11 @@ class RegisterChanges(SphinxDirective):
         lines, problems = read(root)
         for problem in problems:
             logger.warning("%s", problem, location=self.get_location(), type="companion")
-        changes = sorted((line for line in lines if line.event != ADDED), key=lambda line: line.date, reverse=True)
+        changes = sorted(
+            (line for line in lines if line.event != ADDED),
+            key=lambda line: (line.date, line.event, line.reason),
+            reverse=True,
+        )
         return [el("p", {}, length(lines)), *([table(changes)] if changes else [])]
 
 
@@ -51,18 +59,32 @@ def length(lines: Sequence[Line]) -> str:
 
 
 def table(changes: Sequence[Line]) -> Element:
-    """Return one row for each revision and retirement."""
+    """Return one row for each reason on a day, with the entries that were revised or retired for it."""
     rows = [
         line(
-            [f"{change.what} ", el("code", {}, change.id)],
-            cell("Event", change.event),
-            cell("Date", wording.date(change.date)),
-            cell("Reason", change.reason),
+            entries(list(same)),
+            cell("Event", event),
+            cell("Date", wording.date(date)),
+            cell("Reason", reason),
         )
-        for change in changes
+        for (date, event, reason), same in groupby(changes, lambda one: (one.date, one.event, one.reason))
     ]
     caption = "Entries that were revised or retired, the newest first."
     return cards(caption, ("Entry", "Event", "Date", "Reason"), rows)
+
+
+def entries(changes: Sequence[Line]) -> list[nodes.Node | str] | Element:
+    """Return the entries of one reason; more than a few are folded behind their number."""
+    listed: list[nodes.Node | str] = []
+    for change in changes:
+        listed += [", "] * bool(listed) + [f"{change.what} ", el("code", {}, change.id)]
+    if len(changes) <= FEW:
+        return listed
+    kinds = Counter(change.what for change in changes)
+    summary = ", ".join(
+        f"{number} of {what}" if what == "machines" else counted(number, what) for what, number in kinds.items()
+    )
+    return el("details", {}, el("summary", {}, summary), el("div", {}, listed))
 
 
 def setup(app: Sphinx) -> None:

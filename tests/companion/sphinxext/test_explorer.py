@@ -115,7 +115,7 @@ def test_rows_show_figures_scale_and_chance(rows: dict[str, dict]) -> None:
             "Authors’ code, run here98; source L",
             "experiment97; one seed; source L",
         ),
-        "own-single": ("open 1 training of the network, and 3 are the least that can tell",),
+        "own-single": ("open 1 training of the network",),
         "own-equal": ("open all 3 seeds gave the same",),
         "unit": ("holds by construction: It is the same product",),
         "imagenet": ("no figure; The abstract gives words alone; source P",),

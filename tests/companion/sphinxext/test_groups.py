@@ -48,8 +48,9 @@ def test_counts_lead_to_the_filtered_claims(book: Path) -> None:
 def test_headlines_say_scale_and_verdict(book: Path) -> None:
     text = words(page_text(book, "book/index"), "span")
     for part in (
-        "None of these 3 headlines is judged at the paper’s scale today; 1 is judged at no scale; 1 is a sentence "
-        "without a scale.",
+        "None of these 3 headlines is judged at the paper’s own scale today: 1 at a smaller one, 1 at none, 1 "
+        "without a scale, as mathematics is.",
+        "decided by ✗ not reproduced ; beside it, smaller: ? undecided",
         "Toy: the paper says 4 to 5",
         "decided by toy.gain ✗ not reproduced at 5 %",
         "beside it, smaller: toy.gap ? undecided at 5 %",

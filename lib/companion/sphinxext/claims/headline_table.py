@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from typing import Any, ClassVar
 
 from docutils import nodes
@@ -25,18 +26,16 @@ __all__ = ["judged_at", "setup", "summary"]
 
 def summary(found: list[HeadlineRow]) -> str:
     """Return in a sentence how many of the headlines are judged at the paper's scale."""
-    full = sum(row.at_paper_scale for row in found)
-    many = "None" if not full else str(full)
-    text = (
-        f"{many} of these {len(found)} headlines {'are' if full > 1 else 'is'} judged at the paper’s scale today"
-    )
-    without = sum(judged_at(row) == NO_SCALE for row in found)
-    never = sum(judged_at(row) == NEVER for row in found)
-    rest = [f"{never} {'are' if never > 1 else 'is'} judged at no scale"] * bool(never)
-    rest += [f"{without} {'are sentences' if without > 1 else 'is a sentence'} without a scale"] * bool(without)
-    return "; ".join([text, *rest]) + "."
+    places = Counter(judged_at(row) for row in found)
+    full, never, without = (places.pop(place, 0) for place in (FULL, NEVER, NO_SCALE))
+    smaller = sum(places.values())
+    text = f"{full or 'None'} of these {len(found)} headlines {'are' if full > 1 else 'is'} judged at the paper’s"
+    parts = [f"{smaller} at a smaller one"] * bool(smaller) + [f"{never} at none"] * bool(never)
+    parts += [f"{without} without a scale, as mathematics is"] * bool(without)
+    return f"{text} own scale today{': ' if parts else ''}{', '.join(parts)}."
 
 
+SIDES = ("decided by", "beside it, smaller:")
 FULL, NEVER, NO_SCALE = "the paper’s scale", "not judged at any scale", "a sentence without a scale"
 
 
@@ -78,11 +77,17 @@ class Headlines(ChapterDirective):
         headline = row.headline
         chapter = chapter_title(self.env.app, row.chapter)
         small = [el("span", {"class": "small"}, chapter, self.figure(headline.paper))]
-        for words, claims in (("decided by ", row.decided_by), ("beside it, smaller: ", row.beside)):
-            if claims:
-                small.append(el("span", {"class": "small"}, words, self.listed(claims)))
-        if headline.why:
-            small.append(el("span", {"class": "small"}, self.inline(headline.why)))
+        why = [el("span", {"class": "small"}, self.inline(headline.why))] if headline.why else []
+        sides = [
+            (words, claims) for words, claims in zip(SIDES, (row.decided_by, row.beside), strict=True) if claims
+        ]
+        if sides:
+            signs = [[words, [[" ", sign(one.verdict)] for one in claims], "; "] for words, claims in sides]
+            signs[-1].pop()
+            lists = [el("span", {"class": "small"}, words, " ", self.listed(claims)) for words, claims in sides]
+            small.append(el("details", {"class": "small"}, el("summary", {}, signs), lists, why))
+        else:
+            small += why
         return line(
             el("div", {"class": "statement"}, self.inline(headline.text), small),
             cell("The paper’s scale", el("div", {}, self.inline(headline.scale))),

@@ -42,7 +42,7 @@
 
   /* verdict and figure of a row at a profile; the headline's where none is chosen */
   function show(row, profile) {
-    var line = row.lines[profile], figure = line && line.querySelector("b + span");
+    var line = row.lines[profile], figure = line && line.querySelector("b + span, b + small + span");
     row.badge.className = row.verdicts[line ? profile : ""];
     row.badge.textContent = line ? line.firstElementChild.textContent : row.headline[0];
     var words = line ? beside(line) : row.headline[2], said = row.cell.querySelector("small");

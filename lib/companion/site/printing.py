@@ -20,7 +20,7 @@ from companion.report.scorecard import Row, by_construction, claim_rows, counted
 from companion.site.pages import attribute, no_collector, parsed
 from companion.text import read_text
 
-__all__ = ["LEFT_OUT", "Leaf", "leaves", "print_page"]
+__all__ = ["LEFT_OUT", "Leaf", "leaves", "print_page", "title_page"]
 
 LEFT_OUT = {"book/claims"}
 """Pages that are only useful on a screen: the claims stand in the tables of the chapters too."""
@@ -165,7 +165,7 @@ def print_page(root: Path, folder: Path) -> str:
 <meta name="author" content="{escape(config.get("author", ""))}">
 {_carried(root, folder, f"{pages[0].name}.html")}
 </head><body class="print"><main class="bd-article">
-{_title_page(root, config)}
+{title_page(root, config)}
 <nav class="print-contents" aria-labelledby="print-contents"><h1 id="print-contents">Contents</h1>
 <ol>{"".join(contents)}</ol></nav>
 {"".join(body)}
@@ -193,7 +193,7 @@ def _carried(root: Path, folder: Path, first: str) -> str:
     return "\n".join([*heads.values(), f"<style>{own}</style>"])
 
 
-def _title_page(root: Path, config: dict[str, Any]) -> str:
+def title_page(root: Path, config: dict[str, Any]) -> str:
     """Return title, authors, date and commit of the newest run, and the scorecards."""
     rows = claim_rows(root)
     records = [record for row in rows for record in row.records.values()]

@@ -125,7 +125,7 @@ def test_claims_table_shows_every_figure(book: Path) -> None:
         "” quoted",
         "GPU weeks and a licensed data set",
         "Paper no figure The abstract gives words alone",
-        "at 5 % of the paper’s scale: grids 2 of 40, seeds 3 of 5; The learning rate of the paper is not known",
+        "at 5 % of the paper’s scale grids 2 of 40, seeds 3 of 5; The learning rate of the paper is not known",
         "✓ reproduced",
         "1 ± 0.03",
     ):

@@ -51,7 +51,7 @@ def test_headlines_say_scale_and_verdict(book: Path) -> None:
         "None of these 3 headlines is judged at the paper’s own scale today: 1 at a smaller one, 1 at none, 1 "
         "without a scale, as mathematics is.",
         "decided by ✗ not reproduced ; beside it, smaller: ? undecided",
-        "Toy: the paper says 4 to 5",
+        "Toy: the paper says 4 to 5 points",
         "decided by toy.gain ✗ not reproduced at 5 %",
         "beside it, smaller: toy.gap ? undecided at 5 %",
         "A million images, 90 epochs 5 % (grids) ✗ not reproduced",
@@ -66,7 +66,7 @@ def test_chance_is_counted_and_what_would_fall_is_named(book: Path) -> None:
     text = words(page_text(book, "book/index"), "li")
     assert "Today 5 claims are judged on an interval, and 3 of them decided." in text
     assert "0.1 verdicts would be false, 2.5 % of the claims. Of those decided, 2 stay, and 1 would not:" in text
-    assert "toy.faster ✓ reproduced 0.057" in text
+    assert "toy.faster ✓ reproduced adjusted 0.057" in text
 
 
 def test_figures_of_papers_are_counted(book: Path) -> None:

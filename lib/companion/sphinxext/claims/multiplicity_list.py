@@ -46,7 +46,7 @@ class Multiplicity(CompanionDirective):
             item = nodes.list_item(
                 "", nodes.paragraph("", "", link, nodes.Text(" "), badge(store.rows[id].verdict))
             )
-            item[0] += el("span", {}, f" {number}")
+            item[0] += el("span", {}, f" adjusted {number}")
             items.append(item)
         return [nodes.paragraph("", f"{text}{len(falling)} would not:"), nodes.bullet_list("", *items)]
 

@@ -17,7 +17,7 @@ from companion.book.typed_numbers import is_number, survey
 from companion.errors import DocumentError
 from companion.report.scorecard import Row
 from companion.sphinxext import wording
-from companion.sphinxext.build import depends_on_ledger, store_of
+from companion.sphinxext.build import depends_on_all, store_of
 from companion.sphinxext.claims.roles import CompanionRole, Problem
 from companion.sphinxext.element import el
 from companion.sphinxext.links import filtered
@@ -59,8 +59,7 @@ class Counted(CompanionRole):
     def found(self) -> nodes.Node:
         what = self.text.strip()
         if what in COUNTED:
-            for chapter in store_of(self.env.app).ledgers:
-                depends_on_ledger(self.env, chapter)
+            depends_on_all(self.env)
             shown = wording.number(COUNTED[what](list(store_of(self.env.app).rows.values())))
             address = filtered(self.env, group="paper", small="1") if what == "small" else None
             return el("a", {"href": address}, shown) if address else nodes.Text(shown)

@@ -12,13 +12,12 @@ from companion.book.ledger import Reported
 from companion.report.headlines import HeadlineRow, headline_rows
 from companion.report.scorecard import Row
 from companion.sphinxext import wording
-from companion.sphinxext.build import depends_on_ledger, depends_on_records, store_of
+from companion.sphinxext.build import depends_on_all, store_of
 from companion.sphinxext.claims.badge import badge, sign, unverified_mark
 from companion.sphinxext.claims.chapter import ChapterDirective
 from companion.sphinxext.claims.domain import claim_link
 from companion.sphinxext.element import Element, el
 from companion.sphinxext.reading.uses import chapter_title
-from companion.sphinxext.store import page_of
 from companion.sphinxext.tables import cards, cell, line
 
 __all__ = ["judged_at", "setup", "summary"]
@@ -56,10 +55,7 @@ class Headlines(ChapterDirective):
     def run(self) -> list[nodes.Node]:
         """Return the sentence and the table below it."""
         store = store_of(self.env.app)
-        for chapter in store.ledgers:
-            depends_on_ledger(self.env, chapter)
-        for page in {page_of(row.claim) for row in store.rows.values()}:
-            depends_on_records(self.env, page)
+        depends_on_all(self.env)
         ledgers = [ledger for ledger in store.ledgers.values() if ledger.chapter not in store.broken]
         found = headline_rows(ledgers, store.rows)
         if not found:

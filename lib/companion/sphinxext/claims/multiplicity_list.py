@@ -9,12 +9,11 @@ from sphinx.application import Sphinx
 
 from companion.report.multiplicity import chances
 from companion.sphinxext import wording
-from companion.sphinxext.build import depends_on_ledger, depends_on_records, store_of
+from companion.sphinxext.build import depends_on_all, store_of
 from companion.sphinxext.claims.badge import badge
 from companion.sphinxext.claims.domain import claim_link
 from companion.sphinxext.directive import CompanionDirective
 from companion.sphinxext.element import el
-from companion.sphinxext.store import page_of
 
 __all__ = ["setup"]
 
@@ -25,10 +24,7 @@ class Multiplicity(CompanionDirective):
     def run(self) -> list[nodes.Node]:
         """Return both."""
         store = store_of(self.env.app)
-        for chapter in store.ledgers:
-            depends_on_ledger(self.env, chapter)
-        for page in {page_of(row.claim) for row in store.rows.values()}:
-            depends_on_records(self.env, page)
+        depends_on_all(self.env)
         found = chances(store.rows.values())
         falling, stay = found.falling, len(found.decided) - len(found.falling)
         text = (

@@ -10,12 +10,11 @@ from companion.book.ledger import CONSTRUCTION, GROUPS, OURS
 from companion.freshness.state import CARRIED, STALE
 from companion.report.scorecard import NOT_RUN, Row, by_construction, counted_groups, counts
 from companion.sphinxext import wording
-from companion.sphinxext.build import depends_on_ledger, depends_on_records, store_of
+from companion.sphinxext.build import depends_on_all, store_of
 from companion.sphinxext.claims.badge import badge
 from companion.sphinxext.element import Element, el
 from companion.sphinxext.links import filtered, page_link
 from companion.sphinxext.reading.uses import chapter_title
-from companion.sphinxext.store import page_of
 from companion.sphinxext.tables import cards, cell, column, line
 
 __all__ = ["setup"]
@@ -23,7 +22,7 @@ __all__ = ["setup"]
 CAPTIONS = {
     "paper": ": a claim counts once, at the most demanding profile that was run.",
     "independent": ": what somebody else published about the same.",
-    OURS: ": what only this book says; it holds or fails, nobody else’s figure is reproduced by it.",
+    OURS: ": what only this book says; such a sentence holds or fails, it is not reproduced.",
 }
 """What stands behind the title of each group."""
 
@@ -35,10 +34,7 @@ class Scorecard(SphinxDirective):
         """Return the table and the line below it."""
         store = store_of(self.env.app)
         rows = list(store.rows.values())
-        for chapter in store.ledgers:
-            depends_on_ledger(self.env, chapter)
-        for page in {page_of(row.claim) for row in rows}:
-            depends_on_records(self.env, page)
+        depends_on_all(self.env)
         if not rows:
             return [nodes.paragraph("", "No claims yet.")]
         legend = [el("p", {}, self.folded(rows)), el("p", {}, self.newest(rows))]

@@ -8,32 +8,46 @@
   if (!table || !form) { return; }
   var status = form.querySelector("[role=status]");
   var boxes = Array.prototype.slice.call(form.querySelectorAll("[name=verdict]"));
-  var fields = ["q", "chapter", "profile", "kind"];
+  var small = form.elements.small;
+  var fields = ["q", "group", "chapter", "profile", "kind"];
   var shownProfile = "", waiting = 0;
 
+  /* what stands in small letters beside a verdict */
+  function beside(place) {
+    var found = place.querySelector("small");
+    return found ? found.textContent : "";
+  }
+
   var rows = Array.prototype.map.call(table.tBodies, function (body) {
-    var cells = body.rows[0].cells, lines = {}, verdicts = { "": cells[2].firstElementChild.className };
+    var cells = body.rows[0].cells, lines = {}, smalls = { "": "small" in body.dataset }, verdicts = { "": cells[2].firstElementChild.className };
     body.querySelectorAll("dd[data-p]").forEach(function (line) {
       lines[line.dataset.p] = line;
+      smalls[line.dataset.p] = "small" in line.dataset;
       verdicts[line.dataset.p] = line.firstElementChild.className;
     });
-    return { body: body, chapter: body.dataset.chapter, kind: body.dataset.kind, verdicts: verdicts, lines: lines,
+    return { body: body, chapter: body.dataset.chapter, kind: body.dataset.kind, group: body.dataset.group,
+             verdicts: verdicts, smalls: smalls, lines: lines, cell: cells[2],
              text: body.textContent.toLowerCase(), details: cells[0].firstElementChild,
              badge: cells[2].firstElementChild, ours: cells[3].firstElementChild,
-             headline: [cells[2].textContent, cells[3].firstElementChild.textContent] };
+             headline: [cells[2].firstElementChild.textContent, cells[3].firstElementChild.textContent,
+                        beside(cells[2])] };
   });
 
   function choice() {
     var found = { verdict: boxes.filter(function (box) { return box.checked; }).map(function (box) { return box.value; }) };
     fields.forEach(function (name) { found[name] = form.elements[name].value.trim(); });
+    found.small = small.checked ? small.value : "";
     return found;
   }
 
   /* verdict and figure of a row at a profile; the headline's where none is chosen */
   function show(row, profile) {
-    var line = row.lines[profile], figure = line && line.querySelector("b + span");
+    var line = row.lines[profile], figure = line && line.querySelector("b + span, b + small + span");
     row.badge.className = row.verdicts[line ? profile : ""];
     row.badge.textContent = line ? line.firstElementChild.textContent : row.headline[0];
+    var words = line ? beside(line) : row.headline[2], said = row.cell.querySelector("small");
+    if (words && !said) { said = row.cell.appendChild(document.createElement("small")); }
+    if (said) { said.textContent = words; }
     row.ours.textContent = !line ? row.headline[1] : figure ? figure.textContent : "–";
   }
 
@@ -43,7 +57,8 @@
     rows.forEach(function (row) {
       var verdict = row.verdicts[wanted.profile];
       var fits = verdict && (!wanted.chapter || row.chapter === wanted.chapter) &&
-        (!wanted.kind || row.kind === wanted.kind) &&
+        (!wanted.kind || row.kind === wanted.kind) && (!wanted.group || row.group === wanted.group) &&
+        (!wanted.small || row.smalls[wanted.profile]) &&
         words.every(function (word) { return row.text.indexOf(word) >= 0; });
       if (fits) { counts[verdict] = (counts[verdict] || 0) + 1; }
       fits = fits && (!wanted.verdict.length || wanted.verdict.indexOf(verdict) >= 0);
@@ -62,7 +77,7 @@
   /* ---- the address ------------------------------------------------------------------------- */
   function write(wanted) {
     var query = [];
-    fields.concat("verdict").forEach(function (name) {
+    fields.concat("small", "verdict").forEach(function (name) {
       var value = name === "verdict" ? wanted.verdict.join(",") : wanted[name];
       if (value) { query.push(name + "=" + encodeURIComponent(value).replace(/%2C/g, ",")); }
     });
@@ -78,6 +93,7 @@
       field.value = value;
       if (field.value !== value) { field.value = ""; }
     });
+    small.checked = given.get("small") === small.value;
     var verdicts = (given.get("verdict") || "").split(",");
     boxes.forEach(function (box) { box.checked = verdicts.indexOf(box.value) >= 0; });
   }

@@ -20,7 +20,10 @@ Claim = dict[str, Any]
 CHAPTER = "durr"
 HEIGHT = 900
 ROWS = """() => [...document.querySelectorAll("table.explorer > tbody")].filter(row => row.checkVisibility())
-    .map(row => [row.id, ...[2, 3].map(n => row.rows[0].cells[n].innerText.trim().replace(/\\s+/g, " "))])"""
+    .map(row => [row.id, row.rows[0].cells[2].firstElementChild, row.rows[0].cells[3]])
+    .map(([id, ...said]) => [id, ...said.map(one => one.innerText.trim().replace(/\\s+/g, " "))])"""
+BESIDE = """() => Object.fromEntries([...document.querySelectorAll("table.explorer > tbody")]
+    .map(row => [row.id, row.rows[0].cells[2].querySelector("small")?.textContent || ""]))"""
 
 
 @pytest.fixture(scope="module")
@@ -126,6 +129,48 @@ def test_chapter_and_verdict_narrow_and_the_address_follows(explorer: Explorer, 
     assert explorer.window.locator("[name=verdict]:checked").count() == 2
     assert explorer.window.locator("select[name=chapter]").input_value() == CHAPTER
 
+    explorer.window.get_by_role("button", name="Reset").click()
+    explorer.address()
+    explorer.shows(claims, claims)
+
+
+def test_whose_narrows(explorer: Explorer, claims: list[Claim]) -> None:
+    for group in ("paper", "ours", "construction"):
+        explorer.choose("group", group)
+        found = [claim for claim in claims if claim["group"] == group]
+        assert found, f"the book has no claims of the group {group}"
+        explorer.shows(found, claims)
+        explorer.address(group=group)
+        assert explorer.tallies == tallies(found)
+        assert ("reproduced" in explorer.tallies) == (group == "paper"), "only what others claim is reproduced"
+
+
+def small(claim: Claim, profile: str | None) -> bool:
+    """Whether a claim was judged at less than a tenth of the paper's scale."""
+    outcome = claim["profiles"].get(profile)
+    return bool(outcome and outcome["record"] and outcome["scale"] and outcome["scale"]["share"] < 0.1)
+
+
+def test_one_address_lists_what_was_judged_at_small_scale(explorer: Explorer, claims: list[Claim]) -> None:
+    wanted = [claim for claim in claims if claim["group"] == "paper" and small(claim, claim["profile"])]
+    assert wanted, "no claim of a paper was judged at a small scale"
+    explorer.open("?group=paper&small=1")
+    explorer.shows(wanted, claims)
+    assert explorer.window.locator("[name=small]").is_checked()
+    beside = explorer.window.evaluate(BESIDE)
+    for claim in wanted:
+        share = claim["profiles"][claim["profile"]]["scale"]["share"]
+        assert f"at {wording.share(share)} of the paper’s scale" in beside[row_id(claim["id"])]
+    explorer.choose("profile", "smoke")
+    explorer.shows([claim for claim in claims if claim["group"] == "paper" and small(claim, "smoke")], claims)
+    beside = explorer.window.evaluate(BESIDE)
+    for claim in claims:
+        if small(claim, "smoke"):
+            share = wording.share(claim["profiles"]["smoke"]["scale"]["share"])
+            assert f"at {share} of the paper’s scale" in beside[row_id(claim["id"])]
+        elif "smoke" in claim["profiles"]:
+            assert "scale" not in beside[row_id(claim["id"])]
+    explorer.address(group="paper", profile="smoke", small="1")
     explorer.window.get_by_role("button", name="Reset").click()
     explorer.address()
     explorer.shows(claims, claims)

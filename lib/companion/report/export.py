@@ -9,7 +9,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from companion.book.ledger import Claim, Ledger, Reported, load_ledger
+from companion.book.ledger import FIGURES, GROUPS, Claim, Ledger, Reported, load_ledger
 from companion.book.pages import Page, load_runs
 from companion.book.toc import chapters
 from companion.documents import schema
@@ -17,7 +17,10 @@ from companion.errors import CompanionError
 from companion.evidence.verdict import Region
 from companion.freshness.state import carried
 from companion.machine import git_state
-from companion.report.scorecard import Row, claim_rows
+from companion.report.headlines import HeadlineRow, headline_rows
+from companion.report.multiplicity import Chance, chances
+from companion.report.scales import Share
+from companion.report.scorecard import Row, claim_rows, counts
 from companion.root import claims_path, notebook_path, record_path, runs_path
 from companion.text import write_text
 
@@ -34,11 +37,28 @@ __all__ = [
     "write",
 ]
 
-SCHEMA = 1
+SCHEMA = 2
 """Version of the layout of ``claims.json``."""
 FILES = ("claims.json", "claims.csv", "claims.schema.json")
 """What is written, in this order."""
-SAME = ("id", "chapter", "statement", "where", "origin", "kind", "clock", "page", "unit", "address")
+SAME = (
+    "id",
+    "chapter",
+    "statement",
+    "where",
+    "group",
+    "origin",
+    "construction",
+    "kind",
+    "trained",
+    "clock",
+    "page",
+    "unit",
+    "address",
+    "p_value",
+    "adjusted",
+    "survives",
+)
 """Fields of a claim that each of its rows repeats."""
 REGION_ENDS = ("low", "high", "low_open", "high_open")
 
@@ -77,17 +97,27 @@ def document(
         rows: where their claims stand; rows of other chapters are left out.
         pages: ``chapter/page`` to the page, which knows the profiles that can be run.
     """
-    rows = list(rows)
+    ledgers, rows = list(ledgers), list(rows)
+    by_chapter, decided = {ledger.chapter: ledger for ledger in ledgers}, chances(rows).decided
     started = [record.started for row in rows for record in row.records.values()]
     commit, _ = git_state(root)
     return {
         "schema": SCHEMA,
         "generated": {"commit": None if commit == "unknown" else commit, "newest_run": max(started, default=None)},
+        "scorecard": {group: counts(rows, group) for group in GROUPS},
+        "headlines": [
+            _headline(by_chapter[found.chapter], found)
+            for found in headline_rows(ledgers, {row.claim.id: row for row in rows})
+        ],
         "chapters": [
             {
                 "chapter": ledger.chapter,
                 "paper": _paper(ledger),
-                "claims": [_claim(ledger, row, pages) for row in rows if row.chapter == ledger.chapter],
+                "claims": [
+                    _claim(ledger, row, pages, decided.get(row.claim.id))
+                    for row in rows
+                    if row.chapter == ledger.chapter
+                ],
             }
             for ledger in ledgers
         ],
@@ -121,11 +151,14 @@ def csv_rows(data: Mapping[str, Any]) -> Iterator[dict[str, str]]:
                     "headline_profile": claim["profile"],
                     **outcome,
                 }
-                for whose in ("paper", "independent"):
-                    row |= _spread(whose, claim[whose], ("value", "text", "verified"))
-                    found = claim[whose]["sources"] if claim[whose] else ()
+                for whose, figure in claim["figures"].items():
+                    row |= _spread(whose, figure, ("value", "low", "high", "text", "why", "verified"))
+                    found = figure["sources"] if figure else ()
                     row[f"{whose}_sources"] = "; ".join(source["text"] for source in found)
-                del row["independent_verified"]  # nobody compares a third party's figure
+                scale = row.pop("scale")
+                row |= _spread("scale", scale, ("share", "smallest", "note"))
+                parts = scale["parts"].items() if scale else ()
+                row["scale_parts"] = "; ".join(f"{part} {ours:g} of {theirs:g}" for part, (ours, theirs) in parts)
                 row |= _spread("carried", row.pop("carried"), ("date", "from", "to"))
                 for name in ("support", "refute"):
                     row |= _spread(name, row.pop(name), REGION_ENDS)
@@ -170,7 +203,32 @@ def _paper(ledger: Ledger) -> dict[str, Any]:
     }
 
 
-def _claim(ledger: Ledger, row: Row, pages: Mapping[str, Page]) -> dict[str, Any]:
+def _headline(ledger: Ledger, row: HeadlineRow) -> dict[str, Any]:
+    headline, share = row.headline, row.share
+    return {
+        "id": headline.id,
+        "chapter": row.chapter,
+        "text": headline.text,
+        "paper": _reported(ledger, headline.paper),
+        "scale": headline.scale,
+        "verdict": row.verdict,
+        "at_paper_scale": row.at_paper_scale,
+        "share": share.value if share else None,
+        "smallest": share.smallest if share else None,
+        "claims": list(headline.claims),
+        "beside": list(headline.beside),
+        "why": headline.why or None,
+    }
+
+
+def _scale(share: Share | None) -> dict[str, Any] | None:
+    if share is None:
+        return None
+    parts = {part: list(pair) for part, pair in share.parts.items()}
+    return {"share": share.value, "smallest": share.smallest, "parts": parts, "note": share.note or None}
+
+
+def _claim(ledger: Ledger, row: Row, pages: Mapping[str, Page], chance: Chance | None) -> dict[str, Any]:
     claim = row.claim
     page = pages.get(f"{row.chapter}/{claim.page}")
     return {
@@ -178,16 +236,21 @@ def _claim(ledger: Ledger, row: Row, pages: Mapping[str, Page]) -> dict[str, Any
         "chapter": row.chapter,
         "statement": claim.statement,
         "where": claim.where,
+        "group": claim.group,
         "origin": claim.origin,
+        "construction": claim.construction or None,
         "kind": claim.kind,
+        "trained": claim.trained,
         "clock": claim.clock,
         "page": claim.page,
         "unit": claim.unit,
         "address": f"book/{row.chapter}/claims.html#{claim.anchor}",
-        "paper": _reported(ledger, claim.paper),
-        "independent": _reported(ledger, claim.independent),
+        "figures": {whose: _reported(ledger, getattr(claim, whose)) for whose in FIGURES},
         "verdict": row.verdict,
         "profile": row.profile,
+        "p_value": chance.p_value if chance else None,
+        "adjusted": chance.adjusted if chance else None,
+        "survives": chance.survives if chance else None,
         "profiles": {profile: _outcome(row, claim, profile, page) for profile in row.verdicts},
     }
 
@@ -198,7 +261,10 @@ def _reported(ledger: Ledger, figure: Reported | None) -> dict[str, Any] | None:
     sources = [ledger.sources[key] for key in figure.source]
     return {
         "value": figure.value,
+        "low": figure.range[0] if figure.range else None,
+        "high": figure.range[1] if figure.range else None,
         "text": figure.text or None,
+        "why": figure.why or None,
         "verified": figure.verified,
         "sources": [{"key": source.key, "text": source.text, "url": source.url} for source in sources],
     }
@@ -218,6 +284,10 @@ def _outcome(row: Row, claim: Claim, profile: str, page: Page | None) -> dict[st
         "support": _region(entry.support) if entry else None,
         "refute": _region(entry.refute) if entry else None,
         "reason": (entry.reason or None) if entry else None,
+        "trainings": entry.trainings if entry else None,
+        "trials": entry.trials if entry else None,
+        "scale": _scale(row.shares.get(profile)),
+        "open_because": row.checks[profile].open_because if record else None,
         **{key: check.get(key) for key in ("value", "interval", "seeds", "values", "baseline")},
         **dict.fromkeys(
             (

@@ -7,6 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
+from companion.book.ledger import GROUPS
 from companion.evidence.pins import other_versions, versions_line
 from companion.freshness.state import CARRIED, CLOCK, FRESH, STALE, carried, carried_words
 from companion.report.scorecard import NOT_RUN, Row
@@ -15,7 +16,12 @@ from companion.root import PROFILES
 __all__ = ["age", "as_json", "value_text", "write_table"]
 
 RUN_STYLES = {FRESH: FRESH, CARRIED: f"[cyan]{CARRIED}[/]", STALE: f"[bold red]{STALE}[/]", None: ""}
-STYLES = {"reproduced": "green", "not reproduced": "red", "undecided": "yellow", NOT_RUN: "bold red"}
+STYLES = {
+    **dict.fromkeys(("reproduced", "holds"), "green"),
+    **dict.fromkeys(("not reproduced", "fails"), "red"),
+    **dict.fromkeys(("undecided", "open"), "yellow"),
+    NOT_RUN: "bold red",
+}
 
 
 def age(started: str, now: datetime | None = None) -> str:
@@ -55,7 +61,10 @@ def write_table(rows: Sequence[Row], console: Any = None, pins: Mapping[str, str
         table.add_column(profile)
     for head in ("value", "age", "run"):
         table.add_column(head)
-    for row in rows:
+    shown = sorted(rows, key=lambda row: list(GROUPS).index(row.group))
+    for before, row in zip((None, *shown), shown, strict=False):
+        if before is None or before.group != row.group:
+            table.add_row(f"[bold]{GROUPS[row.group]}[/]")
         words = [row.verdicts.get(profile, "") for profile in PROFILES]
         cells = [f"[{STYLES[word]}]{word}[/]" if word in STYLES else word for word in words]
         table.add_row(
@@ -86,15 +95,16 @@ def _state_lines(row: Row) -> Iterator[str]:
 
 
 def as_json(rows: Sequence[Row], pins: Mapping[str, str] | None = None) -> str:
-    """Return the claims as a JSON list: id, verdicts by profile, headline, value, interval, started, states
-    and carries by profile, stale reasons, differences from the accepted verdicts, and by profile the packages
-    whose recorded version is not that of ``pins``, with both.
+    """Return the claims as a JSON list: id, chapter, group, verdicts by profile, headline, value, interval,
+    started, states and carries by profile, stale reasons, differences from the accepted verdicts, and by profile
+    the packages whose recorded version is not that of ``pins``, with both.
     """
     return json.dumps(
         [
             {
                 "id": row.claim.id,
                 "chapter": row.chapter,
+                "group": row.group,
                 "verdicts": dict(row.verdicts),
                 "headline": row.verdict,
                 "profile": row.profile,

@@ -13,14 +13,14 @@ from urllib.parse import unquote, urlsplit
 import yaml
 from bs4 import Tag
 
+from companion.book.ledger import GROUPS
 from companion.book.toc import captions, listed
 from companion.errors import CompanionError
-from companion.evidence.verdict import VERDICTS
-from companion.report.scorecard import claim_rows, counts
+from companion.report.scorecard import Row, by_construction, claim_rows, counted_groups, counts
 from companion.site.pages import attribute, no_collector, parsed
 from companion.text import read_text
 
-__all__ = ["LEFT_OUT", "Leaf", "leaves", "print_page"]
+__all__ = ["LEFT_OUT", "Leaf", "leaves", "print_page", "title_page"]
 
 LEFT_OUT = {"book/claims"}
 """Pages that are only useful on a screen: the claims stand in the tables of the chapters too."""
@@ -165,7 +165,7 @@ def print_page(root: Path, folder: Path) -> str:
 <meta name="author" content="{escape(config.get("author", ""))}">
 {_carried(root, folder, f"{pages[0].name}.html")}
 </head><body class="print"><main class="bd-article">
-{_title_page(root, config)}
+{title_page(root, config)}
 <nav class="print-contents" aria-labelledby="print-contents"><h1 id="print-contents">Contents</h1>
 <ol>{"".join(contents)}</ol></nav>
 {"".join(body)}
@@ -193,8 +193,8 @@ def _carried(root: Path, folder: Path, first: str) -> str:
     return "\n".join([*heads.values(), f"<style>{own}</style>"])
 
 
-def _title_page(root: Path, config: dict[str, Any]) -> str:
-    """Return title, authors, date and commit of the newest run, and the scorecard."""
+def title_page(root: Path, config: dict[str, Any]) -> str:
+    """Return title, authors, date and commit of the newest run, and the scorecards."""
     rows = claim_rows(root)
     records = [record for row in rows for record in row.records.values()]
     newest = max(records, key=lambda record: record.started, default=None)
@@ -206,15 +206,28 @@ def _title_page(root: Path, config: dict[str, Any]) -> str:
             f"<code>{escape(str(newest.commit)[:9])}</code></p>"
         )
     )
-    heads = "".join(f'<th scope="col">{name}</th>' for name in ("Chapter", *VERDICTS, "Claims"))
-    lines = []
-    for name in [*dict.fromkeys(row.chapter for row in rows), None]:
-        own = [row for row in rows if name in (None, row.chapter)]
-        cells = "".join(f"<td>{counts(own).get(verdict, 0)}</td>" for verdict in VERDICTS)
-        head = escape(captions(root).get(name, name) if name else "All")
-        lines.append(f'<tr><th scope="row">{head}</th>{cells}<td>{len(own)}</td></tr>')
+    cards = "".join(_scorecard(root, rows, group) for group in counted_groups(rows))
+    left = f"<p>{escape(by_construction(rows))}</p>" if by_construction(rows) else ""
     return (
         f'<section class="print-title"><p class="title">{escape(config["title"])}</p>'
-        f'<p>{escape(config.get("author", ""))}</p>{made}<table class="print-scorecard">'
-        f"<thead><tr>{heads}</tr></thead><tbody>{''.join(lines)}</tbody></table></section>"
+        f"<p>{escape(config.get('author', ''))}</p>{made}{cards}{left}</section>"
+    )
+
+
+def _scorecard(root: Path, rows: list[Row], group: str) -> str:
+    """Return the table of one group: chapters against verdicts."""
+    names = captions(root)
+    own = [row for row in rows if row.group == group]
+    words = list(counts(own, group))
+    heads = "".join(f'<th scope="col">{name}</th>' for name in ("Chapter", *words, "Claims"))
+    lines = []
+    for name in [*dict.fromkeys(row.chapter for row in own), None]:
+        found = [row for row in own if name in (None, row.chapter)]
+        numbers = counts(found, group)
+        cells = "".join(f"<td>{numbers.get(word, 0)}</td>" for word in words)
+        head = escape(names.get(name, name) if name else "All")
+        lines.append(f'<tr><th scope="row">{head}</th>{cells}<td>{len(found)}</td></tr>')
+    return (
+        f'<table class="print-scorecard"><caption>{escape(GROUPS[group])}</caption>'
+        f"<thead><tr>{heads}</tr></thead><tbody>{''.join(lines)}</tbody></table>"
     )

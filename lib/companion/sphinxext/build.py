@@ -9,9 +9,9 @@ from typing import Any
 from sphinx.application import Sphinx
 from sphinx.environment import BuildEnvironment
 
-from companion.sphinxext.store import PROFILES, Store
+from companion.sphinxext.store import PROFILES, Store, page_of
 
-__all__ = ["depends_on_ledger", "depends_on_records", "kept", "repository", "setup", "store_of"]
+__all__ = ["depends_on_all", "depends_on_ledger", "depends_on_records", "kept", "repository", "setup", "store_of"]
 
 
 def kept(app: Sphinx) -> dict[str, Any]:
@@ -44,6 +44,15 @@ def depends_on_records(env: BuildEnvironment, page: str | None) -> None:
         for profile in PROFILES:
             for path in (store_of(env.app).record_path, store_of(env.app).carry_path):
                 env.note_dependency(str(path(page, profile)))
+
+
+def depends_on_all(env: BuildEnvironment) -> None:
+    """Read the present page again when any ledger, or any record behind a claim, changes."""
+    store = store_of(env.app)
+    for chapter in store.ledgers:
+        depends_on_ledger(env, chapter)
+    for page in {page_of(row.claim) for row in store.rows.values()}:
+        depends_on_records(env, page)
 
 
 def repository(app: Sphinx) -> tuple[str, str]:

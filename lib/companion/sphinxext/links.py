@@ -10,7 +10,7 @@ from companion.evidence.record import Record
 from companion.sphinxext.build import repository, store_of
 from companion.sphinxext.element import Element, el
 
-__all__ = ["commit_at", "commit_link", "outside", "page_link", "stored_file"]
+__all__ = ["commit_at", "commit_link", "filtered", "outside", "page_link", "stored_file"]
 
 
 def outside(uri: str, text: str) -> nodes.reference:
@@ -31,6 +31,14 @@ def page_link(env: BuildEnvironment, page: str, text: str = "") -> pending_xref:
     )
     link += nodes.inline("", text)
     return link
+
+
+def filtered(env: BuildEnvironment, **filters: str) -> str | None:
+    """Return the address of the page of all claims with these filters; None where the book has no such page."""
+    if "book/claims" not in env.found_docs or env.app.builder.format != "html":
+        return None
+    chosen = "&".join(f"{name}={value}" for name, value in filters.items() if value)
+    return f"{env.app.builder.get_relative_uri(env.docname, 'book/claims')}?{chosen}".rstrip("?")
 
 
 def stored_file(env: BuildEnvironment, page: str, profile: str, kind: str, text: str) -> download_reference:

@@ -10,7 +10,7 @@ from typing import Any
 
 from companion.evidence.verdict_line import SYMBOLS, slug
 
-__all__ = ["SYMBOLS", "date", "duration", "interval", "number", "seeds", "slug", "typeset"]
+__all__ = ["SYMBOLS", "date", "duration", "interval", "number", "seeds", "share", "slug", "span", "typeset"]
 
 PLAIN_EXPONENTS = range(-3, 6)
 SUPERSCRIPTS = str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹")
@@ -60,6 +60,16 @@ def interval(value: float | None, bounds: Sequence[float] | None, spec: str = ""
     if not spec and math.isfinite(width) and 1e-3 <= width < 1e6:
         spec = f".{max(0, 1 - math.floor(math.log10(width / 2)))}f"
     return f"{number(value, spec)} [{number(low, spec)}, {number(high, spec)}]"
+
+
+def span(low: float, high: float, spec: str = "") -> str:
+    """Return the figure of somebody who gives a range: ``4 to 5``."""
+    return f"{number(low, spec)} to {number(high, spec)}"
+
+
+def share(part: float) -> str:
+    """Return a share in per cent, two digits: ``2 %``."""
+    return f"{number(float(f'{100 * part:.2g}'))} %"
 
 
 def typeset(text: str) -> str:

@@ -11,7 +11,7 @@ from open_data import faults, table
 from sphinx_toy import edit, write_book
 
 from companion import documents, text
-from companion.book.ledger import load_ledgers
+from companion.book.ledger import GROUPS, load_ledgers
 from companion.cli import main
 from companion.report import export
 from companion.report.scorecard import counts
@@ -50,9 +50,13 @@ def test_a_claim_says_what_ledger_and_record_say(claims: dict[str, dict[str, Any
     assert (euler["verdict"], euler["profile"]) == ("reproduced", "book")
     assert list(euler["profiles"]) == ["smoke", "book"]
     assert euler["address"] == "book/toy/claims.html#claim-toy-order-euler"
-    assert euler["paper"] == {
+    assert euler["figures"]["code"] is None and euler["group"] == "paper" and not euler["trained"]
+    assert euler["figures"]["paper"] == {
         "value": 1,
+        "low": None,
+        "high": None,
         "text": None,
+        "why": None,
         "verified": False,
         "sources": [{"key": "P", "text": "Abstract of the paper", "url": None}],
     }
@@ -73,6 +77,13 @@ def test_a_claim_says_what_ledger_and_record_say(claims: dict[str, dict[str, Any
     found = gap["profiles"]["book"]
     assert (found["accepted"], found["seeds"], found["values"]) == ("undecided", [0, 1, 2], [-0.5, -0.3, 0.1])
     assert found["refute"] == {"low": 0.1, "high": None, "low_open": True, "high_open": False}
+    assert found["scale"] == {
+        "share": 0.05,
+        "smallest": "grids",
+        "parts": {"grids": [2, 40], "seeds": [3, 5]},
+        "note": "The learning rate of the paper is not known",
+    }
+    assert book["scale"] is None
     missing = gap["profiles"]["paper"]
     assert (missing["verdict"], missing["why"], missing["cost"], missing["value"], missing["record"]) == (
         "not attempted",
@@ -105,7 +116,38 @@ def test_the_table_says_the_same(exported: Path, claims: dict[str, dict[str, Any
         "-0.25",
         "A report, one seed; Abstract of the paper",
     )
-    assert gap["paper_verified"] == "false"
+    assert (gap["paper_verified"], gap["independent_verified"], gap["code_value"]) == ("false", "false", "")
+    assert (gap["scale_share"], gap["scale_parts"]) == ("0.05", "grids 2 of 40; seeds 3 of 5")
+
+
+def test_everything_that_a_ledger_can_say_is_in_the_data(tmp_path: Path) -> None:
+    export.export(write_book(tmp_path / "book", everything=True), tmp_path)
+    assert faults(tmp_path) == []
+    data = json.loads((tmp_path / "claims.json").read_text("utf-8"))
+    claims = {claim["id"].partition(".")[2]: claim for claim in data["chapters"][0]["claims"]}
+    assert data["schema"] == 2
+    assert data["scorecard"] == {
+        "paper": {"reproduced": 2, "not reproduced": 1, "undecided": 1, "not attempted": 0, "quoted": 1},
+        "independent": {"reproduced": 1, "not reproduced": 0, "undecided": 0, "not attempted": 0, "quoted": 0},
+        "ours": {"holds": 2, "fails": 1, "open": 3, "not attempted": 0},
+        "construction": {"holds": 1, "fails": 0, "open": 0, "not attempted": 0},
+    }
+    assert [(h["verdict"], h["share"], h["at_paper_scale"]) for h in data["headlines"]] == [
+        ("reproduced", None, False),
+        ("not reproduced", 0.05, False),
+        ("not attempted", None, False),
+    ]
+    assert (claims["unit"]["group"], claims["unit"]["construction"]) == ("construction", "It is the same product")
+    assert [claims["gain"]["figures"]["paper"][key] for key in ("value", "low", "high")] == [None, 4, 5]
+    assert claims["imagenet"]["figures"]["paper"]["why"] == "The abstract gives words alone"
+    single, equal = (claims[f"own.{name}"]["profiles"]["book"] for name in ("single", "equal"))
+    assert (single["trainings"], single["verdict"], equal["interval"]) == (1, "open", None)
+    assert (
+        single["open_because"].startswith("1 training ") and equal["open_because"] == "all 3 seeds gave the same"
+    )
+    assert claims["own.collapse"]["profiles"]["book"]["trials"] == 3
+    row = next(row for row in table(tmp_path) if row["id"] == "toy.gain")
+    assert (row["group"], row["paper_low"], row["paper_high"], row["survives"]) == ("paper", "4", "5", "true")
 
 
 def test_the_same_checkout_gives_the_same_bytes(root: Path, exported: Path, tmp_path: Path) -> None:
@@ -162,7 +204,5 @@ def test_the_real_book_fits_the_schema(tmp_path: Path) -> None:
     assert found == [claim.id for ledger in load_ledgers(REPOSITORY) for claim in ledger.claims]
     from companion.report.scorecard import claim_rows
 
-    verdicts = [claim["verdict"] for chapter in data["chapters"] for claim in chapter["claims"]]
-    assert {v: verdicts.count(v) for v in set(verdicts)} == {
-        v: n for v, n in counts(claim_rows(REPOSITORY)).items() if n
-    }
+    rows = claim_rows(REPOSITORY)
+    assert data["scorecard"] == {group: counts(rows, group) for group in GROUPS}

@@ -29,14 +29,15 @@ def test_rows_before_any_run(toy):
         None,
         False,
     )
-    assert counts(rows) == {
+    assert counts(rows, "paper") == {
         "reproduced": 0,
         "not reproduced": 0,
         "undecided": 0,
         "not attempted": 1,
         "quoted": 0,
-        "not run": 2,
+        "not run": 1,
     }
+    assert counts(rows, "ours") == {"holds": 0, "fails": 0, "open": 0, "not attempted": 0, "not run": 1}
 
 
 def test_headline_is_the_most_demanding_stored_check(ran):
@@ -49,14 +50,15 @@ def test_headline_is_the_most_demanding_stored_check(ran):
     order, loss, heun = claim_rows(ran)
     assert (order.verdict, order.profile, order.verdicts["paper"]) == ("reproduced", "smoke", "not attempted")
     assert order.check.value == 1.0 and not order.stale and loss.record.page_id == "toy/euler"
-    assert (heun.verdict, heun.profile, heun.stale) == ("not reproduced", "book", True)
-    assert counts([order, loss, heun]) == {
+    assert (heun.verdict, heun.profile, heun.stale) == ("fails", "book", True)
+    assert counts([order, loss, heun], "paper") == {
         "reproduced": 2,
-        "not reproduced": 1,
+        "not reproduced": 0,
         "undecided": 0,
         "not attempted": 0,
         "quoted": 0,
     }
+    assert counts([order, loss, heun], "ours") == {"holds": 0, "fails": 1, "open": 0, "not attempted": 0}
 
 
 def test_status_table_names_reasons(ran):
@@ -66,7 +68,8 @@ def test_status_table_names_reasons(ran):
     console = Console(file=io.StringIO(), width=150)
     write_table(claim_rows(ran), console)
     lines = console.file.getvalue().splitlines()
-    assert lines[1].split() == [
+    assert (lines[1].strip(), lines[4].strip()) == ("The papers’ claims", "The book’s own checks")
+    assert lines[2].split() == [
         "toy.euler.order",
         "reproduced",
         "not",
@@ -74,11 +77,11 @@ def test_status_table_names_reasons(ran):
         "not",
         "attempted",
         "1",
-        *lines[1].split()[7:9],
+        *lines[2].split()[7:9],
         "stale",
     ]
-    assert "-1.033 [-1.177, -0.8899] nats" in lines[2] and lines[3].endswith("fresh")
-    assert lines[4:] == ["stale  toy/euler (smoke): contdepth.schemes.euler:slope changed since the run"]
+    assert "-1.033 [-1.177, -0.8899] nats" in lines[3] and lines[5].endswith("fresh")
+    assert lines[6:] == ["stale  toy/euler (smoke): contdepth.schemes.euler:slope changed since the run"]
 
 
 def test_status_as_json(ran, capsys):
@@ -114,14 +117,15 @@ def test_stale_lists_missing_changed_and_orphaned_runs(ran, capsys):
 def test_scorecard_as_text(ran, capsys):
     assert main(["scorecard", "--root", str(ran)]) == 0
     lines = capsys.readouterr().out.splitlines()
-    assert lines[0].split() == "chapter reproduced not reproduced undecided not attempted quoted".split()
-    assert lines[1].split() == ["toy", "3", "0", "0", "0", "0"] and lines[2].split() == [
-        "all",
-        "3",
-        "0",
-        "0",
-        "0",
-        "0",
+    assert [line.split() for line in lines] == [
+        "The papers’ claims".split(),
+        "chapter reproduced not reproduced undecided not attempted quoted".split(),
+        ["toy", "2", "0", "0", "0", "0"],
+        ["all", "2", "0", "0", "0", "0"],
+        "The book’s own checks".split(),
+        "chapter holds fails open not attempted".split(),
+        ["toy", "1", "0", "0", "0"],
+        ["all", "1", "0", "0", "0"],
     ]
     edit(ran, "lib/contdepth/schemes/euler.py", "1.0", "1.01")
     main(["scorecard", "--root", str(ran)])
@@ -135,12 +139,20 @@ def test_scorecard_in_markdown(ran, tmp_path, capsys):
     readme.write_text(f"# Toy\n\n{MARKS[0]}\nold\n{MARKS[1]}\n\nend\n")
     assert write_markdown(ran, readme) and not write_markdown(ran, readme)
     lines = readme.read_text().splitlines()
-    assert lines[2:7] == [
+    assert lines[2:15] == [
         MARKS[0],
+        "**The papers’ claims**",
+        "",
         "| chapter | reproduced | not reproduced | undecided | not attempted | quoted |",
         "|---|---:|---:|---:|---:|---:|",
-        "| toy | 3 | 0 | 0 | 0 | 0 |",
-        "| all | 3 | 0 | 0 | 0 | 0 |",
+        "| toy | 2 | 0 | 0 | 0 | 0 |",
+        "| all | 2 | 0 | 0 | 0 | 0 |",
+        "",
+        "**The book’s own checks**",
+        "",
+        "| chapter | holds | fails | open | not attempted |",
+        "|---|---:|---:|---:|---:|",
+        "| toy | 1 | 0 | 0 | 0 |",
     ]
     assert lines[-1] == "end"
     readme.write_text("nothing")

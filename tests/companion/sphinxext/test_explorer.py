@@ -44,13 +44,13 @@ class Rows(HTMLParser):
 @pytest.fixture(scope="module")
 def book(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The toy book with its page of all claims, built once."""
-    root = write_book(tmp_path_factory.mktemp("toy"))
+    root = write_book(tmp_path_factory.mktemp("toy"), everything=True)
     (root / "book/claims.md").write_text(PAGE, encoding="utf-8")
     edit(root / "_toc.yml", "parts:\n", "parts:\n  - caption: All\n    chapters:\n      - file: book/claims\n")
     edit(
         root / "book/toy/claims.yml",
-        "reason: The next term of the error, accepted: reproduced}\n      book",
-        'reason: "At smoke, see {claim}`toy.gap`", accepted: reproduced}\n      book',
+        "reason: The next term of the error, accepted: reproduced, scale: none}\n      book",
+        'reason: "At smoke, see {claim}`toy.gap`", accepted: reproduced, scale: none}\n      book',
     )
     return built(root)
 
@@ -69,10 +69,13 @@ def exported(book: Path) -> list[dict]:
 
 def test_filters_see_what_the_data_say(book: Path, rows: dict[str, dict]) -> None:
     claims = exported(book)
-    assert list(rows) == ["all-" + claim["id"].replace(".", "-") for claim in claims] and len(claims) == 3
+    assert list(rows) == ["all-" + claim["id"].replace(".", "-") for claim in claims] and len(claims) == 13
     for claim, row in zip(claims, rows.values(), strict=True):
         assert row["attributes"]["data-chapter"] == claim["chapter"]
         assert row["attributes"]["data-kind"] == claim["kind"]
+        assert row["attributes"]["data-group"] == claim["group"]
+        scale = claim["profile"] and claim["profiles"][claim["profile"]]["scale"]
+        assert ("data-small" in row["attributes"]) == bool(scale and scale["share"] < 0.1), claim["id"]
         assert row["verdicts"] == {
             "": slug(claim["verdict"]),
             **{profile: slug(outcome["verdict"]) for profile, outcome in claim["profiles"].items()},
@@ -87,9 +90,11 @@ def test_rows_hold_everything_without_scripts(book: Path, rows: dict[str, dict])
         "undecided",
         "−0.23 [−0.99, 0.53]",
         "Table 1, row 56 · claim of the paper",
+        "undecided at 5 % of the paper’s scale",
+        "grids 2 of 40, seeds 3 of 5; The learning rate of the paper is not known; cell",
         "−0.66† percentage points; against a quoted baseline; source L",
-        "Independent−0.25 percentage points; one seed; source L, P",
-        "−0.23 [−0.99, 0.53] percentage points, 3 seeds (0–2); expected < 0 (refuted if > 0.1); cell",
+        "Third party−0.25 percentage points; one seed; source L, P",
+        "−0.23 [−0.99, 0.53] percentage points, 3 seeds (0–2); expected < 0 (refuted if > 0.1); grids",
         "no GPU was available; 12.5 h on one RTX 2070 Super",
         "Half of the paper’s gain",
     ):
@@ -97,6 +102,44 @@ def test_rows_hold_everything_without_scripts(book: Path, rows: dict[str, dict])
     page = page_text(book, "book/claims")
     assert re.search(r'<form class="explorer-filters" hidden', page), "filters show before the script runs"
     assert "GPU weeks and a licensed data set" in rows["all-toy-imagenet"]["text"]
+
+
+def test_rows_show_figures_scale_and_chance(rows: dict[str, dict]) -> None:
+    """Whose each figure is, ranges, no figure with its reason, why nothing is decided, what chance would leave."""
+    parts = {
+        "gain": ("4 to 5†; points; source P", "Benjamini–Hochberg: < 0.001, stays;"),
+        "faster": ("−1; source L", "Benjamini–Hochberg: 0.057, would not stay;"),
+        "report": ("a third party’s figure", "Third party1 to 2; source L"),
+        "own-holds": (
+            "the book’s own check",
+            "Authors’ code, run here98; source L",
+            "experiment97; one seed; source L",
+        ),
+        "own-single": ("open 1 training of the network",),
+        "own-equal": ("open all 3 seeds gave the same",),
+        "unit": ("holds by construction: It is the same product",),
+        "imagenet": ("no figure; The abstract gives words alone; source P",),
+    }
+    for name, wanted in parts.items():
+        text = " ".join(rows[f"all-toy-{name}"]["text"].split())
+        for part in wanted:
+            assert part in text, (name, part, text)
+    assert "Benjamini" not in rows["all-toy-order-euler"]["text"], "a single value has no p-value"
+
+
+def test_filters_offer_what_is_there(book: Path) -> None:
+    form = page_text(book, "book/claims").partition('<form class="explorer-filters"')[2].partition("</form>")[0]
+    assert re.findall(
+        r'<option value="([a-z]+)">', form.partition('name="group"')[2].partition("</select>")[0]
+    ) == [
+        "paper",
+        "independent",
+        "ours",
+        "construction",
+    ]
+    boxes = re.findall(r'name="verdict" value="([a-z-]+)"', form)
+    assert {"holds", "fails", "open", "reproduced"} <= set(boxes) and "not-run" not in boxes
+    assert 'name="small" value="1"' in form
 
 
 def test_texts_of_the_ledger_keep_their_markup(book: Path) -> None:

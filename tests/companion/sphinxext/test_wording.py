@@ -74,8 +74,21 @@ def test_seeds_times_and_dates() -> None:
 
 
 def test_every_verdict_has_a_sign() -> None:
-    from companion.evidence.verdict import VERDICTS
+    from companion.evidence.verdict import OWN_VERDICTS, VERDICTS
     from companion.report.scorecard import NOT_RUN
 
-    assert set(wording.SYMBOLS) == {*VERDICTS, NOT_RUN}
-    assert len(set(wording.SYMBOLS.values())) == len(wording.SYMBOLS)
+    assert set(wording.SYMBOLS) == {*VERDICTS, *OWN_VERDICTS, NOT_RUN}
+    for words in (VERDICTS, OWN_VERDICTS):
+        assert len({wording.SYMBOLS[word] for word in (*words, NOT_RUN)}) == len(words) + 1
+    assert [wording.SYMBOLS[word] for word in OWN_VERDICTS[:3]] == [wording.SYMBOLS[word] for word in VERDICTS[:3]]
+
+
+@pytest.mark.parametrize(
+    ("part", "shown"), [(1.0, "100 %"), (0.0231, "2.3 %"), (0.5, "50 %"), (0.00004, "0.004 %"), (0.1, "10 %")]
+)
+def test_shares_have_two_digits(part: float, shown: str) -> None:
+    assert wording.share(part) == shown
+
+
+def test_ranges_are_words() -> None:
+    assert (wording.span(4, 5), wording.span(-0.2, 0.1)) == ("4 to 5", "−0.2 to 0.1")

@@ -5,7 +5,7 @@ from __future__ import annotations
 from companion.sphinxext.element import Element, el
 from companion.sphinxext.wording import SYMBOLS, slug
 
-__all__ = ["DAGGER_LEGEND", "badge", "unverified_mark"]
+__all__ = ["DAGGER_LEGEND", "badge", "sign", "unverified_mark"]
 
 DAGGER_LEGEND = "unverified: quoted through the source named, not checked against the paper itself"
 
@@ -14,6 +14,17 @@ def badge(verdict: str) -> Element:
     """Return the verdict as sign and word."""
     sign = el("span", {"class": "symbol", "aria-hidden": "true"}, SYMBOLS[verdict])
     return el("span", {"class": f"companion-badge {slug(verdict)}"}, sign, " ", verdict)
+
+
+def sign(verdict: str) -> Element:
+    """Return the sign alone, with the word for those who hear the page."""
+    shown = el("span", {"aria-hidden": "true"}, SYMBOLS[verdict])
+    return el(
+        "span",
+        {"class": f"companion-sign {slug(verdict)}"},
+        shown,
+        el("span", {"class": "companion-hidden"}, f" {verdict}"),
+    )
 
 
 def unverified_mark() -> Element:

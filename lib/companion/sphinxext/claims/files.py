@@ -21,8 +21,9 @@ GROUPS = {
     "": "The document",
     "chapter": "One of chapters",
     "paper": "paper of a chapter",
+    "headline": "One of headlines",
     "claim": "One of claims of a chapter",
-    "reported": "paper or independent of a claim",
+    "reported": "One of figures of a claim, or paper of a headline",
     "outcome": "profiles.smoke, .book or .paper of a claim",
 }
 """Objects of the schema in the order in which a reader meets them, and what to call them."""

@@ -17,8 +17,10 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 from sphinx.application import Sphinx
 
+from companion.book.ledger import FIGURES, GROUPS
 from companion.freshness.state import CLOCK
 from companion.report.export import FILES, command
+from companion.report.scales import SMALL
 from companion.root import PROFILES
 from companion.site.pages import parsed
 from companion.sphinxext import wording
@@ -29,7 +31,7 @@ from companion.sphinxext.reading.uses import chapter_title
 
 __all__ = ["INTERVALS", "Listing", "figure_words", "file_key", "row_id", "run_id", "seed_words", "setup"]
 
-INTERVALS = "Intervals: 95 % Student-t over seeds."
+INTERVALS = "Intervals: 95 %, Student-t over seeds; of a proportion exact."
 
 
 class Listing(nodes.General, nodes.Element):
@@ -49,6 +51,16 @@ def seed_words(check: Mapping[str, Any]) -> str:
     """Return ``3 seeds (0–2)``; empty for a check without seeds."""
     count = len(check.get("seeds") or ())
     return f"{count} seed{'s' * (count > 1)} ({wording.seeds(check['seeds'])})" if count else ""
+
+
+def chance_words(adjusted: float) -> str:
+    """Return an adjusted p-value, two digits at most: ``0.003``, ``< 0.001``."""
+    return "< 0.001" if adjusted < 0.001 else wording.number(float(f"{adjusted:.2g}"))
+
+
+def amount(number: float) -> str:
+    """Return a part of a scale: whole where it is whole."""
+    return wording.number(int(number) if number.is_integer() else number)
 
 
 def row_id(claim: str) -> str:
@@ -74,9 +86,11 @@ def environment() -> Environment:
         loader=loader, autoescape=True, trim_blocks=True, lstrip_blocks=True, undefined=StrictUndefined
     )
     found.globals.update(CLOCK=CLOCK, DAGGER_LEGEND=DAGGER_LEGEND, FILES=FILES, INTERVALS=INTERVALS)
+    found.globals.update(FIGURES=FIGURES, GROUPS=GROUPS, SMALL=SMALL)
     found.globals.update(PROFILES=PROFILES, SYMBOLS=wording.SYMBOLS, zip=partial(zip, strict=True))
     made = (anchor, command, row_id, run_id, wording.date, wording.duration, wording.number, wording.slug)
     found.filters.update({function.__name__: function for function in made})
+    found.filters.update(share=wording.share, span=wording.span, chance=chance_words, amount=amount)
     found.filters.update(figure=figure_words, seeds=seed_words, typeset=wording.typeset)
     return found
 

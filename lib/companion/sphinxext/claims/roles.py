@@ -10,6 +10,7 @@ from docutils import nodes
 from sphinx.application import Sphinx
 from sphinx.util.docutils import SphinxRole
 
+from companion.book.ledger import FIGURES
 from companion.errors import nearest
 from companion.report.scorecard import Row
 from companion.sphinxext import wording
@@ -81,15 +82,18 @@ def our_figure(row: Row, target: Target) -> str:
 
 
 def papers_figure(row: Row, target: Target) -> tuple[str, bool]:
-    """Return the paper's figure, with ``@independent`` a third party's, and whether it is to be marked."""
+    """Return the paper's figure, behind ``@`` somebody else's, and whether it is to be marked."""
     whose = target.suffix or "paper"
-    if whose not in ("paper", "independent"):
-        raise Problem(f"expected @paper or @independent, found @{whose}")
-    figure = getattr(row.claim, whose)
-    shown = None if figure is None else figure.text if figure.value is None else figure.value
-    if shown in (None, ""):
+    if whose not in FIGURES:
+        raise Problem(f"expected one of @{', @'.join(FIGURES)}, found @{whose}")
+    figure = row.claim.figures.get(whose)
+    if figure is None or (figure.span is None and not figure.text):
         raise Problem(f"the ledger gives no {whose} figure for {target.key!r}")
-    return formatted(shown, target.spec), not figure.verified and whose == "paper"
+    if figure.range is not None:
+        text = " to ".join(formatted(end, target.spec) for end in figure.range)
+    else:
+        text = formatted(figure.text if figure.value is None else figure.value, target.spec)
+    return text, not figure.verified and whose == "paper"
 
 
 def noted_number(store: Store, page: str, target: Target) -> str:
@@ -141,7 +145,7 @@ class Ours(CompanionRole):
 class PaperSays(CompanionRole):
     """``{paper-says}`schemes.lm.gap-56```: the paper's figure, with a dagger where it is unverified.
 
-    With ``@independent`` a third party's figure.
+    With ``@independent`` a third party's figure, with ``@code`` the authors' code's, with ``@earlier`` our own.
     """
 
     def resolve(self, target: Target) -> nodes.Node:

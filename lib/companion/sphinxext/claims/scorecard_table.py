@@ -1,4 +1,4 @@
-"""The directive ``scorecard``: per chapter, how many claims have which headline verdict."""
+"""The directive ``scorecard``: for each group of claims, how many of a chapter have which headline verdict."""
 
 from __future__ import annotations
 
@@ -6,69 +6,88 @@ from docutils import nodes
 from sphinx.application import Sphinx
 from sphinx.util.docutils import SphinxDirective
 
+from companion.book.ledger import CONSTRUCTION, GROUPS, OURS
 from companion.freshness.state import CARRIED, STALE
-from companion.report.scorecard import NOT_RUN, Row, counts
+from companion.report.scorecard import NOT_RUN, Row, by_construction, counted_groups, counts
 from companion.sphinxext import wording
-from companion.sphinxext.build import depends_on_ledger, depends_on_records, store_of
+from companion.sphinxext.build import depends_on_all, store_of
 from companion.sphinxext.claims.badge import badge
 from companion.sphinxext.element import Element, el
-from companion.sphinxext.links import page_link
+from companion.sphinxext.links import filtered, page_link
 from companion.sphinxext.reading.uses import chapter_title
-from companion.sphinxext.store import page_of
 from companion.sphinxext.tables import cards, cell, column, line
 
 __all__ = ["setup"]
 
+CAPTIONS = {
+    "paper": ": a claim counts once, at the most demanding profile that was run.",
+    "independent": ": what somebody else published about the same.",
+    OURS: ": what only this book says; such a sentence holds or fails, it is not reproduced.",
+}
+"""What stands behind the title of each group."""
+
 
 class Scorecard(SphinxDirective):
-    """``{scorecard}``: a table of chapters against verdicts, with totals and the date of the newest record."""
+    """``{scorecard}``: a table for each group, chapters against verdicts, and the date of the newest record."""
 
     def run(self) -> list[nodes.Node]:
         """Return the table and the line below it."""
         store = store_of(self.env.app)
         rows = list(store.rows.values())
-        for chapter in store.ledgers:
-            depends_on_ledger(self.env, chapter)
-        for page in {page_of(row.claim) for row in rows}:
-            depends_on_records(self.env, page)
+        depends_on_all(self.env)
         if not rows:
             return [nodes.paragraph("", "No claims yet.")]
-        verdicts = list(counts(rows))
+        legend = [el("p", {}, self.folded(rows)), el("p", {}, self.newest(rows))]
+        return [
+            *(self.table([row for row in rows if row.group == group], group) for group in counted_groups(rows)),
+            el("div", {"class": "companion-legend"}, legend),
+        ]
+
+    def table(self, rows: list[Row], group: str) -> Element:
+        """Return the scorecard of a group."""
+        verdicts = list(counts(rows, group))
         number = [column(badge(verdict), kind="number") for verdict in verdicts]
-        table = cards(
-            "Verdicts; a claim counts once, at the most demanding profile that was run.",
+        return cards(
+            el("caption", {}, el("strong", {}, GROUPS[group]), CAPTIONS[group]),
             ["Chapter", *number, column("Claims", kind="number")],
             [
-                self.line(self.chapter(chapter), [r for r in rows if r.chapter == chapter], verdicts, chapter)
-                for chapter in store.ledgers
+                self.line(
+                    self.chapter(chapter), [r for r in rows if r.chapter == chapter], group, chapter, verdicts
+                )
+                for chapter in dict.fromkeys(row.chapter for row in rows)
             ],
-            foot=[self.line("All", rows, verdicts, "")],
+            foot=[self.line("All", rows, group, "", verdicts)],
             kind="companion-scorecard",
         )
-        return [table, el("div", {"class": "companion-legend"}, el("p", {}, self.newest(rows)))]
 
-    def line(self, head: nodes.Node | str, rows: list[Row], verdicts: list[str], chapter: str) -> Element:
+    def line(
+        self, head: nodes.Node | str, rows: list[Row], group: str, chapter: str, verdicts: list[str]
+    ) -> Element:
         """Return one line of counts, each linked to the claims that it counts."""
-        found = counts(rows)
+        found = counts(rows, group)
         counted = [(f"{wording.SYMBOLS[v]} {v}", found.get(v, 0), v) for v in verdicts]
         counted.append(("Claims", len(rows), ""))
         cells = [
-            cell(label, self.counted(n, chapter, verdict), kind="number" if n else "number zero")
+            cell(label, self.counted(n, group, chapter, verdict), kind="number" if n else "number zero")
             for label, n, verdict in counted
         ]
         return line(head, *cells)
 
-    def counted(self, number: int, chapter: str, verdict: str) -> Element | str:
+    def folded(self, rows: list[Row]) -> list[nodes.Node | str]:
+        """Return the line about what no table counts, with a link to it."""
+        said = by_construction(rows)
+        number = sum(row.group == CONSTRUCTION for row in rows)
+        return [said, " See ", self.counted(number, CONSTRUCTION, "", "", "the list"), "."] if said else []
+
+    def counted(self, number: int, group: str, chapter: str, verdict: str, shown: str = "") -> Element | str:
         """Return a number, linked to the page of all claims, filtered, where the book has that page."""
-        if not number or "book/claims" not in self.env.found_docs or self.env.app.builder.format != "html":
-            return str(number)
-        filters = (("chapter", chapter), ("verdict", wording.slug(verdict)))
-        chosen = "&".join(f"{name}={value}" for name, value in filters if value)
-        address = self.env.app.builder.get_relative_uri(self.env.docname, "book/claims")
-        name = chapter_title(self.env.app, chapter)
-        words = f"{number} claim{'s' * (number != 1)}"
-        words += f" of {name}" * bool(chapter) + f": {verdict}" * bool(verdict)
-        return el("a", {"href": f"{address}?{chosen}" if chosen else address, "aria-label": words}, str(number))
+        address = filtered(self.env, group=group, chapter=chapter, verdict=wording.slug(verdict))
+        text = shown or str(number)
+        if not number or address is None:
+            return text
+        words = f"{GROUPS[group]}, {number}" + f": {verdict}" * bool(verdict)
+        words += f", {chapter_title(self.env.app, chapter)}" * bool(chapter)
+        return el("a", {"href": address, "aria-label": None if shown else words}, text)
 
     def chapter(self, chapter: str) -> nodes.Node | str:
         """Return the chapter's title, linked, or its folder's name where it has no page of its own."""

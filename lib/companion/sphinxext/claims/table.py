@@ -9,7 +9,7 @@ from docutils import nodes
 from docutils.parsers.rst import directives
 from sphinx.application import Sphinx
 
-from companion.book.ledger import Claim, Ledger
+from companion.book.ledger import CONSTRUCTION, Claim, Ledger
 from companion.report.scorecard import Row
 from companion.sphinxext import wording
 from companion.sphinxext.build import depends_on_records, store_of
@@ -33,10 +33,19 @@ class ClaimsTable(ChapterDirective):
     option_spec: ClassVar[dict[str, Any]] = {"chapter": directives.unchanged}
 
     def content_nodes(self, ledger: Ledger) -> list[nodes.Node]:
-        """Return the table and its legend."""
+        """Return the table of what is counted, the folded one of what is not, and their legend."""
+        counted = [claim for claim in ledger.claims if claim.group != CONSTRUCTION]
+        folded = [claim for claim in ledger.claims if claim.group == CONSTRUCTION]
+        signs = f"† {DAGGER_LEGEND}. {INTERVALS} An expectation unfolds the reason of its tolerance."
+        found: list[nodes.Node] = [self.listing(counted, "table")]
+        found += [self.listing(folded, "folded")] if folded else []
+        return [*found, el("div", {"class": "companion-legend"}, el("p", {}, signs), self.sources(ledger))]
+
+    def listing(self, claims: list[Claim], part: str) -> Listing:
+        """Return the table of these claims."""
         rows = store_of(self.env.app).rows
         parts: dict[str, nodes.Node] = {}
-        for claim in ledger.claims:
+        for claim in claims:
             self.show(claim)
             row, page = rows.get(claim.id), page_of(claim)
             if row is None:  # a record cannot be read: said once at the start of the build
@@ -46,17 +55,16 @@ class ClaimsTable(ChapterDirective):
                 for profile in row.records:
                     file = stored_file(self.env, page, profile, "json", "record")
                     parts.setdefault(file_key(page, profile, "json"), el("span", {}, file))
-        shown = [claim.id for claim in ledger.claims]
+        shown = [claim.id for claim in claims]
         found = [rows[claim] for claim in shown if claim in rows]
         parts[SEARCHED] = el("span", {}, " ".join(word for row in found for word in figures(row)))
-        table = Listing("", *parts.values(), part="table", keys=list(parts), claims=shown, pointer=None)
+        table = Listing("", *parts.values(), part=part, keys=list(parts), claims=shown, pointer=None)
         table["classes"].append("companion-claims")
-        signs = f"† {DAGGER_LEGEND}. {INTERVALS} An expectation unfolds the reason of its tolerance."
-        return [table, el("div", {"class": "companion-legend"}, el("p", {}, signs), self.sources(ledger))]
+        return table
 
     def sources(self, ledger: Ledger) -> Element:
         """Return the list of sources that this chapter's claims cite."""
-        cited = {key for claim in ledger.claims for r in (claim.paper, claim.independent) if r for key in r.source}
+        cited = {key for claim in ledger.claims for r in claim.figures.values() for key in r.source}
         return self.source_list(ledger, cited)
 
     def show(self, claim: Claim) -> None:
@@ -71,8 +79,9 @@ class ClaimsTable(ChapterDirective):
 
 def texts(claim: Claim) -> Iterator[str]:
     """Yield the texts of a claim that its rows show."""
-    yield from (claim.statement, claim.where)
-    yield from (figure.text for figure in (claim.paper, claim.independent) if figure and figure.text)
+    yield from filter(None, (claim.statement, claim.where, claim.construction))
+    for figure in claim.figures.values():
+        yield from filter(None, (figure.text, figure.why))
     for entry in claim.expect.values():
         yield from filter(None, (entry.reason, entry.why, entry.cost))
 
@@ -81,10 +90,22 @@ def figures(row: Row) -> Iterator[str]:
     """Yield what the rows of a claim show beside texts: its name, kind, verdicts and figures."""
     yield from (row.claim.id, row.claim.kind, row.claim.unit or "", *row.verdicts.values())
     yield from (figure_words(check.plain()) for check in row.checks.values())
-    for figure in filter(None, (row.claim.paper, row.claim.independent)):
-        yield from ("" if figure.value is None else wording.number(figure.value), *figure.source)
+    for figure in row.claim.figures.values():
+        yield from (
+            "" if figure.span is None else wording.number(list(dict.fromkeys(figure.span))),
+            *figure.source,
+        )
+
+
+def add_script(
+    app: Sphinx, pagename: str, templatename: str, context: dict[str, Any], doctree: nodes.document | None
+) -> None:
+    """Load the script that folds on the pages that have something to fold."""
+    if doctree is not None and any(node["part"] == "folded" for node in doctree.findall(Listing)):
+        app.add_js_file("folded.js", loading_method="defer")
 
 
 def setup(app: Sphinx) -> None:
     """Register the directive."""
     app.add_directive("claims-table", ClaimsTable)
+    app.connect("html-page-context", add_script)

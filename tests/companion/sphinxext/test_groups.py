@@ -51,7 +51,7 @@ def test_headlines_say_scale_and_verdict(book: Path) -> None:
         "None of these 3 headlines is judged at the paper’s own scale today: 1 at a smaller one, 1 at none, 1 "
         "without a scale, as mathematics is.",
         "decided by ✗ not reproduced ; beside it, smaller: ? undecided",
-        "Toy: the paper says 4 to 5 points",
+        "Toy: the paper says 4 to 5 (points)",
         "decided by toy.gain ✗ not reproduced at 5 %",
         "beside it, smaller: toy.gap ? undecided at 5 %",
         "A million images, 90 epochs 5 % (grids) ✗ not reproduced",

@@ -99,7 +99,12 @@ class Headlines(ChapterDirective):
             return [": ", *self.inline(figure.text)] if figure.text else []
         words = wording.number(figure.value) if figure.range is None else wording.span(*figure.range)
         mark = [] if figure.verified else [unverified_mark()]
-        return [": the paper says ", words, *([" ", *self.inline(figure.text)] if figure.text else []), *mark]
+        return [
+            ": the paper says ",
+            words,
+            *([" (", *self.inline(figure.text), ")"] if figure.text else []),
+            *mark,
+        ]
 
     def listed(self, rows: tuple[Row, ...]) -> list[Any]:
         """Return claims with their signs, and the shares of the paper's scale at which they were judged."""

@@ -25,9 +25,9 @@ class HeadlineRow:
     @property
     def verdict(self) -> str:
         """Reproduced where all claims are; not reproduced where one is not; not attempted (or quoted) where none
-        was run; else undecided.
+        was run; else undecided. Quoted too where no claim could decide it.
         """
-        found = {row.verdict for row in self.decided_by}
+        found = {row.verdict for row in self.decided_by} or {QUOTED}
         if NOT_REPRODUCED in found:
             return NOT_REPRODUCED
         if found == {REPRODUCED}:

@@ -83,7 +83,7 @@ def test_a_headline_has_the_verdict_and_the_scale_of_what_decides_it(executed, r
         (["not attempted", "quoted"], "not attempted"),
         (["quoted"], "quoted"),
         (["not run"], "not attempted"),
-        ([], "not attempted"),
+        ([], "quoted"),
     ],
 )
 def test_what_decides_a_headline(rows, verdicts, expected):

@@ -56,7 +56,7 @@ def test_headlines_say_scale_and_verdict(book: Path) -> None:
         "beside it, smaller: toy.gap ? undecided at 5 %",
         "A million images, 90 epochs 5 % (grids) ✗ not reproduced",
         "Nothing here measures it",
-        "Four graphics cards not judged at any scale – not attempted",
+        "Four graphics cards not judged at any scale ” quoted",
         "It is mathematics a sentence without a scale ✓ reproduced",
     ):
         assert part in text, part

@@ -1,5 +1,7 @@
 """Shared by the library's tests."""
 
+import sys
+
 import pytest
 import torch
 
@@ -18,3 +20,23 @@ def single_thread_again():
     """One thread for the next test, whatever this one has set."""
     yield
     torch.set_num_threads(1)
+
+
+@pytest.fixture
+def monkeypatch(monkeypatch):
+    """The usual one; what it replaces in a module, the packages above that list the name have looked up before.
+
+    They keep what they find at the first look: the replacement, for good, if the first look falls into the test.
+    """
+    plain = monkeypatch.setattr
+
+    def replace(target, name, *value, **options):
+        path = getattr(target, "__name__", "") if isinstance(target, type(sys)) else ""
+        while path := path.rpartition(".")[0]:
+            package = sys.modules.get(path)
+            if name in getattr(package, "__all__", ()):
+                getattr(package, name)
+        plain(target, name, *value, **options)
+
+    monkeypatch.setattr = replace
+    return monkeypatch

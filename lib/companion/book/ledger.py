@@ -8,7 +8,8 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Any
 
-from companion.book.ledger_rules import REGIONS, semantic_problems
+from companion.book.ledger_figures import NO_SCALE, REGIONS
+from companion.book.ledger_rules import semantic_problems
 from companion.book.toc import chapters
 from companion.documents import read_document, schema_problems
 from companion.errors import DocumentError, nearest
@@ -53,8 +54,6 @@ FIGURES = {
     "earlier": "Our earlier experiment",
 }
 """Whose a figure is, and what pages call it."""
-NO_SCALE = "none"
-"""In an expectation: the sentence has no scale."""
 
 
 @dataclass(frozen=True)

@@ -11,12 +11,21 @@ from companion.documents import Document, Where
 from companion.errors import nearest
 from companion.evidence.verdict import OWN_VERDICTS, VERDICTS, Region
 
-__all__ = ["FIGURE_KEYS", "figure_problems", "headline_problems", "verdict_problems"]
+__all__ = [
+    "FIGURE_KEYS",
+    "NO_SCALE",
+    "REGIONS",
+    "figure_problems",
+    "headline_problems",
+    "verdict_problems",
+]
 
 FIGURE_KEYS = ("paper", "independent", "code", "earlier")
 """The keys of a claim that hold a figure."""
 NO_SCALE = "none"
+"""In an expectation: the sentence has no scale."""
 REGIONS = ("equals", "below", "above", "between")
+"""The keys that give a support region."""
 JUDGED_ON_SEEDS = ("training", "proportion")
 
 

@@ -6,16 +6,19 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from companion.book.ledger_figures import FIGURE_KEYS, figure_problems, headline_problems, verdict_problems
+from companion.book.ledger_figures import (
+    FIGURE_KEYS,
+    REGIONS,
+    figure_problems,
+    headline_problems,
+    verdict_problems,
+)
 from companion.documents import Document, Where, elsewhere, read_document, schema_problems
 from companion.errors import nearest
 from companion.evidence.verdict import Region
 from companion.root import PROFILES, runs_path
 
-__all__ = ["REGIONS", "semantic_problems"]
-
-REGIONS = ("equals", "below", "above", "between")
-"""The keys that give a support region."""
+__all__ = ["semantic_problems"]
 
 
 def semantic_problems(document: Document, root: Path, chapter: str) -> list[str]:

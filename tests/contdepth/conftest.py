@@ -5,6 +5,8 @@ import sys
 import pytest
 import torch
 
+from contdepth.moved import NAMES, SPLIT
+
 
 @pytest.fixture(scope="session", autouse=True)
 def single_thread():
@@ -34,7 +36,7 @@ def monkeypatch(monkeypatch):
         path = getattr(target, "__name__", "") if isinstance(target, type(sys)) else ""
         while path := path.rpartition(".")[0]:
             package = sys.modules.get(path)
-            if name in getattr(package, "__all__", ()):
+            if name in getattr(package, "__all__", ()) and f"{path}.{name}" not in NAMES and path not in SPLIT:
                 getattr(package, name)
         plain(target, name, *value, **options)
 

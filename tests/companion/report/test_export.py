@@ -135,7 +135,7 @@ def test_everything_that_a_ledger_can_say_is_in_the_data(tmp_path: Path) -> None
     assert [(h["verdict"], h["share"], h["at_paper_scale"]) for h in data["headlines"]] == [
         ("reproduced", None, False),
         ("not reproduced", 0.05, False),
-        ("not attempted", None, False),
+        ("quoted", None, False),
     ]
     assert (claims["unit"]["group"], claims["unit"]["construction"]) == ("construction", "It is the same product")
     assert [claims["gain"]["figures"]["paper"][key] for key in ("value", "low", "high")] == [None, 4, 5]

@@ -36,6 +36,7 @@ __all__ = [
     "Table",
     "load_ledger",
     "load_ledgers",
+    "words_of",
 ]
 
 Scalar = float | int | str | None
@@ -54,6 +55,11 @@ FIGURES = {
     "earlier": "Our earlier experiment",
 }
 """Whose a figure is, and what pages call it."""
+
+
+def words_of(group: str) -> tuple[str, ...]:
+    """Return the verdicts that claims of a group can have; the first three come from runs."""
+    return OWN_VERDICTS if group in (OURS, CONSTRUCTION) else VERDICTS
 
 
 @dataclass(frozen=True)
@@ -210,14 +216,9 @@ class Claim:
         return CONSTRUCTION if self.construction else self.origin
 
     @property
-    def own(self) -> bool:
-        """Whether only this book says so: then it is not reproduced, it holds or fails."""
-        return self.group in (OURS, CONSTRUCTION)
-
-    @property
     def words(self) -> tuple[str, ...]:
         """The verdicts it can have; the first three come from runs."""
-        return OWN_VERDICTS if self.own else VERDICTS
+        return words_of(self.group)
 
     @property
     def figures(self) -> dict[str, Reported]:

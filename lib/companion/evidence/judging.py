@@ -13,7 +13,6 @@ from typing import Any
 from companion.book.ledger import Claim, Expectation
 from companion.errors import CheckError
 from companion.evidence.verdict import (
-    Region,
     exact_interval,
     judge,
     paired_differences,
@@ -30,8 +29,8 @@ MIN_SEEDS = 3
 @dataclass(frozen=True)
 class Checked:
     """A judged claim: ``value`` decides (for training the mean, for a proportion the share), ``interval`` is None
-    for single values and where all seeds gave the same; ``open_because`` says why the numbers decide nothing
-    whatever they are.
+    for single values and where all seeds gave the same; ``successes`` are those of a proportion, and of how many;
+    ``open_because`` says why the numbers decide nothing whatever they are.
     """
 
     id: str
@@ -43,7 +42,7 @@ class Checked:
     baseline: tuple[float, ...] | None
     seeds: tuple[int, ...] | None
     expected: str
-    count: int | None = None
+    successes: tuple[int, int] | None = None
     open_because: str | None = None
 
     def _ipython_display_(self) -> None:
@@ -52,7 +51,7 @@ class Checked:
     def payload(self) -> dict[str, Any]:
         """Return what goes into the notebook's output metadata: the numbers that were given, as plain JSON."""
         if self.values is None:
-            given = self.value if self.count is None else self.count
+            given = self.value if self.successes is None else self.successes[0]
             return {"claim": self.id, "profile": self.profile, "value": given}
         lists = {key: getattr(self, key) for key in ("values", "baseline", "seeds")}
         kept = {key: list(numbers) for key, numbers in lists.items() if numbers is not None}
@@ -189,17 +188,13 @@ def _proportion(
         None,
         kept,
         expect.text,
-        count=count if ones is None else None,
+        successes=(count, trials),
     )
 
 
-def _support(expect: Expectation) -> Region:
-    assert expect.support is not None
-    return expect.support
-
-
 def _judge(claim: Claim, expect: Expectation, interval: tuple[float, float]) -> str:
-    return judge(*interval, _support(expect), expect.refute, claim.words)
+    assert expect.support is not None
+    return judge(*interval, expect.support, expect.refute, claim.words)
 
 
 def _with_few(claim: Claim, expect: Expectation, found: Checked) -> Checked:

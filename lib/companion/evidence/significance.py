@@ -29,7 +29,7 @@ def p_value(claim: Claim, check: Checked, *, against: bool = False) -> float | N
     expect = claim.expect[check.profile]
     if check.interval is None or expect.support is None:
         return None
-    tails = _tails(claim, check)
+    tails = _tails(check)
     if not against:
         return _inside(tails, expect.support)
     if expect.refute is not None:
@@ -91,16 +91,11 @@ class _Binomial:
         return _Binomial(self.trials - self.successes, self.trials).above(1 - point)
 
 
-def _tails(claim: Claim, check: Checked) -> _Tails:
-    trials = claim.expect[check.profile].trials
-    if claim.kind != "proportion":
-        assert check.values is not None
-        paired = check.baseline is not None
-        return _Student(paired_differences(check.values, check.baseline or ()) if paired else check.values)
-    if check.count is not None and trials is not None:
-        return _Binomial(check.count, trials)
+def _tails(check: Checked) -> _Tails:
+    if check.successes is not None:
+        return _Binomial(*check.successes)
     assert check.values is not None
-    return _Binomial(round(sum(check.values)), len(check.values))
+    return _Student(check.values if check.baseline is None else paired_differences(check.values, check.baseline))
 
 
 def _inside(tails: _Tails, region: Region) -> float:

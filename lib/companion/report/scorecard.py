@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from companion.book.ledger import CONSTRUCTION, GROUPS, OURS, Claim, load_ledger
+from companion.book.ledger import CONSTRUCTION, GROUPS, Claim, load_ledger, words_of
 from companion.book.pages import Page, load_runs
 from companion.book.toc import chapters
 from companion.errors import CheckError, CompanionError
@@ -16,15 +16,17 @@ from companion.evidence.judging import Checked
 from companion.evidence.record import Record, load_record
 from companion.evidence.rejudging import judged_again
 from companion.evidence.soundness import difference
-from companion.evidence.verdict import HOLDS, OWN_VERDICTS, VERDICTS
+from companion.evidence.verdict import HOLDS
 from companion.freshness.state import CARRIED, STALE, WORDS, State, state_of
 from companion.report.scales import Share, shares
 from companion.root import PROFILES, claims_path, runs_path
 from companion.text import write_text
 
 __all__ = [
+    "ALL",
     "NOT_RUN",
     "Row",
+    "by_chapter",
     "by_construction",
     "claim_rows",
     "counted_groups",
@@ -37,6 +39,8 @@ __all__ = [
 
 MARKS = ("<!-- scorecard -->", "<!-- /scorecard -->")
 """What stands around the generated table in a Markdown file."""
+ALL = "all"
+"""What stands in the place of a chapter in the last line of a scorecard."""
 NOT_RUN = "not run"
 """Headline of a claim that a profile should check, but for which no run is stored yet."""
 
@@ -185,9 +189,21 @@ def counts(rows: Iterable[Row], group: str) -> dict[str, int]:
     included).
     """
     headlines = [row.verdict for row in rows if row.group == group]
-    words = OWN_VERDICTS if group in (OURS, CONSTRUCTION) else VERDICTS
-    total = {verdict: headlines.count(verdict) for verdict in words}
+    total = {verdict: headlines.count(verdict) for verdict in words_of(group)}
     return {**total, NOT_RUN: headlines.count(NOT_RUN)} if NOT_RUN in headlines else total
+
+
+def by_chapter(rows: Iterable[Row], group: str) -> dict[str, dict[str, int]]:
+    """Return the counts of each chapter with claims of a group, in the order of the book, and last under
+    :data:`ALL` those of all; they have the same verdicts in the same order.
+    """
+    rows = [row for row in rows if row.group == group]
+    total = counts(rows, group)
+    numbers = {}
+    for name in dict.fromkeys(row.chapter for row in rows):
+        own = counts((row for row in rows if row.chapter == name), group)
+        numbers[name] = {verdict: own.get(verdict, 0) for verdict in total}
+    return {**numbers, ALL: total}
 
 
 def counted_groups(rows: Iterable[Row]) -> list[str]:
@@ -257,9 +273,8 @@ def write_markdown(root: Path, path: Path) -> bool:
 
 def _lines(rows: list[Row], group: str) -> list[list[str]]:
     """Return the head, one line for each chapter with claims of the group, and the total, as text."""
-    total = counts(rows, group)
-    lines = [["chapter", *total]]
-    for name in dict.fromkeys(row.chapter for row in rows if row.group == group):
-        own = counts((row for row in rows if row.chapter == name), group)
-        lines.append([name, *(str(own.get(verdict, 0)) for verdict in total)])
-    return [*lines, ["all", *(str(number) for number in total.values())]]
+    numbers = by_chapter(rows, group)
+    return [
+        ["chapter", *numbers[ALL]],
+        *([name, *(str(number) for number in own.values())] for name, own in numbers.items()),
+    ]

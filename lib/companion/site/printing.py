@@ -16,7 +16,7 @@ from bs4 import Tag
 from companion.book.ledger import GROUPS
 from companion.book.toc import captions, listed
 from companion.errors import CompanionError
-from companion.report.scorecard import Row, by_construction, claim_rows, counted_groups, counts
+from companion.report.scorecard import ALL, Row, by_chapter, by_construction, claim_rows, counted_groups
 from companion.site.pages import attribute, no_collector, parsed
 from companion.text import read_text
 
@@ -207,7 +207,7 @@ def title_page(root: Path, config: dict[str, Any]) -> str:
         )
     )
     cards = "".join(_scorecard(root, rows, group) for group in counted_groups(rows))
-    left = f"<p>{escape(by_construction(rows))}</p>" if by_construction(rows) else ""
+    left = f"<p>{escape(said)}</p>" if (said := by_construction(rows)) else ""
     return (
         f'<section class="print-title"><p class="title">{escape(config["title"])}</p>'
         f"<p>{escape(config.get('author', ''))}</p>{made}{cards}{left}</section>"
@@ -216,17 +216,12 @@ def title_page(root: Path, config: dict[str, Any]) -> str:
 
 def _scorecard(root: Path, rows: list[Row], group: str) -> str:
     """Return the table of one group: chapters against verdicts."""
-    names = captions(root)
-    own = [row for row in rows if row.group == group]
-    words = list(counts(own, group))
-    heads = "".join(f'<th scope="col">{name}</th>' for name in ("Chapter", *words, "Claims"))
+    names, numbers = {**captions(root), ALL: "All"}, by_chapter(rows, group)
+    heads = "".join(f'<th scope="col">{name}</th>' for name in ("Chapter", *numbers[ALL], "Claims"))
     lines = []
-    for name in [*dict.fromkeys(row.chapter for row in own), None]:
-        found = [row for row in own if name in (None, row.chapter)]
-        numbers = counts(found, group)
-        cells = "".join(f"<td>{numbers.get(word, 0)}</td>" for word in words)
-        head = escape(names.get(name, name) if name else "All")
-        lines.append(f'<tr><th scope="row">{head}</th>{cells}<td>{len(found)}</td></tr>')
+    for name, own in numbers.items():
+        cells = "".join(f"<td>{number}</td>" for number in (*own.values(), sum(own.values())))
+        lines.append(f'<tr><th scope="row">{escape(names.get(name, name))}</th>{cells}</tr>')
     return (
         f'<table class="print-scorecard"><caption>{escape(GROUPS[group])}</caption>'
         f"<thead><tr>{heads}</tr></thead><tbody>{''.join(lines)}</tbody></table>"

@@ -7,6 +7,7 @@ from toy_book import edit
 
 from companion.book.ledger import load_ledger
 from companion.errors import DocumentError
+from companion.evidence.verdict import OWN_VERDICTS
 
 LEDGER = "book/toy/claims.yml"
 ORDER, LOSS, HEUN = ("toy.euler.order", "toy.euler.loss", "toy.heun.order")
@@ -199,4 +200,4 @@ def test_what_holds_by_construction_is_the_books_own_whoever_said_it(toy):
     edit(toy, LEDGER, "sign, accepted: reproduced, scale: few", "sign, accepted: holds")
     edit(toy, LEDGER, "claims: [toy.euler.loss]", "claims: [toy.euler.order]")
     claim = load_ledger(toy, "toy").claim(LOSS)
-    assert (claim.group, claim.own, claim.origin) == ("construction", True, "paper")
+    assert (claim.group, claim.words, claim.origin) == ("construction", OWN_VERDICTS, "paper")

@@ -8,7 +8,7 @@ from sphinx.util.docutils import SphinxDirective
 
 from companion.book.ledger import CONSTRUCTION, GROUPS, OURS
 from companion.freshness.state import CARRIED, STALE
-from companion.report.scorecard import NOT_RUN, Row, by_construction, counted_groups, counts
+from companion.report.scorecard import ALL, NOT_RUN, Row, by_chapter, by_construction, counted_groups
 from companion.sphinxext import wording
 from companion.sphinxext.build import depends_on_all, store_of
 from companion.sphinxext.claims.badge import badge
@@ -39,34 +39,25 @@ class Scorecard(SphinxDirective):
             return [nodes.paragraph("", "No claims yet.")]
         legend = [el("p", {}, self.folded(rows)), el("p", {}, self.newest(rows))]
         return [
-            *(self.table([row for row in rows if row.group == group], group) for group in counted_groups(rows)),
+            *(self.table(by_chapter(rows, group), group) for group in counted_groups(rows)),
             el("div", {"class": "companion-legend"}, legend),
         ]
 
-    def table(self, rows: list[Row], group: str) -> Element:
+    def table(self, numbers: dict[str, dict[str, int]], group: str) -> Element:
         """Return the scorecard of a group."""
-        verdicts = list(counts(rows, group))
-        number = [column(badge(verdict), kind="number") for verdict in verdicts]
+        number = [column(badge(verdict), kind="number") for verdict in numbers[ALL]]
         return cards(
             el("caption", {}, el("strong", {}, GROUPS[group]), CAPTIONS[group]),
             ["Chapter", *number, column("Claims", kind="number")],
-            [
-                self.line(
-                    self.chapter(chapter), [r for r in rows if r.chapter == chapter], group, chapter, verdicts
-                )
-                for chapter in dict.fromkeys(row.chapter for row in rows)
-            ],
-            foot=[self.line("All", rows, group, "", verdicts)],
+            [self.line(self.chapter(name), own, group, name) for name, own in numbers.items() if name != ALL],
+            foot=[self.line("All", numbers[ALL], group, "")],
             kind="companion-scorecard",
         )
 
-    def line(
-        self, head: nodes.Node | str, rows: list[Row], group: str, chapter: str, verdicts: list[str]
-    ) -> Element:
+    def line(self, head: nodes.Node | str, own: dict[str, int], group: str, chapter: str) -> Element:
         """Return one line of counts, each linked to the claims that it counts."""
-        found = counts(rows, group)
-        counted = [(f"{wording.SYMBOLS[v]} {v}", found.get(v, 0), v) for v in verdicts]
-        counted.append(("Claims", len(rows), ""))
+        counted = [(f"{wording.SYMBOLS[verdict]} {verdict}", number, verdict) for verdict, number in own.items()]
+        counted.append(("Claims", sum(own.values()), ""))
         cells = [
             cell(label, self.counted(n, group, chapter, verdict), kind="number" if n else "number zero")
             for label, n, verdict in counted

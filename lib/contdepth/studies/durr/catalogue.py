@@ -64,10 +64,10 @@ PLANS = {
         rate=1e-3,
         iterations=3500,
     ),
-    "dncnn": TrainingPlan(DnCNNShape(), rate=1e-3, iterations=3000),
-    "tnrd": TrainingPlan(TNRDShape(), levels=(25,), batch=8, rate=5e-3, precision="fp32", iterations=6800),
+    "dncnn": TrainingPlan(DnCNNShape(), rate=1e-3, iterations=5500),
+    "tnrd": TrainingPlan(TNRDShape(), levels=(25,), batch=8, rate=5e-3, precision="fp32", iterations=13600),
 }
-"""Name → plan of every stored model; DnCNN and TNRD have at least the CPU time of the unit ``gaussian``."""
+"""Name → plan of every stored model; DnCNN and TNRD have at least the CPU time of a unit ``gaussian``."""
 
 POLICIES = {
     "policy-gaussian": PolicyPlan("gaussian", BankPlan(low=5, high=80, episodes=400), DQNPlan()),

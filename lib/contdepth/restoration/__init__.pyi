@@ -2,6 +2,7 @@ from .classical import bm3d, noise_level
 from .degrade import blind, gaussian, jpeg, luma, to_tensor
 from .metrics import psnr
 from .models.dncnn import DnCNNShape, make_dncnn
+from .models.published import published_dncnn
 from .models.stored import load_model, stored_models
 from .models.unit import UnitShape, make_unit, trajectory
 from .photos import centre_crop, photo, test_crops
@@ -59,6 +60,7 @@ __all__ = [
     "oracle",
     "photo",
     "psnr",
+    "published_dncnn",
     "regret",
     "roll_out",
     "stored_models",

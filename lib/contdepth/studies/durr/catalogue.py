@@ -86,6 +86,7 @@ FULL = TrainingPlan(
 )
 PAPER = {
     "gaussian": FULL,
+    **{f"gaussian-{seed}": replace(FULL, seed=seed) for seed in SEEDS[1:]},
     "naive8": replace(FULL, schedule=LOOPS["naive8"], iterations=22000),
     "biasfree": replace(FULL, shape=replace(UNET, bias=False)),
     "jpeg": replace(PLANS["jpeg"], shape=replace(UNET, start="kaiming"), batch=66, patch=64, iterations=40000),

@@ -9,7 +9,7 @@ from functools import partial
 from typing import Any, Protocol
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from contdepth import checks
 from contdepth.parallel import run_all
@@ -73,7 +73,7 @@ def contest(
     levels: Sequence[float],
     *,
     classics: Sequence[str] = tuple(CLASSICS),
-    networks: Mapping[str, StoredModel] | None = None,
+    networks: Mapping[str, StoredModel | nn.Module] | None = None,
     steps: int = 10,
     seed: int = 0,
     keep: Sequence[tuple[int, int]] = (),
@@ -82,9 +82,10 @@ def contest(
     """Every method on every image at every level, one job for each image and level.
 
     ``clean``: ``(m, 1, h, w)``; noise by ``noisy_copies``, so that one draw serves all levels and methods;
-    ``networks``: name → stored model, run at the levels it was trained for; ``steps``: N; ``keep``: (level index,
-    image index) pairs whose results are wanted as images. The unit (method ``"unit"``) is stopped by the estimated
-    noise level. CPU seconds are comparable within one call only, and if PyTorch has one thread.
+    ``networks``: name → stored model, run at the levels it was trained for, or a network, run at all of them;
+    ``steps``: N; ``keep``: (level index, image index) pairs whose results are wanted as images. The unit (method
+    ``"unit"``) is stopped by the estimated noise level. CPU seconds are comparable within one call only, and if
+    PyTorch has one thread.
 
     Raises:
         ImportError: BM3D is asked for and not installed.
@@ -106,7 +107,7 @@ def contest(
             "noisy": noisy[row, image : image + 1],
             "level": float(levels[row]),
             "classics": tuple(classics),
-            "networks": {n: m.model for n, m in known.items() if float(levels[row]) in map(float, m.plan.levels)},
+            "networks": at_level(known, float(levels[row])),
             "steps": steps,
             "keep": (row, image) in set(map(tuple, keep)),
         }
@@ -123,6 +124,17 @@ def contest(
         curves,
         {place: one["images"] for place, one in zip(places, found, strict=True) if one["images"]},
     )
+
+
+def at_level(networks: Mapping[str, StoredModel | nn.Module], level: float) -> dict[str, nn.Module]:
+    """Those of ``networks`` that take part at noise level ``level``."""
+    found = {}
+    for name, network in networks.items():
+        if isinstance(network, nn.Module):
+            found[name] = network
+        elif level in map(float, network.plan.levels):
+            found[name] = network.model
+    return found
 
 
 def unit_by_noise_level(unit: RestorationUnit, noisy: Tensor, steps: int) -> tuple[Tensor, int]:
@@ -145,7 +157,7 @@ def entry(
     noisy: Tensor,
     level: float,
     classics: Sequence[str],
-    networks: Mapping[str, torch.nn.Module],
+    networks: Mapping[str, nn.Module],
     steps: int,
     keep: bool,
 ) -> dict[str, Any]:

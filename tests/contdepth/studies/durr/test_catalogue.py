@@ -12,12 +12,18 @@ from contdepth.restoration.models.stored import load_model, stored_models
 from contdepth.restoration.stopping.stored_policy import load_policy
 from contdepth.restoration.training.plan import make_model
 from contdepth.restoration.weights.checksums import SHA256
-from contdepth.studies.durr.catalogue import PLANS, POLICIES, main
+from contdepth.studies.durr.catalogue import PLANS, POLICIES, main, study
 
 
 def test_the_arms_of_the_study_cost_the_same():
-    work = {name: p.iterations * p.schedule.mean for name, p in PLANS.items() if name[-1].isdigit() and p.schedule}
+    work = {name: p.iterations * p.schedule.mean for name, p in study().items()}
     assert max(work.values()) / min(work.values()) < 1.001 and len(work) == 15
+
+
+def test_trainings_of_the_large_unit_differ_by_the_seed_alone():
+    first, *others = (PLANS[name] for name in ("gaussian", "gaussian-1", "gaussian-2"))
+    assert [plan.seed for plan in (first, *others)] == [0, 1, 2]
+    assert all(replace(plan, seed=0) == first for plan in others)
 
 
 def test_the_package_has_every_model_of_the_catalogue():

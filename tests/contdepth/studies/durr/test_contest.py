@@ -84,6 +84,12 @@ def test_networks_run_at_the_levels_of_their_plan(found: Contest, clean: Tensor,
         torch.testing.assert_close(found.psnr["TNRD"][1], psnr(tnrd.model(noisy), clean), rtol=0, atol=1e-4)
 
 
+def test_a_network_without_a_plan_runs_at_every_level(clean: Tensor, tnrd: StoredModel) -> None:
+    both = contest(Blur(), clean[:1], LEVELS, classics=(), networks={"planned": tnrd, "free": tnrd.model}, steps=1)
+    assert both.psnr["free"].isnan().sum() == 0 and both.psnr["planned"].isnan().sum() == 2
+    assert both.psnr["free"][1] == both.psnr["planned"][1]
+
+
 def test_seconds_are_there_for_every_run(found: Contest) -> None:
     assert all((found.seconds[name] > 0).all() for name in ("unit", "TV", "NLM"))
     assert torch.equal(found.seconds["TNRD"].isnan(), found.psnr["TNRD"].isnan())

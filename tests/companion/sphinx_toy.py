@@ -351,7 +351,7 @@ def write_book(root: Path, *, everything: bool = False) -> Path:
     pages = dict(PAGES)
     if everything:
         pages["book/toy/claims.yml"] = pages["book/toy/claims.yml"].replace("claims:\n", MORE)
-        pages["book/index.md"] += "\n```{headlines}\n```\n\n```{multiplicity}\n```\n"
+        pages["book/index.md"] += "\n```{headlines}\n```\n\n```{multiplicity}\n```\n\n```{power}\n```\n"
         pages["book/index.md"] += "\n{counted}`verified` of {counted}`figures`, {counted}`small` small.\n"
     for name, text in pages.items():
         path = root / name

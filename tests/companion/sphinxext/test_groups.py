@@ -98,3 +98,8 @@ def test_the_claims_table_shows_whose_figures_and_why_nothing_is_decided(book: P
 
 def test_built_pages_are_clean(book: Path) -> None:
     assert site_faults(book) == []
+
+
+def test_open_claims_say_how_many_seeds_would_decide_them(book: Path) -> None:
+    text = words(page_text(book, "book/index"))
+    assert "Today an interval over seeds leaves 2 claims undecided or open." in text

@@ -63,16 +63,18 @@ JPEG = TrainingPlan(
     rate=1e-3,
     iterations=3500,
 )
+DNCNN = TrainingPlan(DnCNNShape(), rate=1e-3, iterations=1300)
 PLANS = {
     "gaussian": GAUSSIAN,
     **{f"gaussian-{seed}": replace(GAUSSIAN, seed=seed) for seed in SEEDS[1:]},
     **study(),
     "jpeg": JPEG,
     **{f"jpeg-{seed}": replace(JPEG, seed=seed) for seed in SEEDS[1:]},
-    "dncnn": TrainingPlan(DnCNNShape(), rate=1e-3, iterations=5500),
-    "tnrd": TrainingPlan(TNRDShape(), levels=(25,), batch=8, rate=5e-3, precision="fp32", iterations=13600),
+    "dncnn": DNCNN,
+    "dncnn-long": replace(DNCNN, iterations=5500),
+    "tnrd": TrainingPlan(TNRDShape(), levels=(25,), batch=8, rate=5e-3, precision="fp32", iterations=300),
 }
-"""Name → plan of every stored model; DnCNN and TNRD have at least the CPU time of a unit ``gaussian``."""
+"""Name → plan of every stored model and further training; ``dncnn-long`` has the CPU time of a unit ``gaussian``."""
 
 POLICIES = {
     "policy-gaussian": PolicyPlan("gaussian", BankPlan(low=5, high=80, episodes=400), DQNPlan()),

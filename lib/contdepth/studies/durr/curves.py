@@ -11,11 +11,12 @@ from contdepth import checks
 from contdepth.restoration.degrade import gaussian
 from contdepth.restoration.metrics import psnr
 from contdepth.restoration.models.stored import load_model
+from contdepth.restoration.models.trainings import load_training
 from contdepth.restoration.models.unit import RestorationUnit
 from contdepth.schemes.base import Scheme
 from contdepth.seeds import generator
 
-__all__ = ["best_step", "best_stop_gain", "noisy_copies", "step_curves", "stored_curves"]
+__all__ = ["best_step", "best_stop_gain", "noisy_copies", "step_curves", "stored_curves", "trained_curves"]
 
 
 def noisy_copies(clean: Tensor, levels: Sequence[float], seed: int) -> Tensor:
@@ -60,6 +61,11 @@ def step_curves(
 def stored_curves(name: str, clean: Tensor, noisy: Tensor, steps: int) -> Tensor:
     """``step_curves`` of the stored unit ``name``: a job for ``contdepth.parallel.run_all``."""
     return step_curves(load_model(name).model, clean, noisy, steps)  # type: ignore[arg-type]
+
+
+def trained_curves(name: str, clean: Tensor, noisy: Tensor, steps: int) -> Tensor:
+    """``stored_curves`` where ``name`` may also be a further training: a job for ``contdepth.parallel.run_all``."""
+    return step_curves(load_training(name).model, clean, noisy, steps)  # type: ignore[arg-type]
 
 
 def best_step(curves: Tensor) -> Tensor:

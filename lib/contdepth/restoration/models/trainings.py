@@ -22,7 +22,8 @@ TRAININGS: dict[str, str] = {
 def load_training(name: str, folder: Path | str = "") -> StoredModel:
     """A further training that comes with this package, or what ``load_model`` finds under ``name``.
 
-    ``"gaussian-1"`` is the plan of ``"gaussian"`` from seed 1, ``"dncnn-long"`` that of ``"dncnn"`` with more steps.
+    ``"gaussian-1"`` is the plan of ``"gaussian"`` from seed 1, ``"dncnn-long"`` that of ``"dncnn"`` with more
+    steps.
 
     Raises:
         ValueError: no such name.

@@ -74,7 +74,7 @@ PLANS = {
     "dncnn-long": replace(DNCNN, iterations=5500),
     "tnrd": TrainingPlan(TNRDShape(), levels=(25,), batch=8, rate=5e-3, precision="fp32", iterations=300),
 }
-"""Name → plan of every stored model and further training; ``dncnn-long`` has the CPU time of a unit ``gaussian``."""
+"""Name → plan of each stored model and further training; ``dncnn-long`` has a unit ``gaussian``'s CPU time."""
 
 POLICIES = {
     "policy-gaussian": PolicyPlan("gaussian", BankPlan(low=5, high=80, episodes=400), DQNPlan()),

@@ -64,7 +64,7 @@ def stored_curves(name: str, clean: Tensor, noisy: Tensor, steps: int) -> Tensor
 
 
 def trained_curves(name: str, clean: Tensor, noisy: Tensor, steps: int) -> Tensor:
-    """``stored_curves`` where ``name`` may also be a further training: a job for ``contdepth.parallel.run_all``."""
+    """``stored_curves`` of ``name``, which may be a further training: a job for ``run_all`` too."""
     return step_curves(load_training(name).model, clean, noisy, steps)  # type: ignore[arg-type]
 
 

@@ -18,12 +18,11 @@ from contdepth.studies.durr.catalogue import PLANS, POLICIES, main, study
 
 def test_the_arms_of_the_study_cost_the_same():
     work = {name: p.iterations * p.schedule.mean for name, p in study().items()}
-    assert max(work.values()) / min(work.values()) < 1.001 and len(work) == 19
+    assert max(work.values()) / min(work.values()) < 1.001 and len(work) == 15
 
 
-@pytest.mark.parametrize("name", ["gaussian", "jpeg"])
-def test_trainings_of_a_stored_unit_differ_by_the_seed_alone(name):
-    first, *others = (PLANS[one] for one in (name, f"{name}-1", f"{name}-2"))
+def test_trainings_of_the_large_unit_differ_by_the_seed_alone():
+    first, *others = (PLANS[name] for name in ("gaussian", "gaussian-1", "gaussian-2"))
     assert [plan.seed for plan in (first, *others)] == [0, 1, 2]
     assert all(replace(plan, seed=0) == first for plan in others)
 

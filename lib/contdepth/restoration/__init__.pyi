@@ -4,7 +4,7 @@ from .metrics import psnr
 from .models.dncnn import DnCNNShape, make_dncnn
 from .models.published import published_dncnn
 from .models.stored import load_model, stored_models
-from .models.trainings import load_training
+from .models.trainings import load_opponent, load_training
 from .models.unit import UnitShape, make_unit, trajectory
 from .photos import centre_crop, photo, test_crops
 from .restorer import DURR, POLICY_OF
@@ -50,6 +50,7 @@ __all__ = [
     "gaussian",
     "jpeg",
     "load_model",
+    "load_opponent",
     "load_policy",
     "load_training",
     "luma",

@@ -21,6 +21,7 @@ from companion.sphinxext.claims import (
     roles,
     scorecard_table,
     table,
+    years,
 )
 from companion.sphinxext.pages import figures, html, icons, pictures, sidebar, widgets
 from companion.sphinxext.reading import glossary, notation, path, uses
@@ -62,6 +63,7 @@ def setup(app: Sphinx) -> dict[str, Any]:
         variation,
         notebooks,
         cite,
+        years,
         sidebar,
     ):
         part.setup(app)

@@ -36,7 +36,10 @@ def book(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def test_pages_cite_with_letters_in_the_order_of_the_bibliography(book: Path) -> None:
     text = words(page_text(book, "book/toy/concept"))
-    assert "One is Roe et al. [2019c], one is Roe et al. [2019a], others follow [Roe et al., 2019b, Roe et al., 2020]" in text
+    assert (
+        "One is Roe et al. [2019c], one is Roe et al. [2019a], others follow [Roe et al., 2019b, Roe et al., 2020]"
+        in text
+    )
     assert "[Doe, 2020]" in text
 
 
@@ -62,7 +65,9 @@ def test_the_bibliography_has_the_letters_in_labels_and_entries(book: Path) -> N
 
 def test_notebooks_outside_the_book_cite_in_the_same_way(book: Path) -> None:
     plain = Plain(Store(book), "toy/orders", "https://example.org")
-    assert plain.cite("roe2019, roe2019bears,roe2020") == "Roe et al. (2019c); Roe et al. (2019a); Roe et al. (2020)"
+    assert (
+        plain.cite("roe2019, roe2019bears,roe2020") == "Roe et al. (2019c); Roe et al. (2019a); Roe et al. (2020)"
+    )
     assert plain.cite("nobody") == "nobody"
 
 

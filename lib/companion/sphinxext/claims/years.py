@@ -1,7 +1,7 @@
 """Citations by author and year: sources of one author and year get letters, as in ``Zhang et al. 2019a``.
 
-The letters follow from ``book/references.bib`` alone, in the order of the bibliography, so a page, the bibliography
-and a notebook outside the book say the same whatever is built.
+The letters follow from ``book/references.bib`` alone, in the order of the bibliography, so that a page, the
+bibliography and a notebook outside the book say the same whatever is built.
 """
 
 from __future__ import annotations
@@ -65,7 +65,7 @@ class AuthorYear(BaseLabelStyle):
         return (f"{authors(entry)} {entry.fields.get('year', 'n.d.')}" for entry in sorted_entries)
 
 
-class AuthorYearStyle(Style):  # type: ignore[misc]
+class AuthorYearStyle(Style):
     """The style of the bibliography: sorted by author, year and title, with labels by author and year."""
 
     name = STYLE

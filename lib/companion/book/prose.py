@@ -17,7 +17,7 @@ import yaml
 
 from companion.text import read_text
 
-__all__ = ["HIDDEN", "PageProse", "Piece", "page_prose"]
+__all__ = ["DIRECTIVE", "HIDDEN", "ROLE", "WITHOUT_PROSE", "PageProse", "Piece", "page_prose", "parser"]
 
 HIDDEN = "\ufffc"
 """Stands in a piece's text for every character that is no prose."""
@@ -78,7 +78,7 @@ def page_prose(path: Path) -> PageProse:
 
 
 @cache
-def _parser() -> Any:
+def parser() -> Any:
     """Return a parser of the Markdown that ``_config.yml`` asks for."""
     from markdown_it import MarkdownIt
     from mdit_py_plugins.amsmath import amsmath_plugin
@@ -109,7 +109,7 @@ def _parser() -> Any:
 def _read(text: str, line: int, found: PageProse) -> None:
     """Add the prose of Markdown that begins in ``line`` of its page."""
     start, heading = 0, False
-    for token in _parser().parse(text):
+    for token in parser().parse(text):
         start = token.map[0] if token.map else start
         if token.type in ("heading_open", "heading_close"):
             heading = token.type == "heading_open"

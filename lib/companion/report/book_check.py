@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from companion.book.cell_rules import breaches
+from companion.book.conclusions import conclusions
 from companion.book.escapes import escapes
 from companion.book.ledger import Ledger, load_ledger, load_ledgers
 from companion.book.pages import Page, load_pages
@@ -53,6 +54,7 @@ def check_book(root: Path, chapter: str | None = None) -> Checked:
         remarks = (unknown,) if unknown else ()
     prose = survey(root, chapter)
     problems += prose.problems
+    problems += conclusions(root, chapter)
     words = [
         counted(*pair)
         for pair in (

@@ -22,6 +22,7 @@ from companion.sphinxext.claims import (
     roles,
     scorecard_table,
     table,
+    years,
 )
 from companion.sphinxext.pages import figures, html, icons, pictures, sidebar, widgets
 from companion.sphinxext.reading import glossary, notation, path, uses
@@ -64,6 +65,7 @@ def setup(app: Sphinx) -> dict[str, Any]:
         variation,
         notebooks,
         cite,
+        years,
         sidebar,
     ):
         part.setup(app)

@@ -112,7 +112,7 @@ def test_claims_table_shows_every_figure(book: Path) -> None:
         assert page.count(f'id="{name}"') == 1
     text = words(page)
     for part in (
-        "−0.66 percentage points† (unverified)",
+        "−0.66 percentage points",
         "against a quoted baseline",
         "−0.25 percentage points",
         "−0.23 [−0.99, 0.53] percentage points",

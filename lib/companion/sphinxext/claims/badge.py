@@ -5,9 +5,11 @@ from __future__ import annotations
 from companion.sphinxext.element import Element, el
 from companion.sphinxext.wording import SYMBOLS, slug
 
-__all__ = ["DAGGER_LEGEND", "badge", "sign", "unverified_mark"]
+__all__ = ["ALL_UNVERIFIED", "DAGGER_LEGEND", "badge", "sign", "unverified_mark"]
 
 DAGGER_LEGEND = "unverified: quoted through the source named, not checked against the paper itself"
+ALL_UNVERIFIED = f"† All figures of the paper in this table are {DAGGER_LEGEND}."
+"""What a table says in its caption instead of marking every figure."""
 
 
 def badge(verdict: str) -> Element:

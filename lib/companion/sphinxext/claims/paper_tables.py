@@ -9,7 +9,7 @@ from sphinx.application import Sphinx
 
 from companion.book.ledger import Cell, Ledger, Table
 from companion.sphinxext import wording
-from companion.sphinxext.claims.badge import DAGGER_LEGEND, unverified_mark
+from companion.sphinxext.claims.badge import ALL_UNVERIFIED, DAGGER_LEGEND, unverified_mark
 from companion.sphinxext.claims.chapter import ChapterDirective
 from companion.sphinxext.element import Element, el
 from companion.sphinxext.tables import cards, cell, line, plain_table
@@ -29,7 +29,10 @@ def decimals(value: object) -> int:
 
 
 class PaperTable(ChapterDirective):
-    """``{paper-table} A-1``: one table of the ledger, unverified cells marked, sources below."""
+    """``{paper-table} A-1``: one table of the ledger, unverified cells marked, sources below.
+
+    Where no figure is verified the caption says so once, and no cell is marked.
+    """
 
     required_arguments = 1
     final_argument_whitespace = True
@@ -48,24 +51,31 @@ class PaperTable(ChapterDirective):
             self.warn(f"the ledger says that the table {wanted} is not to be shown on pages")
             return []
         cells = [cell for row in table.rows for cell in row if cell.value is not None]
+        figures = [cell for row in table.rows for cell in row[1:] if cell.value is not None]
+        mixed = any(cell.verified for cell in figures)
         cited = {key for cell in cells for key in cell.source}.union(table.source)
         several = len({cell.source for cell in cells}) > 1
-        legend = [el("p", {}, "† ", DAGGER_LEGEND, ".")] if not all(cell.verified for cell in cells) else []
+        marked = mixed and not all(cell.verified for cell in figures)
+        legend = [el("p", {}, "† ", DAGGER_LEGEND, ".")] if marked else []
         if table.note:
             legend.insert(0, el("p", {}, self.inline(table.note)))
         return [
-            scrolling(f"Table {table.id}", self.table(table, several)),
+            scrolling(f"Table {table.id}", self.table(table, several, mixed)),
             el("div", {"class": "companion-legend"}, legend, self.source_list(ledger, cited)),
         ]
 
-    def table(self, table: Table, several: bool) -> Element:
-        """Return the table itself; ``several`` sources are named in each cell."""
+    def table(self, table: Table, several: bool, mixed: bool) -> Element:
+        """Return the table itself; ``several`` sources are named in each cell, and unverified figures marked there
+        only where a ``mixed`` table has verified ones too.
+        """
         numeric = {
             i
             for i in range(1, len(table.columns))
             if any(isinstance(row[i].value, int | float) for row in table.rows)
         }
         title = [el("strong", {}, f"Table {table.id}. "), self.inline(table.title)]
+        if not mixed:
+            title.append(el("span", {"class": "companion-unverified"}, " ", ALL_UNVERIFIED))
         caption = el("caption", {}, el("span", {"class": "companion-caption"}, title))
         digits = [
             max([decimals(row[i].value) for row in table.rows], default=0) for i in range(len(table.columns))
@@ -74,14 +84,17 @@ class PaperTable(ChapterDirective):
             el(
                 "tr",
                 {},
-                [self.cell(cell, i, digits[i] if i in numeric else None, several) for i, cell in enumerate(row)],
+                [
+                    self.cell(cell, i, digits[i] if i in numeric else None, several, mixed)
+                    for i, cell in enumerate(row)
+                ],
             )
             for row in table.rows
         ]
         columns = [self.inline(name) for name in table.columns]
         return plain_table("companion-table", columns, el("tbody", {}, body), caption=caption, numeric=numeric)
 
-    def cell(self, cell: Cell, column: int, digits: int | None, several: bool) -> Element:
+    def cell(self, cell: Cell, column: int, digits: int | None, several: bool, mixed: bool) -> Element:
         """Return one cell; the first column heads its row, the others have ``digits`` decimals if numeric."""
         shown: list[Any] = ["–"]
         if cell.value is not None:
@@ -91,7 +104,7 @@ class PaperTable(ChapterDirective):
                 if isinstance(value, str)
                 else wording.number(value, f".{digits}f" if isinstance(value, float) and digits else "")
             ]
-            if column and not cell.verified:
+            if column and mixed and not cell.verified:
                 shown.append(unverified_mark())
             if column and several:
                 shown.append(el("sup", {"class": "companion-source"}, " " + ",".join(cell.source)))

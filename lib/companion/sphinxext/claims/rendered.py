@@ -25,7 +25,7 @@ from companion.root import PROFILES
 from companion.site.pages import parsed
 from companion.sphinxext import wording
 from companion.sphinxext.build import repository, store_of
-from companion.sphinxext.claims.badge import DAGGER_LEGEND
+from companion.sphinxext.claims.badge import ALL_UNVERIFIED, DAGGER_LEGEND
 from companion.sphinxext.claims.domain import anchor
 from companion.sphinxext.reading.uses import chapter_title
 
@@ -85,7 +85,8 @@ def environment() -> Environment:
     found = Environment(
         loader=loader, autoescape=True, trim_blocks=True, lstrip_blocks=True, undefined=StrictUndefined
     )
-    found.globals.update(CLOCK=CLOCK, DAGGER_LEGEND=DAGGER_LEGEND, FILES=FILES, INTERVALS=INTERVALS)
+    found.globals.update(CLOCK=CLOCK, FILES=FILES, INTERVALS=INTERVALS)
+    found.globals.update(ALL_UNVERIFIED=ALL_UNVERIFIED, DAGGER_LEGEND=DAGGER_LEGEND)
     found.globals.update(FIGURES=FIGURES, GROUPS=GROUPS, SMALL=SMALL)
     found.globals.update(PROFILES=PROFILES, SYMBOLS=wording.SYMBOLS, zip=partial(zip, strict=True))
     made = (anchor, command, row_id, run_id, wording.date, wording.duration, wording.number, wording.slug)

@@ -11,6 +11,7 @@ from pybtex.database import BibliographyData, parse_file
 
 from companion.book.typed_numbers import survey
 from companion.sphinxext.claims.roles import Problem, Target, noted_number, our_figure, papers_figure, row_of
+from companion.sphinxext.claims.years import authors, lettered
 from companion.sphinxext.store import Store
 from companion.sphinxext.stored.labels import NAME, Place, labelled
 from companion.sphinxext.wording import number
@@ -36,6 +37,12 @@ ELSEWHERE = {"claims-table", "paper-table", "departures", "widget", "literalincl
 def references(path: Path) -> BibliographyData:
     """Return the book's references; one build asks for them once a page."""
     return parse_file(str(path)) if path.is_file() else BibliographyData()
+
+
+@lru_cache(maxsize=1)
+def years(path: Path) -> dict[str, str]:
+    """Return the years of the book's references, with their letters."""
+    return lettered(references(path).entries)
 
 
 class Plain:
@@ -162,9 +169,8 @@ class Plain:
 
     def cited(self, key: str) -> str:
         """Return a source as authors and year."""
-        entry = references(self.store.root / "book" / "references.bib").entries.get(key)
+        path = self.store.root / "book" / "references.bib"
+        entry = references(path).entries.get(key)
         if entry is None:
             return key
-        names = [" ".join(person.last_names) for person in entry.persons.get("author", [])]
-        who = " and ".join(names) if len(names) < 3 else f"{names[0]} et al."
-        return f"{who} ({entry.fields.get('year', '?')})".replace("{", "").replace("}", "")
+        return f"{authors(entry)} ({years(path)[key]})"

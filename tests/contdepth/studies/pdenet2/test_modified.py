@@ -1,6 +1,8 @@
 """F'F by the chain rule against three oracles: by hand, differentiated functions, a flow computed spectrally."""
 
 import math
+import re
+from pathlib import Path
 
 import pytest
 import sympy
@@ -27,6 +29,17 @@ def test_burgers_equations_by_hand():
     assert found["u"] == {monomial(term): value for term, value in by_hand.items()}
     turned = {str(t): c for t, c in found["v"].items()}
     assert turned["u*v*v_xy"] == 2 and "u*v_xy" not in turned and len(turned) == 7
+
+
+def test_the_page_prints_these_terms():
+    page = (Path(__file__).parents[4] / "book/pdenet2/noise.md").read_text(encoding="utf-8")
+    (printed,) = re.findall(r"u_{tt} &=.*?\\\\\n&= (.*?) ,\n", page, re.DOTALL)
+    shown = {}
+    for part in printed.replace(r"\,", " ").split(" + "):
+        factor, rest = re.fullmatch(r"(\d*)(.*)", part).groups()
+        power = re.sub(r"\^(\d)", r"**\1", re.sub(r"_{?([xy]+)}?", r"_\1", rest)).replace("uv", "u v").split()
+        shown[monomial("*".join(power))] = float(factor or 1)
+    assert shown == acceleration(INVISCID)["u"]
 
 
 def test_viscosity_leaves_the_leading_terms_as_they_are():

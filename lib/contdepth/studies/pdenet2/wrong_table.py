@@ -19,11 +19,12 @@ def wrong_table(
     truth: Mapping[str, object],
     *,
     head: str,
+    least: float = 0.0025,
     shown: float = 0.005,
 ) -> str:
     """HTML of wrong coefficients, a group of rows for each field.
 
-    First come the terms that are foretold with at least ``shown / 2``, largest first, then every other wrong term
+    First come the terms that are foretold with at least ``least``, largest first, then every other wrong term
     that one of the fits has with at least ``shown``, largest first. A coefficient that is not in a fit is 0.
 
     Args:
@@ -31,8 +32,10 @@ def wrong_table(
         found: label of a fit → its coefficients by field, true terms among them.
         truth: true equations by field.
         head: head of the column of ``foretold``.
-        shown: smallest coefficient that brings a term into the table.
+        least: smallest foretold coefficient that brings a term into the table.
+        shown: smallest found one that does.
     """
+    checks.real("least", least, above=0)
     checks.real("shown", shown, above=0)
     fits = {label: wrong_terms(terms, truth) for label, terms in found.items()}
     groups = {}
@@ -42,7 +45,7 @@ def wrong_table(
         for own in (fit[field] for fit in fits.values()):
             for term, value in own.items():
                 sizes[term] = max(sizes.get(term, 0.0), abs(value))
-        rows = _sorted({t: abs(c) for t, c in theory.items() if abs(c) >= shown / 2})
+        rows = _sorted({t: abs(c) for t, c in theory.items() if abs(c) >= least})
         rows += _sorted({t: size for t, size in sizes.items() if size >= shown and t not in rows})
         groups[f"equation of {field}"] = {
             html_term(t): [_number(c.get(t, 0.0)) for c in (theory, *(fit[field] for fit in fits.values()))]

@@ -19,7 +19,9 @@ TRAININGS: dict[str, str] = {
 }
 """Name → SHA-256 of its file: other seeds of a unit."""
 
-OPPONENTS: dict[str, str] = {}
+OPPONENTS: dict[str, str] = {
+    "dncnn-long": "9670a61a0d73d43e21d5f10a5c50ec51f2224e7b10f081d9fba0ae02bc58066c",
+}
 """Name → SHA-256 of its file: opponents with more time than those for use."""
 
 

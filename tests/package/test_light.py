@@ -18,7 +18,7 @@ ROOMS = sorted(
     if file.parent.name != "contdepth"
 )
 EXTRAS = PROJECT["optional-dependencies"]
-OWN_SENTENCE = {"pysindy": "peers", "bm3d": "peers", "numba": "fast"}
+OWN_SENTENCE = {"pysindy": "peers", "bm3d": "peers", "h5py": "peers", "numba": "fast"}
 """Imported inside functions that say themselves which extra is missing, and work or stop without it."""
 
 

@@ -48,6 +48,11 @@ class Checked:
     def _ipython_display_(self) -> None:
         """Show nothing: ``check`` has displayed its line already, also where it ends a cell."""
 
+    @property
+    def on_interval(self) -> bool:
+        """Whether the interval decides: there is one, and nothing else leaves the claim open."""
+        return self.interval is not None and self.open_because is None
+
     def payload(self) -> dict[str, Any]:
         """Return what goes into the notebook's output metadata: the numbers that were given, as plain JSON."""
         if self.values is None:

@@ -6,7 +6,7 @@ import math
 
 from companion.book.ledger import Claim
 from companion.evidence.judging import Checked
-from companion.evidence.verdict import LEVEL, judge
+from companion.evidence.verdict import judge, student_quantile
 
 __all__ = ["MOST", "open_on_seeds", "seeds_needed"]
 
@@ -20,8 +20,7 @@ def open_on_seeds(claim: Claim, check: Checked) -> bool:
     They cannot where the claim is decided, is about one value or a proportion, has too few trainings, or where
     all seeds gave the same.
     """
-    over_seeds = check.interval is not None and check.values is not None and check.successes is None
-    return over_seeds and check.open_because is None and check.verdict == claim.words[2]
+    return check.on_interval and check.successes is None and check.verdict == claim.words[2]
 
 
 def seeds_needed(claim: Claim, check: Checked) -> int | None:
@@ -46,6 +45,4 @@ def seeds_needed(claim: Claim, check: Checked) -> int | None:
 
 def _width(n: int) -> float:
     """Return half the width of the interval of ``n`` numbers in units of their standard deviation."""
-    from scipy.special import stdtrit
-
-    return float(stdtrit(n - 1, 0.5 + LEVEL / 2)) / math.sqrt(n)
+    return student_quantile(n) / math.sqrt(n)

@@ -24,6 +24,7 @@ __all__ = [
     "judge",
     "paired_differences",
     "student_interval",
+    "student_quantile",
     "worst",
 ]
 
@@ -114,14 +115,19 @@ def student_interval(values: Sequence[float], level: float = LEVEL) -> tuple[flo
         raise ValueError(f"values: expected at least 2 numbers, found {n}")
     if min(values) == max(values):
         return None
-    from scipy.special import stdtrit
-
     scale = max(abs(value) for value in values)
     unit = [value / scale for value in values]
     mean = math.fsum(unit) / n
     spread = math.sqrt(math.fsum((value - mean) ** 2 for value in unit) / (n - 1) / n)
-    half = float(stdtrit(n - 1, 0.5 + level / 2)) * spread
+    half = student_quantile(n, level) * spread
     return (mean - half) * scale, (mean + half) * scale
+
+
+def student_quantile(n: int, level: float = LEVEL) -> float:
+    """Return how many standard errors the interval of the mean of ``n`` numbers reaches to either side."""
+    from scipy.special import stdtrit
+
+    return float(stdtrit(n - 1, 0.5 + level / 2))
 
 
 def exact_interval(successes: int, trials: int, level: float = LEVEL) -> tuple[float, float]:

@@ -50,14 +50,7 @@ def chances(rows: Iterable[Row]) -> Chances:
     The p-values for a claim are adjusted over all of the family, and those against it over all of the family.
     Claims that nothing can decide (too few trainings, equal outcomes) and those by construction are left out.
     """
-    family = [
-        row
-        for row in rows
-        if row.group != CONSTRUCTION
-        and row.check is not None
-        and row.check.interval is not None
-        and row.check.open_because is None
-    ]
+    family = [row for row in rows if row.group != CONSTRUCTION and row.check is not None and row.check.on_interval]
     decided: dict[str, Chance] = {}
     for place, against in ((0, False), (1, True)):
         found = {

@@ -79,7 +79,7 @@ def add_letters(app: Sphinx) -> None:
     """
     domain = cast(Any, app.env.get_domain("cite"))
     entries = domain.bibdata.data.entries
-    for key, year in lettered({key: entry for key, entry in entries.items()}).items():
+    for key, year in lettered(entries).items():
         if "year" in entries[key].fields and "lettered" not in entries[key].fields:
             entries[key].fields["year"] = year
             entries[key].fields["lettered"] = "yes"

@@ -51,21 +51,20 @@ def study() -> dict[str, TrainingPlan]:
 
 
 GAUSSIAN = TrainingPlan(UnitShape(width=48), schedule=LOOPS["refined"], iterations=14000)
-JPEG = TrainingPlan(
-    UnitShape(start="kaiming"),
-    degradation="jpeg",
-    levels=(10, 20, 30),
-    schedule=LoopSchedule((4, 3, 2)),
-    batch=24,
-    rate=1e-3,
-    iterations=3500,
-)
 DNCNN = TrainingPlan(DnCNNShape(), rate=1e-3, iterations=1300)
 PLANS = {
     "gaussian": GAUSSIAN,
     **{f"gaussian-{seed}": replace(GAUSSIAN, seed=seed) for seed in SEEDS[1:]},
     **study(),
-    "jpeg": JPEG,
+    "jpeg": TrainingPlan(
+        UnitShape(start="kaiming"),
+        degradation="jpeg",
+        levels=(10, 20, 30),
+        schedule=LoopSchedule((4, 3, 2)),
+        batch=24,
+        rate=1e-3,
+        iterations=3500,
+    ),
     "dncnn": DNCNN,
     "dncnn-long": replace(DNCNN, iterations=5500),
     "tnrd": TrainingPlan(TNRDShape(), levels=(25,), batch=8, rate=5e-3, precision="fp32", iterations=300),
@@ -92,7 +91,7 @@ PAPER = {
     **{f"gaussian-{seed}": replace(FULL, seed=seed) for seed in SEEDS[1:]},
     "naive8": replace(FULL, schedule=LOOPS["naive8"], iterations=22000),
     "biasfree": replace(FULL, shape=replace(UNET, bias=False)),
-    "jpeg": replace(JPEG, shape=replace(UNET, start="kaiming"), batch=66, patch=64, iterations=40000),
+    "jpeg": replace(PLANS["jpeg"], shape=replace(UNET, start="kaiming"), batch=66, patch=64, iterations=40000),
 }
 """The same with the full layout, for one GPU; not trained here."""
 

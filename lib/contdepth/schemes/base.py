@@ -127,7 +127,7 @@ def integrate(
 def _states(f: Any, u0: Tensor, t: Tensor, scheme: Any, generator: torch.Generator | None) -> Iterator[Tensor]:
     """Yield u_1, …, u_N; steps are numbers (fast) unless the grid itself is differentiated."""
     random = {"generator": generator} if generator is not None else {}
-    u0, t = u0.clone(), t.clone()  # f may write into what it gets
+    u0, t = (x if x.requires_grad else x.clone() for x in (u0, t))  # f may write into what it gets
     times = t.unbind()
     two_step = getattr(scheme, "two_step", False)
     steps = listed(_equal_steps(t) if two_step else t.diff())

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Collection
+from collections.abc import Collection, Iterable
 from numbers import Integral, Real
 from typing import NoReturn, TypeVar
 
 import torch
 
-__all__ = ["fail", "finite", "floating", "integer", "one_of", "real", "same_shape", "tensor"]
+__all__ = ["fail", "finite", "floating", "integer", "one_of", "real", "same_shape", "several", "tensor"]
 
 Choice = TypeVar("Choice")
 
@@ -60,6 +60,16 @@ def integer(
         fail(argument, "an integer", f"{value!r} ({type(value).__name__})", hint, error=TypeError)
     real(argument, int(value), at_least=at_least, at_most=at_most, hint=hint)
     return int(value)
+
+
+def several(argument: str, values: Iterable[Choice], hint: str) -> tuple[Choice, ...]:
+    """Return ``values`` as a tuple, its entries the caller's to check; raise ``TypeError`` for a single one."""
+    try:
+        if not isinstance(values, (str, bytes)):
+            return tuple(values)
+    except TypeError:
+        pass
+    fail(argument, "a sequence", f"{values!r} ({type(values).__name__})", hint, error=TypeError)
 
 
 def one_of(argument: str, value: Choice, options: Collection[object], hint: str = "") -> Choice:

@@ -37,6 +37,10 @@ class Ensemble:
     def __post_init__(self) -> None:
         checks.tensor("theta", self.theta, ndim=3)
         checks.same_shape("t", self.t, tuple(self.theta.shape[:2]))
+        for name, values in (("depths", self.depths), ("seeds", self.seeds)):
+            least = 0 if name == "seeds" else 1
+            several = checks.several(name, values, "one for each run")
+            object.__setattr__(self, name, tuple(checks.integer(name, one, at_least=least) for one in several))
         if len(self.depths) != len(self.theta) or len(self.seeds) != len(self.theta):
             checks.fail("depths", f"{len(self.theta)} depths and seeds", f"{len(self.depths)}, {len(self.seeds)}")
         falling = sorted(self.depths, reverse=True)
@@ -62,6 +66,8 @@ class Ensemble:
         Raises:
             TypeError, ValueError: no depth or seed, one twice, a depth below 1.
         """
+        depths = checks.several("depths", depths, "such as (2, 8, 32)")
+        seeds = checks.several("seeds", seeds, "such as range(10)")
         for name, values in (("depths", depths), ("seeds", seeds)):
             for value in values:
                 checks.integer(name, value, at_least=0 if name == "seeds" else 1)
@@ -81,6 +87,7 @@ class Ensemble:
     @classmethod
     def of(cls, particles: Sequence[Particles], seeds: Sequence[int], exponent: float = 1.0) -> Ensemble:
         """One run for each of ``particles`` (without masses), deepest first; ``seeds`` names them."""
+        particles = checks.several("particles", particles, "such as [Particles.on_grid(theta)]")
         if not particles or any(one.mass is not None for one in particles):
             checks.fail("particles", "at least one set, none with masses", f"{len(particles)} sets")
         depths = tuple(len(one) for one in particles)
@@ -88,7 +95,7 @@ class Ensemble:
         t = theta.new_zeros(theta.shape[:2])
         for row, one in enumerate(particles):
             theta[row, : len(one)], t[row, : len(one)] = one.theta, one.t
-        return cls(theta, t, depths, tuple(seeds), exponent)
+        return cls(theta, t, depths, checks.several("seeds", seeds, "one for each run"), exponent)
 
     @classmethod
     def together(cls, *parts: Ensemble) -> Ensemble:

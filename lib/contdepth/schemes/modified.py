@@ -26,7 +26,7 @@ from contdepth import checks
 from contdepth.problems import Problem, Scaled, reference
 from contdepth.schemes.base import Field, integrate
 from contdepth.schemes.multistep import LinearTwoStep
-from contdepth.schemes.order import OrderMeasurement
+from contdepth.schemes.order import DOUBLING, OrderMeasurement
 
 __all__ = ["ModifiedEquationGaps", "full_field", "modified_equation_gaps", "reduced_field"]
 
@@ -95,7 +95,7 @@ def modified_equation_gaps(
         full: whether the full form is solved too (most of the time goes there).
     """
     T, k = problem.T, checks.real("k", k, above=-1.0, below=1.0)
-    counts = tuple(checks.integer("steps", n, at_least=1) for n in steps)
+    counts = tuple(checks.integer("steps", n, at_least=1) for n in checks.several("steps", steps, DOUBLING))
     original, plain = problem.solution(T), Scaled(problem, 1 / (1 + k)).solution(T)
     rows = []
     for n in counts:

@@ -13,7 +13,9 @@ from contdepth import checks
 from contdepth.problems import Problem
 from contdepth.schemes.base import Field, Scheme, integrate
 
-__all__ = ["OrderMeasurement", "field_for", "local_error_order", "measure_order"]
+__all__ = ["DOUBLING", "OrderMeasurement", "field_for", "local_error_order", "measure_order"]
+
+DOUBLING = "such as (40, 80, 160)"
 
 
 @dataclass(frozen=True)
@@ -70,7 +72,7 @@ def measure_order(
         steps: numbers of steps, e.g. doubling.
         target: problem whose solution the result is compared with; default ``problem`` itself.
     """
-    counts = tuple(checks.integer("steps", n, at_least=1) for n in steps)
+    counts = tuple(checks.integer("steps", n, at_least=1) for n in checks.several("steps", steps, DOUBLING))
     exact = (target or problem).solution(problem.T)
     f, errors = field_for(scheme, problem), []
     for n in counts:
@@ -96,7 +98,7 @@ def local_error_order(
         h: step sizes, at least two.
         against: a second one-step scheme to compare with; default the solution of ``problem``.
     """
-    sizes = tuple(checks.real("h", value, above=0.0) for value in h)
+    sizes = tuple(checks.real("h", value, above=0.0) for value in checks.several("h", h, "such as (0.02, 0.01)"))
     errors = []
     for size in sizes:
         t = torch.tensor([0.0, size], dtype=torch.float64)

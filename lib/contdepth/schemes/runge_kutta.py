@@ -104,6 +104,11 @@ class RungeKutta:
 
     tableau: Tableau
 
+    def __post_init__(self) -> None:
+        if not isinstance(self.tableau, Tableau):
+            found = f"{self.tableau!r} ({type(self.tableau).__name__})"
+            checks.fail("tableau", "a Tableau", found, "such as contdepth.schemes.RK4", error=TypeError)
+
     @property
     def name(self) -> str:
         """Name of the tableau."""

@@ -11,7 +11,7 @@ import torch
 
 from contdepth import checks
 from contdepth.schemes.base import Field, Scheme, integrate
-from contdepth.schemes.order import OrderMeasurement
+from contdepth.schemes.order import DOUBLING, OrderMeasurement
 from contdepth.schemes.stochastic import Rate, WithMoments
 
 __all__ = ["SampledMoments", "sample_moments", "variances", "weak_order"]
@@ -43,9 +43,9 @@ def weak_order(
         x0: initial value.
         powers: which moments, each at least 1; mean and second moment by default.
     """
-    counts = tuple(checks.integer("steps", n, at_least=1) for n in steps)
+    counts = tuple(checks.integer("steps", n, at_least=1) for n in checks.several("steps", steps, DOUBLING))
     sizes, measured = tuple(T / n for n in counts), []
-    for power in powers:
+    for power in checks.several("powers", powers, "such as (1, 2)"):
         limit = scheme.limit_moment(power, rate, T, x0)
         errors = tuple(abs(scheme.linear_moment(power, rate, n, T, x0) - limit) for n in counts)
         measured.append(OrderMeasurement(counts, sizes, errors))
@@ -61,7 +61,7 @@ def variances(
         return moments[1] - moments[0] ** 2
 
     return (
-        [variance(scheme.linear_moments(rate, n, T, x0)) for n in steps],
+        [variance(scheme.linear_moments(rate, n, T, x0)) for n in checks.several("steps", steps, DOUBLING)],
         variance(scheme.limit_moments(rate, T, x0)),
     )
 

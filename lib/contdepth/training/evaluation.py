@@ -61,7 +61,7 @@ def evaluate(model: nn.Module, data: Pair, *, batch: int = 500, precision: str =
     mode, loss, wrong = model.training, 0.0, 0
     model.eval()
     for x, y in zip(images.split(batch), labels.split(batch), strict=True):
-        logits = forward(model, x, precision)
+        logits = forward(model, x.clone(), precision)  # x is the caller's, and a model may work in place
         loss += cross_entropy(logits, y, reduction="sum").item()
         wrong += int((logits.argmax(1) != y).sum())
     model.train(mode)

@@ -99,11 +99,14 @@ def test_draw_has_the_moments_and_times_asked_for() -> None:
         ((3,), (), "seeds: expected at least one"),
         ((3,), (1, 1), "seeds: expected at least one, none twice"),
         ((3, 0), (0,), "depths: expected"),
+        (8, (0,), "depths: expected a sequence, found 8"),
+        ((8,), 3, "seeds: expected a sequence, found 3"),
+        ("8", (0,), "depths: expected a sequence"),
         ((3,), (-1,), "seeds: expected"),
     ],
 )
 def test_draw_refuses(depths: tuple[int, ...], seeds: tuple[int, ...], message: str) -> None:
-    with pytest.raises(ValueError, match=message):
+    with pytest.raises((TypeError, ValueError), match=message):
         Ensemble.draw(small_net(), depths, seeds)
 
 
@@ -120,6 +123,19 @@ def test_ensemble_refuses_what_does_not_fit() -> None:
         Ensemble(theta, t[:, :4], (5, 3), (0, 1))
     with pytest.raises(TypeError, match="depths: expected an integer"):
         Ensemble.draw(small_net(), [2.5], [0])
+    for depths, seeds, message in (
+        ((5, 3), 3, "seeds: expected a sequence, found 3"),
+        (5, (0, 1), "depths: expected a sequence, found 5"),
+        (("5", "3"), (0, 1), "depths: expected an integer"),
+        ((5, 3), (0, 1.5), "seeds: expected an integer"),
+    ):
+        with pytest.raises(TypeError, match=message):
+            Ensemble(theta, t, depths, seeds)
+    with pytest.raises(TypeError, match="particles: expected a sequence"):
+        Ensemble.of(3, (0,))
+    with pytest.raises(TypeError, match="seeds: expected a sequence"):
+        Ensemble.of([Particles.on_grid(theta[0])], 0)
+    assert Ensemble(theta, t, [5, 3], range(2)).depths == (5, 3)
 
 
 # ---------------------------------------------------------------------------------------------- rows and outputs

@@ -9,7 +9,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from contdepth.robust.threat import Threat, budget
+from contdepth.robust.threat import Threat, budget, lengths, unit
 from contdepth.seeds import generator
 
 THREAT = Threat("1/5")
@@ -93,6 +93,49 @@ def test_direction_is_the_steepest_of_unit_size():
         assert torch.allclose(threat.size(threat.direction(gradient)), torch.ones(5, dtype=torch.float64))
 
 
+FACTORS = [2.0**-100, 2.0**-60, 2.0**60, 2.0**100]
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
+@pytest.mark.parametrize("factor", [1e-30, 1e-20, 1e-12, 1e20, 1e30, *FACTORS])
+def test_an_l2_direction_does_not_depend_on_the_scale_of_the_gradient(factor, dtype):
+    """No floor under the norm, and no square that is lost or infinite; powers of two change no bit."""
+    threat, gradient = Threat("1", "l2"), torch.randn(4, 2, 3, 3, generator=generator(0, "g"), dtype=dtype)
+    gradient[1] = 0
+    gradient[2, 1:] = 0
+    gradient[3] = gradient[3].abs().clamp_max(1e-3)
+    exact = gradient.double() / gradient.double().flatten(1).norm(dim=1).clamp_min(1e-300).view(-1, 1, 1, 1)
+    tolerance = 1e-6 if dtype == torch.float32 else 1e-14
+    found = threat.direction(gradient * factor)
+    assert float((found - exact).abs().max()) < tolerance and not found[1].any()
+    assert float((threat.size(gradient * factor) / factor - threat.size(gradient)).abs().max()) < 10 * tolerance
+    if factor in FACTORS:
+        assert torch.equal(found, threat.direction(gradient))
+    assert torch.equal(Threat("1").direction(gradient * factor), gradient.sign()), "l∞ is the sign, as ever"
+
+
+def test_subnormal_gradients_have_a_direction():
+    smallest = torch.tensor([[1e-45, 0.0], [0.0, -3e-45], [0.0, 0.0]])
+    assert torch.equal(unit(smallest), torch.tensor([[1.0, 0.0], [0.0, -1.0], [0.0, 0.0]]))
+    assert torch.equal(lengths(torch.zeros(2, 3)), torch.zeros(2, 1))
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
+@pytest.mark.parametrize("radius", ["1e-30", "1e-20", "1e-8", "1e20"])
+def test_l2_balls_of_any_radius(radius, dtype):
+    """Projection and random starts around black images, where rounding cuts nothing off."""
+    threat, source = Threat(radius, "l2"), generator(0, "ball")
+    x = torch.zeros(200, 1, 2, 2, dtype=dtype)
+    if threat.radius < 1:
+        starts = threat.size(threat.start(x, source)) / threat.radius
+        assert 0.3 < float(starts.mean()) < 0.9 and float(starts.max()) <= 1 + 1e-6
+    far = 100 * threat.radius * torch.rand(x.shape, generator=source, dtype=dtype)
+    moved = threat.project(far, x)
+    if threat.radius < 1:
+        assert torch.allclose(threat.size(moved) / threat.radius, torch.ones(200, dtype=dtype), rtol=1e-5)
+    assert float(threat.size(moved).max()) <= threat.radius * (1 + 1e-6) and bool((moved >= 0).all())
+
+
 @pytest.mark.parametrize("norm", ["linf", "l2"])
 def test_an_ascent_step_goes_along_the_direction_and_comes_back_into_the_threat(norm):
     threat, source = Threat("1/5", norm), generator(0, "ascend")
@@ -133,6 +176,11 @@ def test_budgets_are_exact_fractions():
     ("-1/255", ValueError, "> 0"),
     ("eight", ValueError, "fraction"),
     ("1/0", ValueError, "fraction"),
+    ("inf", ValueError, "fraction"),
+    ("1e400", ValueError, "fraction"),
+    ("1e-400", ValueError, "> 0"),
+    ("1e-60", ValueError, "range of float32.*smaller"),
+    (Fraction(10) ** 400, ValueError, "range of float32.*larger"),
     (float("nan"), ValueError, "fraction"),
     (float("inf"), ValueError, "fraction"),
     (True, TypeError, "bool"),

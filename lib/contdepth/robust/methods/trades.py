@@ -6,9 +6,10 @@ from typing import Unpack
 
 import torch
 from torch import Tensor, nn
-from torch.nn.functional import cross_entropy, kl_div, log_softmax, softmax
+from torch.nn.functional import kl_div, log_softmax, softmax
 
 from contdepth import checks
+from contdepth.robust.losses import training_loss
 from contdepth.robust.methods.method import Step, Stepped, Steps, errors
 from contdepth.robust.methods.mode import in_mode
 from contdepth.robust.threat import Threat
@@ -40,7 +41,7 @@ class TRADES(Stepped):
             delta = self.ascend(x, delta, target, threat, sigma)
         clean, adversarial = self.logits(x), self.logits(x + delta)
         distance = kl_div(log_softmax(adversarial, 1), softmax(clean, 1), reduction="batchmean")
-        loss = cross_entropy(clean, y) + self.weight * distance
+        loss = training_loss(clean, y) + self.weight * distance
         loss.backward()
         return Step(loss.item(), errors(adversarial, y), delta)
 

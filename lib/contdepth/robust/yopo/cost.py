@@ -57,6 +57,8 @@ def multiply_adds(function: Callable[[Tensor], object], x: Tensor, *, gradients:
 
     ``gradients``: let the function take gradients, as a training step does.
     """
+    if len(checks.tensor("x", x)) == 0:
+        checks.fail("x", "at least one image", f"shape {tuple(x.shape)}")
     counter = FlopCounterMode(display=False)
     with torch.set_grad_enabled(gradients), counter:
         function(x)

@@ -80,12 +80,10 @@ class BackwardEuler:
         v = v - update(v)
         levels = transforms()
         if levels or v.requires_grad:
-            for _ in range(1 + levels):
+            for _ in range(1 + levels):  # for derivatives alone: the value stays that of a run without them
                 more = update(v)
-                v = v - (
-                    more - more.detach()
-                )  # its derivatives alone: the value is that of a run without gradients
-        return v if levels or not v.requires_grad else Twice.apply(v, v, 2)  # type: ignore[no-untyped-call]
+                v = v - (more - more.detach())
+        return v if levels or not v.requires_grad else Twice.apply(v, v, 2)
 
     def stability(self, z: Tensor) -> Tensor:
         """Return the factor 1 / (1 - z) by which a step multiplies u when f = lambda u and z = h lambda."""
@@ -149,5 +147,5 @@ class Twice(torch.autograd.Function):
         if ctx.left == 0:
             hint = "nest torch.func.grad, or take an explicit scheme"
             checks.fail("derivative", f"at most the second of {BackwardEuler.name}", "a further one", hint)
-        tied = Twice.apply(gradients[0], *ctx.saved_tensors, ctx.left - 1)  # type: ignore[no-untyped-call]
+        tied = Twice.apply(gradients[0], *ctx.saved_tensors, ctx.left - 1)
         return tied, 0 * tied if torch.is_grad_enabled() else None, None

@@ -226,6 +226,17 @@ def test_vmap_over_state_weights_and_end_time(scheme):
         torch.testing.assert_close(torch.func.vmap(one)(several), expected, rtol=1e-11, atol=1e-12)
 
 
+def test_a_batched_parameter_that_enters_late():
+    grid, several = torch.linspace(0, 1, 11, dtype=torch.float64), torch.tensor([0.5, 1.0], dtype=torch.float64)
+
+    def flow(a):
+        u0 = torch.ones(2, dtype=torch.float64)
+        return schemes.integrate(lambda t, u: a * u if t > 0.45 else -u, u0, grid, schemes.ForwardEuler())
+
+    expected = torch.stack([flow(a) for a in several])
+    torch.testing.assert_close(torch.func.vmap(flow)(several), expected, rtol=1e-13, atol=0)
+
+
 def test_a_batch_of_grids_is_checked_like_one():
     grids = torch.stack([torch.linspace(0, 1, 5), torch.linspace(0, 1, 5).square()]).double()
     u0 = torch.ones(2, dtype=torch.float64)
@@ -298,15 +309,16 @@ def test_second_derivatives_through_backward_euler(shape):
         )
 
 
-def test_third_derivatives_are_right_by_torch_func_and_refused_by_autograd():
-    point, grid = torch.tensor(0.7, dtype=torch.float64), torch.linspace(0, 1, 5, dtype=torch.float64)
+@pytest.mark.parametrize("steps", [1, 4])
+def test_third_derivatives_are_right_by_torch_func_and_refused_by_autograd(steps):
+    point, grid = torch.tensor(0.7, dtype=torch.float64), torch.linspace(0, 1, steps + 1, dtype=torch.float64)
 
     def solved(a):
         u0 = torch.ones(2, dtype=torch.float64)
         return schemes.integrate(lambda t, u: -a * u * u, u0, grid, schemes.BackwardEuler(), keep="last")[0]
 
     grad = torch.func.grad
-    expected = grad(grad(grad(lambda a: backward_root(a, torch.ones(()).double(), 0.25, 4))))(point)
+    expected = grad(grad(grad(lambda a: backward_root(a, torch.ones(()).double(), 1 / steps, steps))))(point)
     for way in (lambda f: grad(grad(grad(f))), lambda f: torch.func.jacfwd(torch.func.jacfwd(grad(f)))):
         torch.testing.assert_close(way(solved)(point), expected, rtol=1e-7, atol=1e-8)
     a = point.clone().requires_grad_()
@@ -338,6 +350,32 @@ def test_backward_euler_where_samples_read_one_another(shape):
     slope = (loss(a + 1e-5, u0, shape) - loss(a - 1e-5, u0, shape)).item() / 2e-5
     assert found[0].item() == pytest.approx(slope, rel=1e-7)
     assert torch.autograd.gradcheck(lambda a, u0: loss(a, u0, shape), (a.requires_grad_(), u0.requires_grad_()))
+
+
+def test_a_rotation_of_samples_is_solved_where_their_own_jacobians_lead_nowhere():
+    """u' = A u, A a fast rotation: the Newton steps of single samples diverge, the step of the whole is exact."""
+    a, h = torch.tensor([[0.0, 5.0], [-5.0, 0.0]], dtype=torch.float64), torch.tensor([0.0, 1.0]).double()
+    u0 = torch.tensor([[1.0], [0.5]], dtype=torch.float64)
+    u = schemes.integrate(lambda t, u: a @ u, u0, h, schemes.BackwardEuler(), keep="last")
+    torch.testing.assert_close(u, torch.linalg.inv(torch.eye(2).double() - a) @ u0, rtol=1e-12, atol=1e-13)
+
+
+def test_coupling_that_shows_only_at_the_solution_counts_in_the_gradient():
+    """f = a + w u² (Σu - 3/2) from 0, h = 1/2, a = 1: v = 1/2 after one step, and dv/da = (1 + 3/2 w) / 2."""
+    w, grid = torch.tensor([1.0, 2.0, 3.0], dtype=torch.float64), torch.tensor([0.0, 0.5], dtype=torch.float64)
+    for shape in ((3, 1), (3,)):
+        a = torch.ones((), dtype=torch.float64, requires_grad=True)
+        u0, weights = torch.zeros(shape, dtype=torch.float64), w.reshape(shape)
+        u = schemes.integrate(
+            lambda t, u, a=a, weights=weights: a + weights * u * u * (u.sum() - 1.5),
+            u0,
+            grid,
+            schemes.BackwardEuler(),
+            keep="last",
+        )
+        for entry, weight in zip(u.flatten(), w.tolist(), strict=True):
+            (slope,) = torch.autograd.grad(entry, a, retain_graph=True)
+            assert entry.item() == pytest.approx(0.5) and slope.item() == pytest.approx((1 + 1.5 * weight) / 2)
 
 
 def test_coupling_that_shows_only_on_the_way_is_found():

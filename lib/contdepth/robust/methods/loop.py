@@ -15,7 +15,7 @@ from tqdm import tqdm
 
 from contdepth import checks
 from contdepth.robust.losses import checked_inputs
-from contdepth.robust.methods.method import Method, checked_optimiser, trainable
+from contdepth.robust.methods.method import Method, trainable
 from contdepth.seeds import derive, generator
 from contdepth.training.augment import crop_flip
 from contdepth.training.checkpoint import Checkpointing, checksum, identity_of, save_checkpoint
@@ -59,14 +59,13 @@ def train(
 ) -> Trained:
     """Train ``method.model`` in place on ``data`` = (images (N, …) in [0, 1], labels (N,)).
 
-    Batch size, learning-rate schedule, crops and flips come from ``recipe`` (precision is the method's own; what
-    is cropped or flipped has to be (N, C, H, W));
-    the run has ``steps`` steps (its epochs' worth if None), and the schedule is stretched to them. ``ramp``:
-    share of the steps over which ε and the step sizes grow linearly from 0 (from one part in ``ramp``·steps) to
-    their full size. ``optimiser`` makes one from the parameters (SGD of the recipe if None); its rate is set by
-    the schedule. ``probe(model)`` is called in eval mode at ``probes`` equally spaced steps, the last one
-    included; its time is not counted. The model is trained on the device of its parameters and left in eval
-    mode.
+    Batch size, learning-rate schedule, crops and flips, which need images (N, C, H, W), come from ``recipe``
+    (precision is the method's own); the run has ``steps`` steps (its epochs' worth if None), and the schedule is
+    stretched to them. ``ramp``: share of the steps over which ε and the step sizes grow linearly from 0 (from one
+    part in ``ramp``·steps) to their full size. ``optimiser`` makes one from the parameters (SGD of the recipe if
+    None); its rate is set by the schedule. ``probe(model)`` is called in eval mode at ``probes`` equally spaced
+    steps, the last one included; its time is not counted. The model is trained on the device of its parameters and
+    left in eval mode.
 
     Order, augmentation and noise of a step depend on ``seed`` and its number alone, so a run with
     ``checkpoint`` goes on where it stopped, to the same bits (same machine, thread count and PyTorch).
@@ -96,7 +95,6 @@ def train(
         engine = torch.optim.SGD(model.parameters(), lr=recipe.lr, **rule)
     else:
         engine = optimiser(model.parameters())
-    checked_optimiser(engine, model)
     looks = {round((i + 1) * total / probes) for i in range(probes)} if probe else set()
     run = identity_of(
         model,

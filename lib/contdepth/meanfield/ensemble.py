@@ -167,7 +167,12 @@ def outputs(net: MeanFieldNet, ensemble: Ensemble, x: Tensor) -> Tensor:
     """Outputs of every run on x (batch, inputs): (R, batch), differentiable in ``theta`` and (for "gaps") ``t``.
 
     All runs that are as deep advance together, from each depth to the next; runs that have ended wait.
+
+    Raises:
+        TypeError, ValueError: x that does not fit the net, an ensemble drawn for other blocks.
     """
+    shape = (*ensemble.theta.shape[:2], net.block.size)
+    checks.same_shape("theta of the ensemble", ensemble.theta, shape, "draw it for this net")
     order = ensemble.order()
     theta = ensemble.theta.gather(1, order[:, :, None].expand_as(ensemble.theta)).permute(1, 2, 0).contiguous()
     if net.weighting == "gaps":

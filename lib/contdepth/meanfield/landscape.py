@@ -11,7 +11,7 @@ from torch.optim import Optimizer
 from torch.optim.lr_scheduler import LRScheduler
 
 from contdepth import checks
-from contdepth.meanfield.network import Along, MeanFieldNet
+from contdepth.meanfield.network import Along, MeanFieldNet, check_data
 from contdepth.meanfield.particles import Particles
 
 __all__ = [
@@ -106,9 +106,10 @@ def descent_direction(
         radii: (r_a, r_w, r_b); without it the smallest ball around ρ, but not less than (1, 3, 1).
 
     Raises:
-        TypeError, ValueError: bad numbers, a "gaps" net, unsorted particles.
+        TypeError, ValueError: bad numbers or data, a "gaps" net, unsorted particles.
     """
     masses_count(net)
+    check_data(x, y)
     m, d = net.block.width, net.block.dimension
     checks.integer("candidates", candidates, at_least=m)
     checks.integer("steps", steps, at_least=0)
@@ -165,10 +166,11 @@ def descend(
     (steps + 1,) or fewer.
 
     Raises:
-        TypeError, ValueError: bad numbers, unsorted particles.
+        TypeError, ValueError: bad numbers or data, unsorted particles.
     """
     checks.integer("steps", steps, at_least=0)
     checks.real("rate", rate, above=0)
+    check_data(x, y)
     theta = particles.theta.detach().clone().requires_grad_()
     start, weights = net.initial(x), particles.weights(net.weighting).detach()
     rule, schedule = falling_adam(theta, rate, steps)

@@ -10,7 +10,7 @@ from torch.func import grad, vmap
 
 from contdepth import checks
 from contdepth.meanfield.ensemble import Ensemble
-from contdepth.meanfield.network import MeanFieldNet
+from contdepth.meanfield.network import MeanFieldNet, check_data
 from contdepth.meanfield.particles import Particles
 from contdepth.meanfield.shallow import sensitivities
 
@@ -63,9 +63,10 @@ def train_linearised(
     weights L^-1/2.
 
     Raises:
-        ValueError: the steps diverge (rate > 2 batch / largest eigenvalue of K).
+        TypeError, ValueError: bad data, or the steps diverge (rate > 2 batch / largest eigenvalue of K).
     """
     checks.real("rate", rate, above=0)
+    check_data(x, y)
     kernel = tangent_kernel(net, particles, x, scale=scale)
     cross = tangent_kernel(net, particles, x_test, x, scale=scale)
     largest = torch.linalg.eigvalsh(kernel)[-1].item()

@@ -11,7 +11,7 @@ from contdepth import checks
 from contdepth.meanfield.block import Block
 from contdepth.meanfield.particles import WEIGHTINGS, Particles
 
-__all__ = ["Along", "MeanFieldNet", "lift"]
+__all__ = ["Along", "MeanFieldNet", "check_data", "lift"]
 
 
 def lift(inputs: int, dimension: int, source: torch.Generator) -> tuple[Tensor, Tensor]:
@@ -19,6 +19,14 @@ def lift(inputs: int, dimension: int, source: torch.Generator) -> tuple[Tensor, 
     w2 = torch.randn(inputs, dimension, generator=source, dtype=torch.float64) / inputs**0.5
     w1 = torch.randn(dimension, generator=source, dtype=torch.float64)
     return w2, w1 / w1.norm()
+
+
+def check_data(x: Tensor, y: Tensor, runs: int | None = None) -> None:
+    """Refuse values that are not finite, and y that is neither (batch,) nor (``runs``, batch)."""
+    each = () if runs is None or checks.tensor("y", y).ndim == 1 else (runs,)
+    checks.same_shape("y", checks.tensor("y", y), (*each, len(checks.tensor("x", x))))
+    checks.finite("x", x.detach())
+    checks.finite("y", y.detach())
 
 
 @dataclass(frozen=True)
@@ -45,10 +53,11 @@ class MeanFieldNet:
         w2: (inputs, d). w1: (d,).
         weighting: "equal" (c_l = m_l) or "gaps" (c_l = t_l - t_{l-1}).
 
-    Data are x (batch, inputs) and y (batch,). All methods want sorted particles and say so.
+    Data are x (batch, inputs) and y (batch,), at least one sample, in the dtype of w2. All methods want sorted
+    particles and say so.
 
     Raises:
-        TypeError, ValueError: shapes that do not fit the block, an unknown weighting.
+        TypeError, ValueError: shapes that do not fit the block, maps of two dtypes, an unknown weighting.
     """
 
     def __init__(self, block: Block, w2: Tensor, w1: Tensor, weighting: str = "equal") -> None:
@@ -56,6 +65,7 @@ class MeanFieldNet:
         self.w2 = checks.floating("w2", w2, ndim=2)
         self.w1 = checks.same_shape("w1", checks.floating("w1", w1, ndim=1), (block.dimension,))
         checks.same_shape("w2", w2, (len(w2), block.dimension), "its columns are the state's coordinates")
+        checks.one_of("dtype of w1", w1.dtype, (w2.dtype,), "that of w2")
         self.weighting = checks.one_of("weighting", weighting, WEIGHTINGS)
 
     def initial(self, x: Tensor) -> Tensor:
@@ -63,6 +73,8 @@ class MeanFieldNet:
         checks.floating("x", x, ndim=2)
         if x.shape[1] != len(self.w2):
             checks.fail("x", f"{len(self.w2)} numbers a sample", f"shape {tuple(x.shape)}")
+        checks.one_of("dtype of x", x.dtype, (self.w2.dtype,), "that of the net's w2: call x.to(…)")
+        checks.integer("samples in x", len(x), at_least=1)
         return x @ self.w2
 
     def states(self, particles: Particles, x: Tensor) -> Tensor:

@@ -9,7 +9,7 @@ from torch import Tensor
 
 from contdepth import checks
 from contdepth.meanfield.landscape import falling_adam
-from contdepth.meanfield.network import MeanFieldNet
+from contdepth.meanfield.network import MeanFieldNet, check_data
 from contdepth.meanfield.particles import Particles
 
 __all__ = ["Path", "barrier", "bezier_path", "linear_path", "measure_path", "path_losses"]
@@ -59,11 +59,12 @@ def bezier_path(
     one uniform in each of ``batch`` equal intervals. Times and masses go straight.
 
     Raises:
-        TypeError, ValueError: ends of different shapes, bad numbers.
+        TypeError, ValueError: ends of different shapes, bad numbers or data.
     """
     checks.integer("steps", steps, at_least=0)
     checks.integer("batch", batch, at_least=1)
     checks.real("rate", rate, above=0)
+    check_data(x, y)
     straight = linear_path(start, end)
     start, end = straight(0.0), straight(1.0)
     control = straight(0.5).theta.detach().clone().requires_grad_()

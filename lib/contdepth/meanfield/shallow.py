@@ -7,7 +7,7 @@ from torch import Tensor
 
 from contdepth import checks
 from contdepth.meanfield.bounds import adjoint_bounds
-from contdepth.meanfield.network import Along, MeanFieldNet
+from contdepth.meanfield.network import Along, MeanFieldNet, check_data
 from contdepth.meanfield.particles import Particles
 
 __all__ = [
@@ -56,7 +56,7 @@ def state_bounds(net: MeanFieldNet, particles: Particles) -> tuple[Tensor, Tenso
 @torch.no_grad()
 def shallow_variation(net: MeanFieldNet, particles: Particles, x: Tensor, y: Tensor, theta: Tensor) -> Tensor:
     """δE^sh/δρ(θ) = mean (⟨w1, X^sh_L⟩ - y)⟨f(X_0, θ), w1⟩ of candidates θ (n, k): (n,); it knows no t."""
-    checks.same_shape("y", y, (len(x),))
+    check_data(x, y)
     residual = shallow_states(net, particles, x)[-1] @ net.w1 - y
     return (net.block(theta, net.initial(x)) @ net.w1 * residual).mean(-1)
 

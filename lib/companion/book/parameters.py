@@ -24,6 +24,9 @@ def read_defaults(source: str, label: str) -> dict[str, Any]:
         raise PageError(
             f"{label}, parameters cell line {error.lineno}: expected Python, found {error.msg}"
         ) from None
+    except (ValueError, MemoryError, RecursionError) as error:
+        found = error or type(error).__name__
+        raise PageError(f"{label}, parameters cell: expected Python, found {found}") from None
     defaults: dict[str, Any] = {}
     for statement in statements:
         targets = statement.targets if isinstance(statement, ast.Assign) else [getattr(statement, "target", None)]
@@ -38,7 +41,7 @@ def read_defaults(source: str, label: str) -> dict[str, Any]:
             ):
                 raise ValueError
             defaults[targets[0].id] = ast.literal_eval(statement.value)
-        except ValueError:
+        except (ValueError, TypeError, RecursionError):
             raise PageError(
                 f"{label}, parameters cell line {statement.lineno}: expected name = literal, "
                 f"found {ast.unparse(statement)!r}"
@@ -68,7 +71,7 @@ def parse_value(text: str) -> Any:
     """Return the literal that ``text`` spells (``40``, ``[1, 2]``, ``None``), or the text itself."""
     try:
         return ast.literal_eval(text)
-    except (ValueError, SyntaxError):
+    except (ValueError, SyntaxError, TypeError, MemoryError, RecursionError):
         return text
 
 

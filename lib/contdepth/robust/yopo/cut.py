@@ -32,6 +32,7 @@ class Cut:
     """
 
     def __init__(self, model: nn.Module, name: str) -> None:
+        checks.instance("model", model, nn.Module)
         modules = dict(model.named_modules())
         if not isinstance(name, str):
             checks.fail(

@@ -66,12 +66,19 @@ def train(
             blocks, trained times under weighting "equal" (E is constant between swaps).
         DivergenceError: a loss is not finite; names depth, seed and step.
     """
+    checks.instance("net", net, MeanFieldNet)
+    checks.instance("ensemble", ensemble, Ensemble)
+    checks.finite("x", checks.reals("x", x, ndim=2, like=net.w2))
+    checks.finite("y", checks.reals("y", y))
     checks.integer("steps", steps, at_least=0)
     checks.one_of("optimiser", optimiser, ("gd", "adam"))
     if not (isinstance(rate, Tensor) and optimiser == "gd"):
         checks.real("rate", rate, above=0, hint='one rate a run is for optimiser="gd"')
     checks.real("time_rate", time_rate, above=0)
     check_data(x, y, len(ensemble))
+    if not isinstance(train_times, (bool, Tensor)):
+        raise TypeError(f"train_times: expected a bool, or one for each run, found {type(train_times).__name__}")
+    keep = tuple(checks.integer("keep", step, at_least=0) for step in keep)
     moving = torch.as_tensor(train_times)
     if moving.ndim == 0:
         moving = moving.expand(len(ensemble))

@@ -39,6 +39,9 @@ class Tableau:
 
     def __post_init__(self) -> None:
         checks.integer("order", self.order, at_least=0, at_most=4)
+        for name, row in (*(("a", row) for row in self.a), ("b", self.b), ("c", self.c)):
+            for entry in row:
+                checks.real(name, entry)
         stages = len(self.b)
         if tuple(len(row) for row in self.a) != tuple(range(stages)) or len(self.c) != stages:
             checks.fail(

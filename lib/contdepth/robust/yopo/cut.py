@@ -34,6 +34,7 @@ class Cut:
     """
 
     def __init__(self, model: nn.Module, name: str) -> None:
+        checks.instance("model", model, nn.Module)
         if not isinstance(name, str):
             checks.fail(
                 "first_layer", "the name of a module", f"{name!r} ({type(name).__name__})", error=TypeError

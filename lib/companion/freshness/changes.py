@@ -46,7 +46,8 @@ class Changes:
 
     ``symbols`` names what changed, is new or is gone; ``values`` has a sentence for each constant that only
     statements run at import have on one side: a run need not use it, so that no run shows that it makes no
-    difference.
+    difference. Not for what one of the two states does not reach at all, such as a new constant or a new function
+    with its defaults: only changed statements can lead there, and these are compared like any other.
     """
 
     symbols: tuple[str, ...] = ()
@@ -73,7 +74,7 @@ def changes(old_root: Path, new_root: Path, old_page: Page, new_page: Page) -> C
             names |= {str(symbol) for symbol in (one, other) if symbol is not None}
         if "whole" in (getattr(one, "kind", ""), getattr(other, "kind", "")) and _names_differ(sides, one, other):
             values.append(f"{one or other}: taken as a whole, and what it holds is called otherwise")
-    values += _values(*lines)
+    values += _values(*lines, _through_functions(sides, pairs, lines))
     old, new = (tuple(line for line, _ in mine) for mine in lines)
     return Changes(tuple(sorted(names)), old, new, tuple(values))
 
@@ -205,13 +206,41 @@ def _raising(node: ast.AST, caught: bool = False) -> list[ast.AST]:
     return found
 
 
-def _values(old: list[tuple[Line, Piece]], new: list[tuple[Line, Piece]]) -> list[str]:
-    """Return a sentence for each constant in a statement run at import that the other side's changes lack."""
+def _through_functions(
+    sides: tuple[_Side, _Side],
+    pairs: Iterable[tuple[Symbol | None, Symbol | None]],
+    lines: Iterable[list[tuple[Line, Piece]]],
+) -> set[str]:
+    """Return the symbols that one state alone reaches, and no statement run at import of those that both have."""
+    own = {
+        str(symbol): side
+        for pair in pairs
+        for side, symbol in zip(sides, pair, strict=True)
+        if None in pair and symbol
+    }
+    own = {name: side for name, side in own.items() if not name.endswith(":whole")}
+    waiting = [
+        piece for mine in lines for line, piece in mine if line.kind == "imports" and line.symbol not in own
+    ]
+    while waiting:
+        for token in waiting.pop().tokens:
+            side = own.pop(str(token), None) if isinstance(token, Symbol) else None
+            if side is not None and isinstance(token, Symbol):
+                waiting += side.pieces(token)
+    return set(own)
+
+
+def _values(old: list[tuple[Line, Piece]], new: list[tuple[Line, Piece]], aside: set[str]) -> list[str]:
+    """Return a sentence for each constant in a statement run at import that the other side's changes lack; none
+    for the symbols in ``aside``.
+    """
     found = []
     for mine, others, word in ((old, new, "no longer there"), (new, old, "new")):
         left = Counter(value for _, piece in others for value in _constants(piece, every=True))
         for line, piece in mine:
-            for value in _constants(piece, every=False) if line.kind == "imports" else ():
+            for value in (
+                _constants(piece, every=False) if line.kind == "imports" and line.symbol not in aside else ()
+            ):
                 if left[value]:
                     left[value] -= 1
                 else:

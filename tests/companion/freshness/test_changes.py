@@ -143,3 +143,36 @@ def test_a_value_that_only_moves_is_none(two):
     result = found(two)
     assert result.values == ()
     assert [line.text for line in result.new] == ["if x > LIMIT:", "LIMIT = 1e9"]
+
+
+def test_a_new_constant_that_functions_alone_lead_to_is_none(two):
+    """The changed statement that uses it has to be executed, as if it had the value itself."""
+    edit(two[1], "lib/contdepth/helpers.py", "SCALE = 2", "SCALE = 2\nSIZE = 3")
+    edit(two[1], "lib/contdepth/helpers.py", "            * x", "            * x + SIZE - 3")
+    result = found(two)
+    assert result.values == () and sorted(line.kind for line in result.new) == ["imports", "runs"]
+
+
+def test_a_new_function_that_functions_alone_lead_to_is_none(two):
+    edit(
+        two[1],
+        "lib/contdepth/helpers.py",
+        "def twice",
+        "def once(x, factor=1.0):\n    return factor * x\n\n\ndef twice",
+    )
+    edit(two[1], "lib/contdepth/helpers.py", "            * x", "            * once(x)")
+    assert found(two).values == ()
+
+
+@pytest.mark.parametrize("new", ["SIZE = 3", "HALF = 1.5\nSIZE = 2 * HALF"])
+def test_a_new_constant_that_a_default_of_an_old_function_leads_to_is_said(two, new):
+    edit(two[1], "lib/contdepth/helpers.py", "SCALE = 2", new)
+    edit(two[1], "lib/contdepth/helpers.py", "factor=SCALE", "factor=SIZE")
+    said = " ".join(found(two).values)
+    assert ("the value 3 is new" in said) or ("the value 1.5 is new" in said)
+
+
+def test_a_constant_that_is_gone_with_its_use_is_none(two):
+    edit(two[0], "lib/contdepth/helpers.py", "SCALE = 2", "SCALE = 2\nSIZE = 3")
+    edit(two[0], "lib/contdepth/helpers.py", "            * x", "            * x + SIZE - 3")
+    assert found(two).values == ()

@@ -64,7 +64,7 @@ def _thresholded(pysindy: ModuleType, normalise: bool, scaled: bool, **options: 
 
     class Thresholded(pysindy.STLSQ):  # type: ignore[name-defined]
         def _reduce(self, x: np.ndarray, y: np.ndarray) -> None:
-            self._norms, unit, least = _positive(np.linalg.norm(x, axis=0)), np.ones(y.shape[1]), self.threshold
+            self._norms, unit, least = _positive(np.linalg.norm(x, axis=0)), np.ones(y.shape[1]), self.threshold  # type: ignore[has-type]
             if normalise:
                 unit = _positive(np.sqrt(np.square(y).mean(0)))
                 self._least = least * unit[:, None] / self._norms
@@ -73,7 +73,7 @@ def _thresholded(pysindy: ModuleType, normalise: bool, scaled: bool, **options: 
             if normalise or scaled:
                 self.threshold = least if normalise else least * self._norms  # one for each column
                 super()._reduce(x / self._norms, y / unit)
-                self.coef_ = self.coef_ * unit[:, None] / self._norms
+                self.coef_ = self.coef_ * unit[:, None] / self._norms  # type: ignore[has-type]
                 self.threshold = least
             else:
                 super()._reduce(x, y)

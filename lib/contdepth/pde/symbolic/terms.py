@@ -127,7 +127,7 @@ def typical_sizes(values: torch.Tensor, names: Sequence[str], dx: Sequence[float
         dict: ``"u"`` → root mean square, ``"u_"`` → that of the deviation from the mean of a frame, ``"u_x"`` →
             that of differences along x over ``dx``, divided by the deviation. For ``term_size``.
     """
-    sizes = {}
+    sizes: dict[str, float] = {}
     for name, u in zip(names, values.transpose(0, 1), strict=True):
         scale = float(u.abs().amax()) or 1.0  # squares of the rest are near 1
         u = u / scale

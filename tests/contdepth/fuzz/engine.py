@@ -29,7 +29,7 @@ from torch import Tensor, nn
 
 from contdepth import errors
 
-EXAMPLES = int(os.environ.get("CONTDEPTH_FUZZ", "6"))
+EXAMPLES = int(os.environ.get("CONTDEPTH_FUZZ", "10"))
 """Examples for each door: a few in every run of the tests, 2,000 where the variable says so."""
 
 SECONDS, GIBIBYTES = 10, 3

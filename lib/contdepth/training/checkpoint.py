@@ -54,7 +54,7 @@ def save_checkpoint(path: Path | str, identity: dict[str, Any], content: dict[st
     checks.instance("content", content, dict)
     try:
         write_atomically(Path(path), lambda stream: torch.save({"identity": identity, "content": content}, stream))
-    except (PickleError, AttributeError, NotImplementedError) as reason:
+    except (PickleError, AttributeError, NotImplementedError, TypeError) as reason:
         raise TypeError(
             f"content: expected tensors and plain data, found what cannot be stored: {reason}"
         ) from reason

@@ -262,3 +262,38 @@ def test_a_page_is_found_or_refused_in_a_sentence(root: Path, name: str) -> None
         assert find_page(root, name).id == name
     except CompanionError as error:
         assert str(error)
+
+
+@pytest.mark.parametrize(
+    ("value", "said"),
+    [
+        ("!!int abc", "expected YAML without tags of types"),
+        ("!!float abc", "expected YAML without tags of types"),
+        ("!!timestamp abc", "expected YAML without tags of types"),
+        ("[" * 30 + "&a [1]" + "]" * 30, "expected text"),
+    ],
+)
+def test_a_value_that_is_not_what_its_tag_says_is_refused(root: Path, value: str, said: str) -> None:
+    path = root / "book" / "toy" / "claims.yml"
+    path.write_text(toy_book.CLAIMS.replace("title: Toys", f"title: {value}"), encoding="utf-8")
+    try:
+        with pytest.raises(CompanionError, match=said):
+            load_ledger(root, "toy")
+    finally:
+        path.write_text(toy_book.CLAIMS, encoding="utf-8")
+
+
+def test_aliases_of_aliases_are_not_followed_for_ever(root: Path) -> None:
+    path = root / "book" / "toy" / "claims.yml"
+    lines = ["a0: &a0 [1]", *(f"a{n}: &a{n} [{', '.join([f'*a{n - 1}'] * 10)}]" for n in range(1, 9))]
+    path.write_text(toy_book.CLAIMS + "\n".join(lines) + "\n", encoding="utf-8")
+    try:
+        with pytest.raises(CompanionError, match="expected at most 100000 values, found more; use fewer aliases"):
+            load_ledger(root, "toy")
+    finally:
+        path.write_text(toy_book.CLAIMS, encoding="utf-8")
+
+
+@pytest.mark.parametrize("text", ["{{}}", "{[]}", "{[1]: 2}", "[" * 150 + "]" * 150])
+def test_what_is_no_literal_is_text(text: str) -> None:
+    assert parse_value(text) == text or text.startswith("[[")

@@ -29,7 +29,7 @@ from torch import Tensor, nn
 
 from contdepth import errors
 
-EXAMPLES = int(os.environ.get("CONTDEPTH_FUZZ", "6"))
+EXAMPLES = int(os.environ.get("CONTDEPTH_FUZZ", "10"))
 """Examples for each door: a few in every run of the tests, 2,000 where the variable says so."""
 
 SECONDS, GIBIBYTES = 10, 3
@@ -282,7 +282,7 @@ def of_the_caller(error: BaseException) -> bool:
 
 
 def named(error: BaseException) -> bool:
-    """A ``TypeError``, a ``ValueError``, one of the package's own, or a sentence of ours about what did not come out."""
+    """A ``TypeError``, a ``ValueError``, one of the package's own, or a sentence about what did not come out."""
     last = traceback.extract_tb(error.__traceback__)[-1]
     ours = "/lib/contdepth/" in last.filename and (last.line or "").startswith("raise ")
     return isinstance(error, NAMED) or (type(error) is RuntimeError and ours)

@@ -63,13 +63,13 @@ def opened(argument: str, path: Path) -> Image.Image:
     try:
         with Image.open(path, formats=FORMATS) as image:
             missing = lost(image)
-            image = None if missing else ImageOps.exif_transpose(image)
+            turned = image if missing else ImageOps.exif_transpose(image)
     except Exception as reason:  # whatever a decoder meets in damaged bytes
         expected = f"a picture file that Pillow can read ({', '.join(FORMATS)})"
         checks.fail(argument, expected, f"{path} ({type(reason).__name__})")
     if missing:
         checks.fail(argument, *missing)
-    return image
+    return turned
 
 
 if __name__ == "__main__":

@@ -29,6 +29,7 @@ POLICY_OF = {"gaussian": "policy-gaussian", "jpeg": "policy-jpeg"}
 REACH = 28  # pixels that one step of the largest unit looks away, rounded up to a multiple of its stride
 TILE = 512
 PROBE = 1 / 255  # standard deviation of the noise that measures a divergence
+DIVERGENCE = 0.6  # above all that were met, 0.57 at most: what gains with it need not be measured
 
 
 @dataclass(frozen=True)
@@ -126,9 +127,9 @@ class DURR:
         chosen = None if steps is None else checks.integer("steps", steps, at_least=0, at_most=self.horizon)
         colour = picture.planes
         y = brightness(colour) if self.luma and len(colour) == 3 else colour
-        damage = None
+        damage = first = None
         if chosen is None:
-            damage, worth = self.look(y, picture.seen)
+            damage, worth, first = self.look(y, picture.seen)
             chosen = None if worth else 0
         x = previous = restored = y
         values, curve, stopped = [], [], None
@@ -143,27 +144,29 @@ class DURR:
                     if clean is None:
                         break
             if n < self.horizon:
-                previous, x = x, self.step(x, y)
+                previous, x = x, self.step(x, y) if first is None or n else first
         back = picture.back(colour + (restored - y))
         return Restoration(back, stopped, values, curve or None, damage)  # type: ignore[arg-type]
 
-    def look(self, y: Tensor, seen: np.ndarray | None = None) -> tuple[float | None, bool]:
-        """The damage of planes ``(n, 1, h, w)`` that is looked for, and whether a first step is worth it."""
+    def look(self, y: Tensor, seen: np.ndarray | None = None) -> tuple[float | None, bool, Tensor | None]:
+        """Of planes ``(n, 1, h, w)``: the damage, whether a first step is worth it, and X_1 if it was needed."""
         if self.looks_for is None or min(y.shape[-2:]) < SMALLEST:
-            return None, True
+            return None, True, None
         if self.looks_for == "blocks":
             found = max(blocking(plane[None]) for plane in y)
-            return found, found >= BLOCKS
+            return found, found >= BLOCKS, None
         levels = calm_noise(y, seen)
         if not levels.any():
-            return 0.0, False
-        first = self.step(y, y)
-        noise = torch.randn(y.shape, generator=generator(0, "divergence"))
-        probe = y + PROBE * noise
-        divergence = ((self.step(probe, probe) - first) * noise).mean(dim=(1, 2, 3)) / PROBE
+            return 0.0, False, None
+        first, variance = self.step(y, y), (levels / 255).square()
         change = (first - y).square().mean(dim=(1, 2, 3))
-        gain = 2 * (levels / 255).square() * (1 - divergence) - change
-        return float(levels.max()), float(gain.sum()) > 0
+        worth = bool((2 * variance * (1 - DIVERGENCE) - change).sum() > 0)
+        if not worth:
+            noise = torch.randn(y.shape, generator=generator(0, "divergence"))
+            probe = y + PROBE * noise
+            divergence = ((self.step(probe, probe) - first) * noise).mean(dim=(1, 2, 3)) / PROBE
+            worth = bool((2 * variance * (1 - divergence) - change).sum() > 0)
+        return float(levels.max()), worth, first
 
     def value(self, x: Tensor, y: Tensor, previous: Tensor, n: int) -> float:
         """The policy's v at step ``n``, the mean over the planes ``(n, 1, h, w)``."""

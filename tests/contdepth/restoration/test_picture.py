@@ -210,6 +210,7 @@ def test_white_noise_may_overshoot(sigma: float, shape: tuple[int, ...], dtype: 
     [
         (2 * clean(40, 40) - 1, "np.clip"),
         ((2 * clean(40, 40) - 1) + np.random.default_rng(0).normal(0, 0.2, (40, 40)), "np.clip"),
+        (1.2 * clean(40, 40) - 0.4 + np.random.default_rng(0).normal(0, 0.2, (40, 40)), "np.clip"),
         ((clean(40, 40) - 0.5) / 0.3, "bring black to 0"),
         (np.round(3 * clean(40, 40)), "divide 0…255 pixels by 255"),
         (4 * clean(40, 40), "divide 0…255 pixels by 255"),
@@ -220,6 +221,7 @@ def test_white_noise_may_overshoot(sigma: float, shape: tuple[int, ...], dtype: 
     ids=[
         "-1 to 1",
         "-1 to 1 and noise",
+        "shifted and noise",
         "standardised",
         "dark grey levels",
         "0 to 4",

@@ -113,6 +113,10 @@ def test_what_is_hidden_changes_nothing_that_is_seen(luma):
     one, two = durr.restore(given, reference=other), durr.restore(other, reference=given)
     assert np.array_equal(one.image[:, :20], two.image[:, :20]) and one.psnr == two.psnr
     assert one.psnr[0] == np.inf and np.isfinite(one.psnr[1])
+    other[:, 0, :3] = given[:, 0, :3] + 10
+    assert durr.restore(given, reference=other).psnr[0] == pytest.approx(
+        -20 * np.log10(10 / 255) + 10 * np.log10(20)
+    )
     assert np.array_equal(one.image[:, 20:], given[:, 20:]) and not np.array_equal(
         one.image[:, :20], given[:, :20]
     )

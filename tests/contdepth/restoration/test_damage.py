@@ -65,6 +65,19 @@ def test_patterns_are_no_noise(name: str) -> None:
     assert float(calm_noise(to_tensor(PATTERNS[name]))) < (6 if name == "dither" else 1)
 
 
+@pytest.mark.parametrize("level", [60, 90, 120])
+def test_strong_noise_is_found_though_it_is_clipped_everywhere(level: float) -> None:
+    clean = cut("camera")
+    noisy = gaussian(clean, level, generator(0, "noise")).clamp(0, 1)
+    assert 0.3 * level < float(calm_noise(noisy)) < 1.2 * level
+    assert DURR.load("gaussian").restore(noisy[0, 0].numpy()).steps > 0
+
+
+def test_a_picture_of_black_and_white_alone_has_no_noise() -> None:
+    spots = gaussian(torch.full((1, 1, 128, 128), 0.5), 100, generator(0, "noise")).round().clamp(0, 1)
+    assert float(calm_noise(spots)) == 0
+
+
 def test_noise_on_a_board_is_found() -> None:
     noisy = gaussian(to_tensor(board(1)), 25, generator(0, "noise"))
     assert float(calm_noise(noisy)) == pytest.approx(25, rel=0.25)

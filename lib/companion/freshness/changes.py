@@ -25,8 +25,9 @@ class Line:
     """A statement, without the statements inside it, that one of the two states has and the other has not.
 
     ``kind`` is ``runs`` (inside a function), ``imports`` (run when its module is imported: assignments, class
-    bodies, heads of functions) or ``raises`` (inside a function, where it can only lead to an exception). ``path``
-    is relative to ``lib/``; ``first`` and ``last`` count lines from 1.
+    bodies, heads of functions) or ``raises`` (inside a function, where it can only lead to an exception, by a
+    ``raise`` or by a call of a function of the library that is annotated ``NoReturn``). ``path`` is relative to
+    ``lib/``; ``first`` and ``last`` count lines from 1.
     """
 
     symbol: str
@@ -104,11 +105,32 @@ class _Side:
         module = self.library.modules.get(symbol.module)
         assert module is not None  # its statements have been read
         roots = [one.statement for one in self.pieces(symbol) if one.depth == 0]
-        raises = {id(node) for root in roots for node in _raising(root)}
+        ends = {id(one.statement) for one in self.pieces(symbol) if self._ends(one)}
+        raises = {id(node) for root in roots for node in _raising(root, ends)}
         kind = "imports" if piece.depth == 0 else "raises" if id(piece.statement) in raises else "runs"
         first, last = _span(piece.statement)
         text = read_text(module.path).splitlines()[first - 1].strip()
         return Line(str(symbol), module.path.relative_to(self.root / "lib").as_posix(), first, last, kind, text)
+
+    def _ends(self, piece: Piece) -> bool:
+        """Tell whether a statement cannot be followed by the next: a ``raise``, or a call that never returns."""
+        statement = piece.statement
+        if not isinstance(statement, ast.Expr) or not isinstance(statement.value, ast.Call):
+            return isinstance(statement, ast.Raise)
+        called = ast.unparse(statement.value.func).rpartition(".")[2]
+        return any(
+            isinstance(token, Symbol) and token.name == called and self._never_returns(token)
+            for token in piece.tokens
+        )
+
+    def _never_returns(self, symbol: Symbol) -> bool:
+        module = self.library.modules.get(symbol.module)
+        definitions = module.definitions.get(symbol.name, ()) if module is not None else ()
+        return len(definitions) == 1 and (
+            isinstance(definitions[0], ast.FunctionDef)
+            and definitions[0].returns is not None
+            and ast.unparse(definitions[0].returns).rpartition(".")[2] in ("NoReturn", "Never")
+        )
 
 
 def _pairs(old: _Side, new: _Side) -> list[tuple[Symbol | None, Symbol | None]]:
@@ -189,20 +211,23 @@ def _list(node: ast.AST, field: str) -> list[ast.AST]:
     return value if isinstance(value, list) else []
 
 
-def _raising(node: ast.AST, caught: bool = False) -> list[ast.AST]:
-    """Return the statements below ``node`` from which a function can only leave by an exception."""
+def _raising(node: ast.AST, ends: set[int], caught: bool = False) -> list[ast.AST]:
+    """Return the statements below ``node`` from which a function can only leave by an exception: blocks whose last
+    statement is one of ``ends``, and heads of handlers with such a block.
+    """
     found: list[ast.AST] = []
     for field in ("body", "orelse", "finalbody", "handlers", "cases"):
         block = _list(node, field)
         inside = caught or (isinstance(node, (ast.Try, ast.With)) and field == "body")
         if isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef)):
             inside = False
-        if block and isinstance(block[-1], ast.Raise) and not inside and not isinstance(node, ast.ClassDef):
+        if block and id(block[-1]) in ends and not inside and not isinstance(node, ast.ClassDef):
             if not any(isinstance(part, _LEAVES) for item in block for part in ast.walk(item)):
                 found += [part for item in block for part in ast.walk(item)]
+                found += [node] if isinstance(node, ast.ExceptHandler) else []
                 continue
         for item in block:
-            found += _raising(item, inside)
+            found += _raising(item, ends, inside)
     return found
 
 

@@ -82,6 +82,30 @@ def test_what_can_only_raise(two):
     ]
 
 
+def test_a_handler_and_a_call_that_never_returns_can_only_raise(two):
+    helpers = (
+        "def refuse(x) -> NoReturn:\n    raise ValueError(x)\n\n\ndef accept(x):\n    return x\n\n\ndef twice"
+    )
+    for root in two:
+        edit(root, "lib/contdepth/helpers.py", "import math", "import math\nfrom typing import NoReturn")
+        edit(root, "lib/contdepth/helpers.py", "def twice", f"{helpers}def twice")
+    checked = """        raise ValueError(message)
+    try:
+        x + 0
+    except TypeError:
+        refuse("a number")
+    if x < -1:
+        refuse(x)
+    if x < -2:
+        accept(refuse)
+"""
+    edit(two[1], "lib/contdepth/helpers.py", "        raise ValueError(message)\n", checked)
+    kinds = {line.text: line.kind for line in found(two).new}
+    raises = {"except TypeError:", 'refuse("a number")', "refuse(x)", "raise ValueError(x)"}
+    assert {text for text, kind in kinds.items() if kind == "raises"} == raises
+    assert kinds["accept(refuse)"] == kinds["try:"] == kinds["x + 0"] == "runs"
+
+
 def test_a_moved_and_changed_function_is_compared_with_the_old_one(two):
     source = (two[1] / "lib/contdepth/helpers.py").read_text()
     (two[1] / "lib/contdepth/helpers.py").unlink()

@@ -83,9 +83,7 @@ def test_what_can_only_raise(two):
 
 
 def test_a_handler_and_a_call_that_never_returns_can_only_raise(two):
-    helpers = (
-        "def refuse(x) -> NoReturn:\n    raise ValueError(x)\n\n\ndef accept(x):\n    return x\n\n\ndef twice"
-    )
+    helpers = "def refuse(x) -> NoReturn:\n    raise ValueError(x)\n\n\ndef accept(x):\n    return x\n\n\n"
     for root in two:
         edit(root, "lib/contdepth/helpers.py", "import math", "import math\nfrom typing import NoReturn")
         edit(root, "lib/contdepth/helpers.py", "def twice", f"{helpers}def twice")

@@ -11,9 +11,24 @@ from companion.errors import CompanionError
 
 __all__ = ["ask", "contents", "succeeds"]
 
+ELSEWHERE = (
+    "GIT_DIR",
+    "GIT_WORK_TREE",
+    "GIT_INDEX_FILE",
+    "GIT_COMMON_DIR",
+    "GIT_OBJECT_DIRECTORY",
+    "GIT_ALTERNATE_OBJECT_DIRECTORIES",
+    "GIT_NAMESPACE",
+    "GIT_PREFIX",
+    "GIT_SHALLOW_FILE",
+    "GIT_GRAFT_FILE",
+)
+"""Variables that would lead git to another repository or index than those of the folder it is asked about."""
+
 
 def ask(root: Path, *arguments: str, given: bytes = b"", replaced: bool = True) -> bytes:
-    """Return what ``git ARGUMENTS`` prints at ``root``.
+    """Return what ``git ARGUMENTS`` prints at ``root``, which must be the top of a repository of its own: one that
+    it was unpacked in, or that variables of the environment name, is not asked.
 
     Without ``replaced`` replacements of commits are not looked at. Raises :class:`CompanionError` where git is not
     there or says no.
@@ -56,7 +71,10 @@ def contents(root: Path, names: Iterable[str], replaced: bool = True) -> list[by
 def _run(
     root: Path, arguments: tuple[str, ...], given: bytes, replaced: bool
 ) -> subprocess.CompletedProcess[bytes]:
-    environment = dict(os.environ) if replaced else {**os.environ, "GIT_NO_REPLACE_OBJECTS": "1"}
+    environment = {name: value for name, value in os.environ.items() if name not in ELSEWHERE}
+    environment["GIT_CEILING_DIRECTORIES"] = str(root.resolve().parent)
+    if not replaced:
+        environment["GIT_NO_REPLACE_OBJECTS"] = "1"
     command = ["git", "-C", str(root), *arguments]
     try:
         return subprocess.run(command, input=given, capture_output=True, timeout=300, check=False, env=environment)

@@ -43,6 +43,10 @@ PACKAGES = (
 """Packages whose versions a record names: those that numbers or figures come from."""
 
 
+CHANGES = ("status", "--porcelain", "--untracked-files=normal", "--ignore-submodules=none", "--", "lib", "book")
+"""How git is asked for local changes, whatever the user's settings leave out."""
+
+
 def cores() -> int:
     """Return how many processors this process may use."""
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
@@ -130,10 +134,10 @@ def _versions() -> dict[str, str]:
 
 def git_state(root: Path) -> tuple[str, bool]:
     """Return the checkout's commit and whether ``lib/`` or ``book/`` differ from it; ``("unknown", True)``
-    without git.
+    without git, and where ``root`` is no repository of its own.
     """
     try:
         commit = git.ask(root, "rev-parse", "--verify", "HEAD").decode().strip()
-        return commit, bool(git.ask(root, "status", "--porcelain", "--", "lib", "book").strip())
+        return commit, bool(git.ask(root, *CHANGES).strip())
     except CompanionError:
         return "unknown", True

@@ -51,14 +51,13 @@ def unknown_history(root: Path) -> str | None:
     try:
         shallow = is_shallow(root)
         git.ask(root, "rev-parse", "--verify", "--quiet", "HEAD^{commit}", replaced=False)
-        top = git.ask(root, "rev-parse", "--show-prefix", replaced=False).decode().strip()
     except CompanionError as error:
         return UNCHECKED.format(error)
     if shallow:
         return UNCHECKED.format(
             "expected all commits, found a shallow clone; fetch the rest with: git fetch --unshallow"
         )
-    return UNCHECKED.format("expected a repository of its own, found a folder of another") if top else None
+    return None
 
 
 def lost_lines(root: Path, now: Sequence[str]) -> list[str]:

@@ -1,10 +1,14 @@
-"""What a page's kernel is given: this very interpreter, this checkout, and nothing of the user's own start-up."""
+"""What a page's kernel is given: this very interpreter, this checkout, and nothing of the user's own: no start-up
+files, no settings, no styles; it needs no home that can be written.
+"""
 
 from __future__ import annotations
 
 import json
 import os
+import subprocess
 import sys
+import tempfile
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -30,8 +34,32 @@ def kernel_environment(root: Path, scratch: Path, checkpoints: Path) -> dict[str
         "COMPANION_ROOT": str(root),
         "COMPANION_RUN": "1",
         "COMPANION_CHECKPOINTS": str(checkpoints),
-        "MPLBACKEND": None,  # else figures would not reach the notebook
+        "PYTHONSTARTUP": None,
+        "PYTHONOPTIMIZE": None,  # else a page's assertions would say nothing
+        **_matplotlib(scratch),
     }
+
+
+def _matplotlib(scratch: Path) -> dict[str, str | None]:
+    """Return the variables by which Matplotlib finds no settings or styles of the user's, and a folder for its
+    list of fonts: one below the user's cache, or ``scratch`` where that cannot be written.
+    """
+    from platformdirs import user_cache_path
+
+    folder = user_cache_path("contdepth-companion") / "matplotlib"
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryFile(dir=folder):
+            pass
+    except OSError:
+        folder = scratch / "matplotlib"
+        folder.mkdir(exist_ok=True)
+    if not any(folder.glob("fontlist-*.json")):  # in a kernel Matplotlib may say on stderr that this takes long
+        command = [sys.executable, "-P", "-c", "import matplotlib.font_manager"]
+        environment = {**os.environ, "MPLCONFIGDIR": str(folder)}
+        subprocess.run(command, env=environment, capture_output=True, check=False)
+    # one folder for all kernels, so that warm ones can be forked; a backend would keep figures out of the notebook
+    return {"MPLCONFIGDIR": str(folder), "MATPLOTLIBRC": None, "MPLBACKEND": None}
 
 
 def prepared(environment: Mapping[str, str | None]) -> dict[str, str | None]:

@@ -1,6 +1,8 @@
 """Files written as a whole: all of them or none, and nothing is left lying about."""
 
 import os
+import subprocess
+import sys
 
 import pytest
 
@@ -29,3 +31,15 @@ def test_what_was_written_goes_where_it_cannot_be_put_in_place(tmp_path, monkeyp
     with pytest.raises(OSError, match="full"):
         write_text(tmp_path / "a.txt", "new")
     assert list(tmp_path.iterdir()) == []
+
+
+def test_what_a_killed_process_left_is_removed_and_what_a_living_one_writes_stays(tmp_path):
+    gone = subprocess.Popen([sys.executable, "-c", ""])
+    gone.wait()
+    left, living = tmp_path / f"a[1].txt.{gone.pid}.part", tmp_path / f"a[1].txt.{os.getppid()}.part"
+    others = [tmp_path / name for name in (f"b.txt.{gone.pid}.part", "a[1].txt.old.part", "a1.txt.part")]
+    for path in (left, living, *others):
+        path.write_text("half")
+    write_text(tmp_path / "a[1].txt", "whole")
+    assert (tmp_path / "a[1].txt").read_text() == "whole"
+    assert not left.exists() and all(path.exists() for path in (living, *others))

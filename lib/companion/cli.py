@@ -5,6 +5,7 @@ stale | register | check-ledger``.
 from __future__ import annotations
 
 import argparse
+import os
 import signal
 import sys
 from collections.abc import Sequence
@@ -55,7 +56,11 @@ def _parser() -> _Parser:
     def command(name: str, function: Any, text: str, *, chapter: bool = True) -> argparse.ArgumentParser:
         sub = subparsers.add_parser(name, help=text, description=text, epilog=EPILOG)
         sub.set_defaults(command=function)
-        sub.add_argument("--root", help="the checkout (default: found upwards from here, or COMPANION_ROOT)")
+        sub.add_argument(
+            "--root",
+            type=os.path.expanduser,
+            help="the checkout (default: found upwards from here, or COMPANION_ROOT)",
+        )
         if chapter:
             sub.add_argument("--chapter", help="one chapter only, by the name of its folder below book/")
         return sub
@@ -82,7 +87,9 @@ def _parser() -> _Parser:
         metavar="NAME=VALUE",
         help="another value for a parameter, as a Python literal; needs --out; may be repeated",
     )
-    run.add_argument("--out", metavar="FOLDER", help="store below this folder instead of results/")
+    run.add_argument(
+        "--out", type=os.path.expanduser, metavar="FOLDER", help="store below this folder instead of results/"
+    )
     vary = command(
         "vary",
         commands.vary_command,
@@ -138,7 +145,9 @@ def _parser() -> _Parser:
     )
     text = "Write all claims as open data: claims.json, claims.csv and the schema that describes both."
     export = command("export", commands.export_command, text, chapter=False)
-    export.add_argument("--out", metavar="FOLDER", required=True, help="where to write the three files")
+    export.add_argument(
+        "--out", type=os.path.expanduser, metavar="FOLDER", required=True, help="where to write the three files"
+    )
     stale = command(
         "stale",
         commands.stale_command,

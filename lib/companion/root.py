@@ -36,7 +36,7 @@ def find_root(start: Path | None = None) -> Path:
     The search begins at ``start`` (default: the current folder); from elsewhere, the checkout this package
     was imported from is taken. Raises :class:`CompanionError` where none of these is a root.
     """
-    named = os.environ.get("COMPANION_ROOT")
+    named = os.path.expanduser(os.environ.get("COMPANION_ROOT", ""))
     if named and start is None:
         if not is_root(Path(named)):
             raise CompanionError(f"COMPANION_ROOT: expected a folder with book/ and lib/, found {named}")

@@ -5,9 +5,11 @@ types.
 from __future__ import annotations
 
 import ast
+import math
 from collections.abc import Mapping
 from typing import Any
 
+from companion.book.sourcecode import parse_cell
 from companion.errors import PageError, nearest
 
 __all__ = ["merge", "parse_value", "read_defaults"]
@@ -19,7 +21,7 @@ def read_defaults(source: str, label: str) -> dict[str, Any]:
     Raises :class:`PageError`, naming ``label``, for anything but assignments of literals to plain names.
     """
     try:
-        statements = ast.parse(source).body
+        statements = parse_cell(source).body
     except SyntaxError as error:
         raise PageError(
             f"{label}, parameters cell line {error.lineno}: expected Python, found {error.msg}"
@@ -47,8 +49,8 @@ def read_defaults(source: str, label: str) -> dict[str, Any]:
 
 
 def merge(defaults: Mapping[str, Any], values: Mapping[str, Any], label: str) -> dict[str, Any]:
-    """Return ``defaults`` updated by ``values``; raise :class:`PageError` for an unknown name or another
-    type.
+    """Return ``defaults`` updated by ``values``; raise :class:`PageError` for an unknown name, another type, or
+    what a record cannot hold: its JSON would show something else.
     """
     for name, value in values.items():
         if name not in defaults:
@@ -61,15 +63,35 @@ def merge(defaults: Mapping[str, Any], values: Mapping[str, Any], label: str) ->
                 f"{label}, parameter {name}: expected {_kind(defaults[name])} like the default "
                 f"{defaults[name]!r}, found {value!r}"
             )
-    return {**defaults, **values}
+    merged = {**defaults, **values}
+    for name, value in merged.items():
+        if expected := _unfit(value):
+            raise PageError(f"{label}, parameter {name}: expected {expected}, found {value!r:.200}")
+    return merged
 
 
 def parse_value(text: str) -> Any:
     """Return the literal that ``text`` spells (``40``, ``[1, 2]``, ``None``), or the text itself."""
     try:
-        return ast.literal_eval(text)
-    except (ValueError, SyntaxError):
+        repr(value := ast.literal_eval(text))  # fails where a number has too many digits
+        return value
+    except (ValueError, TypeError, SyntaxError, MemoryError, RecursionError):
         return text
+
+
+def _unfit(value: Any) -> str | None:
+    """Return what was expected in the place of a value that JSON cannot hold as it is, or None."""
+    if isinstance(value, (list, tuple)):
+        return next(filter(None, map(_unfit, value)), None)
+    if isinstance(value, dict):
+        if not all(isinstance(key, str) for key in value):
+            return "text as the keys of a mapping"
+        return next(filter(None, map(_unfit, [*value, *value.values()])), None)
+    if isinstance(value, float):
+        return None if math.isfinite(value) else "finite numbers"
+    if isinstance(value, str):
+        return None if value == value.encode(errors="replace").decode() else "text in UTF-8"
+    return None if value is None or isinstance(value, int) else "numbers, text, None, lists and mappings"
 
 
 def _fits(value: Any, default: Any) -> bool:

@@ -16,12 +16,15 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from companion.book.escapes import escapes
 from companion.book.ledger import load_ledger
 from companion.book.pages import Page
-from companion.errors import RunError
+from companion.errors import PageError, RunError
 from companion.evidence.record import Record, load_record
+from companion.evidence.soundness import semicolons
 from companion.freshness.state import CARRIED, lacking, state_of
 from companion.machine import THREADS, cores
+from companion.root import notebook_path, record_path
 from companion.run.progress import Progress
 
 __all__ = ["Job", "Outcome", "plan", "run"]
@@ -68,7 +71,7 @@ def plan(
     progress: Progress | None = None,
 ) -> list[Job]:
     """Return the jobs for ``pages`` at ``profile``; raise ``PageError`` or :class:`RunError` before anything
-    runs.
+    runs, where a page could not be compared (:mod:`companion.book.escapes`) or its run not be stored, too.
 
     ``overrides`` (parameters other than the profile's) need a folder ``out``: ``<root>/results`` holds the
     profiles' own runs only. ``resume`` leaves out pages whose stored run speaks for them: it is
@@ -91,8 +94,7 @@ def plan(
                 f"found none"
             )
         if resume and not changed:
-            record = load_record(page.root, profile, page.chapter, page.name, out)
-            word = _speaking(record, page, out) if record is not None else None
+            word = _speaking(page, profile, out)
             if word:
                 if progress:
                     progress.line(f"{word:5}  {page.id} ({profile})")
@@ -107,11 +109,38 @@ def plan(
                 environment or {},
             )
         )
+    for job in jobs:
+        quiet = semicolons([cell.source for cell in job.page.cells()])
+        if found := [*escapes(job.page), *(f"page {job.page.id}: {line}" for line in quiet)]:
+            raise PageError(found[0])
+    for job in jobs:
+        _writable(job)
     return jobs
 
 
-def _speaking(record: Record, page: Page, results: Path | None) -> str | None:
+def _writable(job: Job) -> None:
+    """Raise :class:`RunError` where the notebook and the record of ``job`` cannot be stored."""
+    place = (job.results, job.profile, job.page.chapter, job.page.name)
+    files = notebook_path(*place), record_path(*place)
+    folder = files[0].parent
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryFile(dir=folder):
+            found = next((f"{path.name} is a folder" for path in files if path.is_dir()), None)
+    except OSError as error:
+        found = error.strerror
+    if found:
+        raise RunError(f"page {job.page.id}: expected to store its run in {folder}, found this: {found}")
+
+
+def _speaking(page: Page, profile: str, results: Path | None) -> str | None:
     """Return the word of a stored run's state, or None where the page must be run again."""
+    try:
+        record = load_record(page.root, profile, page.chapter, page.name, results)
+    except RunError:
+        return None  # damaged
+    if record is None:
+        return None
     state = state_of(record, page, results=results)
     checked = load_ledger(page.root, page.chapter).of(record.checks) if state.word == CARRIED else ()
     return None if lacking(state, checked) else state.word

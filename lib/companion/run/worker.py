@@ -25,7 +25,7 @@ from companion.book.ledger import load_ledger
 from companion.book.pages import Page, find_page
 from companion.errors import CompanionError, RunError
 from companion.evidence.record import Record, extract, seeds_of
-from companion.evidence.soundness import notebook_problems, semicolons
+from companion.evidence.soundness import notebook_problems
 from companion.freshness.fingerprint import fingerprint
 from companion.machine import device_line, git_state, versions
 from companion.root import carry_path, checkpoints_path, notebook_path, record_path
@@ -85,8 +85,6 @@ def run_page(
     stored.
     """
     ledger = load_ledger(page.root, page.chapter)
-    if quiet := semicolons([cell.source for cell in page.cells()]):
-        raise RunError(f"page {page.id}: {quiet[0]}")
     parameters, injected = page.parameters(profile, overrides), page.injected(profile, overrides)
     mark = fingerprint(page, profile, overrides)
     state = git_state(page.root)
@@ -146,22 +144,33 @@ def run_page(
 def _execute(page: Page, injected: dict[str, Any], timeout: float | None, report: Report, sockets: Path) -> Any:
     """Return the executed notebook; raise :class:`RunError` with cell and traceback where a cell fails."""
     import papermill
+    from jupyter_client.manager import AsyncKernelManager
     from nbclient.exceptions import CellTimeoutError, DeadKernelError
     from papermill.engines import NBClientEngine, papermill_engines
 
     source = page.notebook()
-    code = [index for index, cell in enumerate(source.cells) if cell.cell_type == "code"]
-    total = len(code) + bool(injected)
+    total = sum(cell.cell_type == "code" for cell in source.cells) + bool(injected)
     report("start", cells=total)
     deadline = time.monotonic() + timeout if timeout else None
-    position = 0
+    position, running, failed = 0, source, False
+    status: int | None = None
+
+    class Manager(AsyncKernelManager):
+        """jupyter_client's manager, taking note of how the kernel ended."""
+
+        async def is_alive(self) -> bool:  # type: ignore[override]
+            nonlocal status
+            if status is None and self.provisioner is not None:
+                status = await self.provisioner.poll()
+            return await super().is_alive()
 
     class Engine(NBClientEngine):
         """papermill's engine, reporting each cell and holding the page as a whole to its time limit."""
 
         @classmethod
         def execute_managed_notebook(cls, nb_man: Any, kernel_name: str, **options: Any) -> Any:
-            begin_cell = nb_man.cell_start
+            nonlocal running
+            begin_cell, running = nb_man.cell_start, nb_man.nb
 
             def cell_start(cell: Any, index: int | None = None, **rest: Any) -> None:
                 nonlocal position
@@ -173,11 +182,12 @@ def _execute(page: Page, injected: dict[str, Any], timeout: float | None, report
             nb_man.cell_start = cell_start
             if deadline is not None:
                 options["timeout_func"] = lambda cell: max(1, int(deadline - time.monotonic()))
+            options["kernel_manager_class"] = Manager
             return super().execute_managed_notebook(nb_man, kernel_name, **options)
 
     papermill_engines.register("companion", Engine)
     try:
-        return papermill.execute_notebook(
+        executed = papermill.execute_notebook(
             source,
             None,
             parameters=injected,
@@ -187,11 +197,8 @@ def _execute(page: Page, injected: dict[str, Any], timeout: float | None, report
             cwd=page.source.parent,
             config=_own_sockets(sockets),
         )
-    except papermill.PapermillExecutionError as error:
-        raise RunError(
-            f"page {page.id}, code cell {position} of {total} failed\n\n{error.source}\n\n"
-            + "\n".join(error.traceback)
-        ) from None
+    except papermill.PapermillExecutionError:
+        executed, failed = running, True
     except CellTimeoutError:
         raise RunError(
             f"page {page.id}, code cell {position} of {total}: expected the page to end within {timeout:g} s, "
@@ -199,9 +206,28 @@ def _execute(page: Page, injected: dict[str, Any], timeout: float | None, report
         ) from None
     except DeadKernelError:
         raise RunError(
-            f"page {page.id}, code cell {position} of {total}: expected a live kernel, found that it died "
-            "(out of memory?)"
+            f"page {page.id}, code cell {position} of {total}: expected a live kernel, found that it "
+            f"{_end(status)}"
         ) from None
+    said = ""
+    for number, cell in enumerate([cell for cell in executed.cells if cell.cell_type == "code"], 1):
+        errors = [output for output in cell.outputs if output.output_type == "error"]
+        if errors:  # papermill names the last such cell, and lets SystemExit pass
+            position, failed = number, True
+            said = f"\n\n{cell.source}\n\n" + "\n".join(errors[0].traceback)
+            break
+    if failed:
+        raise RunError(f"page {page.id}, code cell {position} of {total} failed{said}")
+    return executed
+
+
+def _end(status: int | None) -> str:
+    """Return in words how a kernel ended: by a signal, or by itself."""
+    if status is None or status == -9:
+        return "died (out of memory?)"
+    if status < 0:
+        return f"died of signal {-status}"
+    return f"ended itself with exit code {status}, here or at the end of the cell before"
 
 
 def _own_sockets(prefix: Path) -> Config:

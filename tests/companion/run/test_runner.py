@@ -25,6 +25,7 @@ from companion.errors import PageError
 from companion.evidence.record import load_record, sha256
 from companion.evidence.rejudging import judged
 from companion.evidence.soundness import problems
+from companion.root import find_root
 from companion.run.progress import Progress
 from companion.run.runner import plan
 
@@ -157,8 +158,17 @@ def test_book_profile_injects_nothing_and_resume_skips_what_is_fresh(ran, capsys
             r"expected evidence, found that code cell 4 wrote to stderr",
         ),
         ("check('toy.euler.lost', 1)", r"CheckError(.|\n)*did you mean 'toy.euler.loss'"),
+        ("raise SystemExit", r"code cell 4 of 4 failed\n\nlosses(.|\n)*SystemExit"),
+        (
+            "import os, signal; os.kill(os.getpid(), signal.SIGUSR1)",
+            r"cell 4 of 4: expected a live kernel, found that it died of signal 10",
+        ),
+        (
+            "import os; getattr(os, '_' + 'exit')(3)",
+            r"cell 4 of 4: expected a live kernel, found that it ended itself with exit code 3",
+        ),
     ],
-    ids=["raises", "dies", "hangs", "stderr", "unknown claim"],
+    ids=["raises", "dies", "hangs", "stderr", "unknown claim", "SystemExit", "signal", "exit code"],
 )
 def test_a_failing_page_leaves_the_previous_run_as_it_was(ran, cell, message, capsys):
     before = stored(ran)
@@ -251,6 +261,15 @@ def test_interruption_leaves_the_previous_run_and_no_process(ran, how):
         ("width=wide", "parameter width: expected a number like the default 0.5, found 'wide'"),
         ("width=True", "parameter width: expected a number like the default 0.5, found True"),
         ("width", "-p: expected NAME=VALUE, found 'width'"),
+        ("width=1e999", "parameter width: expected finite numbers, found inf"),
+        ("width=-1e999", "parameter width: expected finite numbers, found -inf"),
+        ("width=1j", "parameter width: expected a number like the default 0.5, found 1j"),
+        (
+            "steps={[]: 1}",
+            "parameter steps: expected a list, each a whole number, like the default [40, 80], found",
+        ),
+        (f"width={'[' * 999}", "parameter width: expected a number like the default 0.5, found"),
+        (f"width={hex(10**5000)}", "parameter width: expected a number like the default 0.5, found '0x"),
         ("width=2", "expected --out FOLDER for a run with other parameters than the profile's, found none"),
     ],
 )
@@ -258,6 +277,177 @@ def test_parameters_are_refused_before_a_kernel_starts(toy, parameter, message, 
     assert run(toy, "toy/euler", "--profile", "smoke", "-p", parameter) == 2
     told = capsys.readouterr()
     assert message in told.err and len(told.err.splitlines()) == 1 and told.out == ""
+
+
+PLAIN = "numbers, text, None, lists and mappings"
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("{1: 2}", "text as the keys of a mapping, found {1: 2}"),
+        ("[{'a': {None: 1}}]", "text as the keys of a mapping, found [{'a': {None: 1}}]"),
+        ("{1, 2}", f"{PLAIN}, found {{1, 2}}"),
+        ("b'x'", f"{PLAIN}, found b'x'"),
+        ("1j", f"{PLAIN}, found 1j"),
+        ("...", f"{PLAIN}, found Ellipsis"),
+        ("1e999", "finite numbers, found inf"),
+        ("{'a': [0.5, -1e999]}", "finite numbers, found {'a': [0.5, -inf]}"),
+        ("\udcff", r"text in UTF-8, found '\udcff'"),
+    ],
+)
+def test_what_a_record_cannot_hold_is_refused_before_a_kernel_starts(toy, text, expected, capsys):
+    edit(toy, PAGE, "width = 0.5\n", "width = 0.5\nlimit = None\n")
+    assert run(toy, "toy/euler", "--profile", "smoke", "-p", f"limit={text}", "--out", str(toy / "mine")) == 2
+    told = capsys.readouterr()
+    assert f"page toy/euler, profile smoke, parameter limit: expected {expected}" in told.err
+    assert len(told.err.splitlines()) == 1 and told.out == "" and not (toy / "mine").exists()
+
+
+@pytest.mark.parametrize(
+    ("name", "old", "new"),
+    [
+        (PAGE, "width = 0.5", "width = 1e999"),
+        (PAGE, "width = 0.5", "width = {1: 2}"),
+        ("book/toy/runs.yml", "steps: [4, 8]", "steps: [4, 8], width: .inf"),
+    ],
+)
+def test_so_are_such_defaults_and_profiles(toy, name, old, new, capsys):
+    edit(toy, name, old, new)
+    for command in (
+        ["run", "--root", str(toy), "toy/euler", "--profile", "smoke"],
+        ["check-ledger", "--root", str(toy)],
+    ):
+        assert main(command) == 2
+        assert re.search(r"width.*: expected .*, found", capsys.readouterr().err)
+
+
+def test_parameters_reach_page_and_record_as_they_were_given(toy):
+    """But tuples, which are lists: JSON has no others, and papermill would make text of them."""
+    edit(toy, PAGE, "width = 0.5\n", "width = 0.5\nlimit = None\n")
+    edit(toy, PAGE, 'print("width", width)', 'print("limit", repr(limit) == told)')
+    given = {"a": [1, 2.5, None, -1e-300], "b": [True, "x, 'y' ü", {}], "": 10**30}
+    edit(toy, PAGE, "losses = [", f"told = {repr(given)!r}\nlosses = [")
+    text = repr(given).replace("[1, 2.5, None, -1e-300]", "(1, 2.5, None, -1e-300)")
+    command = ["toy/euler", "--profile", "smoke", "-p", f"limit={text}", "--out", str(toy / "mine")]
+    assert run(toy, *command) == 0
+    assert "limit True" in (toy / "mine/smoke/toy/euler.ipynb").read_text()
+    assert load_record(toy, "smoke", "toy", "euler", toy / "mine").parameters["limit"] == given
+
+
+@pytest.mark.parametrize(
+    ("made", "out"),
+    [
+        ("file", "file"),
+        ("file", "file/below"),
+        ("mine/smoke", "mine"),
+        ("mine/smoke/toy/euler.json/folder", "mine"),
+        ("mine/smoke/toy/euler.ipynb/folder", "mine"),
+    ],
+)
+def test_a_place_that_cannot_be_written_is_refused_before_a_kernel_starts(toy, made, out, capsys):
+    (toy / made).parent.mkdir(parents=True, exist_ok=True)
+    (toy / made).touch()
+    assert run(toy, "toy/euler", "--profile", "smoke", "--out", str(toy / out)) == 2
+    told = capsys.readouterr()
+    assert told.err.startswith(f"companion: page toy/euler: expected to store its run in {toy / out}/smoke/toy, ")
+    assert len(told.err.splitlines()) == 1 and told.out == ""
+
+
+@pytest.mark.skipif(not Path("/proc/self").is_dir(), reason="a folder that nobody can write in")
+def test_a_folder_without_permission_is_refused_too(toy, capsys):
+    assert run(toy, "toy/euler", "--out", "/proc/self/mine") == 2
+    assert "expected to store its run in /proc/" in capsys.readouterr().err
+
+
+def test_a_results_folder_that_cannot_be_written_is_refused(toy, capsys):
+    (toy / "results").touch()
+    assert run(toy) == 2
+    assert "page toy/euler: expected to store its run in" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("out", [None, "mine"])
+@pytest.mark.parametrize(
+    "damage",
+    [
+        lambda notebook, record: notebook.unlink(),
+        lambda notebook, record: notebook.write_text(notebook.read_text()[:300]),
+        lambda notebook, record: notebook.write_text(""),
+        lambda notebook, record: record.unlink(),
+        lambda notebook, record: record.write_text(record.read_text()[:300]),
+        lambda notebook, record: record.write_text("[]"),
+    ],
+    ids=["no notebook", "cut notebook", "empty notebook", "no record", "cut record", "no mapping"],
+)
+def test_resume_runs_again_what_was_damaged(ran, out, damage, capsys):
+    place = ran / (out or "results")
+    if out:
+        (ran / "results").rename(place)
+    arguments = {"out": place if out else None, "resume": True}
+    pages = [find_page(ran, "toy/euler"), find_page(ran, "toy/heun")]
+    assert plan(pages, "smoke", **arguments) == []
+    damage(place / "smoke/toy/euler.ipynb", place / "smoke/toy/euler.json")
+    assert [job.page.name for job in plan(pages, "smoke", **arguments)] == ["euler"]
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "said"),
+    [
+        (
+            "```{code-cell} python\nlosses",
+            "```{code-cell} python\n:tags: [raises-exception]\nlosses",
+            "the tag raises-exception",
+        ),
+        (
+            "```{code-cell} python\nlosses",
+            "```{code-cell} python\n:tags: [skip-execution]\nlosses",
+            "the tag skip-execution",
+        ),
+        (
+            "```{code-cell} python\nlosses",
+            "```{code-cell} python\n:load: losses.py\n\nlosses",
+            "found :load: losses.py",
+        ),
+        ('print("width", width)', "exit()", "found exit, which ends the kernel"),
+        ('print("width", width)', "quit", "found quit, which ends the kernel"),
+        ('print("width", width)', "import os; os._exit(0)", "found _exit, which ends the kernel"),
+        ('print("width", width)', "get_ipython().ask_exit()", "found ask_exit, which ends the kernel"),
+    ],
+)
+def test_what_would_not_be_run_or_end_the_run_is_refused_by_name(toy, old, new, said, capsys):
+    edit(toy, PAGE, old, new)
+    for command in (["run", "--root", str(toy), "toy/euler"], ["check-ledger", "--root", str(toy)]):
+        assert main(command) == 2
+        told = capsys.readouterr().err.splitlines()
+        assert [line for line in told if "page toy/euler, code cell 3: expected " in line and said in line]
+    assert not list((toy / "results").rglob("*.ipynb"))
+
+
+def test_the_first_cell_that_shows_an_error_is_named(toy, capsys):
+    """Though all cells were run, and a later one shows an error too."""
+    shows = "try:\n    1 / 0\nexcept ZeroDivisionError:\n    get_ipython().showtraceback()\n"
+    edit(toy, PAGE, 'run = begin("toy/euler"', f'{shows}run = begin("toy/euler"')
+    edit(toy, PAGE, 'print("width", width)', shows.replace("1 / 0", "2 / 0"))
+    assert run(toy, "toy/euler", "--profile", "smoke") == 1
+    told = capsys.readouterr().err
+    assert "page toy/euler, code cell 3 of 4 failed" in told and "1 / 0" in told and "2 / 0" not in told
+
+
+def test_system_exit_is_no_success_of_a_run_elsewhere(toy, capsys):
+    """Which is not strict: only the failure of a cell keeps it from being stored."""
+    edit(toy, PAGE, 'run = begin("toy/euler"', 'raise SystemExit(0)\nrun = begin("toy/euler"')
+    assert run(toy, "toy/euler", "--profile", "smoke", "-p", "width=2", "--out", str(toy / "mine")) == 1
+    assert "page toy/euler, code cell 3 of 4 failed" in capsys.readouterr().err
+    assert not list((toy / "mine").rglob("*.ipynb"))
+
+
+def test_a_tilde_is_the_home_in_places(toy, monkeypatch, tmp_path):
+    monkeypatch.setenv("HOME", str(tmp_path))
+    monkeypatch.setenv("USERPROFILE", str(tmp_path))
+    monkeypatch.setenv("COMPANION_ROOT", f"~/{toy.name}")
+    assert find_root() == toy
+    assert main(["export", f"--root=~/{toy.name}", "--out=~/open"]) == 0
+    assert (tmp_path / "open/claims.json").is_file()
 
 
 def test_other_parameters_go_elsewhere(ran, tmp_path):
@@ -293,7 +483,7 @@ def test_variations_are_run_into_their_own_folder(ran, capsys):
 def test_defaults_are_read_without_running():
     source = '"doc"\na = 1\nb: float = -2.5e-3  # note\nc = ["x", None]\nd = (1, 2)\n'
     assert read_defaults(source, "p.md") == {"a": 1, "b": -0.0025, "c": ["x", None], "d": (1, 2)}
-    for bad in ("a = f()", "a = b = 1", "import os", "a[0] = 1", "x: int"):
+    for bad in ("a = f()", "a = b = 1", "import os", "a[0] = 1", "x: int", "%matplotlib inline", "a = !ls", "a?"):
         with pytest.raises(PageError, match="parameters cell line 1: expected name = literal"):
             read_defaults(bad, "p.md")
     with pytest.raises(PageError, match="parameters cell line 2: expected Python"):

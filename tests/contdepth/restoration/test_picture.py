@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 import numpy as np
 import pytest
 import torch
@@ -54,10 +56,12 @@ def test_planes_are_the_channels_without_opacity() -> None:
     pixels = kinds()["uint8 rgba"]
     picture = read_picture(pixels)
     assert picture.planes.shape == (3, 1, 13, 9)
+    seen = pixels[..., 3] > 0
     for k in range(3):
-        assert np.allclose(picture.planes[k, 0].numpy(), pixels[..., k] / 255)
+        assert np.allclose(picture.planes[k, 0].numpy()[seen], pixels[seen, k] / 255)
     out = picture.back(1 - picture.planes)
-    assert np.array_equal(out[..., 3], pixels[..., 3]) and np.array_equal(out[..., :3], 255 - pixels[..., :3])
+    assert np.array_equal(out[..., 3], pixels[..., 3])
+    assert np.array_equal(out[seen, :3], 255 - pixels[seen, :3])
 
 
 def test_every_sixteen_bit_value_survives() -> None:
@@ -128,9 +132,8 @@ def test_the_colour_profile_stays() -> None:
         (torch.zeros(4, 4), TypeError, "NumPy array or a PIL image"),
         ([[0, 1]], TypeError, "asarray"),
         ("photo.png", TypeError, "PIL.Image.open"),
-        (Image.new("CMYK", (4, 4)), ValueError, "convert"),
+        (Image.new("CMYK", (4, 4)), ValueError, r'convert\("RGB"\)'),
         (Image.new("1", (4, 4)), ValueError, "mode 1"),
-        (Image.new("F", (4, 4)), ValueError, "mode F"),
         (Image.new("L", (0, 4)), ValueError, "at least one pixel"),
     ],
 )
@@ -150,3 +153,115 @@ def test_back_refuses_other_planes() -> None:
     ):
         with pytest.raises(error):
             picture.back(bad)
+
+
+def deep(mode: str) -> Image.Image:
+    """A picture of more than 8 bits, with 64 values."""
+    values = np.arange(64).reshape(8, 8) * 1000
+    return {
+        "I": lambda: Image.fromarray(values.astype(np.int32)),
+        "F": lambda: Image.fromarray((values / 65535).astype(np.float32)),
+        "I;16L": lambda: Image.fromarray(values.astype(np.uint16)).convert("I").convert("I;16L"),
+        "1": lambda: Image.fromarray(values > 30000),
+        "PA": lambda: Image.fromarray((values // 1000).astype(np.uint8)).convert("P").convert("PA"),
+        "La": lambda: Image.fromarray((values // 1000).astype(np.uint8)).convert("LA").convert("La"),
+    }[mode]()
+
+
+@pytest.mark.parametrize("mode", ["I", "F", "I;16L", "1", "PA", "La"])
+def test_the_advice_keeps_every_value(mode: str) -> None:
+    image = deep(mode)
+    with pytest.raises(ValueError, match=f"found mode {mode}") as refusal:
+        read_picture(image)
+    advice = re.search(r"np\.asarray\(image\)(\.astype\(np\.uint16\))?|\.convert\(.*\)", str(refusal.value))
+    assert advice is not None
+    code = advice[0] if advice[0].startswith("np") else "image" + advice[0]
+    picture = read_picture(eval(code, {"np": np, "image": image}))
+    assert len(picture.planes.unique()) == (2 if mode == "1" else 64)
+
+
+@pytest.mark.parametrize(("highest", "name"), [(255, "uint8"), (65535, "uint16")])
+@pytest.mark.parametrize("dtype", [np.int32, np.int64, np.uint32])
+def test_the_advice_for_wide_integers_keeps_their_values(highest: int, name: str, dtype: type) -> None:
+    with pytest.raises(TypeError, match=rf"{name}.* if .*0…{highest}"):
+        read_picture(np.full((4, 4), highest, dtype))
+
+
+def clean(*shape: int) -> np.ndarray:
+    """A smooth picture from black to white, float64 in [0, 1]."""
+    ramp = np.linspace(0, 1, shape[0])[:, None] * np.ones(shape[1])
+    return ramp if len(shape) == 2 else np.repeat(ramp[..., None], shape[2], axis=2)
+
+
+@pytest.mark.parametrize("sigma", [0.02, 0.1, 0.3])
+@pytest.mark.parametrize("shape", [(40, 50), (40, 50, 3), (9, 8)])
+@pytest.mark.parametrize("dtype", [np.float16, np.float32, np.float64])
+def test_white_noise_may_overshoot(sigma: float, shape: tuple[int, ...], dtype: type) -> None:
+    noisy = (clean(*shape) + np.random.default_rng(0).normal(0, sigma, shape)).astype(dtype)
+    assert noisy.min() < 0 and noisy.max() > 1
+    picture = read_picture(noisy)
+    assert np.allclose(picture.planes[0, 0], noisy.reshape(*shape[:2], -1)[..., 0])
+    back = picture.back(picture.planes)
+    assert back.dtype == dtype and np.allclose(back, noisy.clip(0, 1))
+
+
+@pytest.mark.parametrize(
+    ("pixels", "words"),
+    [
+        (2 * clean(40, 40) - 1, "np.clip"),
+        ((2 * clean(40, 40) - 1) + np.random.default_rng(0).normal(0, 0.2, (40, 40)), "np.clip"),
+        (1.2 * clean(40, 40) - 0.4 + np.random.default_rng(0).normal(0, 0.2, (40, 40)), "np.clip"),
+        ((clean(40, 40) - 0.5) / 0.3, "bring black to 0"),
+        (np.round(3 * clean(40, 40)), "divide 0…255 pixels by 255"),
+        (4 * clean(40, 40), "divide 0…255 pixels by 255"),
+        (1.03 * clean(40, 40), "np.clip"),
+        (clean(40, 40) + np.eye(40), "np.clip"),
+        (np.dstack([clean(40, 40, 3), np.full((40, 40), 1.5)]), "opacity in"),
+    ],
+    ids=[
+        "-1 to 1",
+        "-1 to 1 and noise",
+        "shifted and noise",
+        "standardised",
+        "dark grey levels",
+        "0 to 4",
+        "ringing",
+        "line",
+        "opacity",
+    ],
+)
+def test_what_noise_does_not_explain_is_refused(pixels: np.ndarray, words: str) -> None:
+    with pytest.raises(ValueError, match=words):
+        read_picture(pixels)
+
+
+def half_hidden(shape: tuple[int, ...], dtype: type, seed: int) -> np.ndarray:
+    """A smooth picture whose right half has no opacity, with random colours under it."""
+    scale = 1 if np.dtype(dtype).kind == "f" else np.iinfo(dtype).max
+    pixels = np.dstack([clean(*shape, 3) * 0.5 + 0.2, np.ones(shape)])
+    hidden = np.arange(shape[1]) >= shape[1] // 2
+    pixels[:, hidden, :3] = np.random.default_rng(seed).random((shape[0], int(hidden.sum()), 3))
+    pixels[:, hidden, 3] = 0
+    return (pixels * scale).astype(dtype)
+
+
+@pytest.mark.parametrize("dtype", [np.uint8, np.uint16, np.float32])
+def test_hidden_colours_come_back_and_reach_nothing(dtype: type) -> None:
+    one, other = (half_hidden((12, 14), dtype, seed) for seed in range(2))
+    first, second = read_picture(one), read_picture(other)
+    assert torch.equal(first.planes, second.planes)
+    assert torch.equal(first.planes[..., 7:], first.planes[..., 6:7].expand(-1, -1, -1, 7))
+    assert np.array_equal(first.back(first.planes), one)
+    changed = first.back(1 - first.planes)
+    assert np.array_equal(changed[:, 7:], one[:, 7:]) and not np.array_equal(changed[:, :7], one[:, :7])
+
+
+def test_hidden_grey_and_wholly_hidden_pictures() -> None:
+    grey = Image.fromarray(half_hidden((12, 14), np.uint8, 0)).convert("LA")
+    picture = read_picture(grey)
+    assert np.array_equal(np.asarray(picture.back(picture.planes)), np.asarray(grey))
+    assert picture.seen.sum() == 12 * 7
+    assert torch.equal(picture.planes[..., 7:], picture.planes[..., 6:7].expand(-1, -1, -1, 7))
+    nothing = half_hidden((12, 14), np.uint8, 0)[:, 7:]
+    picture = read_picture(nothing)
+    assert np.array_equal(picture.back(1 - picture.planes), nothing)

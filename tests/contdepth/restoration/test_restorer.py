@@ -1,15 +1,13 @@
-"""DURR put together, from Python and from the command line."""
+"""DURR put together."""
 
 from __future__ import annotations
 
 import numpy as np
 import pytest
 import torch
-from PIL import Image
 from restoration_toys import Blur, Brighter, StopsAt
 
 from contdepth.restoration import restorer as room
-from contdepth.restoration.__main__ import main
 from contdepth.restoration.metrics import psnr
 from contdepth.restoration.models.unit import UnitShape, make_unit, trajectory
 from contdepth.restoration.restorer import DURR
@@ -72,15 +70,56 @@ def test_luma_alone_moves_all_colours_alike():
     assert np.ptp(change, axis=2).max() < 1e-6 and abs(change).max() > 0.01
 
 
-def test_phone_pictures_are_turned_and_tiffs_lose_nothing(tmp_path, toy):
-    flat = Image.fromarray(picture(10, 14))
-    tags = flat.getexif()
-    tags[0x0112] = 6  # a quarter turn
-    flat.save(tmp_path / "phone.png", exif=tags)
-    assert main([str(tmp_path / "phone.png"), "--out", str(tmp_path / "a.tif")]) == 0
-    with Image.open(tmp_path / "a.tif") as found:
-        assert found.size == (10, 14)
-        assert np.array_equal(np.asarray(found), np.round(np.rot90(picture(10, 14), -1) + 5.1).astype(np.uint8))
+def noisy(*shape: int) -> np.ndarray:
+    """Grey with white noise of 30 grey levels."""
+    return np.random.default_rng(0).normal(120, 30, shape).clip(0, 255).astype(np.uint8)
+
+
+@pytest.mark.parametrize("shape", [(40, 50), (40, 50, 3), (31, 50), (3, 3)])
+def test_the_policy_is_asked_about_noise_and_about_small_pictures(shape):
+    found = DURR(Blur(), StopsAt(2), looks_for="noise").restore(noisy(*shape))
+    small = shape[0] < 32
+    assert found.steps == 2 and (found.damage is None if small else 20 < found.damage < 35)
+    flat = DURR(Brighter(), StopsAt(2), looks_for="noise").restore(np.full(shape, 100, np.uint8))
+    assert flat.steps == (2 if small else 0) and flat.damage == (None if small else 0)
+
+
+def test_one_noisy_colour_is_enough():
+    given = np.full((64, 64, 3), 120, np.uint8)
+    given[..., 2] = noisy(64, 64)
+    assert DURR(Blur(), StopsAt(1), looks_for="noise").restore(given).steps == 1
+
+
+def test_a_step_that_removes_more_than_the_noise_is_not_taken():
+    ramp = np.linspace(40, 200, 64)[:, None] * np.ones(64)
+    strong = ramp + 30 * np.sin(np.arange(64) * 2 * np.pi / 6)
+    given = (strong + np.random.default_rng(0).normal(0, 3, (64, 64))).astype(np.uint8)
+    assert DURR(Blur(), StopsAt(1), looks_for="noise").restore(given).steps == 0
+    assert DURR(Blur(), StopsAt(1)).restore(given).steps == 1
+
+
+def test_chosen_steps_are_taken_whatever_the_picture_shows():
+    found = DURR(Brighter(), StopsAt(2), looks_for="noise").restore(np.full((40, 40), 100, np.uint8), steps=3)
+    assert found.steps == 3 and found.damage is None
+
+
+@pytest.mark.parametrize("luma", [False, True])
+def test_what_is_hidden_changes_nothing_that_is_seen(luma):
+    given, other = picture(40, 41, 4), picture(40, 41, 4, seed=1)
+    given[:, 20:, 3] = 0
+    other[..., 3] = given[..., 3]
+    other[:, :20] = given[:, :20]
+    durr = DURR(Blur(), StopsAt(2), luma=luma)
+    one, two = durr.restore(given, reference=other), durr.restore(other, reference=given)
+    assert np.array_equal(one.image[:, :20], two.image[:, :20]) and one.psnr == two.psnr
+    assert one.psnr[0] == np.inf and np.isfinite(one.psnr[1])
+    other[:, 0, :3] = given[:, 0, :3] + 10
+    assert durr.restore(given, reference=other).psnr[0] == pytest.approx(
+        -20 * np.log10(10 / 255) + 10 * np.log10(20)
+    )
+    assert np.array_equal(one.image[:, 20:], given[:, 20:]) and not np.array_equal(
+        one.image[:, :20], given[:, :20]
+    )
 
 
 @pytest.mark.parametrize("layout", ["compact", "unet"])
@@ -123,40 +162,7 @@ def test_bad_arguments():
         DURR(torch.nn.Identity(), StopsAt(1))
     with pytest.raises(TypeError, match="policy: expected a Policy"):
         DURR(Brighter(), torch.nn.Identity())
+    with pytest.raises(ValueError, match="looks_for: expected one of 'noise', 'blocks', None"):
+        DURR(Brighter(), StopsAt(1), looks_for="rain")
     with pytest.raises(ValueError, match="gaussian"):
         DURR.load("rain")
-
-
-@pytest.fixture
-def toy(monkeypatch):
-    """The command with a toy restorer in place of the stored ones."""
-    monkeypatch.setattr(DURR, "load", classmethod(lambda cls, name="gaussian": cls(Brighter(), StopsAt(2))))
-
-
-def test_the_command_restores_a_file(tmp_path, capsys, toy):
-    Image.fromarray(picture(10, 12, 3)).save(tmp_path / "photo.png")
-    assert main([str(tmp_path / "photo.png")]) == 0
-    with Image.open(tmp_path / "photo-restored.png") as found:
-        assert np.array_equal(np.asarray(found), np.round(picture(10, 12, 3) + 5.1).astype(np.uint8))
-    assert "photo-restored.png: 2 steps" in capsys.readouterr().out
-    reference = str(tmp_path / "photo.png")
-    assert main([reference, "--reference", reference, "--steps", "1", "--out", str(tmp_path / "b.tif")]) == 0
-    out = capsys.readouterr().out
-    assert "b.tif: 1 steps" in out and "PSNR by step (dB): inf" in out
-
-
-@pytest.mark.parametrize(
-    "arguments, words",
-    [
-        (["absent.png"], "picture: expected a picture file, found no file"),
-        (["text.png"], "picture: expected a picture file that Pillow can read"),
-        (["photo.png", "--out", "x.jpg"], "--out: expected a .png or .tif file"),
-        (["photo.png", "--steps", "99"], "steps: expected"),
-    ],
-)
-def test_the_command_says_what_is_wrong(arguments, words, tmp_path, capsys, toy, monkeypatch):
-    monkeypatch.chdir(tmp_path)
-    Image.fromarray(picture(8, 8)).save("photo.png")
-    (tmp_path / "text.png").write_text("no picture")
-    assert main(arguments) == 2
-    assert words in capsys.readouterr().err and not (tmp_path / "photo-restored.png").exists()

@@ -1,4 +1,4 @@
-"""The exceptions of the library; input errors are ``TypeError`` and ``ValueError`` and come from ``checks``."""
+"""Exceptions and warnings of the library; input errors are ``TypeError`` and ``ValueError``, from ``checks``."""
 
 from __future__ import annotations
 
@@ -7,7 +7,14 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from contdepth.pde.estimator import NotFittedError
 
-__all__ = ["CheckpointError", "DataError", "DivergenceError", "NotFittedError", "StoredModelError"]
+__all__ = [
+    "CheckpointError",
+    "DataError",
+    "DivergenceError",
+    "EquationWarning",
+    "NotFittedError",
+    "StoredModelError",
+]
 
 
 class DataError(RuntimeError):
@@ -20,6 +27,10 @@ class CheckpointError(RuntimeError):
 
 class DivergenceError(RuntimeError):
     """Training met a training or test loss that is not finite."""
+
+
+class EquationWarning(UserWarning):
+    """Data, an equation or a simulation that may not be what it seems; the sentence says why and what to do."""
 
 
 class StoredModelError(RuntimeError):

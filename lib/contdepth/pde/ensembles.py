@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import copy
+import warnings
 from collections.abc import Sequence
 
 import numpy as np
@@ -10,6 +12,7 @@ import torch
 from scipy import stats
 
 from contdepth import checks
+from contdepth.errors import EquationWarning
 from contdepth.pde.estimator import Estimator
 from contdepth.pde.fields.trajectories import Trajectories
 from contdepth.pde.parallel import run_all
@@ -75,10 +78,18 @@ class Ensemble(Estimator):
                     "compare them one by one instead",
                 )
         made.names_, made.dt_, made.dx_, made.grid_ = first.names_, first.dt_, first.dx_, first.grid_
-        made.members, made._fitted = members, True
+        made.members, made._fitted, made._sizes = members, True, first._sizes
         return made
 
     _kept: dict[str, dict[sympy.Expr, np.ndarray]] | None = None
+
+    @property
+    def _wraps(self) -> bool:
+        return any(member._wraps for member in self.members)
+
+    @property
+    def _fit_wraps(self) -> bool:
+        return self.estimator._fit_wraps
 
     def _fit(self, data: Trajectories) -> None:
         self._kept = None
@@ -138,6 +149,11 @@ class Ensemble(Estimator):
     def _scored(self, values: torch.Tensor) -> torch.Tensor:
         return self.members[0]._scored(values)
 
+    def _scorer(self, data: Trajectories) -> Estimator:
+        other = copy.copy(self)
+        other.members = [member._scorer(data) for member in self.members]
+        return other
+
     def rollouts(self, u0: torch.Tensor, steps: int) -> torch.Tensor:
         """Trajectories of every member: ``(B, F, *space)`` to ``(members, B, steps + 1, F, *space)``."""
         self._require_fit()
@@ -160,5 +176,10 @@ def _interval(values: np.ndarray, factor: float) -> tuple[float, float]:
 
 
 def _train(estimator: Estimator, data: Trajectories) -> Estimator:
-    """Fit one member; a function of the module, so that another process can import it."""
-    return estimator.fit(data)
+    """Fit one member; a function of the module, so that another process can import it.
+
+    What is to be said of the data, ``Ensemble.fit`` has said.
+    """
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", message="u: expected fields that are periodic", category=EquationWarning)
+        return estimator.fit(data)

@@ -15,9 +15,11 @@ import torch
 from sklearn.base import BaseEstimator
 
 from contdepth import checks
+from contdepth.errors import EquationWarning
 from contdepth.pde.fields.grids import as_real
-from contdepth.pde.fields.trajectories import Trajectories, trajectories
-from contdepth.pde.symbolic.terms import collect, format_equation
+from contdepth.pde.fields.periodic import warn_unless_periodic
+from contdepth.pde.fields.trajectories import Trajectories, frames_sample, require_range, trajectories
+from contdepth.pde.symbolic.terms import collect, format_equation, term_size, typical_sizes
 
 if TYPE_CHECKING:
     from contdepth.pde.fields.grids import Array, Times
@@ -52,6 +54,17 @@ class Estimator(BaseEstimator, ABC):
     dx_: tuple[float, ...]
     grid_: tuple[int, ...]
     _terms: dict[str, dict[sympy.Expr, float]] | None = None
+    _sizes: dict[str, float] | None = None
+
+    @property
+    def _wraps(self) -> bool:
+        """Whether ``predict``, ``simulate`` and ``score`` go on from the last point of an axis to the first."""
+        return getattr(self, "boundary", None) == "periodic"
+
+    @property
+    def _fit_wraps(self) -> bool:
+        """Whether ``fit`` does."""
+        return self._wraps
 
     @abstractmethod
     def _fit(self, data: Trajectories) -> None:
@@ -72,6 +85,10 @@ class Estimator(BaseEstimator, ABC):
     def _scored(self, values: torch.Tensor) -> torch.Tensor:
         """The points of ``(B, F, *space)`` that ``score`` counts: all of them, if not said otherwise."""
         return values
+
+    def _scorer(self, data: Trajectories) -> Estimator:
+        """The estimator whose steps ``score`` judges on these data: this one, if not said otherwise."""
+        return self
 
     def parameters(self) -> dict[str, Any]:
         """Hyper-parameters by name."""
@@ -120,12 +137,15 @@ class Estimator(BaseEstimator, ABC):
         Args:
             u: ``(*space, time)``, ``(*space, time, fields)``, a list of such, or ``Trajectories``.
             dt: time between frames; or
-            t: times of the frames.
+            t: times of the frames, which may be any whole multiples of ``dt`` apart if both are given.
             dx: grid spacing per space dimension.
             names: field names.
 
         Raises:
             TypeError, ValueError: the data are not as described; one sentence says where.
+
+        Warns:
+            EquationWarning: the method takes the fields for periodic, and they are not.
         """
         if isinstance(u, Trajectories):
             for key, value in {"dt": dt, "t": t, "dx": dx, "names": names}.items():
@@ -139,10 +159,15 @@ class Estimator(BaseEstimator, ABC):
                 )
             data = trajectories(u, dt=dt, t=t, dx=dx, names=names)
         self.set_params()  # attributes may have been set since
+        require_range(data)
+        sample = frames_sample(data)
+        if self._fit_wraps:
+            warn_unless_periodic("u", sample)
         self._fitted = False
         self.names_, self.dt_, self.dx_, self.grid_ = data.names, data.dt, data.dx, data.grid
         self._fit(data)
         self._fitted, self._terms = True, None
+        self._sizes = typical_sizes(sample, self.names_, self.dx_)
         return self
 
     def __sklearn_is_fitted__(self) -> bool:
@@ -188,10 +213,14 @@ class Estimator(BaseEstimator, ABC):
     def print(self, *, precision: int = 3, threshold: float | None = None) -> None:
         """Print one line per field; terms below ``threshold`` are left out and counted at the end.
 
-        By default ``threshold`` is one thousandth of the largest coefficient of the equation.
+        By default those are left out that contribute less than one thousandth of what the largest term does: the
+        coefficient times the typical size of the term in the training data, so units do not matter.
         """
-        for name, terms in self.coefficients().items():
-            builtins.print(format_equation(name, terms, precision=precision, threshold=threshold, rest=True))
+        for name, terms in self.terms().items():
+            sizes = None if self._sizes is None else {term: term_size(term, self._sizes) for term in terms}
+            builtins.print(
+                format_equation(name, terms, precision=precision, threshold=threshold, rest=True, sizes=sizes)
+            )
 
     def rollout(self, u0: torch.Tensor, steps: int) -> torch.Tensor:
         """States at 0, 1, …, ``steps`` time steps: ``(B, F, *space)`` to ``(B, steps + 1, F, *space)``.
@@ -222,7 +251,11 @@ class Estimator(BaseEstimator, ABC):
             steps: number of time steps.
 
         Returns:
-            array: ``(*space, steps + 1)`` or ``(*space, steps + 1, fields)``, frame 0 is ``u0``; or a list.
+            array: ``(*space, steps + 1)`` or ``(*space, steps + 1, fields)``, frame 0 is ``u0``; or a list. After
+                a blow-up it is inf or NaN.
+
+        Warns:
+            EquationWarning: a trajectory blows up, and when; ``u0`` is taken for periodic and is not.
         """
         self._require_fit()
         many = isinstance(u0, list | tuple)
@@ -232,7 +265,22 @@ class Estimator(BaseEstimator, ABC):
             checks.fail("u0", "at least one initial state", "an empty list")
         for i, (start, _) in enumerate(starts):
             checks.same_shape(f"u0[{i}]", start, tuple(starts[0][0].shape), hint="all states share one grid")
-        frames = self.rollout(torch.stack([start for start, _ in starts]), steps)
+        u = torch.stack([start for start, _ in starts])
+        frames = self.rollout(u, steps)
+        if self._wraps:
+            warn_unless_periodic("u0", u)
+        finite = frames.isfinite().flatten(2).all(2)
+        if not bool(finite.all()):
+            step = int((~finite).any(0).nonzero()[0])
+            which = f" from u0[{int((~finite[:, step]).nonzero()[0])}]" if many else ""
+            checks.warn(
+                "simulate",
+                f"finite states for {steps} steps",
+                f"inf or NaN{which} at t = {step * self.dt_:.6g}, step {step}, and after",
+                "the learned step blows up: it amplifies what the data do not hold, such as short waves; "
+                "take fewer steps, a simpler model, a coarser grid or more data",
+                category=EquationWarning,
+            )
         out = [outward(f.cpu().numpy(), bare) for f, (_, bare) in zip(frames, starts, strict=True)]
         return out if many else out[0]
 
@@ -266,6 +314,8 @@ class Estimator(BaseEstimator, ABC):
             rates = torch.full_like(data.values, torch.nan)
             for n, present in enumerate(data.present):
                 rates[n, present] = self._rhs(data.values[n, present])
+        if self._wraps:
+            warn_unless_periodic("u", frames_sample(data))
         if isinstance(u, Trajectories):
             return rates
         items = u if many else [u]
@@ -291,6 +341,8 @@ class Estimator(BaseEstimator, ABC):
         checks.finite(label, start)
         with torch.no_grad():
             rate = self._rhs(start[None])[0]
+        if self._wraps:
+            warn_unless_periodic(label, start[None])
         return np.moveaxis(rate.numpy(), 0, -1).reshape(shape)
 
     def score(
@@ -316,14 +368,19 @@ class Estimator(BaseEstimator, ABC):
                 if value is not None:
                     checks.fail(key, "nothing beside Trajectories, which carry it", value)
         data = self._again(u, dt=dt, t=t)
+        scorer = self._scorer(data)
         pairs = data.present[:, :-1] & data.present[:, 1:]
         if not bool(pairs.any()):
             checks.fail("u", "at least one pair of consecutive frames", "none")
         before, after = data.values[:, :-1][pairs], data.values[:, 1:][pairs]
         with torch.no_grad():
-            wrong = self._scored(self._step(before) - after)
-        change = self._scored(after - before)
+            wrong = scorer._scored(scorer._step(before) - after)
+        if scorer._wraps:
+            warn_unless_periodic("u", frames_sample(data))
+        change = scorer._scored(after - before)
         spread = change - change.mean([0, *range(2, change.ndim)], keepdim=True)
+        if not bool(wrong.isfinite().all()):
+            checks.fail("score", "a finite step from every frame", "inf or NaN", "the learned step blows up")
         rounding = 1e-14 * float(before.abs().max() + after.abs().max())
         if float(spread.abs().max()) <= rounding:
             checks.fail(
@@ -345,8 +402,9 @@ class Estimator(BaseEstimator, ABC):
         given = isinstance(u, Trajectories)
         dt = self.dt_ if dt is None and t is None else dt
         data: Trajectories = u if given else trajectories(u, dt=dt, t=t, dx=self.dx_, names=self.names_)  # type: ignore[assignment, arg-type]
-        for key, value, ours in (("dt", (data.dt,), (self.dt_,)), ("dx", data.dx, self.dx_)):
-            if len(value) != len(ours) or not np.allclose(value, ours, rtol=1e-6):
+        # a step that is read from rounded times is known to fewer digits
+        for key, value, ours, near in (("dt", (data.dt,), (self.dt_,), 1e-3), ("dx", data.dx, self.dx_, 1e-6)):
+            if len(value) != len(ours) or not np.allclose(value, ours, rtol=near, atol=0):
                 checks.fail(key, f"that of the training data, {ours}", value)
         if data.names != self.names_:
             checks.fail("names", f"those of the training data, {self.names_}", data.names)

@@ -279,7 +279,7 @@ def test_estimator_interface(field_model: PDENet, capsys: pytest.CaptureFixture)
     early = field_model.at(0)
     assert len(early.stages_) == 1 and not torch.equal(early.block_.values, field_model.block_.values)
     field_model.print()
-    assert "means of the coefficient fields" in capsys.readouterr().out
+    assert "means of the coefficient fields of a whole step" in capsys.readouterr().out
     with pytest.raises(ValueError, match="a model with a source"):
         field_model.source([0.0])
     with pytest.raises(TypeError, match="unknown"):

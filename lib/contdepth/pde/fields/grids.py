@@ -60,7 +60,7 @@ def checked_names(names: Sequence[str] | None, fields: int) -> tuple[str, ...]:
 def as_real(label: str, u: object) -> np.ndarray:
     """``u`` as a float64 array, masked entries as NaN; complex, boolean and other kinds are errors."""
     if isinstance(u, torch.Tensor):
-        u = u.detach().cpu().numpy()
+        u = (u.float() if u.dtype == torch.bfloat16 else u).detach().cpu().numpy()
     if not isinstance(u, np.ndarray):
         checks.fail(
             label,
@@ -92,7 +92,7 @@ def split_axes(label: str, u: np.ndarray, dim: int, t: Times | None, names: Sequ
             f"{frames}, shape {u.shape}",
             f"axis {where[0]} has {len(t)} points: {ORDER}" if where else ORDER,
         )
-    if names is not None and not isinstance(names, str) and len(names) != fields:
+    if names is not None and len(names) != fields:
         where = [axis for axis, points in enumerate(u.shape) if points == len(names)]
         hint = f"axis {where[0]} has {len(names)} points: {ORDER}" if where else ORDER
         checks.fail("names", f"{fields} names, one per field", tuple(names), hint)
@@ -120,34 +120,65 @@ def frame_times(
         if dt is None:
             checks.fail("dt", "a time step, or the times t of the frames", "neither")
         return dt, [np.arange(length) for length in lengths]
-    arrays = []
-    for t in times:
-        t = as_real("t", t if isinstance(t, torch.Tensor) else np.asarray(t))
+    arrays, roundings = [], []
+    for given in times:
+        t = as_real("t", given if isinstance(given, torch.Tensor) else np.asarray(given))
         if t.ndim != 1:
             checks.fail("t", "an array (T,)", f"shape {t.shape}")
         if not np.isfinite(t).all():
             place = int(np.flatnonzero(~np.isfinite(t))[0])
             checks.fail("t", "finite times", f"{t[place]} at t[{place}]", "leave out frames without a time")
+        precision = _precision(given, t)
         if (np.diff(t) <= 0).any():
-            checks.fail("t", "increasing times", f"{t[1:][np.diff(t) <= 0][0]} after a later or equal one")
+            found = f"{t[1:][np.diff(t) <= 0][0]} after a later or equal one"
+            coarse = precision > np.finfo(float).eps and not np.diff(t).min() < 0
+            hint = "rounding made times equal: subtract the first one in float64, or give dt" if coarse else ""
+            checks.fail("t", "increasing times", found, hint)
         arrays.append(t)
+        roundings.append(_rounding(t, precision))
+    known = dt is not None
     if dt is None:
-        smallest = min(float(np.diff(t).min()) for t in arrays)
-        spans = [(t[-1] - t[0], np.rint((t[-1] - t[0]) / smallest)) for t in arrays]
+        changes = [np.diff(t) for t in arrays]
+        every = np.concatenate(changes)
+        single = every[every < 1.5 * every.min()].mean()  # of the steps that skip no frame
+        spans = [(t[-1] - t[0], np.rint(c / single).sum()) for t, c in zip(arrays, changes, strict=True)]
         span, steps = max(spans, key=lambda pair: pair[1])
         dt = float(span / steps)
     positions = []
-    for t in arrays:
+    for t, rounding in zip(arrays, roundings, strict=True):
         steps = (t - t[0]) / dt
         whole = np.rint(steps).astype(int)
-        off = np.abs(steps - whole) > 1e-3 + 1e-6 * np.abs(steps)
+        off = np.abs(steps - whole) > 1e-3 + 1e-6 * np.abs(steps) + min(rounding / dt, 0.25)
         if off.any() or (np.diff(whole) < 1).any():
             at = float(t[off][0]) if off.any() else float(t[1:][np.diff(whole) < 1][0])
             checks.fail(
                 "t",
                 f"steps that are whole multiples of dt = {dt:.6g}",
                 f"time {at:.6g}",
-                "interpolate to uniform times first",
+                "leave out dt, or " * known + "interpolate to uniform times first",
             )
         positions.append(whole)
     return dt, positions
+
+
+def _precision(given: object, t: np.ndarray) -> float:
+    """Relative rounding of the floating-point format that the times came in, or of the one that holds them."""
+    kind = getattr(given, "dtype", None)
+    if isinstance(kind, torch.dtype):
+        own = torch.finfo(kind).eps if kind.is_floating_point else 0.0
+    else:
+        own = float(np.finfo(kind).eps) if kind is not None and np.dtype(kind).kind == "f" else 0.0
+    with np.errstate(over="ignore"):
+        single = (t.astype(np.float32) == t).all()
+    return max(own, float(np.finfo(np.float32 if single else np.float64).eps))
+
+
+def _rounding(t: np.ndarray, precision: float) -> float:
+    """What rounding may have moved a difference of the times ``t`` by: of their format, of decimals written out.
+
+    In floating point that is 16 units at the largest time, as for the grids of two-step schemes. Times that are
+    all multiples of 0.1, 0.01, … may be rounded to these, as milliseconds are.
+    """
+    written = (k for k in range(10) if np.allclose(t * 10.0**k, np.rint(t * 10.0**k), rtol=1e-15, atol=0))
+    decimals = next(written, None)
+    return max(0.0 if decimals is None else 10.0**-decimals, 16 * precision * float(np.abs(t).max()))

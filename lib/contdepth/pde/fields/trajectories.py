@@ -19,7 +19,15 @@ from contdepth.pde.fields.grids import as_real, checked_names, checked_spacing, 
 if TYPE_CHECKING:
     from contdepth.pde.fields.grids import Array, Times
 
-__all__ = ["Trajectories", "require_grid", "trajectories", "windows"]
+__all__ = [
+    "Trajectories",
+    "frames_sample",
+    "require_change",
+    "require_grid",
+    "require_range",
+    "trajectories",
+    "windows",
+]
 
 
 @dataclass(frozen=True)
@@ -120,7 +128,7 @@ def trajectories(
             multiples of ``dt`` (of the smallest step by default); skipped multiples are missing frames.
         dx: grid spacing, one number per space dimension; its length says how many there are. A plain number
             is one dimension; an array with more than two axes then needs ``names``, or ``dx`` as a tuple.
-        names: field names; ``u``, or ``u, v, w`` by default.
+        names: field names, one string for one field; ``u``, or ``u, v, w`` by default.
 
     Returns:
         Trajectories: padded at the end with missing frames to the longest one.
@@ -133,6 +141,7 @@ def trajectories(
     if not items:
         checks.fail("u", "at least one trajectory", "an empty list")
     scalar, dx = np.ndim(dx) == 0, checked_spacing(dx)
+    names = (names,) if isinstance(names, str) else names
     several = isinstance(t, list | tuple) and len(t) > 0 and np.ndim(t[0]) == 1
     times: list[Any] = list(t) if many and several else [t] * len(items)  # type: ignore[arg-type]
     if len(times) != len(items):
@@ -184,6 +193,34 @@ def require_grid(data: Trajectories, size: int) -> None:
             data.grid,
             "take a smaller filter or a finer grid",
         )
+
+
+def require_range(data: Trajectories) -> None:
+    """Raise ``ValueError`` if a field is so large or so small that squares of its values leave float64."""
+    largest = data.values.abs().transpose(1, 2).transpose(0, 1).flatten(1).amax(1).tolist()
+    for name, size in zip(data.names, largest, strict=True):
+        if size and not 1e-100 < size < 1e100:
+            checks.fail(
+                "u",
+                f"values of {name} from 1e-100 to 1e100, whose squares are numbers",
+                f"{size:.3g}",
+                "measure them in another unit",
+            )
+
+
+def require_change(data: Trajectories) -> None:
+    """Raise ``ValueError`` if all frames of every trajectory are the same."""
+    if all(bool((u[p] == u[p][:1]).all()) for u, p in zip(data.values, data.present, strict=True)):
+        found = "the same frame throughout"
+        checks.fail("u", "fields that change in time", found, "axes are (*space, time) or (*space, time, fields)")
+
+
+def frames_sample(data: Trajectories, at_most: int = 32) -> torch.Tensor:
+    """At most that many of the present frames, spread evenly over all: ``(M, F, *space)``."""
+    places = data.present.nonzero()
+    if len(places) > at_most:
+        places = places[torch.linspace(0, len(places) - 1, at_most).round().long()]
+    return data.values[places[:, 0], places[:, 1]]
 
 
 def windows(

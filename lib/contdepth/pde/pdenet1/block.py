@@ -82,7 +82,7 @@ class PDENetBlock(nn.Module):
         self.filters = MomentFilters(
             alphas, size, self.dim, tuple(dx), orders, boundary=boundary, frozen_identity=average == "identity"
         )
-        self.zero_order = bool(zero_order)
+        self.zero_order = checks.boolean("zero_order", zero_order)
         self.alphas = alphas if zero_order else alphas[1:]
         if coefficients == "constant":
             self.mesh, self.values = None, nn.Parameter(torch.zeros(len(self.alphas), dtype=torch.float64))

@@ -12,7 +12,7 @@ import torch
 
 from contdepth import checks
 from contdepth.pde.estimator import Estimator
-from contdepth.pde.fields.trajectories import Trajectories, require_grid
+from contdepth.pde.fields.trajectories import Trajectories, require_change, require_grid
 from contdepth.pde.pdenet1.block import PDENetBlock
 from contdepth.pde.pdenet1.training import Stage, pairs, train_stage
 from contdepth.pde.symbolic.terms import symbol_name
@@ -87,7 +87,8 @@ class PDENet(Estimator):
         self.iterations = checks.integer("iterations", iterations, at_least=1)
         self.memory = checks.integer("memory", memory, at_least=1)
         self.batch = None if batch is None else checks.integer("batch", batch, at_least=1)
-        self.accuracy, self.average, self.zero_order = accuracy, average, zero_order
+        self.accuracy, self.average = accuracy, average
+        self.zero_order = checks.boolean("zero_order", zero_order)
         self.jitter = checks.real("jitter", jitter, at_least=0)
         self.boundary, self.seed = boundary, checks.integer("seed", seed, at_least=0)
         checks.integer("size", size, at_least=3)
@@ -103,6 +104,7 @@ class PDENet(Estimator):
         if len(data.names) != 1:
             checks.fail("u", "one field", f"{len(data.names)}: {', '.join(data.names)}", "use PDENet2 for systems")
         require_grid(data, self.size)
+        require_change(data)
         self.block_ = PDENetBlock(
             data.grid,
             data.dx,
@@ -176,22 +178,18 @@ class PDENet(Estimator):
             return self.block_.source(torch.as_tensor(np.asarray(values, dtype=np.float64))).numpy()
 
     def _collected(self) -> dict[str, dict[sympy.Expr, float]]:
-        """Of coefficient fields their mean over the grid; the source is not among the terms."""
-        name = self.names_[0]
-        return {
-            name: {
-                sympy.Symbol(symbol_name(name, alpha)): float(field.mean())
-                for alpha, field in self.coefficient_fields().items()
-            }
-        }
+        """Of ``effective_fields``, what a whole step uses, the means over the grid; the source is no term."""
+        name, fields = self.names_[0], self.effective_fields()
+        means = {alpha: float(fields[alpha].mean()) for alpha in self.block_.alphas}
+        return {name: {sympy.Symbol(symbol_name(name, alpha)): mean for alpha, mean in means.items()}}
 
     def print(self, *, precision: int = 3, threshold: float | None = None) -> None:
-        """Print the equation with the coefficients, or the means of the coefficient fields.
+        """Print the equation that a whole step obeys: with the means over the grid of ``effective_fields``.
 
-        What ``effective_fields`` adds, the part of D_0 and of the free moments, is not in them.
+        They count what D_0 and the free moments add to the coefficients c_a of ``coefficient_fields``.
         """
         if self.coefficients_kind == "fields":
-            print("means of the coefficient fields:")
+            print("means of the coefficient fields of a whole step:")
         super().print(precision=precision, threshold=threshold)
         if self._require_fit() is None and self.block_.source is not None:  # type: ignore[func-returns-value]
             print(f"    + f({self.names_[0]}), see source(values)")
@@ -199,12 +197,12 @@ class PDENet(Estimator):
     def _expressions(self) -> dict[str, sympy.Expr]:
         name, letters = self.names_[0], sympy.symbols("x y z")[: len(self.grid_)]
         right: sympy.Expr = sympy.Integer(0)
-        for alpha, value in zip(self.block_.alphas, self.block_.coefficients().detach(), strict=True):
-            symbol = sympy.Symbol(symbol_name(name, alpha))
-            if self.block_.mesh is None:
-                right += sympy.Float(float(value)) * symbol
-            else:
-                right += sympy.Function("c_" + "".join(map(str, alpha)))(*letters) * symbol
+        if self.block_.mesh is None:
+            right = sympy.Add(*(sympy.Float(value) * term for term, value in self._collected()[name].items()))
+        else:
+            for alpha in self.block_.alphas:
+                coefficient = sympy.Function("c_" + "".join(map(str, alpha)))(*letters)
+                right += coefficient * sympy.Symbol(symbol_name(name, alpha))
         if self.block_.source is not None:
             right += sympy.Function("f")(sympy.Symbol(name))
         return {name: right}

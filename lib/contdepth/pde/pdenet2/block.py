@@ -108,7 +108,7 @@ class PDENet2Block(nn.Module):
         self.dt = checks.real("dt", dt, above=0)
         self.substeps = checks.integer("substeps", substeps, at_least=1)
         self.scheme = checks.one_of("scheme", scheme, SCHEMES)
-        self.upwind = bool(upwind)
+        self.upwind = checks.boolean("upwind", upwind)
         dim = len(dx)
         self.alphas = derivatives(checks.integer("order", order, at_least=1), dim)
         self.filters = MomentFilters(self.alphas, size, dim, dx, accuracy=accuracy, boundary=boundary)

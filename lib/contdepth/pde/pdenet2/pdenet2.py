@@ -132,7 +132,7 @@ class PDENet2(Estimator):
         self.size = checks.integer("size", size, at_least=3)
         self.accuracy = checks.integer("accuracy", accuracy, at_least=1)
         self.filters = checks.one_of("filters", filters, ("learned", "frozen"))
-        self.upwind = bool(upwind)
+        self.upwind = checks.boolean("upwind", upwind)
         self.hidden = checks.integer("hidden", hidden, at_least=0)
         self.sparsity = checks.real("sparsity", sparsity, at_least=0)
         self.moment_penalty = checks.real("moment_penalty", moment_penalty, at_least=0)
@@ -141,7 +141,7 @@ class PDENet2(Estimator):
             checks.integer("blocks", n, at_least=1)
         if not self.blocks:
             checks.fail("blocks", "at least one stage, such as (1, 2, 3)", blocks)
-        self.relative = bool(relative)
+        self.relative = checks.boolean("relative", relative)
         self.scheme = checks.one_of("scheme", scheme, SCHEMES)
         self.iterations = stage_iterations(iterations)
         self.optimiser = checks.one_of("optimiser", optimiser, METHODS)
@@ -151,7 +151,7 @@ class PDENet2(Estimator):
         self.substeps = checks.integer("substeps", substeps, at_least=1)
         self.boundary = checks.one_of("boundary", boundary, tuple(BOUNDARIES))
         self.start = checks.one_of("start", start, STARTS)
-        self.normalise = bool(normalise)
+        self.normalise = checks.boolean("normalise", normalise)
         self.degree = checks.integer("degree", degree, at_least=1)
         self.seed = checks.integer("seed", seed, at_least=0)
 

@@ -10,7 +10,7 @@ from torch import nn
 
 from contdepth import checks, seeds
 from contdepth.pde.estimator import Estimator
-from contdepth.pde.fields.trajectories import Trajectories, require_grid, windows
+from contdepth.pde.fields.trajectories import Trajectories, require_change, require_grid, windows
 
 __all__ = ["PlainCNN"]
 
@@ -62,6 +62,10 @@ class PlainCNN(Estimator):
         self.seed = checks.integer("seed", seed, at_least=0)
 
     @property
+    def _wraps(self) -> bool:
+        return True  # by its padding
+
+    @property
     def count(self) -> int:
         """Number of trained parameters."""
         self._require_fit()
@@ -69,6 +73,7 @@ class PlainCNN(Estimator):
 
     def _fit(self, data: Trajectories) -> None:
         require_grid(data, self.size)
+        require_change(data)
         starts, targets, mask = windows(data, self.blocks)
         pairs = data.present[:, :-1] & data.present[:, 1:]
         if not bool(pairs.any()):
@@ -77,8 +82,8 @@ class PlainCNN(Estimator):
         values = data.values[data.present]
         axes = [0, *range(2, values.ndim)]
         self._shift = values.mean(axes, keepdim=True)
-        self._scale = values.std(axes, keepdim=True).clamp_min(1e-12)
-        self._gain = rates.square().mean(axes, keepdim=True).sqrt().clamp_min(1e-12)
+        self._scale = _positive(values.std(axes, keepdim=True))
+        self._gain = _positive(rates.square().mean(axes, keepdim=True).sqrt())
         self.network = self._network(len(data.names), data.dim)
         optimiser = torch.optim.Adam(self.network.parameters(), lr=self.rate)
         schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimiser, max(self.iterations, 1))
@@ -142,6 +147,11 @@ class PlainCNN(Estimator):
 
     def _rhs(self, u: torch.Tensor) -> torch.Tensor:
         return self._gain * self.network((u - self._shift) / self._scale)
+
+
+def _positive(sizes: torch.Tensor) -> torch.Tensor:
+    """``sizes`` with 1 for 0, to divide by: a field that is everywhere the same has no scale."""
+    return torch.where(sizes > 0, sizes, 1.0)
 
 
 def _weights(fields: int, width: int, taps: int, inner: int) -> int:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import sympy
 import torch
@@ -50,6 +52,14 @@ class KnownEquation(Estimator):
         self.derivatives = checked_derivatives(derivatives, boundary, BOUNDARIES)
         self.boundary = boundary
         self.rtol = checks.real("rtol", rtol, above=0)
+
+    def __getstate__(self) -> dict[str, Any]:
+        """What is copied and pickled: all but compiled functions, which are made again when they are needed."""
+        return super().__getstate__() | {"_lines": None}
+
+    @property
+    def _fit_wraps(self) -> bool:
+        return False  # it takes the grid alone
 
     def _fit(self, data: Trajectories) -> None:
         self._lines = None

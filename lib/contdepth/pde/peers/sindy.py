@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import itertools
 import warnings
 from types import ModuleType
@@ -12,13 +13,22 @@ import sympy
 import torch
 
 from contdepth import checks, seeds
+from contdepth.errors import EquationWarning
 from contdepth.pde.estimator import Estimator
-from contdepth.pde.fields.trajectories import Trajectories
+from contdepth.pde.fields.periodic import open_axes
+from contdepth.pde.fields.trajectories import Trajectories, frames_sample, require_change
 from contdepth.pde.filters.moments import derivatives as multi_indices
 from contdepth.pde.peers.known import KnownEquation, checked_derivatives
-from contdepth.pde.symbolic.terms import symbol_name
+from contdepth.pde.symbolic.terms import format_term, symbol_name
 
 __all__ = ["PDEFIND", "WeakSINDy", "library_terms"]
+
+
+LEAST_EFFECT = 0.003
+"""A term that ``threshold`` removed is spoken of if its root mean square is at least that share of u_t's."""
+
+SAFE_SPREAD = 1e6
+"""Columns whose norms differ more are scaled before least squares, which else take small ones for dependent."""
 
 
 def _pysindy() -> ModuleType:
@@ -43,6 +53,74 @@ def library_terms(
     return [sympy.Integer(1)] * bias + polynomials + rates + products
 
 
+def _thresholded(pysindy: ModuleType, normalise: bool, scaled: bool, **options: Any) -> Any:
+    """PySINDy's STLSQ with a threshold that holds after the last fit, the one without ridge, too.
+
+    ``threshold`` is that of the coefficients or, with ``normalise``, of those for columns of norm 1 and rates of
+    root mean square 1. With ``scaled`` the ridge sees columns of norm 1, so that it does not shrink small ones
+    more. After ``fit``, ``missed_`` has for every field the columns that were removed although with them the
+    squared error is less than a tenth: column → coefficient.
+    """
+
+    class Thresholded(pysindy.STLSQ):  # type: ignore[name-defined]
+        def _reduce(self, x: np.ndarray, y: np.ndarray) -> None:
+            self._norms, unit, least = _positive(np.linalg.norm(x, axis=0)), np.ones(y.shape[1]), self.threshold  # type: ignore[has-type]
+            if normalise:
+                unit = _positive(np.sqrt(np.square(y).mean(0)))
+                self._least = least * unit[:, None] / self._norms
+            else:
+                self._least = np.full((y.shape[1], x.shape[1]), least)
+            if normalise or scaled:
+                self.threshold = least if normalise else least * self._norms  # one for each column
+                super()._reduce(x / self._norms, y / unit)
+                self.coef_ = self.coef_ * unit[:, None] / self._norms  # type: ignore[has-type]
+                self.threshold = least
+            else:
+                super()._reduce(x, y)
+
+        def _unbias(self, x: np.ndarray, y: np.ndarray) -> None:
+            small = self.coef_ == 0
+            while True:
+                self.ind_ = (self.coef_ != 0) & ~small
+                used = self._norms[self.ind_.any(0)]
+                norms = self._norms if used.size and used.max() > SAFE_SPREAD * used.min() else None
+                super()._unbias(x if norms is None else x / norms, y)
+                self.coef_ = self.coef_ if norms is None else self.coef_ / norms
+                small = np.abs(self.coef_) < self._least
+                if not (small & self.ind_).any():
+                    break
+            self.missed_ = [_missed(x, rate, row) for rate, row in zip(y.T, self.coef_, strict=True)]
+
+    return Thresholded(**options)
+
+
+def _positive(sizes: np.ndarray) -> np.ndarray:
+    """``sizes`` with 1 for 0, to divide by."""
+    return np.where(sizes > 0, sizes, 1.0)
+
+
+def _missed(x: np.ndarray, y: np.ndarray, found: np.ndarray) -> dict[int, float]:
+    """Columns of ``x`` (M, p) that ``found`` (p,) lacks and that explain most of what it leaves of ``y`` (M,)."""
+    size, whole = _positive(np.linalg.norm(x, axis=0)), float(np.linalg.norm(y)) or 1.0
+    gram, right = x.T @ x / np.outer(size, size), x.T @ y / (size * whole)
+
+    def fitted(columns: np.ndarray) -> tuple[np.ndarray, float]:
+        shares = np.zeros(len(found))
+        shares[columns] = np.linalg.lstsq(gram[np.ix_(columns, columns)], right[columns], rcond=1e-10)[0]
+        return shares, 1 - 2 * shares @ right + shares @ gram @ shares
+
+    kept = found != 0
+    shares, _ = fitted(np.full(len(found), True))
+    more = kept | (np.abs(shares) >= LEAST_EFFECT)
+    if (more == kept).all():
+        return {}
+    shares, left = fitted(more)
+    extra = np.flatnonzero(~kept & (np.abs(shares) >= LEAST_EFFECT))
+    if not len(extra) or fitted(kept)[1] < max(10 * left, LEAST_EFFECT**2):
+        return {}
+    return {int(k): float(shares[k] * whole / size[k]) for k in extra}
+
+
 class _Sparse(Estimator):
     """What both share: thresholded least squares on a library, and the solver of what it finds."""
 
@@ -51,37 +129,86 @@ class _Sparse(Estimator):
             checks.integer(name, getattr(self, name), at_least=least)
         for name in ("threshold", "alpha"):
             checks.real(name, getattr(self, name), at_least=0)
+        for name in ("normalise", "bias"):
+            setattr(self, name, checks.boolean(name, getattr(self, name)))
 
     def _alphas(self, dim: int) -> list[tuple[int, ...]]:
         return multi_indices(self.order, dim)[1:]
 
-    def _regress(self, library: Any, x: list[np.ndarray], rates: list[np.ndarray] | None) -> None:
-        """Fit PySINDy's model on ``x`` (frames last but one, fields last) and translate its coefficients."""
+    def _regress(
+        self, library: Any, x: list[np.ndarray], rates: list[np.ndarray] | None, boxes: int | None = None
+    ) -> None:
+        """Fit PySINDy's model on ``x`` (frames last but one, fields last) and translate its coefficients.
+
+        ``boxes`` is the number of equations of a weak form.
+        """
         pysindy = _pysindy()
         powers = library.function_library.fit(np.zeros((2, len(self.names_)))).powers_
         terms = library_terms(self.names_, self._alphas(len(self.dx_)), powers, library.include_bias)
+        if boxes is not None and boxes < len(terms):
+            found = f"{self.domains} for {len(x)} piece{'s' * (len(x) > 1)}"
+            checks.fail("domains", f"at least {len(terms)} boxes in all, one for each term", found, "take more")
         # The first guess is not used by the regression; giving one spares a singular value decomposition.
-        optimiser = pysindy.STLSQ(
+        settings = dict(
             threshold=self.threshold,
             alpha=self.alpha,
             max_iter=self.max_iter,
-            normalize_columns=self.normalise,
             copy_X=False,
             initial_guess=np.zeros((len(self.names_), len(terms))),
         )
-        model = pysindy.SINDy(optimizer=optimiser, feature_library=library)
-        with warnings.catch_warnings():
-            # An empty equation is an error below; a support that still changes shows in the terms.
-            warnings.filterwarnings("ignore", message="Sparsity parameter is too big|STLSQ did not converge")
-            model.fit(x, t=self.dt_, x_dot=rates, feature_names=list(self.names_))
+        for scaled in (False, True):  # the ridge may have removed small columns that are needed
+            optimiser = _thresholded(pysindy, self.normalise, scaled, **settings)
+            model = pysindy.SINDy(optimizer=optimiser, feature_library=library)
+            with warnings.catch_warnings():
+                # An empty equation is an error below; a support that still changes shows in the terms.
+                warnings.filterwarnings("ignore", message="Sparsity parameter is too big|STLSQ did not converge")
+                model.fit(x, t=self.dt_, x_dot=rates, feature_names=list(self.names_))
+            if not any(optimiser.missed_):
+                break
         table = np.asarray(model.coefficients(), dtype=float)
         checks.one_of("shape of PySINDy's coefficients", table.shape, [(len(self.names_), len(terms))])
         if not table.any():
-            checks.fail("threshold", "one that leaves at least one term", self.threshold, "lower it")
+            hint = f"{self._lower()}, or look whether axes, (*space, time), dx and dt are right"
+            checks.fail("threshold", "one that leaves at least one term", self.threshold, hint)
+        self._speak_of(optimiser.missed_, terms)
         self._found = {
             name: sympy.Add(*(sympy.Float(c) * t for c, t in zip(row, terms, strict=True) if c))
             for name, row in zip(self.names_, table, strict=True)
         }
+        self._prepare()
+
+    def _require(self, data: Trajectories) -> None:
+        """Raise ``ValueError`` if frames are all the same, or squares of terms or rates may overflow."""
+        require_change(data)
+        largest, slope = np.float64(data.values.abs().max()), np.float64(max(1.0, np.pi / min(data.dx)))
+        with np.errstate(over="ignore"):
+            term = max(largest, 1.0) ** self.degree * largest * slope**self.order
+            if not max(term, largest / data.dt) < 1e140:
+                checks.fail(
+                    "u",
+                    f"terms up to degree {self.degree} and order {self.order} whose squares are finite",
+                    f"values up to {largest:.3g} with dx = {min(data.dx):.3g} and dt = {data.dt:.3g}",
+                    "measure them in other units",
+                )
+
+    def _lower(self) -> str:
+        return "lower it" + ("" if self.normalise else ", or pass normalise=True")
+
+    def _speak_of(self, missed: list[dict[int, float]], terms: list[sympy.Expr]) -> None:
+        """Warn of terms that the threshold removed although the equation needs them."""
+        for name, found in zip(self.names_, missed, strict=True):
+            if found:
+                needed = ", ".join(f"{value:.3g} {format_term(terms[k])}" for k, value in found.items())
+                checks.warn(
+                    "threshold",
+                    f"one that leaves the terms that {name}_t needs",
+                    f"{self.threshold:g}, which removes {needed}; without, the error is over three times larger",
+                    self._lower(),
+                    category=EquationWarning,
+                )
+
+    def _prepare(self) -> None:
+        """Make the solver of the found equation, and its right-hand side."""
         self._solver = KnownEquation(equation=self._found, derivatives=self.derivatives, boundary=self.boundary)
         one_sided = "one-sided" if self.boundary == "replicate" else self.boundary
         self._rate = self._solver.with_parameters(boundary=one_sided)
@@ -116,9 +243,11 @@ class PDEFIND(_Sparse):
         order: highest order of derivatives.
         degree: highest degree of the polynomial before a derivative, and of the pure polynomials.
         derivatives: "spectral", or 2, 4, …: accuracy of finite differences in space.
-        threshold: smallest coefficient kept by sequentially thresholded least squares.
+        threshold: smallest coefficient kept by sequentially thresholded least squares, in the units of the data.
+            A warning says which term it removes that the equation needs.
         alpha: ridge penalty inside it; the kept terms are fitted again without.
-        normalise: scale library columns to norm 1 first; ``threshold`` is then relative to those.
+        normalise: ``threshold`` is that of the coefficients for columns of norm 1 and rates of root mean square 1,
+            and units do not matter.
         bias: add the constant term.
         time_accuracy: accuracy of finite differences in time, 2 or 4; one-sided at both ends.
         every: use each such frame, for memory: PySINDy keeps about six copies of the matrix with a row for
@@ -131,6 +260,10 @@ class PDEFIND(_Sparse):
 
     ``simulate`` solves the found equation by the method of lines, see ``KnownEquation``. Missing frames cut a
     trajectory into pieces.
+
+    Raises:
+        TypeError, ValueError: a hyper-parameter out of range; data as in ``Estimator.fit``, at rest, too few, or
+            such that ``threshold`` leaves no term.
     """
 
     def __init__(
@@ -157,6 +290,7 @@ class PDEFIND(_Sparse):
 
     def _fit(self, data: Trajectories) -> None:
         pysindy = _pysindy()
+        self._require(data)
         least = self.time_accuracy + 1
         points = self._least_points()
         if min(data.grid) < points:
@@ -220,6 +354,13 @@ class WeakSINDy(_Sparse):
         seed: places of the boxes.
 
     PySINDy's boxes belong to one space-time grid, so longer pieces are cut to the length of the shortest.
+
+    The weak form needs no periodic field. ``predict`` and ``simulate`` do if ``boundary`` is "periodic", and warn;
+    ``score`` of data that are not periodic is that of ``boundary="replicate"``, with differences of accuracy 4 in
+    the place of spectral derivatives.
+
+    Raises:
+        TypeError, ValueError: as for ``PDEFIND``; fewer boxes than terms.
     """
 
     def __init__(
@@ -251,6 +392,7 @@ class WeakSINDy(_Sparse):
 
     def _fit(self, data: Trajectories) -> None:
         pysindy = _pysindy()
+        self._require(data)
         runs = data.segments(5)
         if not runs:
             checks.fail("u", "five consecutive frames", "none")
@@ -287,7 +429,19 @@ class WeakSINDy(_Sparse):
             )
         finally:
             np.random.set_state(before)  # noqa: NPY002
-        self._regress(library, pieces, None)
+        self._regress(library, pieces, None, self.domains * len(pieces))
+
+    @property
+    def _fit_wraps(self) -> bool:
+        return False
+
+    def _scorer(self, data: Trajectories) -> Estimator:
+        if not self._wraps or not open_axes(frames_sample(data)):
+            return self
+        inner = copy.copy(self)
+        inner.boundary, inner.derivatives = "replicate", 4 if self.derivatives == "spectral" else self.derivatives
+        inner._prepare()
+        return inner
 
     def _alphas(self, dim: int) -> list[tuple[int, ...]]:
         # PySINDy counts the last axis fastest.

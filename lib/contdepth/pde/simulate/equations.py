@@ -50,6 +50,10 @@ class Equation:
                 if str(symbol) not in AXES[: self.dim]:
                     self.derivative(symbol)
 
+    def __reduce__(self) -> tuple[type[Equation], tuple[object, ...]]:
+        """Pickle the arguments: the read-only view of ``rhs`` cannot be."""
+        return type(self), (*(dict(v) if f == "rhs" else v for f, v in vars(self).items()),)
+
     def derivative(self, symbol: sympy.Symbol) -> tuple[str, tuple[int, ...]]:
         """Field and multi-index of a symbol: u_xxy -> ("u", (2, 1)); ``ValueError`` for an unknown symbol."""
         field, _, letters = str(symbol).partition("_")

@@ -2,16 +2,30 @@
 
 from __future__ import annotations
 
+import math
 import numbers
 import re
 from collections.abc import Iterable, Mapping, Sequence
-from typing import TypeAlias
+from typing import TYPE_CHECKING, TypeAlias
 
 import sympy
 
 from contdepth import checks
 
-__all__ = ["by_field", "collect", "format_equation", "format_term", "monomial", "symbol_name", "symbols"]
+if TYPE_CHECKING:
+    import torch
+
+__all__ = [
+    "by_field",
+    "collect",
+    "format_equation",
+    "format_term",
+    "monomial",
+    "symbol_name",
+    "symbols",
+    "term_size",
+    "typical_sizes",
+]
 
 Term: TypeAlias = sympy.Expr
 
@@ -106,8 +120,50 @@ def format_term(term: object) -> str:
     return " ".join(str(f).replace("**", "^") for f in factors)
 
 
+def typical_sizes(values: torch.Tensor, names: Sequence[str], dx: Sequence[float]) -> dict[str, float]:
+    """Typical sizes in ``values`` (M, F, *space): of fields, of their variation, and their rates along the axes.
+
+    Returns:
+        dict: ``"u"`` → root mean square, ``"u_"`` → that of the deviation from the mean of a frame, ``"u_x"`` →
+            that of differences along x over ``dx``, divided by the deviation. For ``term_size``.
+    """
+    sizes: dict[str, float] = {}
+    for name, u in zip(names, values.transpose(0, 1), strict=True):
+        scale = float(u.abs().amax()) or 1.0  # squares of the rest are near 1
+        u = u / scale
+        spread = float((u - u.flatten(1).mean(1).view(-1, *[1] * (u.ndim - 1))).square().mean().sqrt())
+        sizes |= {name: scale * float(u.square().mean().sqrt()), f"{name}_": scale * spread}
+        for axis, (letter, h) in enumerate(zip("xyz", dx, strict=False), 1):
+            steps = u.diff(dim=axis)
+            slope = float(steps.square().mean().sqrt()) / h if steps.numel() else 0.0
+            sizes[f"{name}_{letter}"] = slope / spread if spread else 0.0
+    return sizes
+
+
+def term_size(term: Term, sizes: Mapping[str, float]) -> float:
+    """Typical size of a term by ``typical_sizes``: u_xxy counts as variation × rate in x squared × rate in y.
+
+    Functions of the fields, coefficients c(x) and coordinates count as 1.
+    """
+    size = 1.0
+    for factor in sympy.Mul.make_args(term):
+        base, power = factor.as_base_exp()
+        name, _, letters = str(base).partition("_")
+        if not base.is_Symbol or name not in sizes or not power.is_number:
+            continue
+        keys = [f"{name}_", *(f"{name}_{letter}" for letter in letters)] if letters else [name]
+        size *= math.prod(sizes[key] for key in keys) ** float(power)
+    return size
+
+
 def format_equation(
-    field: str, expression: object, *, precision: int = 3, threshold: float | None = 0.0, rest: bool = False
+    field: str,
+    expression: object,
+    *,
+    precision: int = 3,
+    threshold: float | None = 0.0,
+    rest: bool = False,
+    sizes: Mapping[Term, float] | None = None,
 ) -> str:
     """One line such as ``u_t = -0.973 u u_x - 0.966 v u_y + 0.0494 u_xx``, largest coefficient first.
 
@@ -116,19 +172,26 @@ def format_equation(
         expression: SymPy expression or mapping term → coefficient.
         precision: significant digits.
         threshold: terms with a smaller absolute coefficient are left out; None is one thousandth of the
-            largest coefficient.
+            largest coefficient or, with ``sizes``, of the largest contribution.
         rest: tell at the end how many terms are left out, as ``(+ 17 terms below 0.001)``.
+        sizes: typical size of every term; without ``threshold``, terms are then chosen by what they contribute,
+            coefficient times size, which is the same in all units.
     """
     checks.integer("precision", precision, at_least=1)
     terms = collect(expression)
+    weight = {term: abs(value) for term, value in terms.items()}
+    by_size = threshold is None and sizes is not None
+    if by_size:
+        weight = {term: value * sizes.get(term, 1.0) for term, value in weight.items()}  # type: ignore[union-attr]
     if threshold is None:
-        threshold = max(map(abs, terms.values()), default=0.0) / 1000
+        threshold = max(weight.values(), default=0.0) / 1000
     checks.real("threshold", threshold, at_least=0)
-    kept = [(term, value) for term, value in terms.items() if abs(value) >= threshold]
+    kept = [(term, value) for term, value in terms.items() if weight[term] >= threshold]
     gone = len(terms) - len(kept)
     line = ""
     for term, value in sorted(kept, key=lambda pair: (-abs(pair[1]), str(pair[0]))):
         sign = ("-" if value < 0 else "") if not line else (" - " if value < 0 else " + ")
         line += f"{sign}{abs(value):.{precision}g}" + ("" if term == 1 else f" {format_term(term)}")
-    end = f" (+ {gone} term{'s' * (gone > 1)} below {threshold:.3g})" if rest and gone else ""
+    least = "1/1000 of the largest contribution" if by_size else f"{threshold:.3g}"
+    end = f" (+ {gone} term{'s' * (gone > 1)} below {least})" if rest and gone else ""
     return f"{field}_t = {line or '0'}{end}"

@@ -104,8 +104,9 @@ def test_amplification_is_the_growth_of_a_wave():
 
 def test_errors_of_the_coefficients():
     class Read:
-        def coefficients(self):
-            return {"u": {"u_x": 0.003, "u_y": -0.006, "u_xy": 0.0, "u_xx": 0.27, "u_yy": 0.31}}
+        def coefficient_fields(self):
+            means = {(1, 0): 0.003, (0, 1): -0.006, (1, 1): 0.0, (2, 0): 0.27, (0, 2): 0.31}
+            return {alpha: np.full((4, 4), mean) for alpha, mean in means.items()}
 
     assert math.isclose(diffusion_error(Read()), 0.1) and math.isclose(other_terms(Read()), 0.02)
 

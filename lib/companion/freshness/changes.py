@@ -25,8 +25,9 @@ class Line:
     """A statement, without the statements inside it, that one of the two states has and the other has not.
 
     ``kind`` is ``runs`` (inside a function), ``imports`` (run when its module is imported: assignments, class
-    bodies, heads of functions) or ``raises`` (inside a function, where it can only lead to an exception). ``path``
-    is relative to ``lib/``; ``first`` and ``last`` count lines from 1.
+    bodies, heads of functions) or ``raises`` (inside a function, where it can only lead to an exception, by a
+    ``raise`` or by a call of a function of the library that is annotated ``NoReturn``). ``path`` is relative to
+    ``lib/``; ``first`` and ``last`` count lines from 1.
     """
 
     symbol: str
@@ -46,7 +47,8 @@ class Changes:
 
     ``symbols`` names what changed, is new or is gone; ``values`` has a sentence for each constant that only
     statements run at import have on one side: a run need not use it, so that no run shows that it makes no
-    difference.
+    difference. Not for what one of the two states does not reach at all, such as a new constant or a new function
+    with its defaults: only changed statements can lead there, and these are compared like any other.
     """
 
     symbols: tuple[str, ...] = ()
@@ -73,7 +75,7 @@ def changes(old_root: Path, new_root: Path, old_page: Page, new_page: Page) -> C
             names |= {str(symbol) for symbol in (one, other) if symbol is not None}
         if "whole" in (getattr(one, "kind", ""), getattr(other, "kind", "")) and _names_differ(sides, one, other):
             values.append(f"{one or other}: taken as a whole, and what it holds is called otherwise")
-    values += _values(*lines)
+    values += _values(*lines, _through_functions(sides, pairs, lines))
     old, new = (tuple(line for line, _ in mine) for mine in lines)
     return Changes(tuple(sorted(names)), old, new, tuple(values))
 
@@ -103,11 +105,32 @@ class _Side:
         module = self.library.modules.get(symbol.module)
         assert module is not None  # its statements have been read
         roots = [one.statement for one in self.pieces(symbol) if one.depth == 0]
-        raises = {id(node) for root in roots for node in _raising(root)}
+        ends = {id(one.statement) for one in self.pieces(symbol) if self._ends(one)}
+        raises = {id(node) for root in roots for node in _raising(root, ends)}
         kind = "imports" if piece.depth == 0 else "raises" if id(piece.statement) in raises else "runs"
         first, last = _span(piece.statement)
         text = read_text(module.path).splitlines()[first - 1].strip()
         return Line(str(symbol), module.path.relative_to(self.root / "lib").as_posix(), first, last, kind, text)
+
+    def _ends(self, piece: Piece) -> bool:
+        """Tell whether a statement cannot be followed by the next: a ``raise``, or a call that never returns."""
+        statement = piece.statement
+        if not isinstance(statement, ast.Expr) or not isinstance(statement.value, ast.Call):
+            return isinstance(statement, ast.Raise)
+        called = ast.unparse(statement.value.func).rpartition(".")[2]
+        return any(
+            isinstance(token, Symbol) and token.name == called and self._never_returns(token)
+            for token in piece.tokens
+        )
+
+    def _never_returns(self, symbol: Symbol) -> bool:
+        module = self.library.modules.get(symbol.module)
+        definitions = module.definitions.get(symbol.name, ()) if module is not None else ()
+        return len(definitions) == 1 and (
+            isinstance(definitions[0], ast.FunctionDef)
+            and definitions[0].returns is not None
+            and ast.unparse(definitions[0].returns).rpartition(".")[2] in ("NoReturn", "Never")
+        )
 
 
 def _pairs(old: _Side, new: _Side) -> list[tuple[Symbol | None, Symbol | None]]:
@@ -188,30 +211,61 @@ def _list(node: ast.AST, field: str) -> list[ast.AST]:
     return value if isinstance(value, list) else []
 
 
-def _raising(node: ast.AST, caught: bool = False) -> list[ast.AST]:
-    """Return the statements below ``node`` from which a function can only leave by an exception."""
+def _raising(node: ast.AST, ends: set[int], caught: bool = False) -> list[ast.AST]:
+    """Return the statements below ``node`` from which a function can only leave by an exception: blocks whose last
+    statement is one of ``ends``, and heads of handlers with such a block.
+    """
     found: list[ast.AST] = []
     for field in ("body", "orelse", "finalbody", "handlers", "cases"):
         block = _list(node, field)
         inside = caught or (isinstance(node, (ast.Try, ast.With)) and field == "body")
         if isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef)):
             inside = False
-        if block and isinstance(block[-1], ast.Raise) and not inside and not isinstance(node, ast.ClassDef):
+        if block and id(block[-1]) in ends and not inside and not isinstance(node, ast.ClassDef):
             if not any(isinstance(part, _LEAVES) for item in block for part in ast.walk(item)):
                 found += [part for item in block for part in ast.walk(item)]
+                found += [node] if isinstance(node, ast.ExceptHandler) else []
                 continue
         for item in block:
-            found += _raising(item, inside)
+            found += _raising(item, ends, inside)
     return found
 
 
-def _values(old: list[tuple[Line, Piece]], new: list[tuple[Line, Piece]]) -> list[str]:
-    """Return a sentence for each constant in a statement run at import that the other side's changes lack."""
+def _through_functions(
+    sides: tuple[_Side, _Side],
+    pairs: Iterable[tuple[Symbol | None, Symbol | None]],
+    lines: Iterable[list[tuple[Line, Piece]]],
+) -> set[str]:
+    """Return the symbols that one state alone reaches, and no statement run at import of those that both have."""
+    own = {
+        str(symbol): side
+        for pair in pairs
+        for side, symbol in zip(sides, pair, strict=True)
+        if None in pair and symbol
+    }
+    own = {name: side for name, side in own.items() if not name.endswith(":whole")}
+    waiting = [
+        piece for mine in lines for line, piece in mine if line.kind == "imports" and line.symbol not in own
+    ]
+    while waiting:
+        for token in waiting.pop().tokens:
+            side = own.pop(str(token), None) if isinstance(token, Symbol) else None
+            if side is not None and isinstance(token, Symbol):
+                waiting += side.pieces(token)
+    return set(own)
+
+
+def _values(old: list[tuple[Line, Piece]], new: list[tuple[Line, Piece]], aside: set[str]) -> list[str]:
+    """Return a sentence for each constant in a statement run at import that the other side's changes lack; none
+    for the symbols in ``aside``.
+    """
     found = []
     for mine, others, word in ((old, new, "no longer there"), (new, old, "new")):
         left = Counter(value for _, piece in others for value in _constants(piece, every=True))
         for line, piece in mine:
-            for value in _constants(piece, every=False) if line.kind == "imports" else ():
+            for value in (
+                _constants(piece, every=False) if line.kind == "imports" and line.symbol not in aside else ()
+            ):
                 if left[value]:
                     left[value] -= 1
                 else:

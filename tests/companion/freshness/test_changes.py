@@ -82,6 +82,28 @@ def test_what_can_only_raise(two):
     ]
 
 
+def test_a_handler_and_a_call_that_never_returns_can_only_raise(two):
+    helpers = "def refuse(x) -> NoReturn:\n    raise ValueError(x)\n\n\ndef accept(x):\n    return x\n\n\n"
+    for root in two:
+        edit(root, "lib/contdepth/helpers.py", "import math", "import math\nfrom typing import NoReturn")
+        edit(root, "lib/contdepth/helpers.py", "def twice", f"{helpers}def twice")
+    checked = """        raise ValueError(message)
+    try:
+        x + 0
+    except TypeError:
+        refuse("a number")
+    if x < -1:
+        refuse(x)
+    if x < -2:
+        accept(refuse)
+"""
+    edit(two[1], "lib/contdepth/helpers.py", "        raise ValueError(message)\n", checked)
+    kinds = {line.text: line.kind for line in found(two).new}
+    raises = {"except TypeError:", 'refuse("a number")', "refuse(x)", "raise ValueError(x)"}
+    assert {text for text, kind in kinds.items() if kind == "raises"} == raises
+    assert kinds["accept(refuse)"] == kinds["try:"] == kinds["x + 0"] == "runs"
+
+
 def test_a_moved_and_changed_function_is_compared_with_the_old_one(two):
     source = (two[1] / "lib/contdepth/helpers.py").read_text()
     (two[1] / "lib/contdepth/helpers.py").unlink()
@@ -143,3 +165,36 @@ def test_a_value_that_only_moves_is_none(two):
     result = found(two)
     assert result.values == ()
     assert [line.text for line in result.new] == ["if x > LIMIT:", "LIMIT = 1e9"]
+
+
+def test_a_new_constant_that_functions_alone_lead_to_is_none(two):
+    """The changed statement that uses it has to be executed, as if it had the value itself."""
+    edit(two[1], "lib/contdepth/helpers.py", "SCALE = 2", "SCALE = 2\nSIZE = 3")
+    edit(two[1], "lib/contdepth/helpers.py", "            * x", "            * x + SIZE - 3")
+    result = found(two)
+    assert result.values == () and sorted(line.kind for line in result.new) == ["imports", "runs"]
+
+
+def test_a_new_function_that_functions_alone_lead_to_is_none(two):
+    edit(
+        two[1],
+        "lib/contdepth/helpers.py",
+        "def twice",
+        "def once(x, factor=1.0):\n    return factor * x\n\n\ndef twice",
+    )
+    edit(two[1], "lib/contdepth/helpers.py", "            * x", "            * once(x)")
+    assert found(two).values == ()
+
+
+@pytest.mark.parametrize("new", ["SIZE = 3", "HALF = 1.5\nSIZE = 2 * HALF"])
+def test_a_new_constant_that_a_default_of_an_old_function_leads_to_is_said(two, new):
+    edit(two[1], "lib/contdepth/helpers.py", "SCALE = 2", new)
+    edit(two[1], "lib/contdepth/helpers.py", "factor=SCALE", "factor=SIZE")
+    said = " ".join(found(two).values)
+    assert ("the value 3 is new" in said) or ("the value 1.5 is new" in said)
+
+
+def test_a_constant_that_is_gone_with_its_use_is_none(two):
+    edit(two[0], "lib/contdepth/helpers.py", "SCALE = 2", "SCALE = 2\nSIZE = 3")
+    edit(two[0], "lib/contdepth/helpers.py", "            * x", "            * x + SIZE - 3")
+    assert found(two).values == ()

@@ -35,7 +35,18 @@ from contdepth.timing import cpu_seconds
 from contdepth.training.evaluation import Pair
 from contdepth.training.recipes import Recipe
 
-__all__ = ["METHODS", "Setting", "attacks", "contest", "contestant", "one_run", "steps_within", "trained"]
+__all__ = [
+    "METHODS",
+    "Setting",
+    "attacks",
+    "contest",
+    "contestant",
+    "more_queries",
+    "named_loops",
+    "one_run",
+    "steps_within",
+    "trained",
+]
 
 
 def sizes(threat: Threat, share: str) -> Fraction:
@@ -86,6 +97,25 @@ METHODS: Mapping[str, Callable[[nn.Module, Threat], Method]] = {
     ),
 }
 """The contestants on SmallCNN, with step sizes as shares of ε: 0.01, 0.1 and 0.04 at ε = 0.3."""
+
+
+def named_loops(threat: Threat) -> dict[str, Callable[[nn.Module], Method]]:
+    """Contestants with an inner loop that is named: "fused" in one kernel, "plain loop" in autograd.
+
+    The authors' code is a plain loop. Both take the same steps as "YOPO-5-10" and "TRADES-YOPO-3-4" of
+    ``METHODS``, equal to rounding, and differ in their time alone.
+    """
+    size, share = sizes(threat, "1/30"), sizes(threat, "1/8")
+    one = partial(YOPO, first_layer="relu1", threat=threat, steps=5, inner_steps=10, step_size=size)
+    two = partial(
+        TRADESYOPO, first_layer="relu1", threat=threat, steps=3, inner_steps=4, step_size=share, weight=BETA
+    )
+    return {
+        "YOPO-5-10 (fused)": partial(one, inner="fused"),
+        "YOPO-5-10 (plain loop)": partial(one, inner="plain"),
+        "TRADES-YOPO-3-4 (fused)": partial(two, inner="fused"),
+        "TRADES-YOPO-3-4 (plain loop)": partial(two, inner="plain"),
+    }
 
 
 @dataclass(frozen=True)
@@ -149,8 +179,10 @@ def little_cnn(in_channels: int, size: int, *, width: int = 16, hidden: int = 64
 
 def contestant(name: str, images: Tensor, setting: Setting, seed: int) -> Method:
     """The method ``name`` with a fresh network for such images."""
-    checks.one_of("name", name, tuple(METHODS))
-    return METHODS[name](network(images, setting, seed), setting.threat)
+    loops = named_loops(setting.threat)
+    checks.one_of("name", name, (*METHODS, *loops))
+    model = network(images, setting, seed)
+    return loops[name](model) if name in loops else METHODS[name](model, setting.threat)
 
 
 def engine(setting: Setting) -> Callable[..., torch.optim.Optimizer]:
@@ -317,3 +349,30 @@ def contest(
     for job in jobs:
         found[job["name"]].append(next(results))
     return found
+
+
+def more_queries(
+    name: str,
+    data: Pair,
+    test: Pair,
+    setting: Setting,
+    seed: int,
+    steps: int,
+    queries: int,
+    checkpoint: Path | str | None = None,
+) -> tuple[float, float]:
+    """Percent of the first ``setting.hard`` images right under APGD-T and Square together, by queries of Square.
+
+    First with ``setting.queries``, then with ``queries`` of a second search of what is left. With the
+    ``checkpoint`` of ``contest`` nothing is trained again.
+    """
+    model, _ = trained(name, data, setting, seed, steps, checkpoint=checkpoint)
+    images, labels = test[0][: setting.hard], test[1][: setting.hard]
+    source = generator(seed, "queries")
+    right = accuracy(model, images, labels, attacks(setting)["APGD-T"], source=source)
+    found = []
+    for number in (setting.queries, queries):
+        square = Square(setting.threat, queries=number)
+        right = accuracy(model, images, labels, square, source=source, among=right)
+        found.append(percent(right))
+    return found[0], found[1]

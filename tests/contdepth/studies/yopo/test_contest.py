@@ -12,6 +12,7 @@ import torch
 from contdepth.data.unit_range import pixels
 from contdepth.nets.small_cnn import SmallCNN
 from contdepth.robust.attacks.pgd import PGD, NoAttack, accuracy
+from contdepth.robust.attacks.square import Square
 from contdepth.robust.losses import percent
 from contdepth.robust.methods.baselines import FreeTraining
 from contdepth.robust.methods.method import Method, Step
@@ -25,6 +26,8 @@ from contdepth.studies.yopo.contest import (
     contest,
     contestant,
     little_cnn,
+    more_queries,
+    named_loops,
     one_run,
     steps_within,
     trained,
@@ -203,3 +206,45 @@ def test_setting_errors():
     model, _ = trained("natural", data(), replace(SETTING, optimiser="sgd"), 0, 2)
     other, _ = trained("natural", data(), SETTING, 0, 2)
     assert not same(model.state_dict(), other.state_dict())
+
+
+@pytest.mark.parametrize("name", ["YOPO-5-10", "TRADES-YOPO-3-4"])
+def test_named_loops_are_the_contestant_of_that_name_to_rounding(name):
+    """The same settings in all three; weights after three steps agree, and are not those of the start."""
+    images, _ = data()
+    runs = {}
+    for arm, kind in ((name, "fused"), (f"{name} (fused)", "fused"), (f"{name} (plain loop)", "plain")):
+        method = contestant(arm, images, SETTING, 0)
+        found = {key: getattr(method, key) for key in ("first_layer", "steps", "inner_steps", "sigma", "threat")}
+        assert found == {key: getattr(contestant(name, images, SETTING, 0), key) for key in found}
+        assert getattr(method, "weight", None) == getattr(contestant(name, images, SETTING, 0), "weight", None)
+        assert method.loop.settle(images, THREAT, "fp32") == kind
+        runs[arm] = trained_state(arm, data(), SETTING, 0, 3)
+    reference = runs[name]
+    start = contestant(name, images, SETTING, 0).model.state_dict()
+    assert same(reference, runs[f"{name} (fused)"])
+    for key, value in runs[f"{name} (plain loop)"].items():
+        assert torch.allclose(value, reference[key], rtol=0, atol=1e-4)
+        assert (value - start[key]).abs().max() > 1e-3
+    assert set(named_loops(THREAT)) == {f"{one} ({kind})" for one in ("YOPO-5-10", "TRADES-YOPO-3-4")
+                                        for kind in ("fused", "plain loop")}  # fmt: skip
+
+
+def test_more_queries_is_a_second_search_of_what_is_left_and_trains_nothing_again(tmp_path, monkeypatch):
+    test = pixels("digits", "test", 60)
+    setting = replace(SETTING, threat=Threat("1/10"), hard=50, queries=5)
+    where = tmp_path / "natural-0.pt"
+    model, _ = trained("natural", data(300), setting, 0, 40, checkpoint=where)
+
+    def no_step(*arguments):
+        raise AssertionError("trained again")
+
+    monkeypatch.setattr(Method, "step", no_step)
+    found = more_queries("natural", data(300), test, setting, 0, 40, 100, where)
+    source, hard = generator(0, "queries"), (test[0][:50], test[1][:50])
+    right = accuracy(model, *hard, attacks(setting)["APGD-T"], source=source)
+    wanted = []
+    for queries in (5, 100):
+        right = accuracy(model, *hard, Square(setting.threat, queries=queries), source=source, among=right)
+        wanted.append(percent(right))
+    assert found == tuple(wanted) and found[0] > 0

@@ -86,7 +86,7 @@ class Threat:
         Raises:
             TypeError, ValueError: ``delta`` or ``x`` no real tensor (batch, …), or of unequal shapes.
         """
-        checks.same_shape("delta", checked_batch("delta", delta), tuple(checked_batch("x", x).shape), "take that of x")
+        checks.same_shape("delta", checked_batch("delta", delta), checked_batch("x", x).shape, "that of x")
         if self.norm == "linf":
             delta = delta.clamp(-self.radius, self.radius)
         else:

@@ -75,7 +75,7 @@ def count_forwards(method: Method, first_layer: str, x: Tensor, y: Tensor) -> tu
     """Forward passes of one batch's gradient: (whole model, first layer). Inner steps in a kernel do not show.
 
     Raises:
-        TypeError, ValueError: ``method`` no :class:`Method`, ``first_layer`` as ``Cut``, ``x`` or ``y`` as ``step``.
+        TypeError, ValueError: ``method`` is no ``Method``; ``first_layer``: see ``Cut``; a bad ``x`` or ``y``.
     """
     checks.instance("method", method, Method, "such as Natural(model)")
     checked_inputs(x, y)

@@ -76,7 +76,7 @@ def train(
         CheckpointError: ``checkpoint`` belongs to another run.
         TypeError, ValueError: see ``Method``; counts or shares out of range.
     """
-    checks.instance("method", method, Method, "such as Natural(model)")
+    checks.instance("method", method, Method, "such as Natural(model)")  # type: ignore[type-abstract]
     checks.instance("recipe", recipe, Recipe)
     for name, call in (("optimiser", optimiser), ("probe", probe)):
         if call is not None and not callable(call):

@@ -16,6 +16,7 @@ __all__ = [
     "Loss",
     "answer",
     "ascent",
+    "checked_batch",
     "checked_inputs",
     "checked_labels",
     "checked_logits",
@@ -53,6 +54,7 @@ LOSSES: dict[str, Loss] = {"ce": cross_entropy, "margin": margin}
 def training_loss(logits: Tensor, y: Tensor, reduction: str = "mean") -> Tensor:
     """PyTorch's cross-entropy of labels that are checked; its own would skip the label −100 in silence."""
     checked_labels(y, logits.shape[1])
+    checks.same_shape("y", y, (len(logits),), "one class number for each image")
     return functional.cross_entropy(logits, y, reduction=reduction)
 
 
@@ -82,7 +84,11 @@ def checked_output(logits: object, count: int) -> Tensor:
 
 
 def checked_labels(y: Tensor, classes: int) -> None:
-    """Raise unless every class number in ``y`` is one of ``classes``."""
+    """Raise unless ``y`` is int64, not empty, and every class number in it is one of ``classes``."""
+    if checks.tensor("y", y).dtype != torch.int64:
+        checks.fail("y", "class numbers of dtype torch.int64", f"dtype {y.dtype}", "call .long()", error=TypeError)
+    if y.numel() == 0:
+        checks.fail("y", "at least one class number", f"shape {tuple(y.shape)}")
     least, most = (int(end) for end in y.aminmax())
     if least < 0 or most >= classes:
         checks.fail("y", f"classes 0 to {classes - 1}", f"{least} to {most}", "check the labels")
@@ -96,15 +102,25 @@ def checked_logits(model: nn.Module, x: Tensor, y: Tensor | None = None) -> Tens
     return checks.finite("model(x)", logits, "look at the model's weights and its input range")
 
 
+def checked_batch(argument: str, value: object, hint: str = "") -> Tensor:
+    """``value`` if it is a tensor (batch, …) of real floating-point numbers, at least one for each image."""
+    found = checks.floating(argument, value, hint=hint)
+    if found.dtype not in DTYPES:
+        expected, hint = "a real dtype of 16 bits or more", f"call {argument}.float()"
+        checks.fail(argument, expected, f"dtype {found.dtype}", hint, error=TypeError)
+    if found.ndim < 2:
+        expected, hint = "(batch, …), mostly (batch, C, H, W)", "add a batch dimension"
+        checks.fail(argument, expected, f"shape {tuple(found.shape)}", hint)
+    if 0 in found.shape[1:]:
+        checks.fail(argument, "images with pixels", f"shape {tuple(found.shape)}")
+    return found
+
+
 def checked_inputs(x: Tensor, y: Tensor) -> None:
     """Raise unless ``x`` is float (batch, …) in [0, 1], not empty, and ``y`` int64 (batch,) on the same device."""
-    checks.floating("x", x, hint="divide by 255 to get floats in [0, 1]")
-    if x.dtype not in DTYPES:
-        checks.fail("x", "a real dtype of 16 bits or more", f"dtype {x.dtype}", "call x.float()", error=TypeError)
-    if x.ndim < 2:
-        checks.fail("x", "(batch, …), mostly (batch, C, H, W)", f"shape {tuple(x.shape)}", "add a batch dimension")
-    if x.numel() == 0:
-        checks.fail("x", "at least one image, none without pixels", f"shape {tuple(x.shape)}")
+    checked_batch("x", x, "divide by 255 to get floats in [0, 1]")
+    if len(x) == 0:
+        checks.fail("x", "at least one image", f"shape {tuple(x.shape)}")
     if not bool(((x >= 0) & (x <= 1)).all()):
         found = f"values from {x.min().item():.4g} to {x.max().item():.4g}"
         checks.fail("x", "pixels in [0, 1]", found, "divide by 255; normalise inside the model")

@@ -11,8 +11,9 @@ import torch
 from torch import Tensor
 
 from contdepth import checks
+from contdepth.robust.losses import checked_batch
 
-__all__ = ["Threat", "budget"]
+__all__ = ["Threat", "budget", "check_threat"]
 
 FRACTION = 'write it as a fraction of the pixel range, such as "8/255"'
 SMALLEST, LARGEST = (Fraction(end) for end in (torch.finfo(torch.float32).tiny, torch.finfo(torch.float32).max))
@@ -81,7 +82,11 @@ class Threat:
         """Nearest δ in the ball (by norm), then x + δ clipped to [0, 1]; both hold then, since x is in the box.
 
         ``delta`` and ``x``: (batch, …). For ℓ2 the result lies in both sets but need not be the nearest point.
+
+        Raises:
+            TypeError, ValueError: ``delta`` or ``x`` no real tensor (batch, …), or of unequal shapes.
         """
+        checks.same_shape("delta", checked_batch("delta", delta), checked_batch("x", x).shape, "that of x")
         if self.norm == "linf":
             delta = delta.clamp(-self.radius, self.radius)
         else:
@@ -94,19 +99,25 @@ class Threat:
         ``factor``: radius of the noise in units of ε; above 1 the noise may leave the ball (N-FGSM), not the box.
         Drawn on the CPU from ``source`` (the global generator if None), so that every device gets the same
         numbers.
+
+        Raises:
+            TypeError, ValueError: ``x`` no real tensor (batch, …), ``factor`` negative or not finite.
         """
         kind: dict[str, Any]
+        checked_batch("x", x)
+        checks.real("factor", factor, at_least=0)
         shape, kind = x.shape, {"generator": source, "dtype": torch.float32}
         if self.norm == "linf":
             delta = 2 * torch.rand(shape, **kind) - 1
         else:
             delta = torch.randn(shape, **kind)
-            share = torch.rand((len(x),) + (1,) * (x.ndim - 1), **kind) ** (1 / x[0].numel())
+            share = torch.rand((len(x),) + (1,) * (x.ndim - 1), **kind) ** (1 / shape[1:].numel())
             delta = unit(delta) * share
         return (x + factor * self.radius * delta.to(x.device, x.dtype)).clamp(0, 1) - x
 
     def direction(self, gradient: Tensor) -> Tensor:
         """Steepest ascent direction of unit size, however small g: sign(g) for ℓ∞, g/‖g‖ for ℓ2, 0 where g = 0."""
+        checked_batch("gradient", gradient)
         if self.norm == "linf":
             return gradient.sign()
         return unit(gradient)
@@ -117,7 +128,15 @@ class Threat:
 
     def size(self, delta: Tensor) -> Tensor:
         """‖δ‖ of every image in this norm, (batch,)."""
+        checked_batch("delta", delta)
         return delta.flatten(1).abs().amax(1) if self.norm == "linf" else lengths(delta).flatten()
+
+
+def check_threat(threat: object) -> Threat:
+    """``threat`` if it is one; a ``TypeError`` that shows how to write one otherwise."""
+    if not isinstance(threat, Threat):
+        checks.fail("threat", "a Threat", repr(threat), 'such as Threat("8/255")', error=TypeError)
+    return threat
 
 
 def peaks(delta: Tensor, dims: tuple[int, ...]) -> Tensor:

@@ -153,6 +153,7 @@ TABLE: Table = {
         "seed": 0,
         "steps": 2,
         "ramp": 0.5,
+        "optimiser": torch.optim.SGD,
         "probes": 1,
         "probe": lambda model: {"one": 1.0},
         "every": 2,

@@ -30,6 +30,8 @@ from contdepth.robust import (
     audit,
     compare_ascents,
     first_layer_share,
+    inner_steps_fused,
+    inner_steps_plain,
     train,
 )
 from contdepth.robust.attacks.audit import Effort
@@ -181,7 +183,7 @@ def test_a_class_that_the_model_lacks(door, wrong):
 @doors
 @pytest.mark.parametrize(("change", "error", "message"), [
     (lambda x, y: (x[:0], y[:0]), ValueError, "x: expected at least one image"),
-    (lambda x, y: (x[:, :0], y), ValueError, "x: expected at least one image, none without pixels"),
+    (lambda x, y: (x[:, :0], y), ValueError, "x: expected images with pixels"),
     (lambda x, y: (x, y[:3]), ValueError, r"y: expected shape \(6,\)"),
     (lambda x, y: (x, y.int()), TypeError, "y: expected class numbers of dtype torch.int64"),
     (lambda x, y: (x, y.bool()), TypeError, "y: expected class numbers of dtype torch.int64"),
@@ -287,6 +289,63 @@ def test_the_loop_asks_before_its_first_step():
     with pytest.raises(ValueError, match="images: expected a tensor with 4 dimensions.*pad=0 and flip=False"):
         flipped = Recipe("tiny", epochs=1, lr=0.05, batch=4, flip=True)
         train(Natural(Net((7,))), batch((7,)), flipped, seed=0, progress=False)
+
+
+@pytest.mark.parametrize("name", METHODS)
+@pytest.mark.parametrize(("change", "message"), [
+    (lambda x, y: (None, y), "x: expected a torch.Tensor, found NoneType"),
+    (lambda x, y: (x + 0j, y), "x: expected a real dtype"),
+    (lambda x, y: (x.long(), y), "x: expected a floating-point tensor"),
+    (lambda x, y: (x, None), "y: expected a torch.Tensor, found NoneType"),
+    (lambda x, y: (x, y.tolist()), "y: expected a torch.Tensor, found list"),
+    (lambda x, y: (x, y.double()), "y: expected class numbers of dtype torch.int64"),
+    (lambda x, y: (x, y + 0j), "y: expected class numbers of dtype torch.int64"),
+    (lambda x, y: (x, y - 9), "y: expected classes 0 to 4"),
+    (lambda x, y: (x, y[:1]), r"y: expected shape \(6,\)"),
+    (lambda x, y: (x, y[:0]), "y: expected at least one class number"),
+    (lambda x, y: (x, y[:, None]), r"y: expected shape \(6,\)"),
+])  # fmt: skip
+def test_gradients_name_odd_batches_without_a_step(name, change, message):
+    with pytest.raises((TypeError, ValueError), match=f"^{message}"):
+        METHODS[name](Net()).gradients(*change(*batch()))
+
+
+@pytest.mark.parametrize("odd", [None, "8/255", 0.1, Threat])
+def test_ascents_and_inner_steps_name_what_is_no_threat(odd):
+    model, (x, y) = Net().eval(), batch()
+    slack = model.first(x).detach()
+    for call in (
+        lambda: compare_ascents(model, "first", x, y, 0 * x, odd, steps=1, inner_steps=1, step_size=0.1),
+        lambda: inner_steps_plain(model.first, x, 0 * x, slack, odd, 0.1, 0),
+        lambda: inner_steps_fused(model.first, False, x, 0 * x, slack, odd, 0.1, 0),
+        lambda: FGSMRS(model, threat=odd),
+        lambda: FreeTraining(model, threat=odd, replays=1),
+    ):
+        with pytest.raises(TypeError, match="^threat: expected a Threat"):
+            call()
+
+
+@pytest.mark.parametrize(("change", "message"), [
+    ({"slack": 0j}, "slack: expected a real dtype"),
+    ({"delta": 0j}, "delta: expected a real dtype"),
+    ({"x": 0j}, "x: expected a real dtype"),
+    ({"layer_function": lambda x: None}, r"layer_function\(x \+ delta\): expected a torch.Tensor"),
+    ({"layer_function": lambda x: x.long()}, r"layer_function\(x \+ delta\): expected a floating-point"),
+])  # fmt: skip
+def test_inner_steps_name_odd_tensors(change, message):
+    model, x = Net(), batch()[0]
+    arguments = {"layer_function": model.first, "x": x, "delta": 0 * x, "slack": model.first(x).detach()}
+    change = {k: arguments[k] + v if isinstance(v, complex) else v for k, v in change.items()}
+    with pytest.raises(TypeError, match=f"^{message}"):
+        inner_steps_plain(**{**arguments, **change}, threat=THREAT, step_size=0.1, steps=1)
+
+
+def test_no_attack_asks_for_the_batch_that_attacks_ask_for():
+    x, y = batch()
+    with pytest.raises(TypeError, match="^x: expected a real dtype"):
+        NoAttack().perturb(Net(), x + 0j, y)
+    with pytest.raises(ValueError, match="^y: expected shape"):
+        NoAttack().perturb(Net(), x, y[:2])
 
 
 # Wrapped models -------------------------------------------------------------------------------------------------

@@ -156,6 +156,60 @@ def test_size_is_the_norm_of_each_image():
     assert Threat("1/5", "l2").size(delta).tolist() == [5.0, 0.5]
 
 
+ODD = [
+    (None, TypeError, "expected a torch.Tensor, found NoneType"),
+    (3, TypeError, "expected a torch.Tensor, found int"),
+    ([[0.1]], TypeError, "expected a torch.Tensor, found list"),
+    (torch.zeros(2, 4).numpy(), TypeError, "expected a torch.Tensor, found ndarray"),
+    (torch.zeros(2, 4, dtype=torch.long), TypeError, "expected a floating-point tensor, found dtype torch.int64"),
+    (torch.zeros(2, 4, dtype=torch.bool), TypeError, "expected a floating-point tensor, found dtype torch.bool"),
+    (torch.zeros(2, 4) + 0j, TypeError, "expected a real dtype of 16 bits or more, found dtype torch.complex64"),
+    (torch.zeros(4), ValueError, r"expected \(batch, …\), mostly .*, found shape \(4,\)"),
+    (torch.zeros(()), ValueError, r"expected \(batch, …\), mostly .*, found shape \(\)"),
+    (torch.zeros(2, 0), ValueError, r"expected images with pixels, found shape \(2, 0\)"),
+]
+
+
+@pytest.mark.parametrize("norm", ["linf", "l2"])
+@pytest.mark.parametrize(("odd", "error", "message"), ODD)
+def test_what_is_no_batch_of_images_is_named(norm, odd, error, message):
+    threat, x = Threat("1/5", norm), torch.full((2, 4), 0.5)
+    for name, call in (
+        ("delta", lambda: threat.project(odd, x)),
+        ("x", lambda: threat.project(x, odd)),
+        ("x", lambda: threat.start(odd)),
+        ("gradient", lambda: threat.direction(odd)),
+        ("gradient", lambda: threat.ascend(x, x, odd, 0.1)),
+        ("delta", lambda: threat.size(odd)),
+    ):
+        with pytest.raises(error, match=f"^{name}: {message}"):
+            call()
+
+
+@pytest.mark.parametrize("norm", ["linf", "l2"])
+@pytest.mark.parametrize("shape", [(4, 4), (1, 4), (2, 4, 1)])
+def test_a_perturbation_has_the_shape_of_the_images(norm, shape):
+    with pytest.raises(ValueError, match=r"delta: expected shape \(2, 4\), found"):
+        Threat("1/5", norm).project(torch.zeros(shape), torch.zeros(2, 4))
+
+
+@pytest.mark.parametrize(("factor", "error"), [
+    (-1, ValueError), (float("nan"), ValueError), (float("inf"), ValueError), (10**400, ValueError),
+    (None, TypeError), (1j, TypeError), ("2", TypeError), (torch.zeros(2), TypeError),
+])  # fmt: skip
+def test_noise_of_no_size_is_refused(factor, error):
+    with pytest.raises(error, match="^factor: expected"):
+        THREAT.start(torch.zeros(2, 4), factor=factor)
+
+
+@pytest.mark.parametrize("norm", ["linf", "l2"])
+def test_a_batch_without_images_stays_one(norm):
+    threat, none = Threat("1/5", norm), torch.zeros(0, 4)
+    for found in (threat.start(none), threat.project(none, none), threat.direction(none)):
+        assert found.shape == (0, 4)
+    assert threat.size(none).shape == (0,)
+
+
 def test_budgets_are_exact_fractions():
     assert Threat("8/255").epsilon == Fraction(8, 255) == Threat(Fraction(8, 255)).epsilon
     assert Threat(0.3).epsilon == Fraction(3, 10) and Threat("0.3") == Threat("3/10")

@@ -99,6 +99,7 @@ class NoAttack:
 
     def perturb(self, model: nn.Module, x: Tensor, y: Tensor, source: torch.Generator | None = None) -> Tensor:
         """Zeros like ``x``."""
+        checked_inputs(x, y)
         return torch.zeros_like(x)
 
 

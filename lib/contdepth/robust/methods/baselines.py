@@ -8,9 +8,10 @@ import torch
 from torch import Tensor, nn
 
 from contdepth import checks
-from contdepth.robust.methods.method import Method, Options, Step, Stepped, Steps, check_threat
+from contdepth.robust.losses import checked_batch
+from contdepth.robust.methods.method import Method, Options, Step, Stepped, Steps
 from contdepth.robust.methods.mode import in_mode
-from contdepth.robust.threat import Threat
+from contdepth.robust.threat import Threat, check_threat
 
 __all__ = ["FGSMRS", "NFGSM", "FreeTraining", "PGDTraining", "SummedPGD"]
 
@@ -83,7 +84,7 @@ class FreeTraining(Method):
         return result
 
     def gradients(self, x: Tensor, y: Tensor) -> Step:
-        threat = self.now
+        threat, x = self.now, checked_batch("x", x)
         if self.delta is None or self.delta.shape[1:] != x.shape[1:] or len(self.delta) < len(x):
             self.delta = torch.zeros_like(x)
         self.delta = self.delta.to(x)

@@ -15,7 +15,7 @@ from tqdm import tqdm
 
 from contdepth import checks
 from contdepth.robust.losses import checked_inputs
-from contdepth.robust.methods.method import Method, trainable
+from contdepth.robust.methods.method import Method, checked_optimiser, trainable
 from contdepth.seeds import derive, generator
 from contdepth.training.augment import crop_flip
 from contdepth.training.checkpoint import Checkpointing, checksum, identity_of, save_checkpoint
@@ -76,7 +76,15 @@ def train(
         CheckpointError: ``checkpoint`` belongs to another run.
         TypeError, ValueError: see ``Method``; counts or shares out of range.
     """
-    images, labels = data
+    checks.instance("method", method, Method, "such as Natural(model)")  # type: ignore[type-abstract]
+    checks.instance("recipe", recipe, Recipe)
+    for name, call in (("optimiser", optimiser), ("probe", probe)):
+        if call is not None and not callable(call):
+            checks.fail(name, "a function or None", repr(call), error=TypeError)
+    pair = checks.several("data", data, "pass (images, labels)")
+    if len(pair) != 2:
+        checks.fail("data", "a pair (images, labels)", f"{len(pair)} of them")
+    images, labels = pair
     checks.floating("images", images, hint="divide uint8 images by 255")
     if recipe.pad or recipe.flip:
         checks.tensor("images", images, ndim=4, hint="for others take a recipe with pad=0 and flip=False")
@@ -95,7 +103,8 @@ def train(
         engine = torch.optim.SGD(model.parameters(), lr=recipe.lr, **rule)
     else:
         engine = optimiser(model.parameters())
-    looks = {round((i + 1) * total / probes) for i in range(probes)} if probe else set()
+    checked_optimiser(engine, model)
+    looks = {round((i + 1) * total / probes) for i in range(probes)} if probe is not None else set()
     run = identity_of(
         model,
         recipe=recipe.resolved(),

@@ -11,8 +11,8 @@ import torch
 from torch import Tensor, nn
 
 from contdepth import checks
-from contdepth.robust.losses import answer, checked_inputs, checked_output, training_loss
-from contdepth.robust.threat import Threat, budget
+from contdepth.robust.losses import answer, checked_batch, checked_inputs, checked_output, training_loss
+from contdepth.robust.threat import Threat, budget, check_threat
 from contdepth.seeds import generator
 
 __all__ = ["Method", "Natural", "Options", "Step", "Stepped", "Steps"]
@@ -91,7 +91,7 @@ class Method(ABC):
 
     def logits(self, x: Tensor) -> Tensor:
         """The model's output in the precision of the run, as at least float32; a copy of ``x`` goes in."""
-        with self.autocast(x):
+        with self.autocast(checked_batch("x", x)):
             out = checked_output(answer(self.model, x), len(x))
         return out if out.dtype == torch.float64 else out.float()
 
@@ -180,10 +180,3 @@ def trainable(model: nn.Module) -> list[nn.Parameter]:
         hint = "call requires_grad_() on what is to be trained"
         checks.fail("model", "at least one trainable parameter", "none, or all frozen", hint)
     return found
-
-
-def check_threat(threat: object) -> Threat:
-    """``threat`` if it is one; a ``TypeError`` that shows how to write one otherwise."""
-    if not isinstance(threat, Threat):
-        checks.fail("threat", "a Threat", repr(threat), 'such as Threat("8/255")', error=TypeError)
-    return threat

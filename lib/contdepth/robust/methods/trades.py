@@ -9,7 +9,7 @@ from torch import Tensor, nn
 from torch.nn.functional import kl_div, log_softmax, softmax
 
 from contdepth import checks
-from contdepth.robust.losses import training_loss
+from contdepth.robust.losses import checked_batch, training_loss
 from contdepth.robust.methods.method import Step, Stepped, Steps, errors
 from contdepth.robust.methods.mode import in_mode
 from contdepth.robust.threat import Threat
@@ -33,7 +33,7 @@ class TRADES(Stepped):
         self.weight = checks.real("weight", weight, at_least=0)
 
     def gradients(self, x: Tensor, y: Tensor) -> Step:
-        noise = 0.001 * torch.randn(x.shape, generator=self.source)
+        noise = 0.001 * torch.randn(checked_batch("x", x).shape, generator=self.source)
         threat, sigma, delta = self.begin(x, noise.to(x))
         with in_mode(self.model, False):
             with torch.no_grad():

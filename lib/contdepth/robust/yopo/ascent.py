@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from contdepth import checks
 from contdepth.robust.inner import inner_steps_plain
 from contdepth.robust.losses import checked_inputs, checked_logits, training_loss
-from contdepth.robust.threat import Threat
+from contdepth.robust.threat import Threat, check_threat
 from contdepth.robust.yopo.cut import Cut
 from contdepth.robust.yopo.inner_loop import FullPass, InnerLoop
 
@@ -59,6 +59,8 @@ def compare_ascents(
             ``delta`` not as ``x``.
     """
     checked_inputs(x, y)
+    check_threat(threat)
+    checks.real("step_size", step_size, above=0)
     checks.same_shape("delta", checks.floating("delta", delta), tuple(x.shape))
     m, n = checks.integer("steps", steps, at_least=1), checks.integer("inner_steps", inner_steps, at_least=1)
     loop = InnerLoop(Cut(model, first_layer))

@@ -17,6 +17,32 @@ from companion.text import read_text
 __all__ = ["Changes", "Line", "changes"]
 
 _LITERAL = ("i:", "float:", "complex:", "s:", "b:", "c:True", "c:False")
+CHECKS = "contdepth.checks"
+"""The module whose functions return their argument or raise; those called ``warn`` excepted."""
+
+_PURE = (
+    ast.Attribute,
+    ast.BinOp,
+    ast.BoolOp,
+    ast.Compare,
+    ast.Constant,
+    ast.FormattedValue,
+    ast.JoinedStr,
+    ast.List,
+    ast.Name,
+    ast.Starred,
+    ast.Subscript,
+    ast.Tuple,
+    ast.UnaryOp,
+    ast.Slice,
+    ast.keyword,
+    ast.operator,
+    ast.boolop,
+    ast.unaryop,
+    ast.cmpop,
+    ast.expr_context,
+)
+_HARMLESS = ("bool", "isinstance", "issubclass", "hasattr", "len", "list", "max", "min", "tuple", "type")
 _LEAVES = (ast.Return, ast.Yield, ast.YieldFrom, ast.Break, ast.Continue)
 
 
@@ -25,9 +51,10 @@ class Line:
     """A statement, without the statements inside it, that one of the two states has and the other has not.
 
     ``kind`` is ``runs`` (inside a function), ``imports`` (run when its module is imported: assignments, class
-    bodies, heads of functions) or ``raises`` (inside a function, where it can only lead to an exception, by a
-    ``raise`` or by a call of a function of the library that is annotated ``NoReturn``). ``path`` is relative to
-    ``lib/``; ``first`` and ``last`` count lines from 1.
+    bodies, heads of functions) or ``raises`` (inside a function, where it can do nothing but lead to an exception:
+    by a ``raise``, by a call of a function of the library that is annotated ``NoReturn``, or by a check, that is,
+    a call of ``contdepth.checks`` whose value goes nowhere). ``path`` is relative to ``lib/``; ``first`` and
+    ``last`` count lines from 1.
     """
 
     symbol: str
@@ -47,8 +74,8 @@ class Changes:
 
     ``symbols`` names what changed, is new or is gone; ``values`` has a sentence for each constant that only
     statements run at import have on one side: a run need not use it, so that no run shows that it makes no
-    difference. Not for what one of the two states does not reach at all, such as a new constant or a new function
-    with its defaults: only changed statements can lead there, and these are compared like any other.
+    difference. There is none for what one of the states alone reaches, such as a new constant or a new function
+    with its defaults, as long as only statements inside functions lead there: those are compared by execution.
     """
 
     symbols: tuple[str, ...] = ()
@@ -107,6 +134,7 @@ class _Side:
         roots = [one.statement for one in self.pieces(symbol) if one.depth == 0]
         ends = {id(one.statement) for one in self.pieces(symbol) if self._ends(one)}
         raises = {id(node) for root in roots for node in _raising(root, ends)}
+        raises |= {id(node) for root in roots for node in _checking(root, self._calls(symbol), raises)}
         kind = "imports" if piece.depth == 0 else "raises" if id(piece.statement) in raises else "runs"
         first, last = _span(piece.statement)
         text = read_text(module.path).splitlines()[first - 1].strip()
@@ -122,6 +150,11 @@ class _Side:
             isinstance(token, Symbol) and token.name == called and self._never_returns(token)
             for token in piece.tokens
         )
+
+    def _calls(self, symbol: Symbol) -> set[str]:
+        """Return how the statements of a symbol call the functions of ``CHECKS``."""
+        names = {token.name for one in self.pieces(symbol) for token in one.tokens if _is_check(token)}
+        return {f"{prefix}{name}" for name in names for prefix in ("", f"{CHECKS.rpartition('.')[2]}.")}
 
     def _never_returns(self, symbol: Symbol) -> bool:
         module = self.library.modules.get(symbol.module)
@@ -229,6 +262,36 @@ def _raising(node: ast.AST, ends: set[int], caught: bool = False) -> list[ast.AS
         for item in block:
             found += _raising(item, ends, inside)
     return found
+
+
+def _is_check(token: Token) -> bool:
+    return isinstance(token, Symbol) and token.module == CHECKS and token.kind == "def" and token.name != "warn"
+
+
+def _checking(node: ast.AST, calls: set[str], raises: set[int]) -> list[ast.AST]:
+    """Return the statements below ``node`` that are checks, or lead to nothing but checks and what ``raises``."""
+    found: list[ast.AST] = []
+    for child in ast.iter_child_nodes(node):
+        if isinstance(child, ast.Expr) and isinstance(child.value, ast.Call):
+            if ast.unparse(child.value.func) in calls and _pure(child.value, calls):
+                found.append(child)
+        elif isinstance(child, ast.stmt | ast.ExceptHandler):
+            found += _checking(child, calls, raises)
+    done = raises | {id(one) for one in found}
+    head = node.test if isinstance(node, ast.If) else node.iter if isinstance(node, ast.For) else None
+    inner = [item for field in ("body", "orelse") for item in _list(node, field)]
+    if head is not None and _pure(head, calls) and all(id(item) in done for item in inner):
+        found.append(node)
+    return found
+
+
+def _pure(node: ast.AST, calls: set[str]) -> bool:
+    """Tell whether an expression only looks at what it names: harmless calls, and calls of checks, included."""
+    if isinstance(node, ast.Call):
+        if ast.unparse(node.func) not in {*calls, *_HARMLESS}:
+            return False
+        return all(_pure(part, calls) for part in (*node.args, *node.keywords))
+    return isinstance(node, _PURE) and all(_pure(part, calls) for part in ast.iter_child_nodes(node))
 
 
 def _through_functions(

@@ -99,9 +99,60 @@ def test_a_handler_and_a_call_that_never_returns_can_only_raise(two):
 """
     edit(two[1], "lib/contdepth/helpers.py", "        raise ValueError(message)\n", checked)
     kinds = {line.text: line.kind for line in found(two).new}
-    raises = {"except TypeError:", 'refuse("a number")', "refuse(x)", "raise ValueError(x)"}
+    raises = {"except TypeError:", 'refuse("a number")', "if x < -1:", "refuse(x)", "raise ValueError(x)"}
     assert {text for text, kind in kinds.items() if kind == "raises"} == raises
     assert kinds["accept(refuse)"] == kinds["try:"] == kinds["x + 0"] == "runs"
+
+
+CHECKED = """
+    checks.real("x", x)
+    checks.real("x", len(checks.pair("x", x.shape)))
+    for one in x.parts:
+        checks.real("parts", one)
+        if one < 0 and not isinstance(one, int):
+            raise ValueError(one)
+    checks.real("x", x.pop())
+    checks.warn(x)
+    x = checks.real("x", x)
+    for one in next(x):
+        checks.real("parts", one)
+    if x < 3:
+        checks.real("x", x)
+        x = 4
+"""
+
+
+def test_checks_whose_value_goes_nowhere_can_only_raise(two):
+    module = "\n\n".join(
+        f"def {name}(argument, value=0):\n    return value\n" for name in ("real", "pair", "warn")
+    )
+    for root in two:
+        (root / "lib/contdepth/checks.py").write_text(module)
+        edit(root, "lib/contdepth/helpers.py", "import math", "import math\nfrom contdepth import checks")
+        edit(
+            root,
+            "lib/contdepth/helpers.py",
+            "return y",
+            "checks.real(y)\n    checks.pair(y)\n    checks.warn(y)\n    return y",
+        )
+    edit(two[1], "lib/contdepth/helpers.py", '    """Return it."""', f'    """Return it."""{CHECKED}')
+    kinds = [(line.text, line.kind) for line in found(two).new]
+    assert kinds == [
+        ('checks.real("x", x)', "raises"),
+        ('checks.real("x", len(checks.pair("x", x.shape)))', "raises"),
+        ("for one in x.parts:", "raises"),
+        ('checks.real("parts", one)', "raises"),
+        ("if one < 0 and not isinstance(one, int):", "raises"),
+        ("raise ValueError(one)", "raises"),
+        ('checks.real("x", x.pop())', "runs"),
+        ("checks.warn(x)", "runs"),
+        ('x = checks.real("x", x)', "runs"),
+        ("for one in next(x):", "runs"),
+        ('checks.real("parts", one)', "raises"),
+        ("if x < 3:", "runs"),
+        ('checks.real("x", x)', "raises"),
+        ("x = 4", "runs"),
+    ]
 
 
 def test_a_moved_and_changed_function_is_compared_with_the_old_one(two):

@@ -3,18 +3,14 @@
 from __future__ import annotations
 
 import math
-import sys
-import warnings
 from collections.abc import Collection, Iterable
 from numbers import Integral, Real
 from typing import NoReturn, TypeVar
 
-import numpy as np
 import torch
 
 __all__ = [
     "affordable",
-    "boolean",
     "device",
     "fail",
     "finite",
@@ -27,7 +23,6 @@ __all__ = [
     "same_shape",
     "several",
     "tensor",
-    "warn",
 ]
 
 Choice = TypeVar("Choice")
@@ -40,21 +35,6 @@ def fail(
 ) -> NoReturn:
     """Raise ``error`` with the sentence ``argument: expected …, found …; hint``."""
     raise error(f"{argument}: expected {expected}, found {found}{'; ' + hint if hint else ''}")
-
-
-def warn(argument: str, expected: str, found: object, hint: str, *, category: type[Warning]) -> None:
-    """Warn in the sentence of ``fail``, at the line outside this package that called it."""
-    frame, level = sys._getframe(), 1
-    while frame.f_back is not None and frame.f_globals.get("__name__", "").startswith("contdepth."):
-        frame, level = frame.f_back, level + 1
-    warnings.warn(f"{argument}: expected {expected}, found {found}; {hint}", category, stacklevel=level)
-
-
-def boolean(argument: str, value: object) -> bool:
-    """Return ``value`` if it is True or False, NumPy's included; raise ``TypeError`` otherwise."""
-    if not isinstance(value, bool | np.bool_):
-        fail(argument, "True or False", f"{value!r} ({type(value).__name__})", error=TypeError)
-    return bool(value)
 
 
 def real(

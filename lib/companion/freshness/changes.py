@@ -74,8 +74,8 @@ class Changes:
 
     ``symbols`` names what changed, is new or is gone; ``values`` has a sentence for each constant that only
     statements run at import have on one side: a run need not use it, so that no run shows that it makes no
-    difference. Not for what one of the two states does not reach at all, such as a new constant or a new function
-    with its defaults: only changed statements can lead there, and these are compared like any other.
+    difference. There is none for what one of the states alone reaches, such as a new constant or a new function
+    with its defaults, as long as only statements inside functions lead there: those are compared by execution.
     """
 
     symbols: tuple[str, ...] = ()

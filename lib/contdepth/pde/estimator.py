@@ -16,6 +16,7 @@ from sklearn.base import BaseEstimator
 
 from contdepth import checks
 from contdepth.errors import EquationWarning
+from contdepth.pde.doors import warn
 from contdepth.pde.fields.grids import as_real
 from contdepth.pde.fields.periodic import warn_unless_periodic
 from contdepth.pde.fields.trajectories import Trajectories, frames_sample, require_range, trajectories
@@ -273,7 +274,7 @@ class Estimator(BaseEstimator, ABC):
         if not bool(finite.all()):
             step = int((~finite).any(0).nonzero()[0])
             which = f" from u0[{int((~finite[:, step]).nonzero()[0])}]" if many else ""
-            checks.warn(
+            warn(
                 "simulate",
                 f"finite states for {steps} steps",
                 f"inf or NaN{which} at t = {step * self.dt_:.6g}, step {step}, and after",

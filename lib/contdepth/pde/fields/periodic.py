@@ -5,8 +5,8 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from contdepth import checks
 from contdepth.errors import EquationWarning
+from contdepth.pde.doors import warn
 
 __all__ = ["open_axes", "warn_unless_periodic"]
 
@@ -70,4 +70,4 @@ def warn_unless_periodic(label: str, values: Tensor) -> None:
                 "pass boundary='replicate', with derivatives=4 where they are spectral; if that axis is time, "
                 "exchange them: axes are (*space, time)"
             )
-        checks.warn(label, "fields that are periodic on the grid", found, hint, category=EquationWarning)
+        warn(label, "fields that are periodic on the grid", found, hint, category=EquationWarning)

@@ -10,6 +10,7 @@ import torch
 from torch import nn
 
 from contdepth import checks
+from contdepth.pde.doors import boolean
 from contdepth.pde.filters.constrained import MomentFilters, correlate
 from contdepth.pde.filters.moments import derivatives
 from contdepth.pde.filters.stencil import plan, steps
@@ -82,7 +83,7 @@ class PDENetBlock(nn.Module):
         self.filters = MomentFilters(
             alphas, size, self.dim, tuple(dx), orders, boundary=boundary, frozen_identity=average == "identity"
         )
-        self.zero_order = checks.boolean("zero_order", zero_order)
+        self.zero_order = boolean("zero_order", zero_order)
         self.alphas = alphas if zero_order else alphas[1:]
         if coefficients == "constant":
             self.mesh, self.values = None, nn.Parameter(torch.zeros(len(self.alphas), dtype=torch.float64))

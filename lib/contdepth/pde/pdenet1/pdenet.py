@@ -11,6 +11,7 @@ import sympy
 import torch
 
 from contdepth import checks
+from contdepth.pde.doors import boolean
 from contdepth.pde.estimator import Estimator
 from contdepth.pde.fields.trajectories import Trajectories, require_change, require_grid
 from contdepth.pde.pdenet1.block import PDENetBlock
@@ -87,7 +88,7 @@ class PDENet(Estimator):
         self.memory = checks.integer("memory", memory, at_least=1)
         self.batch = None if batch is None else checks.integer("batch", batch, at_least=1)
         self.accuracy, self.average = accuracy, average
-        self.zero_order = checks.boolean("zero_order", zero_order)
+        self.zero_order = boolean("zero_order", zero_order)
         self.jitter = checks.real("jitter", jitter, at_least=0)
         self.boundary, self.seed = boundary, checks.integer("seed", seed, at_least=0)
         checks.integer("size", size, at_least=3)

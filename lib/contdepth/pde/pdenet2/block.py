@@ -10,6 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from contdepth import checks
+from contdepth.pde.doors import boolean
 from contdepth.pde.filters.constrained import MomentFilters, correlate
 from contdepth.pde.filters.moments import derivatives
 from contdepth.pde.symbolic.symnet import SymNet, huber
@@ -108,7 +109,7 @@ class PDENet2Block(nn.Module):
         self.dt = checks.real("dt", dt, above=0)
         self.substeps = checks.integer("substeps", substeps, at_least=1)
         self.scheme = checks.one_of("scheme", scheme, SCHEMES)
-        self.upwind = checks.boolean("upwind", upwind)
+        self.upwind = boolean("upwind", upwind)
         dim = len(dx)
         self.alphas = derivatives(checks.integer("order", order, at_least=1), dim)
         self.filters = MomentFilters(self.alphas, size, dim, dx, accuracy=accuracy, boundary=boundary)

@@ -10,6 +10,7 @@ import torch
 from torch import Tensor
 
 from contdepth import checks
+from contdepth.pde.doors import boolean
 from contdepth.pde.estimator import Estimator
 from contdepth.pde.fields.trajectories import Trajectories, require_grid, windows
 from contdepth.pde.filters.constrained import BOUNDARIES
@@ -132,7 +133,7 @@ class PDENet2(Estimator):
         self.size = checks.integer("size", size, at_least=3)
         self.accuracy = checks.integer("accuracy", accuracy, at_least=1)
         self.filters = checks.one_of("filters", filters, ("learned", "frozen"))
-        self.upwind = checks.boolean("upwind", upwind)
+        self.upwind = boolean("upwind", upwind)
         self.hidden = checks.integer("hidden", hidden, at_least=0)
         self.sparsity = checks.real("sparsity", sparsity, at_least=0)
         self.moment_penalty = checks.real("moment_penalty", moment_penalty, at_least=0)
@@ -140,7 +141,7 @@ class PDENet2(Estimator):
         self.blocks = tuple(checks.integer("blocks", n, at_least=1) for n in stages)
         if not self.blocks:
             checks.fail("blocks", "at least one stage, such as (1, 2, 3)", blocks)
-        self.relative = checks.boolean("relative", relative)
+        self.relative = boolean("relative", relative)
         self.scheme = checks.one_of("scheme", scheme, SCHEMES)
         self.iterations = stage_iterations(iterations)
         self.optimiser = checks.one_of("optimiser", optimiser, METHODS)
@@ -150,7 +151,7 @@ class PDENet2(Estimator):
         self.substeps = checks.integer("substeps", substeps, at_least=1)
         self.boundary = checks.one_of("boundary", boundary, tuple(BOUNDARIES))
         self.start = checks.one_of("start", start, STARTS)
-        self.normalise = checks.boolean("normalise", normalise)
+        self.normalise = boolean("normalise", normalise)
         self.degree = checks.integer("degree", degree, at_least=1)
         self.seed = checks.integer("seed", seed, at_least=0)
 

@@ -14,6 +14,7 @@ import torch
 
 from contdepth import checks, seeds
 from contdepth.errors import EquationWarning
+from contdepth.pde.doors import boolean, warn
 from contdepth.pde.estimator import Estimator
 from contdepth.pde.fields.periodic import open_axes
 from contdepth.pde.fields.trajectories import Trajectories, frames_sample, require_change
@@ -130,7 +131,7 @@ class _Sparse(Estimator):
         for name in ("threshold", "alpha"):
             checks.real(name, getattr(self, name), at_least=0)
         for name in ("normalise", "bias"):
-            setattr(self, name, checks.boolean(name, getattr(self, name)))
+            setattr(self, name, boolean(name, getattr(self, name)))
 
     def _alphas(self, dim: int) -> list[tuple[int, ...]]:
         return multi_indices(self.order, dim)[1:]
@@ -199,7 +200,7 @@ class _Sparse(Estimator):
         for name, found in zip(self.names_, missed, strict=True):
             if found:
                 needed = ", ".join(f"{value:.3g} {format_term(terms[k])}" for k, value in found.items())
-                checks.warn(
+                warn(
                     "threshold",
                     f"one that leaves the terms that {name}_t needs",
                     f"{self.threshold:g}, which removes {needed}; without, the error is over three times larger",

@@ -153,7 +153,8 @@ class _Side:
 
     def _calls(self, symbol: Symbol) -> set[str]:
         """Return how the statements of a symbol call the functions of ``CHECKS``."""
-        names = {token.name for one in self.pieces(symbol) for token in one.tokens if _is_check(token)}
+        tokens = [token for one in self.pieces(symbol) for token in one.tokens if isinstance(token, Symbol)]
+        names = {token.name for token in tokens if _is_check(token)}
         return {f"{prefix}{name}" for name in names for prefix in ("", f"{CHECKS.rpartition('.')[2]}.")}
 
     def _never_returns(self, symbol: Symbol) -> bool:
@@ -264,8 +265,8 @@ def _raising(node: ast.AST, ends: set[int], caught: bool = False) -> list[ast.AS
     return found
 
 
-def _is_check(token: Token) -> bool:
-    return isinstance(token, Symbol) and token.module == CHECKS and token.kind == "def" and token.name != "warn"
+def _is_check(symbol: Symbol) -> bool:
+    return symbol.module == CHECKS and symbol.kind == "def" and symbol.name != "warn"
 
 
 def _checking(node: ast.AST, calls: set[str], raises: set[int]) -> list[ast.AST]:

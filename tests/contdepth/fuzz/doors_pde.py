@@ -373,5 +373,5 @@ TABLE: Table = {
         "max_iter": 5,
         "seed": 0,
     },
-    "pde.peers.WeakSINDy.fit": lambda: {"self": peers.WeakSINDy(domains=5), **data()},
+    "pde.peers.WeakSINDy.fit": lambda: {"self": peers.WeakSINDy(domains=30), **data()},
 }

@@ -20,6 +20,7 @@ from companion.clocks import CLOCK_TAG
 ROOT = Path(__file__).resolve().parents[2]
 TIMERS = {
     "contdepth.studies.meanfield.cost": {"training_cost"},
+    "contdepth.studies.pdenet2.contest_table": {"contest_table"},
     "contdepth.studies.pdenet2.cost": {"scaling"},
     "contdepth.studies.yopo.contest": {"steps_within"},
     "contdepth.studies.yopo.paper_scale": {"cifar_runs"},

@@ -130,6 +130,7 @@ def test_chapter_and_verdict_narrow_and_the_address_follows(explorer: Explorer, 
     assert explorer.window.locator("select[name=chapter]").input_value() == CHAPTER
 
     explorer.window.get_by_role("button", name="Reset").click()
+    explorer.window.locator("table.explorer").wait_for(state="visible")  # a busy machine draws it later
     explorer.address()
     explorer.shows(claims, claims)
 
@@ -172,6 +173,7 @@ def test_one_address_lists_what_was_judged_at_small_scale(explorer: Explorer, cl
             assert "scale" not in beside[row_id(claim["id"])]
     explorer.address(group="paper", profile="smoke", small="1")
     explorer.window.get_by_role("button", name="Reset").click()
+    explorer.window.locator("table.explorer").wait_for(state="visible")  # a busy machine draws it later
     explorer.address()
     explorer.shows(claims, claims)
 
@@ -233,6 +235,7 @@ def test_nothing_found_says_so(explorer: Explorer, claims: list[Claim]) -> None:
     assert explorer.rows == {} and not explorer.window.locator("table.explorer").is_visible()
     assert "No claim fits" in explorer.status and str(len(claims)) in explorer.status
     explorer.window.get_by_role("button", name="Reset").click()
+    explorer.window.locator("table.explorer").wait_for(state="visible")  # a busy machine draws it later
     explorer.address()
     explorer.shows(claims, claims)
 

@@ -81,6 +81,12 @@ class Explorer:
             self.window.wait_for_timeout(100)
         assert found == expected
 
+    def reset(self) -> None:
+        """Take all filters back, and wait until the table is drawn again: a busy machine takes a moment."""
+        self.window.get_by_role("button", name="Reset").click()
+        self.window.locator("table.explorer").wait_for(state="visible")
+        self.address()
+
     def shows(self, found: list[Claim], every: list[Claim]) -> None:
         """Check that exactly these rows can be seen, and that their number is said."""
         assert list(self.rows) == [row_id(claim["id"]) for claim in found]
@@ -129,9 +135,7 @@ def test_chapter_and_verdict_narrow_and_the_address_follows(explorer: Explorer, 
     assert explorer.window.locator("[name=verdict]:checked").count() == 2
     assert explorer.window.locator("select[name=chapter]").input_value() == CHAPTER
 
-    explorer.window.get_by_role("button", name="Reset").click()
-    explorer.window.locator("table.explorer").wait_for(state="visible")  # a busy machine draws it later
-    explorer.address()
+    explorer.reset()
     explorer.shows(claims, claims)
 
 
@@ -172,9 +176,7 @@ def test_one_address_lists_what_was_judged_at_small_scale(explorer: Explorer, cl
         elif "smoke" in claim["profiles"]:
             assert "scale" not in beside[row_id(claim["id"])]
     explorer.address(group="paper", profile="smoke", small="1")
-    explorer.window.get_by_role("button", name="Reset").click()
-    explorer.window.locator("table.explorer").wait_for(state="visible")  # a busy machine draws it later
-    explorer.address()
+    explorer.reset()
     explorer.shows(claims, claims)
 
 
@@ -210,8 +212,7 @@ def test_a_profile_shows_its_own_verdicts_and_figures(
     explorer.tick(verdict)
     explorer.shows([claim for claim in checked if claim["profiles"][profile]["verdict"] == verdict], claims)
     explorer.address(profile=profile, verdict=wording.slug(verdict))
-    explorer.window.get_by_role("button", name="Reset").click()
-    explorer.address()
+    explorer.reset()
     assert explorer.rows == headline
 
 
@@ -234,9 +235,7 @@ def test_nothing_found_says_so(explorer: Explorer, claims: list[Claim]) -> None:
     explorer.window.locator(".explorer-filters [name=q]").fill("no claim says abracadabra")
     assert explorer.rows == {} and not explorer.window.locator("table.explorer").is_visible()
     assert "No claim fits" in explorer.status and str(len(claims)) in explorer.status
-    explorer.window.get_by_role("button", name="Reset").click()
-    explorer.window.locator("table.explorer").wait_for(state="visible")  # a busy machine draws it later
-    explorer.address()
+    explorer.reset()
     explorer.shows(claims, claims)
 
 

@@ -114,6 +114,7 @@ class _Side:
         self.root, self.library = root, symbols.library
         self.digests = {symbol: self.library.digest(symbol) for symbol in symbols.symbols}
         self._pieces: dict[Symbol, list[Piece]] = {}
+        self._raising: dict[Symbol, set[int]] = {}
 
     def pieces(self, symbol: Symbol | None) -> list[Piece]:
         """Return the statements of a symbol; none for a module as a whole, whose definitions count themselves."""
@@ -131,14 +132,22 @@ class _Side:
         piece = self.pieces(symbol)[number]
         module = self.library.modules.get(symbol.module)
         assert module is not None  # its statements have been read
-        roots = [one.statement for one in self.pieces(symbol) if one.depth == 0]
-        ends = {id(one.statement) for one in self.pieces(symbol) if self._ends(one)}
-        raises = {id(node) for root in roots for node in _raising(root, ends)}
-        raises |= {id(node) for root in roots for node in _checking(root, self._calls(symbol), raises)}
-        kind = "imports" if piece.depth == 0 else "raises" if id(piece.statement) in raises else "runs"
+        raises = id(piece.statement) in self._raises(symbol)
+        kind = "imports" if piece.depth == 0 else "raises" if raises else "runs"
         first, last = _span(piece.statement)
         text = read_text(module.path).splitlines()[first - 1].strip()
         return Line(str(symbol), module.path.relative_to(self.root / "lib").as_posix(), first, last, kind, text)
+
+    def _raises(self, symbol: Symbol) -> set[int]:
+        """Return the ids of the statements of a symbol that can do nothing but lead to an exception."""
+        if symbol not in self._raising:
+            pieces, calls = self.pieces(symbol), self._calls(symbol)
+            ends = {id(one.statement) for one in pieces if self._ends(one)}
+            roots = [one.statement for one in pieces if one.depth == 0]
+            found = {id(node) for root in roots for node in _raising(root, ends)}
+            found |= {id(node) for root in roots for node in _checking(root, calls, found)}
+            self._raising[symbol] = found
+        return self._raising[symbol]
 
     def _ends(self, piece: Piece) -> bool:
         """Tell whether a statement cannot be followed by the next: a ``raise``, or a call that never returns."""

@@ -23,6 +23,13 @@ Where = tuple[str | int, ...]
 """A place in a document: the keys and indices that lead to it."""
 
 
+_NO_VALUE = (ValueError, TypeError, AttributeError, KeyError, IndexError, RecursionError)
+"""What PyYAML raises where a tag and the value behind it do not fit, such as ``!!int abc``, or all is too deep."""
+
+MOST_PLACES = 100_000
+"""Places in a document: more come from aliases of aliases."""
+
+
 class _Loader(yaml.SafeLoader):
     """PyYAML's safe loader with the scalars of YAML 1.2: ``1e-10`` is a number, ``no`` and dates are text."""
 
@@ -109,13 +116,16 @@ def _parsed(text: str, label: str) -> Document:
     """Parse once for each text: a build asks for every ledger once a page and profile. Nobody changes the data."""
     try:
         return _document(_FastLoader(text), label)
-    except yaml.MarkedYAMLError:
+    except (yaml.MarkedYAMLError, *_NO_VALUE):
         pass  # the plain loader finds the same error and has the better words
     try:
         return _document(_Loader(text), label)
     except yaml.MarkedYAMLError as error:
         line = error.problem_mark.line + 1 if error.problem_mark else 1
         raise DocumentError([f"{label}:{line}: expected YAML, found this: {error.problem}"]) from None
+    except _NO_VALUE as error:
+        found = str(error) or type(error).__name__
+        raise DocumentError([f"{label}: expected YAML without tags of types, found this: {found}"]) from None
 
 
 def _document(loader: Any, label: str) -> Document:
@@ -141,6 +151,8 @@ def _walk(
             f"{label}:{node.start_mark.line + 1}: expected a tree, found an alias of an enclosing node"
         )
         return
+    if len(lines) > MOST_PLACES:
+        raise DocumentError([f"{label}: expected at most {MOST_PLACES} values, found more; use fewer aliases"])
     lines.setdefault(where, node.start_mark.line + 1)
     inside = above | {id(node)}
     if isinstance(node, yaml.SequenceNode):

@@ -3,15 +3,31 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Collection
+from collections.abc import Collection, Iterable
 from numbers import Integral, Real
 from typing import NoReturn, TypeVar
 
 import torch
 
-__all__ = ["fail", "finite", "floating", "integer", "one_of", "real", "same_shape", "tensor"]
+__all__ = [
+    "affordable",
+    "device",
+    "fail",
+    "finite",
+    "floating",
+    "instance",
+    "integer",
+    "one_of",
+    "real",
+    "reals",
+    "same_shape",
+    "several",
+    "tensor",
+]
 
 Choice = TypeVar("Choice")
+Kind = TypeVar("Kind")
+MOST = 2**28
 
 
 def fail(
@@ -34,7 +50,10 @@ def real(
     """Return ``value`` as a finite float inside the bounds; raise ``TypeError`` or ``ValueError`` otherwise."""
     if isinstance(value, bool) or not isinstance(value, Real):
         fail(argument, "a real number", f"{value!r} ({type(value).__name__})", hint, error=TypeError)
-    number = float(value)
+    try:
+        number = float(value)
+    except OverflowError:
+        raise ValueError(f"{argument}: expected a finite number, found one beyond 1e308") from None
     bounds = [
         text
         for ok, text in (
@@ -62,8 +81,20 @@ def integer(
     return int(value)
 
 
+def several(argument: str, values: Iterable[Choice], hint: str) -> tuple[Choice, ...]:
+    """Return ``values`` as a tuple, its entries the caller's to check; raise ``TypeError`` for a single one."""
+    try:
+        if not isinstance(values, (str, bytes)):
+            return tuple(values)
+    except TypeError:
+        pass
+    fail(argument, "a sequence", f"{values!r} ({type(values).__name__})", hint, error=TypeError)
+
+
 def one_of(argument: str, value: Choice, options: Collection[object], hint: str = "") -> Choice:
     """Return ``value`` if it is among ``options``; raise ``ValueError`` listing them otherwise."""
+    if isinstance(value, torch.Tensor):
+        raise TypeError(f"{argument}: expected one of {list(options)!r}, found a tensor")
     if value not in options:
         fail(argument, "one of " + ", ".join(repr(o) for o in options), repr(value), hint)
     return value
@@ -93,7 +124,8 @@ def floating(argument: str, value: object, *, ndim: int | None = None, hint: str
 
 
 def same_shape(argument: str, value: torch.Tensor, shape: tuple[int, ...], hint: str = "") -> torch.Tensor:
-    """Return ``value`` if its shape is ``shape``; raise ``ValueError`` otherwise."""
+    """Return ``value`` if it is a tensor of ``shape``; raise ``TypeError`` or ``ValueError`` otherwise."""
+    tensor(argument, value, hint=hint)
     if tuple(value.shape) != tuple(shape):
         fail(argument, f"shape {tuple(shape)}", f"shape {tuple(value.shape)}", hint)
     return value
@@ -106,3 +138,45 @@ def finite(argument: str, value: torch.Tensor, hint: str = "") -> torch.Tensor:
         where = tuple(int(i) for i in bad.nonzero()[0])
         fail(argument, "finite values", f"{value[where].item()} at index {where}", hint)
     return value
+
+
+def instance(argument: str, value: object, kind: type[Kind], hint: str = "") -> Kind:
+    """Return ``value`` if it is a ``kind``; raise ``TypeError`` otherwise."""
+    if not isinstance(value, kind):
+        end = f"; {hint}" if hint else ""
+        raise TypeError(f"{argument}: expected a {kind.__name__}, found {type(value).__name__}{end}")
+    return value
+
+
+def reals(
+    argument: str, value: object, *, ndim: int | None = None, like: torch.Tensor | None = None, hint: str = ""
+) -> torch.Tensor:
+    """Return ``value`` if it is a real tensor of float32 or float64, of the dtype of ``like`` where that is given.
+
+    Raises ``TypeError`` for another type or dtype, ``ValueError`` for another number of dimensions.
+    """
+    found = floating(argument, value, ndim=ndim, hint=hint)
+    wanted = (torch.float32, torch.float64) if like is None else (like.dtype,)
+    if found.dtype not in wanted:
+        end = "call .double() or .float()" if like is None else f"convert it with .to({like.dtype})"
+        names = " or ".join(map(str, wanted))
+        raise TypeError(f"{argument}: expected dtype {names}, found {found.dtype}; {hint or end}")
+    return found
+
+
+def affordable(argument: str, *sizes: int, hint: str = "take less") -> None:
+    """Raise ``ValueError`` if an array of ``sizes`` would hold more than 2**28 numbers, 2 GiB in float64."""
+    if math.prod(sizes) > MOST:
+        raise ValueError(
+            f"{argument}: expected an array of at most 2**28 numbers, found {' x '.join(map(str, sizes))}; {hint}"
+        )
+
+
+def device(argument: str, value: object) -> torch.device:
+    """Return ``value`` as a device; raise ``TypeError`` or ``ValueError`` if it names none."""
+    if not isinstance(value, (str, torch.device)):
+        raise TypeError(f"{argument}: expected a device such as 'cpu', found {type(value).__name__}")
+    try:
+        return torch.device(value)
+    except RuntimeError:
+        raise ValueError(f"{argument}: expected a device such as 'cpu' or 'cuda', found {value!r}") from None

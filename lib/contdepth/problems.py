@@ -37,6 +37,14 @@ class Problem(Protocol):
     def solution(self, t: float | Tensor) -> Tensor: ...
 
 
+def as_times(t: float | Tensor) -> Tensor:
+    """``t`` in float64; raise ``TypeError`` if it is no number or numbers."""
+    try:
+        return torch.as_tensor(t, dtype=torch.float64)
+    except (TypeError, ValueError, RuntimeError, OverflowError):
+        raise TypeError(f"t: expected a time or times (n,), found {type(t).__name__}") from None
+
+
 def reference(
     f: Callable[[Tensor, Tensor], Tensor], u0: Tensor, t: float | Tensor, *, tolerance: float = 1e-13
 ) -> Tensor:
@@ -48,18 +56,25 @@ def reference(
         t: a time, or times ``(n,)`` all on one side of 0 and in order of distance from it.
         tolerance: relative tolerance; the absolute one is a tenth of it.
     """
-    times = np.atleast_1d(np.asarray(t, dtype=float))
+    checks.finite("u0", checks.reals("u0", u0, ndim=1))
+    checks.real("tolerance", tolerance, above=0)
+    times = np.atleast_1d(as_times(t).detach().numpy())
+    if times.ndim != 1 or len(times) == 0 or not (abs(times) <= 1e6).all():
+        raise ValueError(f"t: expected times, one or (n,), of at most 1e6, found {times.tolist()}")
     if times[-1] == 0.0:
         return u0.double().expand(np.shape(t) + u0.shape).clone()
 
     def numpy_field(s: float, u: np.ndarray) -> np.ndarray:
         with torch.no_grad():
-            return f(torch.tensor(s, dtype=torch.float64), torch.from_numpy(u)).numpy()
+            rate = checks.tensor("f(t, u)", f(torch.tensor(s, dtype=torch.float64), torch.from_numpy(u)))
+            return checks.same_shape("f(t, u)", rate, u.shape).numpy()
 
+    start = u0.detach().double().numpy()
+    checks.finite("f(0, u0)", torch.from_numpy(numpy_field(0.0, start)))
     found = solve_ivp(
         numpy_field,
         (0.0, times[-1]),
-        u0.detach().double().numpy(),
+        start,
         method="DOP853",
         t_eval=times,
         rtol=tolerance,
@@ -97,6 +112,8 @@ class Pendulum:
 
     def energy(self, u: Tensor) -> Tensor:
         """Return p²/2 + 1 - cos q - torque q, ``(...)``: constant along solutions."""
+        if checks.floating("u", u).ndim == 0:
+            raise ValueError("u: expected states (..., 2), found a single number")
         q, p = u.unbind(-1)
         return p**2 / 2 + 1 - torch.cos(q) - self.torque * q
 
@@ -127,7 +144,7 @@ class TimeDependent:
 
     def solution(self, t: float | Tensor) -> Tensor:
         """Return the closed-form solution at ``t``."""
-        s = 1 + 2 * torch.as_tensor(t, dtype=torch.float64)
+        s = 1 + 2 * as_times(t)
         return torch.stack([s.sqrt(), torch.exp((1 - s**1.5) / 3)], -1)
 
 
@@ -163,8 +180,8 @@ class LinearSystem:
 
     def solution(self, t: float | Tensor) -> Tensor:
         """Return exp(t A) u0."""
-        times = torch.as_tensor(t, dtype=torch.float64)[..., None, None]
-        return torch.from_numpy(expm((times * self.matrix).numpy())) @ self.u0
+        times = as_times(t)[..., None, None]
+        return torch.from_numpy(expm((times * self.matrix).detach().numpy())) @ self.u0
 
 
 @dataclass(frozen=True)
@@ -195,7 +212,7 @@ class Quadratic:
 
     def solution(self, t: float | Tensor) -> Tensor:
         """Return exp(-t A) u0."""
-        times = torch.as_tensor(t, dtype=torch.float64)[..., None]
+        times = as_times(t)[..., None]
         return torch.exp(-times * self.eigenvalues) * self.u0
 
 

@@ -42,6 +42,7 @@ def medians(
     tasks: Mapping[str, Callable[[], object]], rounds: int, clock: Callable[[], float]
 ) -> dict[str, float]:
     """Median by ``clock`` of each task over ``rounds`` rounds, the first round of all left out."""
+    checks.instance("tasks", tasks, Mapping)  # type: ignore[type-abstract]
     taken: dict[str, list[float]] = {name: [] for name in tasks}
     for turn in range(rounds + 1):
         for name, task in tasks.items():

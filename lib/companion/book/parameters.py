@@ -26,6 +26,9 @@ def read_defaults(source: str, label: str) -> dict[str, Any]:
         raise PageError(
             f"{label}, parameters cell line {error.lineno}: expected Python, found {error.msg}"
         ) from None
+    except (ValueError, MemoryError, RecursionError) as error:
+        found = error or type(error).__name__
+        raise PageError(f"{label}, parameters cell: expected Python, found {found}") from None
     defaults: dict[str, Any] = {}
     for statement in statements:
         targets = statement.targets if isinstance(statement, ast.Assign) else [getattr(statement, "target", None)]
@@ -40,7 +43,7 @@ def read_defaults(source: str, label: str) -> dict[str, Any]:
             ):
                 raise ValueError
             defaults[targets[0].id] = ast.literal_eval(statement.value)
-        except ValueError:
+        except (ValueError, TypeError, RecursionError):
             raise PageError(
                 f"{label}, parameters cell line {statement.lineno}: expected name = literal, "
                 f"found {ast.unparse(statement)!r}"

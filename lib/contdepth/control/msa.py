@@ -23,7 +23,8 @@ class ResidualStep(nn.Module):
 
     def __init__(self, theta: Tensor, h: float) -> None:
         super().__init__()
-        self.theta, self.h = nn.Parameter(theta.detach().clone()), h
+        checks.floating("theta", theta, ndim=2)
+        self.theta, self.h = nn.Parameter(theta.detach().clone()), checks.real("h", h)
 
     def forward(self, x: Tensor) -> Tensor:
         return x + self.h * features(x) @ self.theta.T
@@ -61,12 +62,14 @@ class ResidualControl:
 
     def system(self, theta: Tensor) -> ControlledSystem:
         """The controlled system with the weights ``theta`` (T, d, d + 1)."""
+        checks.floating("theta", theta)
         if theta.ndim != 3 or len(theta) != self.depth or theta.shape[2] != theta.shape[1] + 1:
             checks.fail("theta", f"shape ({self.depth}, d, d + 1)", f"shape {tuple(theta.shape)}")
         return ControlledSystem([ResidualStep(part, self.h) for part in theta], half_square, self.h * self.decay)
 
     def maximiser(self, along: Trajectory) -> Tensor:
         """argmax over θ of Σ_i H_t at the given states and co-states, for every t: (T, d, d + 1)."""
+        checks.instance("along", along, Trajectory)
         pairs = zip(along.states[:-1], along.costates[1:], strict=True)
         return torch.stack([p.T @ features(x) / self.decay for x, p in pairs])
 
@@ -145,15 +148,17 @@ def successive_approximations(
     Raises:
         TypeError, ValueError: wrong shapes, an unknown rule, numbers outside their range.
     """
-    checks.floating("x", x, ndim=2)
-    checks.same_shape("y", checks.floating("y", y), x.shape)
+    checks.instance("problem", problem, ResidualControl)
+    checks.reals("x", x, ndim=2)
+    checks.same_shape("y", checks.reals("y", y, like=x), x.shape)
     checks.integer("steps", steps, at_least=1)
     checks.one_of("rule", rule, ("maximise", "gradient"))
     checks.real("damping", damping, above=0, at_most=1)
     checks.real("rho", rho, at_least=0)
     checks.real("rate", rate, above=0)
     rows: list[tuple[Tensor, Tensor, Tensor]]
-    theta = x.new_zeros(problem.depth, x.shape[1], x.shape[1] + 1) if theta is None else theta.detach()
+    theta = x.new_zeros(problem.depth, x.shape[1], x.shape[1] + 1) if theta is None else theta
+    theta = checks.reals("theta", theta, ndim=3, like=x).detach()
     thetas, costs, rows = [theta], [problem.system(theta).cost(x, y)], []
     checks.finite("cost of the first weights", costs[0], "give finite x, y and theta")
     while len(rows) < steps and costs[-1].isfinite():

@@ -71,6 +71,8 @@ class ControlledSystem:
 
     def step(self, t: int, x_t: Tensor) -> Tensor:
         """f_t(x_t)."""
+        checks.integer("t", t, at_least=0, at_most=len(self) - 1)
+        checks.tensor("x_t", x_t)
         for module in self.stages[t].modules():
             if module.training and isinstance(module, (_BatchNorm, _DropoutNd)):
                 checks.fail(
@@ -92,9 +94,13 @@ class ControlledSystem:
 
     def running_cost(self, t: int, x_t: Tensor) -> Tensor:
         """R_t of every sample, (batch,)."""
+        checks.integer("t", t, at_least=0, at_most=len(self) - 1)
+        checks.tensor("x_t", x_t)
         rule, zero = self.running[t], x_t.new_zeros(len(x_t))
         if callable(rule):
-            value = rule(self.stages[t], x_t)
+            value = checks.tensor(
+                "running", rule(self.stages[t], x_t), hint="return one number, or one for each sample"
+            )
             if value.ndim:
                 checks.same_shape("running", value, (len(x_t),), "return one number, or one for each sample")
             return zero + value
@@ -104,9 +110,11 @@ class ControlledSystem:
 
     def losses(self, final: Tensor, y: Tensor) -> Tensor:
         """ℓ(x_T, y) of every sample, (batch,)."""
-        return checks.same_shape(
-            "loss", self.loss(final, y), (len(final),), 'return one number for each sample (reduction="none")'
-        )
+        hint = 'return one number for each sample (reduction="none")'
+        losses = checks.same_shape("loss", self.loss(final, y), (len(final),), hint)
+        if losses.is_complex():
+            raise TypeError(f"loss: expected real numbers, found {losses.dtype}")
+        return losses
 
     @torch.no_grad()
     def states(self, x: Tensor) -> tuple[Tensor, ...]:
@@ -124,6 +132,7 @@ class ControlledSystem:
 
     def pull_back(self, t: int, x_t: Tensor, p_next: Tensor) -> Tensor:
         """p_t = ∇_x H_t = (∂f_t/∂x)ᵀ p_{t+1} - ∇_x R_t/B, through stage t alone."""
+        checks.floating("x_t", x_t)
         with torch.enable_grad():
             x_t = x_t.detach().requires_grad_()
             return torch.autograd.grad(self.hamiltonian_graph(t, x_t, p_next).sum(), x_t)[0]
@@ -132,6 +141,8 @@ class ControlledSystem:
         """p_0 … p_T from ``states`` x_0 … x_T by the backward recursion; p_t has the shape of x_t."""
         if len(states) != len(self) + 1:
             checks.fail("states", f"{len(self) + 1} tensors x_0 … x_T", len(states))
+        for state in states:
+            checks.floating("states", state)
         with torch.enable_grad():
             final = states[-1].detach().requires_grad_()
             p = -torch.autograd.grad(self.losses(final, y).sum(), final)[0] / len(final)
@@ -149,6 +160,8 @@ class ControlledSystem:
         """``hamiltonian`` with its autograd graph in x_t and θ_t."""
         after = self.step(t, x_t)
         checks.same_shape("p_next", p_next, after.shape, "give the co-state after the stage, p_{t+1}")
+        if p_next.is_complex() != after.is_complex():
+            raise TypeError(f"p_next: expected dtype {after.dtype}, that of the state, found {p_next.dtype}")
         return (p_next.detach() * after).flatten(1).sum(1) - self.running_cost(t, x_t) / len(x_t)
 
     @torch.no_grad()
@@ -158,10 +171,13 @@ class ControlledSystem:
 
     def hamiltonians(self, along: Trajectory) -> Tensor:
         """H_0 … H_{T-1} along a trajectory, (T, batch)."""
+        checks.instance("along", along, Trajectory)
         return torch.stack([self.hamiltonian(t, along.states[t], along.costates[t + 1]) for t in range(len(self))])
 
     def gradient(self, t: int, x_t: Tensor, p_next: Tensor) -> dict[str, Tensor]:
         """∇_{θ_t} Σ_i H_t by parameter name (trainable ones): -∂J/∂θ_t, if no other stage shares the parameter."""
+        checks.integer("t", t, at_least=0, at_most=len(self) - 1)
+        checks.floating("x_t", x_t)
         named = {name: p for name, p in self.stages[t].named_parameters() if p.requires_grad}
         if not named:
             return {}
@@ -175,7 +191,7 @@ class ControlledSystem:
 
         With p_1 taken at the same x + η this is p_0, which is minus the input gradient of J.
         """
-        checks.same_shape("eta", eta, x.shape)
+        checks.same_shape("eta", eta, checks.floating("x", x).shape)
         return self.pull_back(0, x + eta, p_1)
 
 

@@ -6,6 +6,7 @@ import numpy as np
 import torch
 from sklearn.datasets import load_digits, load_sample_images
 
+from contdepth import checks
 from contdepth.data.labelled import Labelled, cut
 
 __all__ = ["digits", "sample_images"]
@@ -16,6 +17,7 @@ def digits(split: str, limit: int | None = None) -> Labelled:
 
     Every fourth image is a test image (a fixed rule, so there is nothing to choose). Writers are in both parts.
     """
+    checks.one_of("split", split, ("train", "test"))
     bunch = load_digits()
     images = torch.tensor(bunch.images.astype(np.uint8)[:, None])
     labels = torch.tensor(bunch.target, dtype=torch.int64)

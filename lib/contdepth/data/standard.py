@@ -18,6 +18,10 @@ def standardise(train: tuple[Tensor, Tensor], test: tuple[Tensor, Tensor]) -> tu
     """
     for name, (images, _) in (("train", train), ("test", test)):
         checks.tensor(f"{name} images", images, ndim=4, hint="add the channel axis: images[:, None]")
+        if images.is_complex():
+            raise TypeError(f"{name} images: expected real numbers, found dtype {images.dtype}")
+    channels = (len(test[0]), train[0].shape[1], *test[0].shape[2:])
+    checks.same_shape("test images", test[0], channels, "both sets have the same channels")
     pixels = train[0].double()
     mean = pixels.mean(dim=(0, 2, 3), keepdim=True)
     deviation = pixels.std(dim=(0, 2, 3), keepdim=True, correction=0)
@@ -33,6 +37,8 @@ def shrink(data: tuple[Tensor, Tensor], factor: int = 2) -> tuple[Tensor, Tensor
     images, labels = data
     checks.tensor("images", images, ndim=4)
     checks.integer("factor", factor, at_least=1)
+    if images.is_complex() or images.numel() == 0:
+        raise ValueError(f"images: expected real numbers, found {images.dtype} of shape {tuple(images.shape)}")
     if images.shape[-1] % factor or images.shape[-2] % factor:
         checks.fail("images", f"height and width divisible by {factor}", f"shape {tuple(images.shape)}")
     return avg_pool2d(images.float(), factor), labels

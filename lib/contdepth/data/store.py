@@ -19,13 +19,16 @@ __all__ = ["DataError", "cache_folder", "obtain", "verify"]
 
 def cache_folder() -> Path:
     """Folder for downloads and decoded copies: CONTDEPTH_CACHE, or the user's cache as in pooch.os_cache."""
-    return Path(os.environ.get("CONTDEPTH_CACHE") or user_cache_path("contdepth"))
+    return Path(os.path.expanduser(os.environ.get("CONTDEPTH_CACHE") or user_cache_path("contdepth")))
 
 
 def local_folder() -> Path | None:
-    """The folder CONTDEPTH_DATA, or None if the variable is not set."""
+    """The folder CONTDEPTH_DATA, or None if the variable is not set; raise ``DataError`` where it is no folder."""
     value = os.environ.get("CONTDEPTH_DATA")
-    return Path(value) if value else None
+    folder = Path(os.path.expanduser(value)) if value else None
+    if folder is not None and not folder.is_dir():
+        raise DataError(f"CONTDEPTH_DATA: expected a folder, found {folder}; set it to the folder of local copies")
+    return folder
 
 
 def folders() -> Iterator[Path]:

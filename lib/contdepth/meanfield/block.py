@@ -18,6 +18,9 @@ ACTIVATIONS: dict[str, tuple[Callable[[Tensor], Tensor], float]] = {
 }
 """Name -> (σ, sup |σ|); both have slopes in [0, 1]."""
 
+MOST = 100_000
+"""Largest dimension and width: more is a slip."""
+
 
 class Block:
     """f(X, θ) = (1/m) Σ_j a_j σ(⟨w_j, X⟩ + b_j), a two-layer block of ``width`` m on states of ``dimension`` d.
@@ -32,8 +35,8 @@ class Block:
     """
 
     def __init__(self, dimension: int, width: int = 1, activation: str = "tanh") -> None:
-        self.dimension = checks.integer("dimension", dimension, at_least=1)
-        self.width = checks.integer("width", width, at_least=1)
+        self.dimension = checks.integer("dimension", dimension, at_least=1, at_most=MOST)
+        self.width = checks.integer("width", width, at_least=1, at_most=MOST)
         self.activation = checks.one_of("activation", activation, tuple(ACTIVATIONS))
         self.sigma, self.ceiling = ACTIVATIONS[self.activation]
 
@@ -48,6 +51,8 @@ class Block:
     def parts(self, theta: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         """(a, w, b) of shapes (..., m, d), (..., m, d), (..., m) from θ (..., size)."""
         m, d = self.width, self.dimension
+        if checks.reals("theta", theta).ndim == 0:
+            raise ValueError(f"theta: expected {self.size} numbers a particle, found a single number")
         if theta.shape[-1] != self.size:
             checks.fail("theta", f"{self.size} numbers a particle", f"shape {tuple(theta.shape)}")
         a, w, b = theta.split((m * d, m * d, m), dim=-1)
@@ -56,6 +61,16 @@ class Block:
     def __call__(self, theta: Tensor, x: Tensor) -> Tensor:
         """f(X, θ): θ (..., size) and X (..., batch, d) -> (..., batch, d)."""
         a, w, b = self.parts(theta)
+        checks.reals("x", x, like=theta)
+        if x.ndim == 0 or x.shape[-1] != self.dimension:
+            raise ValueError(f"x: expected states (..., batch, {self.dimension}), found shape {tuple(x.shape)}")
+        try:
+            torch.broadcast_shapes(theta.shape[:-1], x.shape[:-2])
+        except RuntimeError:
+            raise ValueError(
+                f"x: expected leading axes that broadcast with those of theta, found {tuple(x.shape)} and "
+                f"{tuple(theta.shape)}"
+            ) from None
         return self.sigma(x @ w.mT + b[..., None, :]) @ (a / self.width)
 
     def chain(self, theta: Tensor, weights: Tensor, start: Tensor) -> list[Tensor]:
@@ -103,4 +118,8 @@ class Block:
         self, shape: tuple[int, ...], source: torch.Generator, *, scale: float = 1.0, mean: float = 0.0
     ) -> Tensor:
         """Independent N(``mean``, ``scale``²) parameters, (*shape, size), float64."""
+        checks.instance("source", source, torch.Generator, "contdepth.seeds.generator makes one")
+        shape = tuple(checks.integer("shape", n, at_least=0) for n in shape)
+        checks.affordable("shape", *shape, self.size)
+        mean, scale = checks.real("mean", mean), checks.real("scale", scale)
         return mean + scale * torch.randn(*shape, self.size, generator=source, dtype=torch.float64)

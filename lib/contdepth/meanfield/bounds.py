@@ -41,7 +41,8 @@ def adjoint_bounds(net: MeanFieldNet, particles: Particles) -> AdjointBounds:
     Raises:
         ValueError: unsorted particles.
     """
-    growth = particles.weights(net.weighting).abs() * net.block.lipschitz(particles.theta)
+    checks.instance("net", net, MeanFieldNet)
+    growth = net.factors(particles).abs() * net.block.lipschitz(particles.theta)
     return AdjointBounds(behind((1 - growth).clamp_min(0)), behind(1 + growth), growth.sum())
 
 
@@ -62,7 +63,9 @@ def attaining(net: MeanFieldNet, x: Tensor, growth: Tensor, sign: int = -1) -> P
         TypeError, ValueError: another activation, more than one input, a negative growth, another sign.
     """
     checks.one_of("sign", sign, (-1, 1))
-    checks.floating("growth", growth, ndim=1)
+    checks.instance("net", net, MeanFieldNet)
+    checks.reals("growth", growth, ndim=1, like=net.w2)
+    checks.reals("x", x, ndim=2, like=net.w2)
     if net.block.activation != "tanh":
         checks.fail("net", "tanh blocks, of slope 1 at 0", net.block.activation)
     if len(x) != 1:

@@ -10,6 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from contdepth import checks
+from contdepth.nets.blocks import images
 from contdepth.nets.plan import Plan, cifar_plan
 from contdepth.nets.residual import ResidualNet
 
@@ -131,7 +132,7 @@ class OrderedResNet(ResidualNet):
         if len(times) != len(self.particles):
             checks.fail("times", f"one tensor for each of {len(self.particles)} stages", len(times))
         for i, (one, stage) in enumerate(zip(times, self.particles, strict=True)):
-            checks.same_shape(f"times[{i}]", checks.floating(f"times[{i}]", one), (len(stage),))
+            checks.same_shape(f"times[{i}]", checks.reals(f"times[{i}]", one), (len(stage),))
             if not bool(((one >= 0) & (one <= 1)).all()):
                 checks.fail(f"times[{i}]", "times in [0, 1]", one.tolist())
         wanted = torch.cat([one.to(self.tau) for one in times])
@@ -175,7 +176,7 @@ class OrderedResNet(ResidualNet):
 
     def trajectory(self, x: Tensor) -> Iterator[Tensor]:
         """Yield u_0 (the stem's output) and the state after every block in the order of times, L + 1 tensors."""
-        checks.floating("x", x, ndim=4, hint="images are (batch, channels, height, width)")
+        images(x, self.stem.in_channels, self.stem.weight)
         moves = self.sorted_clocks()
         if self.training:
             self.count_reorder(
@@ -218,5 +219,6 @@ def rate_arms(rates: Sequence[float], *, seed: int, **options: Any) -> dict[str,
 
     All start from bit-equal weights; ``options`` as in ``ordered_resnet``.
     """
+    rates = tuple(checks.real("rates", rate, above=0) for rate in rates)
     arms = {"fixed": ordered_resnet(seed=seed, times="fixed", **options)}
     return arms | {f"{rate:g}": ordered_resnet(seed=seed, time_rate=rate, **options) for rate in rates}

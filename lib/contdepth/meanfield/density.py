@@ -17,6 +17,7 @@ __all__ = ["TIMES", "GaussianDensity", "WindowedDensity"]
 TIMES = ("uniform", "stratified", "grid")
 REACH = 8.5
 TINY = 1e-30
+FLOAT64 = torch.empty(0, dtype=torch.float64)
 
 
 class GaussianDensity:
@@ -47,6 +48,7 @@ class GaussianDensity:
         deviation: float | Tensor | Callable[[Tensor], Tensor] = 1.0,
         nodes: int = 128,
     ) -> None:
+        checks.instance("block", block, Block)
         if block.width != 1 or block.activation != "tanh":
             checks.fail("block", "width 1 and tanh", block, "the drift of other blocks has no such formula here")
         self.block, self.mean = block, mean
@@ -54,17 +56,19 @@ class GaussianDensity:
         if isinstance(deviation, (int, float)):
             deviation = torch.full((k,), checks.real("deviation", deviation, at_least=0), dtype=torch.float64)
         if not callable(deviation):
-            shape = (k,) if checks.floating("deviation", deviation).ndim == 1 else (k, k)
+            shape = (k,) if checks.reals("deviation", deviation, like=FLOAT64).ndim == 1 else (k, k)
             checks.finite("deviation", checks.same_shape("deviation", deviation, shape))
             if deviation.ndim == 1 and bool((deviation < 0).any()):
                 checks.fail("deviation", "standard deviations >= 0", deviation.min().item())
         self.deviation = deviation
         if not callable(mean):
-            checks.finite("mean", checks.same_shape("mean", checks.floating("mean", mean), (k,)))
+            checks.finite("mean", checks.same_shape("mean", checks.reals("mean", mean, like=FLOAT64), (k,)))
         probe = torch.zeros(2, dtype=torch.float64)
         checks.same_shape("mean(t)", self.centre(probe), (2, k), "one row for each t")
         checks.same_shape("deviation(t)", self.factor(probe), (2, k, k), "one row of deviations for each t")
-        z = torch.linspace(-REACH, REACH, checks.integer("nodes", nodes, at_least=8), dtype=torch.float64)
+        z = torch.linspace(
+            -REACH, REACH, checks.integer("nodes", nodes, at_least=8, at_most=100_000), dtype=torch.float64
+        )
         weight = torch.exp(-z.square() / 2)
         self.nodes, self.node_weights = z, weight / weight.sum()
 
@@ -83,6 +87,15 @@ class GaussianDensity:
         """What f(X, ·) sees of the law: z at the nodes (..., batch, nodes), its deviation (..., batch), Cov(a, z)
         (..., batch, d), E[a] (..., d), Cov(a) (..., d, d).
         """
+        checks.reals("t", t, like=self.nodes)
+        if checks.reals("x", x, like=self.nodes).ndim < 2 or x.shape[-1] != self.block.dimension:
+            raise ValueError(f"x: expected shape (batch, {self.block.dimension}), found shape {tuple(x.shape)}")
+        try:
+            torch.broadcast_shapes(x.shape[:-2], t.shape)
+        except RuntimeError:
+            raise ValueError(
+                f"t: expected one time, or one for each leading axis of x, found {tuple(t.shape)}"
+            ) from None
         d = self.block.dimension
         mean, factor = self.centre(t), self.factor(t)
         covariance = factor @ factor.mT
@@ -101,6 +114,7 @@ class GaussianDensity:
 
     def second_moment(self, x: Tensor, v: Tensor, t: Tensor) -> Tensor:
         """E⟨v, f(X, θ)⟩² under ρ(· | t): X and v (..., batch, d), t (...) -> (..., batch)."""
+        checks.same_shape("v", checks.reals("v", v, like=self.nodes), checks.tensor("x", x).shape)
         z, deviation, cross, a, covariance = self.scalar(x, t)
         along = (cross * v).sum(-1) / deviation
         mean = (v @ a[..., None]) + along[..., None] * self.nodes
@@ -110,6 +124,11 @@ class GaussianDensity:
     def times(self, shape: tuple[int, ...], source: torch.Generator, kind: str = "uniform") -> Tensor:
         """Sorted times, ``shape`` (..., L): "uniform" iid, "stratified" one in each [(l-1)/L, l/L], "grid" l/L."""
         checks.one_of("kind", kind, TIMES)
+        checks.instance("source", source, torch.Generator, "contdepth.seeds.generator makes one")
+        shape = tuple(checks.integer("shape", n, at_least=1) for n in shape)
+        checks.affordable("shape", *shape)
+        if not shape:
+            raise ValueError("shape: expected at least one number, found none")
         count = shape[-1]
         grid = torch.arange(1, count + 1, dtype=torch.float64) / count
         if kind == "grid":
@@ -119,6 +138,8 @@ class GaussianDensity:
 
     def draw(self, t: Tensor, source: torch.Generator) -> Tensor:
         """One θ from ρ(· | t) for every t (...): (..., k)."""
+        checks.reals("t", t, like=self.nodes)
+        checks.instance("source", source, torch.Generator, "contdepth.seeds.generator makes one")
         noise = torch.randn(*t.shape, self.block.size, generator=source, dtype=torch.float64)
         if callable(self.deviation):
             return self.centre(t) + self.deviation(t) * noise
@@ -146,8 +167,8 @@ class WindowedDensity:
 
     def __init__(self, density: GaussianDensity, windows: int = 1, nodes: int = 12) -> None:
         self.density, self.block = density, density.block
-        self.windows = checks.integer("windows", windows, at_least=1)
-        points, weights = np.polynomial.legendre.leggauss(checks.integer("nodes", nodes, at_least=1))
+        self.windows = checks.integer("windows", windows, at_least=1, at_most=10_000)
+        points, weights = np.polynomial.legendre.leggauss(checks.integer("nodes", nodes, at_least=1, at_most=1000))
         self.points, self.weights = torch.from_numpy((points + 1) / 2), torch.from_numpy(weights / 2)
         self.jumps = tuple(n / windows for n in range(1, windows))
 

@@ -35,10 +35,15 @@ class Ensemble:
     exponent: float = 1.0
 
     def __post_init__(self) -> None:
-        checks.tensor("theta", self.theta, ndim=3)
-        checks.same_shape("t", self.t, tuple(self.theta.shape[:2]))
+        checks.reals("theta", self.theta, ndim=3)
+        checks.same_shape("t", checks.reals("t", self.t), tuple(self.theta.shape[:2]))
+        for name, values in (("depths", self.depths), ("seeds", self.seeds)):
+            least = 0 if name == "seeds" else 1
+            several = checks.several(name, values, "one for each run")
+            object.__setattr__(self, name, tuple(checks.integer(name, one, at_least=least) for one in several))
         if len(self.depths) != len(self.theta) or len(self.seeds) != len(self.theta):
             checks.fail("depths", f"{len(self.theta)} depths and seeds", f"{len(self.depths)}, {len(self.seeds)}")
+        checks.real("exponent", self.exponent)
         falling = sorted(self.depths, reverse=True)
         if list(self.depths) != falling or falling[:1] != [self.theta.shape[1]]:
             checks.fail("depths", f"depths that fall from {self.theta.shape[1]}", list(self.depths))
@@ -62,14 +67,19 @@ class Ensemble:
         Raises:
             TypeError, ValueError: no depth or seed, one twice, a depth below 1.
         """
+        depths = checks.several("depths", depths, "such as (2, 8, 32)")
+        seeds = checks.several("seeds", seeds, "such as range(10)")
         for name, values in (("depths", depths), ("seeds", seeds)):
             for value in values:
                 checks.integer(name, value, at_least=0 if name == "seeds" else 1)
-            if not values or len(set(values)) != len(values):
+            if len(values) == 0 or len(set(values)) != len(values):
                 checks.fail(name, "at least one, none twice", list(values))
+        checks.instance("net", net, MeanFieldNet)
+        checks.real("exponent", exponent)
         runs = [(depth, seed) for depth in sorted(depths, reverse=True) for seed in seeds]
 
         def draw(depth: int, seed: int) -> Particles:
+            checks.affordable("depths", depth, net.block.size)
             source = generator(seed, f"particles/{depth}")
             theta = net.block.draw((depth,), source, scale=scale, mean=mean)
             if not random_times:
@@ -81,18 +91,29 @@ class Ensemble:
     @classmethod
     def of(cls, particles: Sequence[Particles], seeds: Sequence[int], exponent: float = 1.0) -> Ensemble:
         """One run for each of ``particles`` (without masses), deepest first; ``seeds`` names them."""
+        particles = checks.several("particles", particles, "such as [Particles.on_grid(theta)]")
+        for one in particles:
+            checks.instance("particles", one, Particles)
         if not particles or any(one.mass is not None for one in particles):
             checks.fail("particles", "at least one set, none with masses", f"{len(particles)} sets")
         depths = tuple(len(one) for one in particles)
+        for one in particles:
+            checks.same_shape(
+                "particles", one.theta[0], particles[0].theta[0].shape, "all of one number of parameters"
+            )
+        if max(depths) > depths[0]:
+            raise ValueError(f"particles: expected the deepest first, found depths {list(depths)}")
         theta = particles[0].theta.new_zeros(len(depths), depths[0], particles[0].theta.shape[1])
         t = theta.new_zeros(theta.shape[:2])
         for row, one in enumerate(particles):
             theta[row, : len(one)], t[row, : len(one)] = one.theta, one.t
-        return cls(theta, t, depths, tuple(seeds), exponent)
+        return cls(theta, t, depths, checks.several("seeds", seeds, "one for each run"), exponent)
 
     @classmethod
     def together(cls, *parts: Ensemble) -> Ensemble:
         """All runs of several ensembles of equal depths; ``rows(depth)`` has those of the first part first."""
+        for part in parts:
+            checks.instance("parts", part, cls)
         if not parts or any(
             set(p.depths) != set(parts[0].depths) or p.exponent != parts[0].exponent for p in parts
         ):
@@ -116,13 +137,13 @@ class Ensemble:
 
     def particles(self, row: int) -> Particles:
         """Run number ``row``, sorted by time."""
-        depth = self.depths[row]
+        depth = self.depths[checks.integer("row", row, at_least=-len(self), at_most=len(self) - 1)]
         mass = None if self.exponent == 1 else torch.full_like(self.t[row, :depth], depth**-self.exponent)
         return Particles(self.theta[row, :depth], self.t[row, :depth], mass).sorted()
 
     def repeated(self, times: int) -> Ensemble:
         """Every run ``times`` times in a row, R · ``times`` runs."""
-        checks.integer("times", times, at_least=1)
+        checks.affordable("times", checks.integer("times", times, at_least=1), *self.theta.shape)
 
         def each(values: tuple[int, ...]) -> tuple[int, ...]:
             return tuple(value for value in values for _ in range(times))
@@ -160,7 +181,14 @@ def outputs(net: MeanFieldNet, ensemble: Ensemble, x: Tensor) -> Tensor:
     """Outputs of every run on x (batch, inputs): (R, batch), differentiable in ``theta`` and (for "gaps") ``t``.
 
     All runs that are as deep advance together, from each depth to the next; runs that have ended wait.
+
+    Raises:
+        TypeError, ValueError: x that does not fit the net, an ensemble drawn for other blocks.
     """
+    checks.instance("net", net, MeanFieldNet)
+    checks.instance("ensemble", ensemble, Ensemble)
+    shape = (*ensemble.theta.shape[:2], net.block.size)
+    checks.same_shape("theta of the ensemble", ensemble.theta, shape, "draw it for this net")
     order = ensemble.order()
     theta = ensemble.theta.gather(1, order[:, :, None].expand_as(ensemble.theta)).permute(1, 2, 0).contiguous()
     if net.weighting == "gaps":

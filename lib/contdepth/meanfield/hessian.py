@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from contdepth import checks
-from contdepth.meanfield.network import MeanFieldNet
+from contdepth.meanfield.network import MeanFieldNet, check_data
 from contdepth.meanfield.particles import Particles
 
 __all__ = ["Curvature", "curvature"]
@@ -58,10 +58,12 @@ def curvature(net: MeanFieldNet, particles: Particles, x: Tensor, y: Tensor) -> 
     Raises:
         TypeError, ValueError: unsorted particles, wrong shapes, more than 4096 parameters.
     """
-    checks.same_shape("y", y, (len(x),))
+    checks.instance("net", net, MeanFieldNet)
+    weights = net.factors(particles).detach()
+    check_data(x, y)
     if particles.theta.numel() > LARGEST:
         checks.fail("particles", f"at most {LARGEST} parameters", particles.theta.numel(), "the matrix is dense")
-    shape, weights, start = particles.theta.shape, particles.weights(net.weighting).detach(), net.initial(x)
+    shape, start = particles.theta.shape, net.initial(x)
 
     def outputs(flat: Tensor) -> Tensor:
         return net.trajectory(flat.view(shape), weights, start)[-1] @ net.w1

@@ -11,7 +11,7 @@ from torch.optim import Optimizer
 from torch.optim.lr_scheduler import LRScheduler
 
 from contdepth import checks
-from contdepth.meanfield.network import Along, MeanFieldNet
+from contdepth.meanfield.network import Along, MeanFieldNet, check_data
 from contdepth.meanfield.particles import Particles
 
 __all__ = [
@@ -37,6 +37,7 @@ class Descent:
 
 def masses_count(net: MeanFieldNet) -> None:
     """Refuse nets whose block weights are not the masses: there a mixture of distributions means nothing."""
+    checks.instance("net", net, MeanFieldNet)
     if net.weighting != "equal":
         checks.fail("net", "weighting 'equal', where c_l is the mass", repr(net.weighting))
 
@@ -106,9 +107,12 @@ def descent_direction(
         radii: (r_a, r_w, r_b); without it the smallest ball around ρ, but not less than (1, 3, 1).
 
     Raises:
-        TypeError, ValueError: bad numbers, a "gaps" net, unsorted particles.
+        TypeError, ValueError: bad numbers or data, a "gaps" net, unsorted particles.
     """
     masses_count(net)
+    net.factors(particles)
+    checks.instance("source", source, torch.Generator, "contdepth.seeds.generator makes one")
+    check_data(x, y)
     m, d = net.block.width, net.block.dimension
     checks.integer("candidates", candidates, at_least=m)
     checks.integer("steps", steps, at_least=0)
@@ -165,12 +169,16 @@ def descend(
     (steps + 1,) or fewer.
 
     Raises:
-        TypeError, ValueError: bad numbers, unsorted particles.
+        TypeError, ValueError: bad numbers or data, unsorted particles.
     """
     checks.integer("steps", steps, at_least=0)
     checks.real("rate", rate, above=0)
+    checks.real("threshold", threshold)
+    checks.instance("net", net, MeanFieldNet)
+    weights = net.factors(particles).detach()
+    check_data(x, y)
     theta = particles.theta.detach().clone().requires_grad_()
-    start, weights = net.initial(x), particles.weights(net.weighting).detach()
+    start = net.initial(x)
     rule, schedule = falling_adam(theta, rate, steps)
     losses = []
     for step in range(steps + 1):

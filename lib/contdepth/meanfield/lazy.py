@@ -10,7 +10,7 @@ from torch.func import grad, vmap
 
 from contdepth import checks
 from contdepth.meanfield.ensemble import Ensemble
-from contdepth.meanfield.network import MeanFieldNet
+from contdepth.meanfield.network import MeanFieldNet, check_data
 from contdepth.meanfield.particles import Particles
 from contdepth.meanfield.shallow import sensitivities
 
@@ -20,7 +20,8 @@ __all__ = ["Movement", "movement", "output_jacobian", "tangent_kernel", "train_l
 @torch.no_grad()
 def output_jacobian(net: MeanFieldNet, particles: Particles, x: Tensor) -> Tensor:
     """∂output/∂θ, (batch, L, k): c_l ∇_θ ⟨f(X_l, θ_l), q_{l+1}⟩ with the co-states q of the output, q_L = w1."""
-    states, weights = net.states(particles, x)[:-1], particles.weights(net.weighting)
+    checks.instance("net", net, MeanFieldNet)
+    states, weights = net.states(particles, x)[:-1], net.factors(particles)
     costates = sensitivities(net, particles, x)[1:]
 
     def of_block(theta: Tensor, c: Tensor, states: Tensor, costates: Tensor) -> Tensor:
@@ -38,6 +39,7 @@ def tangent_kernel(
     The neural tangent kernel (Jacot et al. 2018) for the learning rate s · η: with weights 1/L and s = L it tends
     to ∫ ⟨∇_θ⟨f, q⟩(x), ∇_θ⟨f, q⟩(x')⟩ dρ.
     """
+    checks.instance("particles", particles, Particles)
     scale = float(len(particles)) if scale is None else checks.real("scale", scale, above=0)
     here = output_jacobian(net, particles, x).flatten(1)
     there = here if other is None else output_jacobian(net, particles, other).flatten(1)
@@ -63,9 +65,13 @@ def train_linearised(
     weights L^-1/2.
 
     Raises:
-        ValueError: the steps diverge (rate > 2 batch / largest eigenvalue of K).
+        TypeError, ValueError: bad data, or the steps diverge (rate > 2 batch / largest eigenvalue of K).
     """
+    checks.finite("x", checks.reals("x", x, ndim=2))
+    checks.finite("x_test", checks.reals("x_test", x_test, ndim=2))
+    checks.same_shape("y", checks.reals("y", y), (len(x),))
     checks.real("rate", rate, above=0)
+    check_data(x, y)
     kernel = tangent_kernel(net, particles, x, scale=scale)
     cross = tangent_kernel(net, particles, x_test, x, scale=scale)
     largest = torch.linalg.eigvalsh(kernel)[-1].item()
@@ -94,6 +100,10 @@ class Movement:
 @torch.no_grad()
 def movement(net: MeanFieldNet, start: Ensemble, end: Ensemble, x: Tensor) -> Movement:
     """Movement of every run between two states of one ensemble, seen on x (batch, inputs)."""
+    checks.instance("net", net, MeanFieldNet)
+    checks.instance("start", start, Ensemble)
+    checks.instance("end", end, Ensemble)
+    checks.same_shape("end.theta", end.theta, start.theta.shape, "give two states of one ensemble")
     rows = []
     for row in range(len(start)):
         before, after = start.particles(row), end.particles(row)

@@ -10,7 +10,8 @@ from torch import Tensor
 from torchdiffeq import odeint
 
 from contdepth import checks
-from contdepth.meanfield.density import TIMES, GaussianDensity, WindowedDensity
+from contdepth.meanfield.block import Block
+from contdepth.meanfield.density import FLOAT64, TIMES, GaussianDensity, WindowedDensity
 from contdepth.meanfield.network import Along, MeanFieldNet
 
 __all__ = ["MeanFieldODE", "time_derivative"]
@@ -46,17 +47,20 @@ class MeanFieldODE:
         tolerance: float = 1e-10,
         steps: int | None = None,
     ) -> None:
+        if not (hasattr(density, "drift") and hasattr(density, "block")):
+            raise TypeError(f"density: expected a law such as GaussianDensity, found {type(density).__name__}")
         self.density, self.block = density, density.block
+        checks.reals("w2", w2, ndim=2, like=FLOAT64)
         self.net = MeanFieldNet(self.block, w2, w1)
         self.w2, self.w1, self.method = w2, w1, method
-        self.tolerance = checks.real("tolerance", tolerance, above=0)
+        self.tolerance = checks.real("tolerance", tolerance, at_least=1e-14)
         if steps is None and method != "dopri5":
             checks.fail("steps", "a number of steps for a fixed grid", "none", f"method is {method!r}")
         if steps is not None and method == "dopri5":
             checks.fail("steps", "none for dopri5", steps, "set the tolerance")
         self.options: dict[str, object] = {}
         if steps is not None:
-            self.steps = checks.integer("steps", steps, at_least=1)
+            self.steps = checks.integer("steps", steps, at_least=1, at_most=1_000_000)
             self.options["grid_constructor"] = self.grid
         if density.jumps:
             if method != "dopri5":
@@ -81,7 +85,7 @@ class MeanFieldODE:
 
     def requested(self, t: Tensor) -> tuple[Tensor, Tensor]:
         """Rising times from 0 to 1 that hold all of ``t``, and where each of ``t`` is among them."""
-        checks.floating("t", t, ndim=1)
+        checks.reals("t", t, ndim=1)
         if not bool(((t >= 0) & (t <= 1)).all()):
             checks.fail("t", "times in [0, 1]", t.tolist())
         times = torch.cat([t.detach().to(self.w2), self.w2.new_tensor([0.0, 1.0])])
@@ -90,7 +94,7 @@ class MeanFieldODE:
 
     def states(self, x: Tensor, t: Tensor) -> Tensor:
         """X(t), (n, batch, d)."""
-        start = self.net.initial(x)
+        start = self.net.initial(checks.finite("x", checks.reals("x", x, ndim=2)))
         grid, where = self.requested(t)
         return self.solve(self.field, start, grid)[where]
 
@@ -100,7 +104,7 @@ class MeanFieldODE:
 
     def loss(self, x: Tensor, y: Tensor) -> Tensor:
         """E(ρ) = mean ½(output - y)²."""
-        checks.same_shape("y", y, (len(x),))
+        checks.same_shape("y", checks.reals("y", y), (len(x),))
         return 0.5 * (self(x) - y).square().mean()
 
     @torch.no_grad()
@@ -121,12 +125,13 @@ class MeanFieldODE:
 
     def costates(self, x: Tensor, y: Tensor, t: Tensor) -> tuple[Tensor, Tensor]:
         """(X(t), p(t)), each (n, batch, d): p = (output - y) λ, sample by sample and without 1/batch."""
-        checks.same_shape("y", y, (len(x),))
+        checks.same_shape("y", checks.reals("y", y), (len(x),))
         states, sensitivities = self.sensitivities(x, t)
         return states, (self(x) - y)[:, None] * sensitivities
 
     def first_variation(self, x: Tensor, y: Tensor, theta: Tensor, t: Tensor) -> Tensor:
         """δE/δρ(θ, t) = mean over x of ⟨f(X(t), θ), p(t)⟩ at θ (n, k), t (n,): (n,); differentiable in θ."""
+        candidates(self.block, theta, t)
         states, p = self.costates(x, y, t)
         return (self.block(theta, states) * p).sum(-1).mean(-1)
 
@@ -136,6 +141,7 @@ class MeanFieldODE:
         d/dt ⟨f(X), p⟩ = ⟨J_f Ẋ, p⟩ + ⟨f, ṗ⟩ with Ẋ = F and ṗ = -J_Fᵀ p.
         """
         self.smooth()
+        candidates(self.block, theta, t)
         states, p = self.costates(x, y, t)
         drift = self.density.drift(states, t)
         f, along_drift = torch.func.jvp(lambda s: self.block(theta, s), (states,), (drift,))  # type: ignore[misc]
@@ -157,6 +163,7 @@ class MeanFieldODE:
         over t is Gauss-Legendre with ``nodes``.
         """
         self.smooth()
+        checks.integer("nodes", nodes, at_least=1, at_most=1000)
         points, weights = (torch.from_numpy(v) for v in np.polynomial.legendre.leggauss(nodes))
         t, weights = (points + 1) / 2, weights / 2
         states, v = self.sensitivities(x, t)
@@ -165,6 +172,14 @@ class MeanFieldODE:
         between = weights @ (mean - weights @ mean).square()
         result = {(times, "gaps"): factor * within for times, factor in STEP_VARIANCE.items()}
         return result | {(times, "equal"): within + between if times == "uniform" else within for times in TIMES}
+
+
+def candidates(block: Block, theta: Tensor, t: Tensor) -> None:
+    """θ (n, k) and t (n,) belong together."""
+    checks.reals("theta", theta, ndim=2)
+    checks.same_shape(
+        "theta", theta, (len(checks.floating("t", t, ndim=1)), block.size), "one candidate for each time"
+    )
 
 
 @torch.no_grad()
@@ -180,12 +195,14 @@ def time_derivative(net: MeanFieldNet, along: Along, window: int) -> Tensor:
     Raises:
         TypeError, ValueError: weighting "gaps", a window below 1, one particle only.
     """
+    checks.instance("net", net, MeanFieldNet)
+    checks.instance("along", along, Along)
     if net.weighting != "equal":
         checks.fail("net", 'weighting "equal"', repr(net.weighting), "with gaps ask net.gradients")
     count = len(along.weights)
     if count < 2:
         checks.fail("along", "at least two particles", count)
-    shift = torch.arange(1, checks.integer("window", window, at_least=1) + 1)
+    shift = torch.arange(1, checks.integer("window", window, at_least=1, at_most=100_000) + 1)
     near = torch.arange(count)[:, None] + torch.cat([-shift, shift])
     inside = (near >= 0) & (near < count)
     near = near.clamp(0, count - 1)

@@ -15,8 +15,24 @@ __all__ = ["WEIGHTINGS", "Particles", "reflect"]
 WEIGHTINGS = ("equal", "gaps")
 
 
+def numbers(argument: str, value: Sequence[int] | Tensor) -> Tensor:
+    """``value`` as int64 (n,)."""
+    try:
+        found = torch.as_tensor(value)
+    except (TypeError, ValueError, RuntimeError, OverflowError):
+        raise TypeError(f"{argument}: expected whole numbers, found {value!r}") from None
+    if found.ndim != 1 or (
+        len(found) and (found.is_floating_point() or found.is_complex() or found.dtype == torch.bool)
+    ):
+        raise TypeError(
+            f"{argument}: expected whole numbers (n,), found {found.dtype} of shape {tuple(found.shape)}"
+        )
+    return found.to(torch.int64)
+
+
 def reflect(t: Tensor) -> Tensor:
     """Fold times of any size into [0, 1] by reflection at both ends, the no-flux boundary; slope +1 or -1."""
+    checks.reals("t", t)
     t = t.remainder(2)
     return torch.where(t > 1, 2 - t, t)
 
@@ -38,8 +54,8 @@ class Particles:
     mass: Tensor | None = None
 
     def __post_init__(self) -> None:
-        checks.floating("theta", self.theta, ndim=2, hint="one row of parameters for each particle")
-        checks.floating("t", self.t, ndim=1)
+        checks.reals("theta", self.theta, ndim=2, hint="one row of parameters for each particle")
+        checks.reals("t", self.t, ndim=1)
         if len(self.theta) == 0:
             checks.fail("theta", "at least one particle", "none", "a residual net needs a block")
         checks.same_shape("t", self.t, (len(self.theta),), "give one time for each particle")
@@ -54,13 +70,13 @@ class Particles:
                 "fold them back with contdepth.meanfield.reflect",
             )
         if self.mass is not None:
-            checks.same_shape("mass", checks.floating("mass", self.mass, ndim=1), (len(self.theta),))
+            checks.same_shape("mass", checks.reals("mass", self.mass, ndim=1), (len(self.theta),))
             checks.finite("mass", self.mass.detach())
 
     @classmethod
     def on_grid(cls, theta: Tensor) -> Particles:
         """``theta`` (L, k) as the blocks of a plain ResNet: t_i = i/L, i = 1 … L."""
-        count = len(theta)
+        count = len(checks.reals("theta", theta, ndim=2))
         return cls(theta, torch.arange(1, count + 1, dtype=theta.dtype, device=theta.device) / max(count, 1))
 
     def __len__(self) -> int:
@@ -83,7 +99,7 @@ class Particles:
 
     def pick(self, which: Tensor | Sequence[int]) -> Particles:
         """The particles ``which`` (numbers, in that order) with their own times and masses."""
-        index = torch.as_tensor(which, dtype=torch.int64, device=self.t.device)
+        index = numbers("which", which).to(self.t.device)
         if len(index) and not bool(((index >= 0) & (index < len(self))).all()):
             checks.fail("which", f"particle numbers 0 … {len(self) - 1}", index.tolist())
         return Particles(self.theta[index], self.t[index], self.masses[index])
@@ -119,7 +135,7 @@ class Particles:
 
     def permute(self, order: Sequence[int] | Tensor) -> Particles:
         """Parameters in the new ``order`` (a permutation) at the old times and masses: blocks change places."""
-        index = torch.as_tensor(order, dtype=torch.int64, device=self.t.device)
+        index = numbers("order", order).to(self.t.device)
         if index.shape != self.t.shape or not torch.equal(index.sort().values, torch.arange(len(self)).to(index)):
             checks.fail("order", f"a permutation of 0 … {len(self) - 1}", index.tolist())
         return Particles(self.theta[index], self.t, self.mass)
@@ -142,6 +158,7 @@ class Particles:
     def mixed(self, other: Particles, share: float) -> Particles:
         """(1 - s) ρ + s ν for ν = ``other`` and s = ``share`` in [0, 1], sorted."""
         share = checks.real("share", share, at_least=0, at_most=1)
+        checks.instance("other", other, Particles)
         if other.theta.shape[1] != self.theta.shape[1]:
             checks.fail("other", f"particles of {self.theta.shape[1]} parameters", other.theta.shape[1])
         return Particles(

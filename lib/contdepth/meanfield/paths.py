@@ -9,7 +9,7 @@ from torch import Tensor
 
 from contdepth import checks
 from contdepth.meanfield.landscape import falling_adam
-from contdepth.meanfield.network import MeanFieldNet
+from contdepth.meanfield.network import MeanFieldNet, check_data
 from contdepth.meanfield.particles import Particles
 
 __all__ = ["Path", "barrier", "bezier_path", "linear_path", "measure_path", "path_losses"]
@@ -20,6 +20,8 @@ Path = Callable[[float], Particles]
 
 def matched(start: Particles, end: Particles) -> None:
     """Both ends must have as many particles of as many parameters."""
+    checks.instance("start", start, Particles)
+    checks.instance("end", end, Particles)
     checks.same_shape("end", end.theta, tuple(start.theta.shape), "blocks are matched in the order of depth")
 
 
@@ -38,6 +40,8 @@ def linear_path(start: Particles, end: Particles) -> Path:
 
 def measure_path(start: Particles, end: Particles) -> Path:
     """s -> the distribution (1 - s) ``start`` + s ``end``: all blocks of both, with masses that shift."""
+    checks.instance("start", start, Particles)
+    checks.instance("end", end, Particles)
     return lambda s: start.mixed(end, s)
 
 
@@ -59,11 +63,14 @@ def bezier_path(
     one uniform in each of ``batch`` equal intervals. Times and masses go straight.
 
     Raises:
-        TypeError, ValueError: ends of different shapes, bad numbers.
+        TypeError, ValueError: ends of different shapes, bad numbers or data.
     """
     checks.integer("steps", steps, at_least=0)
-    checks.integer("batch", batch, at_least=1)
+    checks.affordable("batch", checks.integer("batch", batch, at_least=1))
+    checks.instance("net", net, MeanFieldNet)
     checks.real("rate", rate, above=0)
+    checks.instance("source", source, torch.Generator, "contdepth.seeds.generator makes one")
+    check_data(x, y)
     straight = linear_path(start, end)
     start, end = straight(0.0), straight(1.0)
     control = straight(0.5).theta.detach().clone().requires_grad_()
@@ -87,10 +94,15 @@ def bezier_path(
 @torch.no_grad()
 def path_losses(net: MeanFieldNet, path: Path, x: Tensor, y: Tensor, count: int = 33) -> tuple[Tensor, Tensor]:
     """``count`` positions in [0, 1] with both ends, and E there: (count,), (count,)."""
-    positions = torch.linspace(0, 1, checks.integer("count", count, at_least=2), dtype=torch.float64)
+    checks.instance("net", net, MeanFieldNet)
+    checks.affordable("count", checks.integer("count", count, at_least=2))
+    positions = torch.linspace(0, 1, count, dtype=torch.float64)
     return positions, torch.stack([net.loss(path(s), x, y) for s in positions.tolist()])
 
 
 def barrier(losses: Tensor) -> float:
     """Highest E along a path minus the larger of its ends; 0 where the ends are the highest."""
+    checks.reals("losses", losses, ndim=1)
+    if len(losses) == 0:
+        raise ValueError("losses: expected at least one loss, found none")
     return (losses.max() - losses[[0, -1]].max()).item()

@@ -7,7 +7,7 @@ from torch import Tensor
 
 from contdepth import checks
 from contdepth.meanfield.bounds import adjoint_bounds
-from contdepth.meanfield.network import Along, MeanFieldNet
+from contdepth.meanfield.network import Along, MeanFieldNet, check_data
 from contdepth.meanfield.particles import Particles
 
 __all__ = [
@@ -28,7 +28,8 @@ def shallow_states(net: MeanFieldNet, particles: Particles, x: Tensor) -> Tensor
     Linear in ρ, the order of the blocks plays no part. The ensemble that Lu et al. 2020 (arXiv 2003.05508) compare
     a deep net with, from memory.
     """
-    start, weights = net.initial(x), particles.weights(net.weighting)
+    checks.instance("net", net, MeanFieldNet)
+    start, weights = net.initial(x), net.factors(particles)
     parts = weights[:, None, None] * net.block(particles.theta, start)
     return start + torch.cat([torch.zeros_like(start)[None], parts.cumsum(0)])
 
@@ -44,9 +45,10 @@ def state_bounds(net: MeanFieldNet, particles: Particles) -> tuple[Tensor, Tenso
     Raises:
         ValueError: blocks without a bound (ReLU), unsorted particles.
     """
+    checks.instance("net", net, MeanFieldNet)
     if net.block.ceiling == float("inf"):
         checks.fail("net", "blocks with a bounded activation", net.block.activation)
-    weights = particles.weights(net.weighting).abs()
+    weights = net.factors(particles).abs()
     zero = weights.new_zeros(1)
     reach = torch.cat([zero, (weights * net.block.bound(particles.theta)).cumsum(0)])
     apart = torch.cat([zero, (weights * net.block.lipschitz(particles.theta) * reach[:-1]).cumsum(0)])
@@ -56,7 +58,8 @@ def state_bounds(net: MeanFieldNet, particles: Particles) -> tuple[Tensor, Tenso
 @torch.no_grad()
 def shallow_variation(net: MeanFieldNet, particles: Particles, x: Tensor, y: Tensor, theta: Tensor) -> Tensor:
     """δE^sh/δρ(θ) = mean (⟨w1, X^sh_L⟩ - y)⟨f(X_0, θ), w1⟩ of candidates θ (n, k): (n,); it knows no t."""
-    checks.same_shape("y", y, (len(x),))
+    checks.instance("net", net, MeanFieldNet)
+    check_data(x, y)
     residual = shallow_states(net, particles, x)[-1] @ net.w1 - y
     return (net.block(theta, net.initial(x)) @ net.w1 * residual).mean(-1)
 
@@ -70,6 +73,10 @@ def variation_bounds(net: MeanFieldNet, along: Along, theta: Tensor, t: Tensor) 
     second the co-state, ‖p_l - p_L‖ <= Σ_{j>=l} c_jΛ_j‖p_{j+1}‖ <= (U_l - 1)‖p_L‖; the third the residual of the
     shallow net.
     """
+    checks.instance("net", net, MeanFieldNet)
+    checks.instance("along", along, Along)
+    checks.reals("t", t, ndim=1, like=along.particles.t)
+    checks.same_shape("theta", theta, (len(t), net.block.size), "one candidate for each time")
     reach, apart = state_bounds(net, along.particles)
     upper = adjoint_bounds(net, along.particles).upper
     place = torch.searchsorted(along.particles.t.detach().contiguous(), t.detach().contiguous(), right=True)
@@ -92,7 +99,8 @@ def removal(net: MeanFieldNet, particles: Particles, x: Tensor) -> tuple[Tensor,
     what a block counts. They differ by at most ½ c_l² b_l² times the Lipschitz constant of q_{l+1} in the
     state.
     """
-    states, weights = net.states(particles, x), particles.weights(net.weighting)
+    checks.instance("net", net, MeanFieldNet)
+    states, weights = net.states(particles, x), net.factors(particles)
     first = net.block(particles.theta, states[:-1]) * sensitivities(net, particles, x)[1:]
     exact = []
     for block in range(len(particles)):
@@ -104,6 +112,8 @@ def removal(net: MeanFieldNet, particles: Particles, x: Tensor) -> tuple[Tensor,
 
 def scale_branches(net: MeanFieldNet, particles: Particles, factor: float) -> Particles:
     """All f multiplied by ``factor``, through their a."""
+    checks.instance("net", net, MeanFieldNet)
+    checks.instance("particles", particles, Particles)
     factors = torch.ones(net.block.size, dtype=particles.theta.dtype, device=particles.theta.device)
     factors[: net.block.width * net.block.dimension] = checks.real("factor", factor)
     return Particles(particles.theta * factors, particles.t, particles.mass)

@@ -15,7 +15,7 @@ __all__ = ["small_net", "waves"]
 
 def waves(count: int = 20, seed: int = 0, purpose: str = "train") -> tuple[Tensor, Tensor]:
     """x (``count``, 2) uniform on [-1, 1]², y = sin(3x₁)x₂ + ½cos(4x₂), float64; one stream a ``purpose``."""
-    checks.integer("count", count, at_least=1)
+    checks.affordable("count", checks.integer("count", count, at_least=1), 2)
     x = 2 * torch.rand(count, 2, generator=generator(seed, f"waves/{purpose}"), dtype=torch.float64) - 1
     return x, torch.sin(3 * x[:, 0]) * x[:, 1] + 0.5 * torch.cos(4 * x[:, 1])
 

@@ -11,7 +11,7 @@ from tqdm import tqdm
 
 from contdepth import checks
 from contdepth.meanfield.ensemble import Ensemble, outputs
-from contdepth.meanfield.network import MeanFieldNet
+from contdepth.meanfield.network import MeanFieldNet, check_data
 from contdepth.meanfield.particles import reflect
 from contdepth.training.loop import DivergenceError
 
@@ -62,15 +62,23 @@ def train(
     Adam's moments are not folded. The runs do not touch each other: each ends as if trained alone.
 
     Raises:
-        TypeError, ValueError: bad arguments, trained times under weighting "equal" (E is constant between swaps).
+        TypeError, ValueError: bad arguments, data without a sample or not finite, an ensemble drawn for other
+            blocks, trained times under weighting "equal" (E is constant between swaps).
         DivergenceError: a loss is not finite; names depth, seed and step.
     """
+    checks.instance("net", net, MeanFieldNet)
+    checks.instance("ensemble", ensemble, Ensemble)
+    checks.finite("x", checks.reals("x", x, ndim=2, like=net.w2))
+    checks.finite("y", checks.reals("y", y))
     checks.integer("steps", steps, at_least=0)
     checks.one_of("optimiser", optimiser, ("gd", "adam"))
     if not (isinstance(rate, Tensor) and optimiser == "gd"):
         checks.real("rate", rate, above=0, hint='one rate a run is for optimiser="gd"')
     checks.real("time_rate", time_rate, above=0)
-    checks.same_shape("y", y, (len(x),) if y.ndim == 1 else (len(ensemble), len(x)))
+    check_data(x, y, len(ensemble))
+    if not isinstance(train_times, (bool, Tensor)):
+        raise TypeError(f"train_times: expected a bool, or one for each run, found {type(train_times).__name__}")
+    keep = tuple(checks.integer("keep", step, at_least=0) for step in keep)
     moving = torch.as_tensor(train_times)
     if moving.ndim == 0:
         moving = moving.expand(len(ensemble))
@@ -138,5 +146,6 @@ def check_losses(losses: Tensor, ensemble: Ensemble, step: int) -> None:
         row = int(bad[0])
         raise DivergenceError(
             f"loss: expected a finite value, found {losses[row].item()} at step {step} (depth "
-            f"{ensemble.depths[row]}, seed {ensemble.seeds[row]}); lower the rate"
+            f"{ensemble.depths[row]}, seed {ensemble.seeds[row]}); "
+            + ("lower the rate" if step else "scale the data or the particles")
         )

@@ -8,7 +8,22 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
-__all__ = ["BasicBranch", "BottleneckBranch", "Shortcut", "branch"]
+from contdepth import checks
+
+__all__ = ["BasicBranch", "BottleneckBranch", "Shortcut", "branch", "images"]
+
+
+def images(x: Tensor, channels: int, like: Tensor | None = None) -> Tensor:
+    """``x`` if it is images or states (batch, ``channels``, h, w) with pixels, in the dtype of ``like`` if given.
+
+    Raises:
+        TypeError, ValueError: another type, dtype or shape.
+    """
+    checks.floating("x", x, ndim=4, hint="images are (batch, channels, height, width)")
+    checks.same_shape("x", x, (len(x), channels, *x.shape[2:]), f"this net takes {channels} channels")
+    if 0 in x.shape[2:]:
+        raise ValueError(f"x: expected images with pixels, found shape {tuple(x.shape)}")
+    return checks.reals("x", x, like=x if like is None else like)
 
 
 def norm_relu_conv(inputs: int, outputs: int, kernel: int, stride: int = 1, groups: int = 1) -> nn.Sequential:

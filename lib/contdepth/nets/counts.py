@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from torch import nn
 
+from contdepth import checks
 from contdepth.nets.plan import EXPANSION, cifar_plan
 
 __all__ = ["parameter_count", "reported_parameter_count", "unused_parameter_count"]
@@ -11,6 +12,7 @@ __all__ = ["parameter_count", "reported_parameter_count", "unused_parameter_coun
 
 def parameter_count(model: nn.Module) -> int:
     """Trainable numbers in ``model``. Our nets have no unused layer, so every one of them gets a gradient."""
+    checks.instance("model", model, nn.Module)
     return sum(p.numel() for p in model.parameters() if p.requires_grad)
 
 
@@ -20,6 +22,9 @@ def unused_parameter_count(block: str = "basic", *, stem: int = 16, stages: int 
     One batch norm after the stem (2·16); for basic blocks also a projection to 4·16 channels in front of stage 1
     (batch norm 2·16, 1x1 convolution 16·64), which only bottlenecks need; the k of the three stage starts.
     """
+    checks.one_of("block", block, tuple(EXPANSION))
+    checks.integer("stem", stem, at_least=1)
+    checks.integer("stages", stages, at_least=0)
     projection = 2 * stem + stem * 4 * stem if EXPANSION[block] == 1 else 0
     return 2 * stem + projection + stages
 
@@ -31,6 +36,7 @@ def reported_parameter_count(depth: int, block: str = "basic", *, num_classes: i
     shortcut co + 2c.
     """
     plan = cifar_plan(depth, block)
+    checks.integer("num_classes", num_classes, at_least=2)
     total, c = 9 * 3 * plan.stem, plan.stem
     for stage in plan.stages:
         m, o = stage.mid, stage.out

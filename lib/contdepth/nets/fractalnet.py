@@ -5,7 +5,9 @@ from __future__ import annotations
 from torch import Tensor, nn
 
 from contdepth import checks
+from contdepth.nets.blocks import images
 from contdepth.nets.init import draw_weights
+from contdepth.nets.plan import MOST
 
 __all__ = ["Fractal", "FractalNet"]
 
@@ -54,6 +56,10 @@ class FractalNet(nn.Module):
         super().__init__()
         checks.integer("columns", columns, at_least=1, at_most=6)
         checks.integer("stages", stages, at_least=1, at_most=5)
+        checks.integer("width", width, at_least=1, at_most=MOST)
+        checks.integer("in_channels", in_channels, at_least=1, at_most=MOST)
+        checks.integer("num_classes", num_classes, at_least=2, at_most=MOST)
+        self.in_channels = in_channels
         layers: list[nn.Module]
         layers, channels = [], in_channels
         for s in range(stages):
@@ -65,5 +71,8 @@ class FractalNet(nn.Module):
         draw_weights(self, seed)
 
     def forward(self, x: Tensor) -> Tensor:
-        checks.floating("x", x, ndim=4, hint="images are (batch, channels, height, width)")
+        images(x, self.in_channels, self.linear.weight)
+        side = 2 ** (len(self.body) // 2)  # a pooling between two stages
+        if min(x.shape[2:]) < side:
+            raise ValueError(f"x: expected sides of at least {side} pixels, found shape {tuple(x.shape)}")
         return self.linear(self.body(x).mean(dim=(2, 3)))

@@ -6,10 +6,12 @@ from dataclasses import dataclass
 
 from contdepth import checks
 
-__all__ = ["Plan", "Stage", "cifar_plan", "resnext_plan"]
+__all__ = ["MOST", "Plan", "Stage", "cifar_plan", "resnext_plan"]
 
 LAYERS_PER_BLOCK = {"basic": 2, "bottleneck": 3}
 EXPANSION = {"basic": 1, "bottleneck": 4}
+MOST = 100_000
+"""Largest width, depth or number of classes of a net: more is a slip, and would fill the memory."""
 
 
 @dataclass(frozen=True)
@@ -45,9 +47,9 @@ def cifar_plan(depth: int, block: str = "basic", *, width: int = 16) -> Plan:
     times their width. Raises ``ValueError`` naming the nearest valid depths.
     """
     checks.one_of("block", block, tuple(LAYERS_PER_BLOCK))
-    checks.integer("width", width, at_least=1)
+    checks.integer("width", width, at_least=1, at_most=MOST)
     unit = 3 * LAYERS_PER_BLOCK[block]
-    depth = checks.integer("depth", depth, at_least=unit + 2)
+    depth = checks.integer("depth", depth, at_least=unit + 2, at_most=MOST)
     per_stage, rest = divmod(depth - 2, unit)
     if rest:
         low = unit * per_stage + 2
@@ -64,8 +66,8 @@ def resnext_plan(cardinality: int = 8, group_width: int = 64, *, depth: int = 29
 
     Outer channels are 4, 8 and 16 times ``base``; inner channels double at each stage.
     """
-    checks.integer("cardinality", cardinality, at_least=1)
-    checks.integer("group_width", group_width, at_least=1)
+    checks.integer("cardinality", cardinality, at_least=1, at_most=MOST)
+    checks.integer("group_width", group_width, at_least=1, at_most=MOST)
     per_stage = cifar_plan(depth, "bottleneck", width=base).stages[0].blocks
     stages = tuple(
         Stage(per_stage, cardinality * group_width * scale, 4 * base * scale, stride, cardinality)

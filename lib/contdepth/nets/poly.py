@@ -39,6 +39,7 @@ class PolyNet(ResidualNet):
         self, plan: Plan, *, form: str = "sum", seed: int = 0, in_channels: int = 3, num_classes: int = 10
     ) -> None:
         checks.one_of("form", form, ("sum", "nested"))
+        checks.instance("plan", plan, Plan, "cifar_plan(depth) makes one")
         checks.one_of("plan.block", plan.block, ("basic",))
         super().__init__(plan, seed=seed, in_channels=in_channels, num_classes=num_classes)
         self.form = form

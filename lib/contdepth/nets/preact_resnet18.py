@@ -7,6 +7,7 @@ from torch import Tensor, nn
 
 from contdepth import checks
 from contdepth.nets.init import draw_weights
+from contdepth.nets.plan import MOST
 from contdepth.nets.staged import StagedNet
 
 __all__ = ["PreActBlock", "PreActResNet18"]
@@ -42,9 +43,9 @@ class PreActResNet18(StagedNet):
     """
 
     def __init__(self, num_classes: int = 10, in_channels: int = 3, seed: int = 0, width: int = 64) -> None:
-        checks.integer("num_classes", num_classes, at_least=2)
-        checks.integer("in_channels", in_channels, at_least=1)
-        checks.integer("width", width, at_least=1)
+        checks.integer("num_classes", num_classes, at_least=2, at_most=MOST)
+        checks.integer("in_channels", in_channels, at_least=1, at_most=MOST)
+        checks.integer("width", width, at_least=1, at_most=MOST)
         widths = [width] + [width * scale for scale in (1, 2, 4, 8) for _ in range(2)]
         with torch.random.fork_rng(devices=[]):
             stages: dict[str, nn.Module] = {"conv1": nn.Conv2d(in_channels, width, 3, padding=1, bias=False)}

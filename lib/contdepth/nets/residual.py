@@ -8,9 +8,9 @@ import torch
 from torch import Tensor, nn
 
 from contdepth import checks
-from contdepth.nets.blocks import Head, Shortcut, branch
+from contdepth.nets.blocks import Head, Shortcut, branch, images
 from contdepth.nets.init import draw_weights
-from contdepth.nets.plan import Plan, cifar_plan, resnext_plan
+from contdepth.nets.plan import MOST, Plan, cifar_plan, resnext_plan
 
 __all__ = ["ResidualNet", "resnet", "resnext"]
 
@@ -41,8 +41,9 @@ class ResidualNet(nn.Module):
         self, plan: Plan, *, in_channels: int = 3, num_classes: int = 10, survival: float = 1.0, seed: int = 0
     ) -> None:
         super().__init__()
-        checks.integer("in_channels", in_channels, at_least=1)
-        checks.integer("num_classes", num_classes, at_least=2)
+        checks.instance("plan", plan, Plan, "cifar_plan(depth) makes one")
+        checks.integer("in_channels", in_channels, at_least=1, at_most=MOST)
+        checks.integer("num_classes", num_classes, at_least=2, at_most=MOST)
         self.plan = plan
         self.survival = survival_probabilities(plan.blocks, checks.real("survival", survival, above=0, at_most=1))
         self.stem = nn.Conv2d(in_channels, plan.stem, 3, padding=1, bias=False)
@@ -79,7 +80,7 @@ class ResidualNet(nn.Module):
 
     def trajectory(self, x: Tensor) -> Iterator[Tensor]:
         """Yield u_0 (the stem's output) and the state after every block, L + 1 tensors in all."""
-        checks.floating("x", x, ndim=4, hint="images are (batch, channels, height, width)")
+        images(x, self.stem.in_channels, self.stem.weight)
         u = previous = self.stem(x)
         yield u
         for n in range(len(self.branches)):

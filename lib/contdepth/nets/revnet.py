@@ -7,8 +7,9 @@ from torch import Tensor, nn
 from torch.nn.functional import pixel_shuffle, pixel_unshuffle
 
 from contdepth import checks
-from contdepth.nets.blocks import BasicBranch, Head
+from contdepth.nets.blocks import BasicBranch, Head, images
 from contdepth.nets.init import draw_weights
+from contdepth.nets.plan import MOST
 
 __all__ = ["RevNet", "ReversibleBlock"]
 
@@ -18,10 +19,20 @@ class ReversibleBlock(nn.Module):
 
     def __init__(self, channels: int) -> None:
         super().__init__()
-        checks.integer("channels", channels, at_least=2)
+        if checks.integer("channels", channels, at_least=2, at_most=MOST) % 2:
+            raise ValueError(
+                f"channels: expected an even number, found {channels}; the state is split into two halves"
+            )
+        self.channels = channels
         self.f, self.g = BasicBranch(channels // 2, channels // 2), BasicBranch(channels // 2, channels // 2)
 
+    def checked(self, u: Tensor) -> None:
+        """The state fits; in autocast it comes in a dtype that is not the weights'."""
+        autocast = isinstance(u, Tensor) and torch.is_autocast_enabled(u.device.type)
+        images(u, self.channels, None if autocast else next(self.parameters()))
+
     def forward(self, u: Tensor) -> Tensor:
+        self.checked(u)
         x, y = u.chunk(2, dim=1)
         x = x + self.f(y)
         y = y + self.g(x)
@@ -29,6 +40,7 @@ class ReversibleBlock(nn.Module):
 
     def inverse(self, u: Tensor) -> Tensor:
         """The state before the step, from the state after it."""
+        self.checked(u)
         x, y = u.chunk(2, dim=1)
         y = y - self.g(x)
         x = x - self.f(y)
@@ -47,9 +59,11 @@ class RevNet(nn.Module):
         self, blocks: int = 3, *, width: int = 8, in_channels: int = 3, num_classes: int = 10, seed: int = 0
     ) -> None:
         super().__init__()
-        checks.integer("blocks", blocks, at_least=1)
-        if checks.integer("width", width, at_least=2) % 2:
+        checks.integer("blocks", blocks, at_least=1, at_most=MOST)
+        if checks.integer("width", width, at_least=2, at_most=MOST) % 2:
             checks.fail("width", "an even number", width, "the state is split into two halves")
+        checks.integer("in_channels", in_channels, at_least=1, at_most=MOST)
+        checks.integer("num_classes", num_classes, at_least=2, at_most=MOST)
         self.stem = nn.Conv2d(in_channels, width, 3, padding=1, bias=False)
         self.stages = nn.ModuleList(
             nn.ModuleList(ReversibleBlock(width * 4**s) for _ in range(blocks)) for s in range(3)
@@ -74,7 +88,7 @@ class RevNet(nn.Module):
         return u
 
     def forward(self, x: Tensor) -> Tensor:
-        checks.floating("x", x, ndim=4, hint="images are (batch, channels, height, width)")
+        images(x, self.stem.in_channels, self.stem.weight)
         if x.shape[-1] % 4 or x.shape[-2] % 4:
             checks.fail(
                 "x", "height and width divisible by 4", f"shape {tuple(x.shape)}", "pad or crop the images"

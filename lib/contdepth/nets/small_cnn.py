@@ -9,6 +9,7 @@ from torch import nn
 
 from contdepth import checks
 from contdepth.nets.init import draw_weights
+from contdepth.nets.plan import MOST
 from contdepth.nets.staged import StagedNet
 
 __all__ = ["SmallCNN"]
@@ -37,14 +38,14 @@ class SmallCNN(StagedNet):
         dropout: float = 0.0,
         zero_last: bool = False,
     ) -> None:
-        checks.integer("in_channels", in_channels, at_least=1)
-        checks.integer("size", size, at_least=4)
-        checks.integer("hidden", hidden, at_least=1)
-        checks.integer("num_classes", num_classes, at_least=2)
+        checks.integer("in_channels", in_channels, at_least=1, at_most=MOST)
+        checks.integer("size", size, at_least=4, at_most=MOST)
+        checks.integer("hidden", hidden, at_least=1, at_most=MOST)
+        checks.integer("num_classes", num_classes, at_least=2, at_most=MOST)
         checks.real("dropout", dropout, at_least=0, below=1)
         if len(channels) != 4:
             checks.fail("channels", "four numbers, one for each convolution", channels)
-        a, b, c, d = (checks.integer("channels", number, at_least=1) for number in channels)
+        a, b, c, d = (checks.integer("channels", number, at_least=1, at_most=MOST) for number in channels)
         pad = int(size < 28)
         left = ((size - 4 + 4 * pad) // 2 - 4 + 4 * pad) // 2
         with torch.random.fork_rng(devices=[]):

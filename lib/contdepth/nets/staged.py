@@ -7,6 +7,7 @@ from collections import OrderedDict
 from torch import Tensor, nn
 
 from contdepth import checks
+from contdepth.nets.blocks import images
 
 __all__ = ["StagedNet"]
 
@@ -32,7 +33,6 @@ class StagedNet(nn.Sequential):
         return super().__getitem__(which)
 
     def forward(self, x: Tensor) -> Tensor:
-        checks.floating("x", x, ndim=4, hint="images are (batch, channels, height, width)")
-        wanted = (self.in_channels, self.size or x.shape[2], self.size or x.shape[3])
-        checks.same_shape("x", x, (len(x), *wanted))
+        images(x, self.in_channels, next(self.parameters()))
+        checks.same_shape("x", x, (len(x), self.in_channels, self.size or x.shape[2], self.size or x.shape[3]))
         return super().forward(x)

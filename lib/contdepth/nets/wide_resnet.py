@@ -7,6 +7,7 @@ from torch import nn
 
 from contdepth import checks
 from contdepth.nets.init import draw_weights
+from contdepth.nets.plan import MOST
 from contdepth.nets.preact_resnet18 import PreActBlock
 from contdepth.nets.staged import StagedNet
 
@@ -28,10 +29,10 @@ class WideResNet(StagedNet):
     def __init__(
         self, depth: int = 34, widen: int = 10, num_classes: int = 10, in_channels: int = 3, seed: int = 0
     ) -> None:
-        checks.integer("widen", widen, at_least=1)
-        checks.integer("num_classes", num_classes, at_least=2)
-        checks.integer("in_channels", in_channels, at_least=1)
-        each, rest = divmod(checks.integer("depth", depth, at_least=10) - 4, 6)
+        checks.integer("widen", widen, at_least=1, at_most=MOST)
+        checks.integer("num_classes", num_classes, at_least=2, at_most=MOST)
+        checks.integer("in_channels", in_channels, at_least=1, at_most=MOST)
+        each, rest = divmod(checks.integer("depth", depth, at_least=10, at_most=MOST) - 4, 6)
         if rest:
             checks.fail("depth", "6n + 4", depth, f"the nearest are {6 * each + 4} and {6 * each + 10}")
         inputs = 16

@@ -13,7 +13,7 @@ from concurrent.futures import ProcessPoolExecutor
 from typing import Any
 
 from contdepth import checks
-from contdepth.parallel import packed, prepare_worker
+from contdepth.parallel import packed, prepare_worker, process_settings
 
 __all__ = ["run_all"]
 
@@ -33,7 +33,7 @@ def run_all(function: Callable[..., Any], jobs: Sequence[dict[str, Any]], worker
         return [function(**job) for job in jobs]
     context = multiprocessing.get_context("spawn")
     count = min(workers, len(jobs))
-    with ProcessPoolExecutor(count, context, prepare_worker, (os.getpid(),)) as pool:
+    with ProcessPoolExecutor(count, context, prepare_worker, (os.getpid(), process_settings())) as pool:
         waiting = [pool.submit(packed, pickle.dumps((function, job))) for job in jobs]
         try:
             return [pickle.loads(one.result()) for one in waiting]

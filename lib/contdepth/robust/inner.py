@@ -8,7 +8,8 @@ import torch
 from torch import Tensor
 
 from contdepth import checks
-from contdepth.robust.threat import Threat
+from contdepth.robust.losses import checked_batch
+from contdepth.robust.threat import Threat, check_threat
 
 __all__ = ["inner_steps_plain"]
 
@@ -41,17 +42,19 @@ def inner_steps_plain(
         steps: n, 0 returns a copy of ``delta``.
 
     Raises:
-        TypeError, ValueError: ``steps`` below 0, σ not positive, or shapes that do not agree.
+        TypeError, ValueError: ``steps`` below 0, σ not positive, no threat, no real tensors, or shapes that do
+            not agree.
     """
     checks.integer("steps", steps, at_least=0)
     checks.real("step_size", step_size, above=0)
-    checks.same_shape("delta", checks.floating("delta", delta), tuple(checks.floating("x", x).shape))
-    checks.floating("slack", slack)
+    check_threat(threat)
+    checks.same_shape("delta", checked_batch("delta", delta), tuple(checked_batch("x", x).shape))
+    checked_batch("slack", slack)
     x, delta, slack = x.detach(), delta.detach().clone(), slack.detach()
     for _ in range(steps):
         leaf = delta.detach().requires_grad_()
         with torch.enable_grad():
-            output = layer_function(x + leaf)
+            output = checks.floating("layer_function(x + delta)", layer_function(x + leaf))
         checks.same_shape("slack", slack, tuple(output.shape), "take it at the output of this layer")
         (gradient,) = torch.autograd.grad(output, leaf, slack)
         delta = threat.project(delta + step_size * threat.direction(gradient), x)

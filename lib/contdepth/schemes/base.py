@@ -14,10 +14,11 @@ from typing import Any, Protocol
 
 import torch
 from torch import Tensor
+from torch.autograd import forward_ad
 
 from contdepth import checks
 
-__all__ = ["Field", "Scheme", "axpy", "axpy_", "integrate"]
+__all__ = ["Field", "Scheme", "axpy", "axpy_", "integrate", "listed", "plain", "transforms"]
 
 Field = Callable[[Tensor, Tensor], Tensor]
 """Right-hand side ``f(t, u) -> du/dt``: ``t`` 0-D, result of the shape and dtype of ``u``."""
@@ -60,6 +61,21 @@ def axpy_(u: Tensor, k: Tensor, a: float | Tensor) -> Tensor:
     return u + a * k if isinstance(a, Tensor) else u.add_(k, alpha=a)
 
 
+def transforms() -> int:
+    """Return how many levels of torch.func and of forward mode are at work; ``requires_grad`` tells of neither."""
+    return (torch._C._functorch.maybe_current_level() or 0) + forward_ad._current_level + 1
+
+
+def plain(value: Tensor) -> Tensor:
+    """Return the numbers of ``value``, with the batches of torch.func: what a check may look at."""
+    return torch.func.debug_unwrap(value).detach()
+
+
+def listed(steps: Tensor) -> Any:
+    """Return ``steps`` as numbers (fast), or as tensors where they may be differentiated or batched."""
+    return steps.unbind() if steps.requires_grad or transforms() else steps.tolist()
+
+
 def integrate(
     f: Field | tuple[Field, Field],
     u0: Tensor,
@@ -82,17 +98,18 @@ def integrate(
 
     Returns:
         ``(N + 1, ..., d)`` with the first entry ``u0``, or ``(..., d)`` for ``keep="last"``. Differentiable
-        in ``u0``, in whatever ``f`` and the scheme hold, and in ``t`` if ``t.requires_grad``.
+        in ``u0``, in whatever ``f`` and the scheme hold, and in ``t``, by autograd, forward mode and torch.func.
 
     Raises:
         TypeError, ValueError: a wrong argument; a value of ``f`` whose shape or dtype is not that of its
-            ``u``; a scheme whose new state has not the shape and dtype of ``u0``.
+            ``u``; an ``f`` that writes into its arguments; a scheme whose new state has not the shape and dtype
+            of ``u0``.
     """
     checks.floating("u0", u0)
     checks.one_of("keep", keep, ("all", "last"))
     _check_grid(t)
     _check_scheme(f, scheme, generator)
-    if getattr(scheme, "random", False) and bool(t[-1] < t[0]):
+    if getattr(scheme, "random", False) and bool(plain(t[-1] < t[0]).any()):
         checks.fail(
             "t",
             f"an increasing grid for {scheme.name}",
@@ -109,12 +126,11 @@ def integrate(
 
 def _states(f: Any, u0: Tensor, t: Tensor, scheme: Any, generator: torch.Generator | None) -> Iterator[Tensor]:
     """Yield u_1, …, u_N; steps are numbers (fast) unless the grid itself is differentiated."""
-    steps: Any
     random = {"generator": generator} if generator is not None else {}
+    u0, t = (x if x.requires_grad else x.clone() for x in (u0, t))  # f may write into what it gets
     times = t.unbind()
     two_step = getattr(scheme, "two_step", False)
-    steps = _equal_steps(t) if two_step else t.diff()
-    steps = steps.unbind() if t.requires_grad else steps.tolist()
+    steps = listed(_equal_steps(t) if two_step else t.diff())
     u, shape, dtype = u0, u0.shape, u0.dtype
     f = tuple(_checked(part) for part in f) if isinstance(f, tuple) else _checked(f, shape)
     if two_step:
@@ -149,19 +165,19 @@ def _check_state(u: Tensor, shape: torch.Size, dtype: torch.dtype) -> None:
 def _stack(u0: Tensor, length: int, states: Iterator[Tensor]) -> Tensor:
     """Stack ``u0`` and ``states``, into one preallocated tensor unless gradients are recorded."""
     out: Any
-    listed: list[Tensor] | None
-    out, listed = None, None
+    kept: list[Tensor] | None
+    out, kept = None, [u0] if transforms() else None
     for n, u in enumerate(states, start=1):
-        if listed is None and (u.requires_grad or u0.requires_grad):
-            listed = [u0] if out is None else list(out[:n].unbind())
-        if listed is not None:
-            listed.append(u)
+        if kept is None and (u.requires_grad or u0.requires_grad):
+            kept = [u0] if out is None else list(out[:n].unbind())
+        if kept is not None:
+            kept.append(u)
             continue
         if out is None:
             out = u.new_empty((length, *u.shape))
             out[0] = u0
         out[n] = u
-    return out if listed is None else torch.stack(listed)
+    return out if kept is None else torch.stack(kept)
 
 
 def _checked(f: Field, shape: torch.Size | None = None) -> Field:
@@ -170,8 +186,14 @@ def _checked(f: Field, shape: torch.Size | None = None) -> Field:
     ``shape`` is that of every ``u`` that ``f`` will see, if known: asking each tensor for it costs more.
     """
 
+    counted = not torch.is_inference_mode_enabled()  # what is written is counted in _version
+
     def checked(t: Tensor, u: Tensor) -> Tensor:
+        before = (t._version, u._version) if counted else None
         value = f(t, u)
+        if counted and before != (t._version, u._version):
+            hint = "let f return a new tensor, as t * u is one and u.mul_(t) is not"
+            checks.fail("f", "a function that leaves t and u as they are", "one that writes into them", hint)
         if isinstance(value, Tensor) and value.shape == (shape or u.shape) and value.dtype == u.dtype:
             return value
         checks.tensor("f(t, u)", value, hint="f must return du/dt as a tensor")
@@ -191,9 +213,9 @@ def _check_grid(t: Tensor) -> None:
     checks.floating("t", t, ndim=1)
     if t.is_complex() or len(t) < 2:
         checks.fail("t", "a real grid with at least 2 points", f"dtype {t.dtype} and {len(t)} points")
-    checks.finite("t", t)
+    checks.finite("t", plain(t))
     steps = t.detach().diff()
-    if not bool((steps > 0).all() | (steps < 0).all()):
+    if not bool(plain((steps > 0).all() | (steps < 0).all()).all()):
         checks.fail("t", "a strictly increasing or strictly decreasing grid", "steps of both signs or zero")
 
 
@@ -214,11 +236,11 @@ def _equal_steps(t: Tensor) -> Tensor:
     values = t.detach()
     steps, mean = values.diff(), (values[-1] - values[0]) / (len(t) - 1)
     allowed = 1e-5 * mean.abs() + 16 * torch.finfo(t.dtype).eps * values.abs().max()
-    if bool((steps - mean).abs().max() > allowed):
+    if bool(plain((steps - mean).abs().max() > allowed).any()):
         checks.fail(
             "t",
             "equal steps for a two-step scheme",
-            f"steps from {steps.min().item():.6g} to {steps.max().item():.6g}",
+            f"steps from {plain(steps).min().item():.6g} to {plain(steps).max().item():.6g}",
             "its coefficients hold for equal steps only; use torch.linspace or a one-step scheme",
         )
     return ((t[-1] - t[0]) / (len(t) - 1)).expand(len(t) - 1)

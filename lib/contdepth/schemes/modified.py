@@ -26,7 +26,7 @@ from contdepth import checks
 from contdepth.problems import Problem, Scaled, reference
 from contdepth.schemes.base import Field, integrate
 from contdepth.schemes.multistep import LinearTwoStep
-from contdepth.schemes.order import OrderMeasurement
+from contdepth.schemes.order import OrderMeasurement, checked_problem, counted
 
 __all__ = ["ModifiedEquationGaps", "full_field", "modified_equation_gaps", "reduced_field"]
 
@@ -37,6 +37,7 @@ def reduced_field(f: Field, k: float, h: float) -> Field:
     ``k`` must be above -1. The field maps ``t`` (0-D tensor) and ``u`` ``(..., d)`` to ``(..., d)``.
     """
     checks.real("k", k, above=-1.0)
+    checks.real("h", h)
 
     def field(t: Tensor, u: Tensor) -> Tensor:
         value = f(t, u)
@@ -94,8 +95,9 @@ def modified_equation_gaps(
         steps: numbers of steps.
         full: whether the full form is solved too (most of the time goes there).
     """
+    checked_problem("problem", problem)
     T, k = problem.T, checks.real("k", k, above=-1.0, below=1.0)
-    counts = tuple(checks.integer("steps", n, at_least=1) for n in steps)
+    counts = counted(steps)
     original, plain = problem.solution(T), Scaled(problem, 1 / (1 + k)).solution(T)
     rows = []
     for n in counts:

@@ -36,9 +36,12 @@ def heavy_ball(
     ``start="repeat"`` gives the same iterates.
     """
     checks.integer("steps", steps, at_least=1)
+    checks.floating("u0", u0)
+    checks.real("step", step)
+    checks.real("momentum", momentum)
     u, velocity, states = u0, torch.zeros_like(u0), [u0]
     for _ in range(steps):
-        velocity = momentum * velocity - step * gradient(u)
+        velocity = momentum * velocity - step * checks.same_shape("gradient(u)", gradient(u), u.shape)
         u = u + velocity
         states.append(u)
     return torch.stack(states)
@@ -46,7 +49,9 @@ def heavy_ball(
 
 def spectral_radius(k: float, h: float, eigenvalues: Tensor) -> float:
     """Return the contraction factor per step of the raw LM scheme on u' = -A u for the eigenvalues of A."""
-    z = -h * torch.as_tensor(eigenvalues, dtype=torch.float64)
+    if checks.tensor("eigenvalues", eigenvalues).numel() == 0:
+        raise ValueError("eigenvalues: expected at least one, found none")
+    z = -checks.real("h", h) * torch.as_tensor(eigenvalues, dtype=torch.float64)
     return largest_root(k, z, rescale=False).max().item()
 
 
@@ -55,6 +60,7 @@ def best_k(problem: Quadratic, h: float) -> BestRate:
 
     Theory at h = 1/L: k = -(1 - kappa^{-1/2})², rate 1 - kappa^{-1/2}.
     """
+    checks.instance("problem", problem, Quadratic)
     ends = problem.eigenvalues[[0, -1]]  # the radius is largest at an extreme eigenvalue
     found = minimize_scalar(
         lambda k: spectral_radius(k, h, ends), bounds=(-1.0, 1.0), method="bounded", options={"xatol": 1e-12}
@@ -68,6 +74,7 @@ def best_step_and_k(problem: Quadratic) -> BestRate:
     L is 1 here, and the best step 4/(1 + 1/√kappa)² lies in [1, 4). Theory: rate (√kappa - 1)/(√kappa + 1),
     against (kappa - 1)/(kappa + 1) for forward Euler at its best step.
     """
+    checks.instance("problem", problem, Quadratic)
     found = minimize_scalar(
         lambda h: best_k(problem, h).rate, bounds=(0.5, 4.0), method="bounded", options={"xatol": 1e-10}
     )
@@ -82,6 +89,9 @@ def steps_to_tolerance(
     Raises:
         RuntimeError: not reached within ``most`` steps.
     """
+    checks.instance("problem", problem, Quadratic)
+    checks.real("tolerance", tolerance, above=0)
+    checks.affordable("most", checks.integer("most", most, at_least=1) + 1, problem.d)
     scheme = LinearTwoStep(k=k, rescale=False, start="repeat")
     t = torch.arange(most + 1, dtype=torch.float64) * checks.real("h", h, above=0.0)
     size = torch.linalg.vector_norm(integrate(problem.f, problem.u0, t, scheme), dim=-1)

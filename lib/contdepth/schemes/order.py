@@ -13,7 +13,7 @@ from contdepth import checks
 from contdepth.problems import Problem
 from contdepth.schemes.base import Field, Scheme, integrate
 
-__all__ = ["OrderMeasurement", "field_for", "local_error_order", "measure_order"]
+__all__ = ["OrderMeasurement", "checked_problem", "counted", "field_for", "local_error_order", "measure_order"]
 
 
 @dataclass(frozen=True)
@@ -50,6 +50,20 @@ class OrderMeasurement:
         return float(np.polyfit(np.log(self.h), np.log(self.errors), 1)[0])
 
 
+def checked_problem(argument: str, problem: object) -> None:
+    """Raise ``TypeError`` unless ``problem`` has what a ``contdepth.problems.Problem`` has."""
+    for part in ("f", "u0", "T", "solution"):
+        if not hasattr(problem, part):
+            raise TypeError(f"{argument}: expected a problem such as Pendulum(), found {type(problem).__name__}")
+
+
+def counted(steps: Sequence[int]) -> tuple[int, ...]:
+    """``steps`` as a tuple of counts; an error for anything else."""
+    return tuple(
+        checks.integer("steps", n, at_least=1) for n in checks.several("steps", steps, "such as (40, 80, 160)")
+    )
+
+
 def field_for(scheme: Scheme, problem: Problem) -> Field | tuple[Field, Field]:
     """Return ``problem.f``, or its halves ``problem.parts`` for schemes that take a pair."""
     return problem.parts if getattr(scheme, "fields", 1) == 2 else problem.f  # type: ignore[attr-defined]
@@ -70,8 +84,10 @@ def measure_order(
         steps: numbers of steps, e.g. doubling.
         target: problem whose solution the result is compared with; default ``problem`` itself.
     """
-    counts = tuple(checks.integer("steps", n, at_least=1) for n in steps)
-    exact = (target or problem).solution(problem.T)
+    checked_problem("problem", problem)
+    checked_problem("target", problem if target is None else target)
+    counts = counted(steps)
+    exact = (problem if target is None else target).solution(problem.T)
     f, errors = field_for(scheme, problem), []
     for n in counts:
         t = torch.linspace(0.0, problem.T, n + 1, dtype=torch.float64)
@@ -96,7 +112,8 @@ def local_error_order(
         h: step sizes, at least two.
         against: a second one-step scheme to compare with; default the solution of ``problem``.
     """
-    sizes = tuple(checks.real("h", value, above=0.0) for value in h)
+    checked_problem("problem", problem)
+    sizes = tuple(checks.real("h", value, above=0.0) for value in checks.several("h", h, "such as (0.02, 0.01)"))
     errors = []
     for size in sizes:
         t = torch.tensor([0.0, size], dtype=torch.float64)

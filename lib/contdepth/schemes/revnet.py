@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from contdepth import checks
-from contdepth.schemes.base import Field, axpy
+from contdepth.schemes.base import Field, axpy, listed
 
 __all__ = ["RevNet"]
 
@@ -56,7 +56,7 @@ class RevNet:
         Uses no stored state, which is what lets a reversible network forget its activations.
         """
         checks.floating("t", t, ndim=1)
-        times, steps = t.unbind(), t.diff().tolist()
+        times, steps = t.unbind(), listed(t.diff())
         for n in reversed(range(len(steps))):
             u = self.inverse(f, times[n], u, steps[n])
         return u

@@ -39,6 +39,9 @@ class Tableau:
 
     def __post_init__(self) -> None:
         checks.integer("order", self.order, at_least=0, at_most=4)
+        for name, row in (*(("a", row) for row in self.a), ("b", self.b), ("c", self.c)):
+            for entry in row:
+                checks.real(name, entry)
         stages = len(self.b)
         if tuple(len(row) for row in self.a) != tuple(range(stages)) or len(self.c) != stages:
             checks.fail(
@@ -103,6 +106,11 @@ class RungeKutta:
     """The explicit Runge–Kutta scheme of ``tableau``, whose name, order and stages it takes."""
 
     tableau: Tableau
+
+    def __post_init__(self) -> None:
+        if not isinstance(self.tableau, Tableau):
+            found = f"{self.tableau!r} ({type(self.tableau).__name__})"
+            checks.fail("tableau", "a Tableau", found, "such as contdepth.schemes.RK4", error=TypeError)
 
     @property
     def name(self) -> str:

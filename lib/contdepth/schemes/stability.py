@@ -32,7 +32,9 @@ def amplification(scheme: Scheme, z: Tensor) -> Tensor:
         (its formula 1 / (1 - z)) and :class:`LinearTwoStep` (the roots of its characteristic equation) are
         not run.
     """
-    z = checks.floating("z", torch.as_tensor(z)).to(torch.complex128)
+    z = checks.floating("z", _numbers(z)).to(torch.complex128)
+    if not hasattr(scheme, "stages"):
+        raise TypeError(f"scheme: expected a scheme such as ForwardEuler(), found {scheme!r}")
     if isinstance(scheme, LinearTwoStep):
         k = scheme.k if not isinstance(scheme.k, Tensor) else scheme.k.detach()
         if isinstance(k, tuple) or (isinstance(k, Tensor) and k.ndim):
@@ -58,10 +60,19 @@ def two_step_roots(k: float, z: Tensor, *, rescale: bool = False) -> Tensor:
 
     They say how solutions of u_{n+1} = (1 - k) u_n + k u_{n-1} + c z u_n grow.
     """
-    z = torch.as_tensor(z, dtype=torch.complex128)
+    z = _numbers(z, torch.complex128)
+    checks.real("k", k)
     half = (1 - k + (1 + k if rescale else 1) * z) / 2
     root = torch.sqrt(half**2 + k)
     return torch.stack([half + root, half - root], -1)
+
+
+def _numbers(z: object, dtype: torch.dtype | None = None) -> Tensor:
+    """``z`` as a tensor; raise ``TypeError`` if it holds no numbers."""
+    try:
+        return torch.as_tensor(z, dtype=dtype)
+    except (TypeError, ValueError, RuntimeError, OverflowError):
+        raise TypeError(f"z: expected numbers, found {type(z).__name__}") from None
 
 
 def largest_root(k: float, z: Tensor, *, rescale: bool) -> Tensor:
@@ -95,13 +106,15 @@ def largest_stable_step(k: float, *, rescale: bool = False, tolerance: float = 1
     """
     checks.real("k", k, above=-1.0, below=1.0, hint="outside the scheme is unstable for every step")
 
+    checks.real("tolerance", tolerance, above=0)
+
     def stable(x: float) -> bool:
         return largest_root(k, torch.tensor(-x), rescale=rescale).item() <= 1 + 1e-12
 
     low, high = 0.0, 1.0
     while stable(high):
         low, high = high, 2 * high
-    while high - low > tolerance:
+    while high - low > max(tolerance, 1e-15 * high):  # what float64 can tell apart
         middle = (low + high) / 2
         low, high = (middle, high) if stable(middle) else (low, middle)
     return low

@@ -12,6 +12,8 @@ shake-shake is 0. That of stochastic depth is h^{3/2} p (1 - p) (1 - 2p), so its
 from __future__ import annotations
 
 import math
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cached_property
 from typing import ClassVar, Protocol, TypeVar
@@ -64,6 +66,17 @@ def _root(h: float | Tensor) -> float | Tensor:
     return math.sqrt(checks.real("t", h, above=0.0, hint="an SDE step needs an increasing grid"))
 
 
+@contextmanager
+def representable() -> Iterator[None]:
+    """Say what a number too large for a float came from."""
+    try:
+        yield
+    except OverflowError:
+        raise ValueError(
+            "moment: expected one below 1e308, found a larger one; take a smaller rate, T, x0 or power"
+        ) from None
+
+
 def _step_size(T: float, steps: int) -> float:
     return checks.real("T", T, above=0.0) / checks.integer("steps", steps, at_least=1)
 
@@ -81,10 +94,13 @@ class _LinearMoments:
         """Return E X(T) and E X(T)² of the limit, see :meth:`limit_moment`."""
         return self.limit_moment(1, rate, T, x0), self.limit_moment(2, rate, T, x0)
 
+    @representable()
     def limit_moment(self: WithMoments[Rate], power: int, rate: Rate, T: float, x0: float = 1.0) -> float:
         """Return E X(T)^power of the limit SDE of the class, scaled or not: a geometric Brownian motion."""
-        m = checks.integer("power", power, at_least=1)
+        m = checks.integer("power", power, at_least=1, at_most=100)
         drift, diffusion = self.limit_coefficients(rate)
+        for coefficient in (drift, diffusion):
+            checks.real("rate", coefficient)
         return x0**m * math.exp((m * drift + m * (m - 1) / 2 * diffusion**2) * T)
 
 
@@ -111,9 +127,10 @@ class ShakeShake(_LinearMoments):
         noise = _root(h) * (_uniform(u, generator) - 0.5)
         return u + (h / 2 + noise) * f[0](t, u) + (h / 2 - noise) * f[1](t, u)
 
+    @representable()
     def linear_moment(self, power: int, rate: tuple[float, float], steps: int, T: float, x0: float = 1.0) -> float:
         """Return E X_N^power exactly for f1 = rate[0] x and f2 = rate[1] x, N = ``steps`` to time T."""
-        m, h, (r1, r2) = checks.integer("power", power, at_least=1), _step_size(T, steps), rate
+        m, h, (r1, r2) = checks.integer("power", power, at_least=1, at_most=100), _step_size(T, steps), rate
         mean, square = 1 + h * (r1 + r2) / 2, h * (r1 - r2) ** 2  # a factor is mean + (η - 1/2) √square
         even = range(0, m + 1, 2)  # E (η - 1/2)^j = 2^-j / (j + 1), j even
         factor = sum(math.comb(m, j) * mean ** (m - j) * (square / 4) ** (j // 2) / (j + 1) for j in even)
@@ -175,9 +192,10 @@ class StochasticDepth(_LinearMoments):
         kept, dropped = mean + size * (1 - self.p), mean - size * self.p
         return self.p * (a + b * kept) ** power + (1 - self.p) * (a + b * dropped) ** power
 
+    @representable()
     def linear_moment(self, power: int, rate: float, steps: int, T: float, x0: float = 1.0) -> float:
         """Return E X_N^power exactly for f = rate x and N = ``steps`` steps to time T."""
-        m = checks.integer("power", power, at_least=1)
+        m = checks.integer("power", power, at_least=1, at_most=100)
         return x0**m * self.weighted_power(m, 1.0, rate, _step_size(T, steps)) ** steps
 
     def limit_coefficients(self, rate: float) -> tuple[float, float]:
@@ -213,7 +231,7 @@ class StochasticTwoStep(_LinearMoments):
     @classmethod
     def from_g(cls, g: float, p: float = 0.5, scaled: bool = True) -> StochasticTwoStep:
         """Return the scheme whose skip weights are (2 + g, -(1 + g))."""
-        return cls(k=-1 - g, p=p, scaled=scaled)
+        return cls(k=-1 - checks.real("g", g), p=p, scaled=scaled)
 
     @property
     def order(self) -> float:
@@ -247,9 +265,10 @@ class StochasticTwoStep(_LinearMoments):
         """Return X_{n+1} from X_n and X_{n-1}, each ``(..., d)``."""
         return axpy(torch.lerp(u, previous, self.k), self.depth.weight(u, h, generator) * f(t, u), 1.0)
 
+    @representable()
     def linear_moment(self, power: int, rate: float, steps: int, T: float, x0: float = 1.0) -> float:
         """Return E X_N^power exactly for f = rate x, by the recursion of E X_n^i X_{n-1}^{m-i}, m = power."""
-        m, h = checks.integer("power", power, at_least=1), _step_size(T, steps)
+        m, h = checks.integer("power", power, at_least=1, at_most=100), _step_size(T, steps)
         weighted, k = self.depth.weighted_power, self.k
         drawn = [weighted(i, 1 - k, rate, h) for i in range(m + 1)]  # E (1 - k + rate w)^i
         advance = np.zeros((m + 1, m + 1))  # new i from old j

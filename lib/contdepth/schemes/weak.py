@@ -11,7 +11,7 @@ import torch
 
 from contdepth import checks
 from contdepth.schemes.base import Field, Scheme, integrate
-from contdepth.schemes.order import OrderMeasurement
+from contdepth.schemes.order import OrderMeasurement, counted
 from contdepth.schemes.stochastic import Rate, WithMoments
 
 __all__ = ["SampledMoments", "sample_moments", "variances", "weak_order"]
@@ -43,9 +43,10 @@ def weak_order(
         x0: initial value.
         powers: which moments, each at least 1; mean and second moment by default.
     """
-    counts = tuple(checks.integer("steps", n, at_least=1) for n in steps)
+    _check_moments(scheme, rate, T, x0)
+    counts = counted(steps)
     sizes, measured = tuple(T / n for n in counts), []
-    for power in powers:
+    for power in checks.several("powers", powers, "such as (1, 2)"):
         limit = scheme.limit_moment(power, rate, T, x0)
         errors = tuple(abs(scheme.linear_moment(power, rate, n, T, x0) - limit) for n in counts)
         measured.append(OrderMeasurement(counts, sizes, errors))
@@ -57,11 +58,13 @@ def variances(
 ) -> tuple[list[float], float]:
     """Return the exact variances of X_N for each number of steps, and that of the limit SDE."""
 
+    _check_moments(scheme, rate, T, x0)
+
     def variance(moments: tuple[float, float]) -> float:
         return moments[1] - moments[0] ** 2
 
     return (
-        [variance(scheme.linear_moments(rate, n, T, x0)) for n in steps],
+        [variance(scheme.linear_moments(rate, n, T, x0)) for n in counted(steps)],
         variance(scheme.limit_moments(rate, T, x0)),
     )
 
@@ -94,6 +97,9 @@ def sample_moments(
     """Run ``paths`` paths of ``scheme`` for f = rate x and compare their moments with the exact recursion."""
     checks.integer("paths", paths, at_least=2)
     checks.integer("steps", steps, at_least=1)
+    checks.affordable("paths", paths)
+    checks.affordable("steps", steps)
+    _check_moments(scheme, rate, T, x0)
     f: Any
     f = tuple(_linear(r) for r in rate) if isinstance(rate, tuple) else _linear(rate)
     t = torch.linspace(0.0, T, steps + 1, dtype=torch.float64)
@@ -105,6 +111,18 @@ def sample_moments(
         tuple(p.std().item() / math.sqrt(paths) for p in powers),  # type: ignore[arg-type]
         scheme.linear_moments(rate, steps, T, x0),
     )
+
+
+def _check_moments(scheme: object, rate: object, T: object, x0: object) -> None:
+    """What every function here takes."""
+    if not hasattr(scheme, "limit_moment"):
+        raise TypeError(
+            f"scheme: expected a random scheme such as StochasticDepth(), found {type(scheme).__name__}"
+        )
+    for one in rate if isinstance(rate, tuple) else (rate,):
+        checks.real("rate", one)
+    checks.real("T", T, above=0)
+    checks.real("x0", x0)
 
 
 def _linear(rate: float) -> Field:

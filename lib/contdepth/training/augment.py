@@ -18,6 +18,8 @@ def crop_flip(images: Tensor, *, pad: int, flip: bool, source: torch.Generator) 
     zeros are the mean colour.
     """
     checks.tensor("images", images, ndim=4)
+    checks.integer("pad", pad, at_least=0, at_most=max(images.shape[2:]))
+    checks.instance("source", source, torch.Generator, "contdepth.seeds.generator makes one")
     count, _, height, width = images.shape
     rows = torch.arange(height).expand(count, -1)
     columns = torch.arange(width).expand(count, -1)

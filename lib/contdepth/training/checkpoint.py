@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from pathlib import Path
+from pickle import PickleError
 from typing import Any
 
 import torch
@@ -47,16 +48,25 @@ def identity_of(model: nn.Module, **settings: Any) -> dict[str, Any]:
     return {**settings, "model": f"{type(model).__name__} {hashlib.sha256(shapes.encode()).hexdigest()[:16]}"}
 
 
-def save_checkpoint(path: Path, identity: dict[str, Any], content: dict[str, Any]) -> None:
+def save_checkpoint(path: Path | str, identity: dict[str, Any], content: dict[str, Any]) -> None:
     """Store ``content`` (tensors and plain data) with the run's ``identity``, atomically."""
-    write_atomically(path, lambda stream: torch.save({"identity": identity, "content": content}, stream))
+    checks.instance("identity", identity, dict)
+    checks.instance("content", content, dict)
+    try:
+        write_atomically(Path(path), lambda stream: torch.save({"identity": identity, "content": content}, stream))
+    except (PickleError, AttributeError, NotImplementedError, TypeError) as reason:
+        raise TypeError(
+            f"content: expected tensors and plain data, found what cannot be stored: {reason}"
+        ) from reason
 
 
-def load_checkpoint(path: Path, identity: dict[str, Any]) -> dict[str, Any] | None:
+def load_checkpoint(path: Path | str, identity: dict[str, Any]) -> dict[str, Any] | None:
     """The stored content, or None if there is no file.
 
     Raises ``CheckpointError`` if the file is damaged or its identity (recipe, seed, data, model) differs.
     """
+    path = Path(path)
+    checks.instance("identity", identity, dict)
     if not path.exists():
         return None
     try:

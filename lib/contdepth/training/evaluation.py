@@ -9,7 +9,7 @@ from torch.nn.functional import cross_entropy
 from contdepth import checks
 from contdepth.training.recipes import Recipe
 
-__all__ = ["DTYPES", "Pair", "checked", "evaluate", "forward", "layout", "placed"]
+__all__ = ["DTYPES", "Pair", "checked", "classes", "evaluate", "forward", "layout", "placed"]
 
 DTYPES = {"fp32": torch.float32, "fp64": torch.float64, "bf16": torch.float32}
 Pair = tuple[Tensor, Tensor]
@@ -31,6 +31,8 @@ def checked(name: str, data: Pair) -> Pair:
 
     Images in a format that numpy lacks (bfloat16) come back as float32, which holds the same values.
     """
+    if not isinstance(data, (tuple, list)) or len(data) != 2:
+        raise TypeError(f"{name}: expected a pair (images, labels), found {type(data).__name__}")
     images, labels = data
     for part, value in (("images", images), ("labels", labels)):
         checks.tensor(f"{name} {part}", value, hint="torch.as_tensor() makes one of an array or a list")
@@ -54,14 +56,32 @@ def placed(data: Pair, recipe: Recipe, device: torch.device) -> Pair:
     )
 
 
+def classes(name: str, labels: Tensor, logits: Tensor) -> Tensor:
+    """``labels`` (batch,) as int64, if they are classes that ``logits`` (batch, classes) have."""
+    if logits.ndim != 2 or len(logits) != len(labels):
+        raise ValueError(
+            f"model(x): expected logits of shape ({len(labels)}, classes), found shape {tuple(logits.shape)}"
+        )
+    low, high = int(labels.min()), int(labels.max())
+    if low < 0 or high >= logits.shape[1]:
+        raise ValueError(
+            f"{name}: expected classes 0 to {logits.shape[1] - 1}, found {low} to {high}; check labels and model"
+        )
+    return labels.long()
+
+
 @torch.no_grad()
 def evaluate(model: nn.Module, data: Pair, *, batch: int = 500, precision: str = "fp32") -> tuple[float, float]:
     """Mean cross-entropy and error in percent of ``model`` in eval mode on (images, labels); its mode is kept."""
-    images, labels = data
+    checks.instance("model", model, nn.Module)
+    checks.integer("batch", batch, at_least=1)
+    checks.one_of("precision", precision, tuple(DTYPES))
+    images, labels = checked("data", data)
     mode, loss, wrong = model.training, 0.0, 0
     model.eval()
     for x, y in zip(images.split(batch), labels.split(batch), strict=True):
-        logits = forward(model, x, precision)
+        logits = forward(model, x.clone(), precision)  # x is the caller's, and a model may work in place
+        y = classes("labels", y, logits)
         loss += cross_entropy(logits, y, reduction="sum").item()
         wrong += int((logits.argmax(1) != y).sum())
     model.train(mode)

@@ -20,7 +20,7 @@ from contdepth.errors import DivergenceError
 from contdepth.seeds import derive, generator
 from contdepth.training.augment import crop_flip
 from contdepth.training.checkpoint import Checkpointing, checksum, identity_of, save_checkpoint
-from contdepth.training.evaluation import DTYPES, Pair, checked, evaluate, forward, layout, placed
+from contdepth.training.evaluation import DTYPES, Pair, checked, classes, evaluate, forward, layout, placed
 from contdepth.training.recipes import Recipe
 
 __all__ = ["DivergenceError", "Fit", "fit"]
@@ -105,7 +105,9 @@ def fit(
     Raises ``DivergenceError`` naming step and learning rate if a training or test loss is not finite, and
     ``CheckpointError`` for a file of another run.
     """
-    device = torch.device(device)
+    checks.instance("model", model, nn.Module)
+    checks.instance("recipe", recipe, Recipe, "contdepth.training.recipe(name) makes one")
+    device = checks.device("device", device)
     check_cublas(device, deterministic)
     train, test = checked("train", train), checked("test", test)
     per_epoch = math.ceil(len(train[0]) / recipe.batch)
@@ -160,7 +162,7 @@ def fit(
             lr = optimiser.param_groups[0]["lr"] = recipe.rate(step, per_epoch)
             optimiser.zero_grad(set_to_none=True)
             logits = forward(model, x, recipe.precision)
-            loss = cross_entropy(logits, y)
+            loss = cross_entropy(logits, classes("train labels", y, logits))
             loss.backward()
             value = loss.item()
             check_loss("loss", value, step, epoch, lr)

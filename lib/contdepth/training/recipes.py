@@ -51,6 +51,9 @@ class Recipe:
         checks.real("momentum", self.momentum, at_least=0, below=1)
         checks.real("weight_decay", self.weight_decay, at_least=0)
         checks.real("warmup", self.warmup, at_least=0, at_most=1)
+        checks.real("factor", self.factor, above=0, at_most=1)
+        for milestone in self.milestones:
+            checks.integer("milestones", milestone, at_least=0)
         checks.one_of("schedule", self.schedule, ("multistep", "one-cycle"))
         checks.one_of("precision", self.precision, ("fp32", "fp64", "bf16"))
         object.__setattr__(self, "milestones", tuple(self.milestones))
@@ -58,6 +61,8 @@ class Recipe:
 
     def rate(self, step: int, steps_per_epoch: int) -> float:
         """Learning rate of optimisation step ``step`` (counted from 0)."""
+        checks.integer("step", step, at_least=0)
+        checks.integer("steps_per_epoch", steps_per_epoch, at_least=1)
         if self.schedule == "multistep":
             epoch = step // steps_per_epoch
             return self.lr * self.factor ** sum(epoch >= m for m in self.milestones)

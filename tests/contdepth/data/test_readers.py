@@ -240,6 +240,33 @@ def test_offline_without_files_says_what_to_do(home: Path, name: str, what: str)
     assert not store.cache_folder().exists()
 
 
+@pytest.mark.parametrize("variable", ["CONTDEPTH_DATA", "CONTDEPTH_CACHE"])
+def test_a_tilde_is_the_home(home: Path, monkeypatch: pytest.MonkeyPatch, variable: str) -> None:
+    monkeypatch.setenv("HOME", str(home.parent))
+    monkeypatch.setenv("USERPROFILE", str(home.parent))
+    monkeypatch.setenv(variable, "~/data")
+    found = {"CONTDEPTH_DATA": store.local_folder, "CONTDEPTH_CACHE": store.cache_folder}[variable]()
+    assert found == home and home in list(store.folders())
+
+
+@pytest.mark.parametrize("value", ["~/dta", "~nobody-of-this-name/data", "relative/data"])
+def test_local_copies_in_no_folder_are_said(home: Path, monkeypatch: pytest.MonkeyPatch, value: str) -> None:
+    """Not passed over for a download."""
+    monkeypatch.setenv("HOME", str(home.parent))
+    monkeypatch.setenv("CONTDEPTH_DATA", value)
+    with pytest.raises(
+        DataError, match=r"^CONTDEPTH_DATA: expected a folder, found [^\n]*; set it to the folder of"
+    ):
+        load("mnist", "test")
+
+
+def test_a_file_is_no_folder_of_local_copies(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (home / "file").touch()
+    monkeypatch.setenv("CONTDEPTH_DATA", str(home / "file"))
+    with pytest.raises(DataError, match="^CONTDEPTH_DATA: expected a folder, found"):
+        pictures("bsd68")
+
+
 def test_sets_without_an_address_say_where_to_put_the_file(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     with pytest.raises(
         DataError, match=r"denoising/BSD68\.zip: expected a file with sha256 c658f33.* in .*CONTDEPTH_DATA"

@@ -6,9 +6,16 @@ import pytest
 import torch
 from torch import Tensor
 
+from contdepth.meanfield.density import GaussianDensity
 from contdepth.meanfield.ensemble import Ensemble, outputs
+from contdepth.meanfield.hessian import curvature
+from contdepth.meanfield.landscape import descend, descent_direction
+from contdepth.meanfield.lazy import train_linearised
+from contdepth.meanfield.limit import MeanFieldODE
 from contdepth.meanfield.network import MeanFieldNet
 from contdepth.meanfield.particles import WEIGHTINGS, Particles, reflect
+from contdepth.meanfield.paths import bezier_path
+from contdepth.meanfield.shallow import shallow_variation
 from contdepth.meanfield.task import small_net, waves
 from contdepth.meanfield.training import train
 from contdepth.seeds import generator
@@ -99,11 +106,14 @@ def test_draw_has_the_moments_and_times_asked_for() -> None:
         ((3,), (), "seeds: expected at least one"),
         ((3,), (1, 1), "seeds: expected at least one, none twice"),
         ((3, 0), (0,), "depths: expected"),
+        (8, (0,), "depths: expected a sequence, found 8"),
+        ((8,), 3, "seeds: expected a sequence, found 3"),
+        ("8", (0,), "depths: expected a sequence"),
         ((3,), (-1,), "seeds: expected"),
     ],
 )
 def test_draw_refuses(depths: tuple[int, ...], seeds: tuple[int, ...], message: str) -> None:
-    with pytest.raises(ValueError, match=message):
+    with pytest.raises((TypeError, ValueError), match=message):
         Ensemble.draw(small_net(), depths, seeds)
 
 
@@ -120,6 +130,19 @@ def test_ensemble_refuses_what_does_not_fit() -> None:
         Ensemble(theta, t[:, :4], (5, 3), (0, 1))
     with pytest.raises(TypeError, match="depths: expected an integer"):
         Ensemble.draw(small_net(), [2.5], [0])
+    for depths, seeds, message in (
+        ((5, 3), 3, "seeds: expected a sequence, found 3"),
+        (5, (0, 1), "depths: expected a sequence, found 5"),
+        (("5", "3"), (0, 1), "depths: expected an integer"),
+        ((5, 3), (0, 1.5), "seeds: expected an integer"),
+    ):
+        with pytest.raises(TypeError, match=message):
+            Ensemble(theta, t, depths, seeds)
+    with pytest.raises(TypeError, match="particles: expected a sequence"):
+        Ensemble.of(3, (0,))
+    with pytest.raises(TypeError, match="seeds: expected a sequence"):
+        Ensemble.of([Particles.on_grid(theta[0])], 0)
+    assert Ensemble(theta, t, [5, 3], range(2)).depths == (5, 3)
 
 
 # ---------------------------------------------------------------------------------------------- rows and outputs
@@ -460,6 +483,94 @@ def test_train_refuses(options: dict[str, object], error: type[Exception], messa
     settings = {"y": y, "steps": 1, "rate": 0.1} | options
     with pytest.raises(error, match=message):
         train(net, ensemble(net), x, **settings)
+
+
+NET = small_net()
+ONE = Ensemble.draw(NET, [3], [0]).particles(0)
+LAW = GaussianDensity(NET.block, torch.zeros(9, dtype=torch.float64))
+LOOPS = {
+    "train": lambda x, y: train(NET, ensemble(NET), x, y, steps=1, rate=0.1),
+    "descend": lambda x, y: descend(NET, ONE, x, y, 1),
+    "descent_direction": lambda x, y: descent_direction(NET, ONE, x, y, generator(0, "search")),
+    "curvature": lambda x, y: curvature(NET, ONE, x, y),
+    "shallow_variation": lambda x, y: shallow_variation(NET, ONE, x, y, ONE.theta),
+    "train_linearised": lambda x, y: train_linearised(NET, ONE, x, y, x, steps=1, rate=1e-3),
+    "bezier_path": lambda x, y: bezier_path(NET, ONE, ONE, x, y, generator(0, "path"), steps=1),
+}
+DOORS = LOOPS | {
+    "loss": lambda x, y: NET.loss(ONE, x, y),
+    "along": lambda x, y: NET.along(ONE, x, y),
+    "MeanFieldODE.loss": lambda x, y: MeanFieldODE(LAW, NET.w2, NET.w1).loss(x, y),
+}
+PRECISION = "dtype of x: expected one of torch.float64, found"
+UNFIT = {
+    "float32 x": (lambda x, y: (x.float(), y), ValueError, PRECISION),
+    "float32 x and y": (lambda x, y: (x.float(), y.float()), ValueError, PRECISION),
+    "float16 x": (lambda x, y: (x.half(), y), ValueError, PRECISION),
+    "whole x": (lambda x, y: (x.long(), y), TypeError, "x: expected a floating-point tensor, found dtype"),
+    "an array": (lambda x, y: (x.numpy(), y), TypeError, "x: expected a torch.Tensor, found ndarray"),
+    "no sample": (lambda x, y: (x[:0], y[:0]), ValueError, "samples in x: expected a number >= 1, found 0"),
+    "a target short": (lambda x, y: (x, y[:-1]), ValueError, r"y: expected shape \(12,\), found shape \(11,\)"),
+    "a column": (lambda x, y: (x, y[:, None]), ValueError, "y: expected shape"),
+}
+BAD = {
+    "a list of targets": (lambda x, y: (x, y.tolist()), "y: expected a torch.Tensor, found list"),
+    "nan in x": (lambda x, y: (x.where(x != x[3, 1], torch.nan), y), r"x: expected finite .* at index \(3, 1\)"),
+    "inf in x": (lambda x, y: (x.where(x != x[3, 1], torch.inf), y), "x: expected finite values, found inf"),
+    "nan in y": (lambda x, y: (x, y.where(y != y[2], torch.nan)), r"y: expected finite .* at index \(2,\)"),
+}
+
+
+@pytest.mark.parametrize(("change", "error", "message"), UNFIT.values(), ids=UNFIT)
+@pytest.mark.parametrize("door", DOORS.values(), ids=DOORS)
+def test_data_that_do_not_fit_are_refused_at_every_door(
+    door, change, error: type[Exception], message: str
+) -> None:
+    with pytest.raises(error, match=f"^{message}") as caught:
+        door(*change(*data()))
+    assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize(("change", "message"), BAD.values(), ids=BAD)
+@pytest.mark.parametrize("loop", LOOPS.values(), ids=LOOPS)
+def test_values_that_are_not_finite_are_refused_where_something_is_trained_or_solved(
+    loop, change, message
+) -> None:
+    with pytest.raises((TypeError, ValueError), match=f"^{message}"):
+        loop(*change(*data()))
+
+
+def test_data_in_the_precision_of_the_net_are_taken_at_every_door() -> None:
+    for door in DOORS.values():
+        door(*data())
+    w2, w1 = NET.w2.float(), NET.w1.float()
+    x, y = (part.float() for part in data())
+    single = MeanFieldNet(NET.block, w2, w1)
+    particles = Particles(ONE.theta.float(), ONE.t.float())
+    assert single(particles, x).dtype == torch.float32
+    assert train(single, ensemble(single), x, y, steps=1, rate=0.1).losses.isfinite().all()
+
+
+def test_maps_of_two_precisions_are_refused() -> None:
+    with pytest.raises(
+        ValueError, match="^dtype of w1: expected one of torch.float64, found torch.float32; that of"
+    ):
+        MeanFieldNet(NET.block, NET.w2, NET.w1.float())
+
+
+@pytest.mark.parametrize("other", [small_net(width=2), small_net(dimension=3)], ids=["width", "dimension"])
+def test_an_ensemble_of_another_net_is_refused(other: MeanFieldNet) -> None:
+    x, y = data()
+    message = r"^theta of the ensemble: expected shape \(6, 9, 9\), found shape .*; draw it for this net$"
+    for call in (lambda many: train(NET, many, x, y, steps=1, rate=0.1), lambda many: outputs(NET, many, x)):
+        with pytest.raises(ValueError, match=message):
+            call(ensemble(other))
+
+
+def test_a_loss_that_is_infinite_at_once_does_not_blame_the_rate() -> None:
+    x, y = data()
+    with pytest.raises(DivergenceError, match="at step 0 .*; scale the data or the particles$"):
+        train(NET, ensemble(NET), x, 1e200 * y, steps=1, rate=0.1)
 
 
 def test_divergence_names_the_run() -> None:

@@ -5,7 +5,9 @@ import math
 import pytest
 import torch
 
+from contdepth.pde.ensembles import Ensemble
 from contdepth.pde.fields.trajectories import Trajectories
+from contdepth.pde.pdenet1.pdenet import PDENet
 from contdepth.pde.pdenet2 import block as pdenet2_block
 from contdepth.pde.pdenet2.block import PDENet2Block
 from contdepth.pde.pdenet2.optimise import minimise
@@ -304,6 +306,17 @@ def test_a_blow_up_inside_the_line_search_is_survived():
 def test_bad_hyperparameters(options, message):
     with pytest.raises(ValueError, match=message):
         PDENet2(**options)
+
+
+@pytest.mark.parametrize("make", [
+    lambda: PDENet2(blocks=3),
+    lambda: PDENet2(blocks="12"),
+    lambda: PDENet(blocks=3),
+    lambda: Ensemble(PDENet2(), seeds=3),
+])  # fmt: skip
+def test_one_where_several_are_expected(make):
+    with pytest.raises(TypeError, match="(blocks|seeds): expected a sequence, found"):
+        make()
 
 
 def test_bad_data():

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+import types
 
 import pytest
 import torch
@@ -70,14 +71,25 @@ def test_denoisers_take_tiny_images(name: str, shape: tuple[int, int]) -> None:
     assert out.shape == noisy.shape and torch.isfinite(out).all()
 
 
+@pytest.mark.parametrize("shape", [(31, 31), (31, 64), (64, 31)])
+def test_bm3d_refuses_small_images_before_its_package_sees_them(
+    shape: tuple[int, int], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    package = types.SimpleNamespace(bm3d=lambda image, sigma: image)
+    monkeypatch.setitem(sys.modules, "bm3d", package)
+    with pytest.raises(ValueError, match="noisy: expected sides of at least 32 pixels, found shape"):
+        classical.bm3d(torch.rand(1, 1, *shape, generator=generator(0, "small")), 25)
+    assert classical.bm3d(torch.zeros(1, 1, 32, 33), 25).shape == (1, 1, 32, 33)
+
+
 @pytest.mark.parametrize("name", ["bm3d", "nlm", "tv", "wavelet"])
 def test_denoisers_refuse_bad_images(name: str) -> None:
     pytest.importorskip("bm3d")
-    denoise, image = getattr(classical, name), torch.ones(1, 1, 16, 16)
+    denoise, image = getattr(classical, name), torch.ones(1, 1, 32, 32)
     with pytest.raises(ValueError, match="finite"):
         denoise(image * torch.nan, 25)
     with pytest.raises(ValueError, match="one channel"):
-        denoise(image.expand(1, 3, 16, 16), 25)
+        denoise(image.expand(1, 3, 32, 32), 25)
     with pytest.raises(ValueError, match="4 dimensions"):
         denoise(image[0], 25)
     with pytest.raises(ValueError, match="sides of at least"):

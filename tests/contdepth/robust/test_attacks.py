@@ -10,7 +10,7 @@ from torch import nn
 
 from contdepth.robust.attacks.apgd import APGD, APGDTargeted, checkpoints, dlr, must_halve, targeted
 from contdepth.robust.attacks.pgd import FGSM, PGD, NoAttack, RandomNoise, accuracy
-from contdepth.robust.attacks.square import Square, bump, pair, share, squares, windows
+from contdepth.robust.attacks.square import Square, bump, pair, picture, share, squares, window, windows
 from contdepth.robust.losses import LOSSES, margin
 from contdepth.robust.threat import Threat
 from contdepth.seeds import generator
@@ -128,6 +128,85 @@ def test_optimum_of_an_affine_pair(attack):
     assert best.max() < 0
     delta = attack.perturb(model, x, y, generator(0, "a"))
     torch.testing.assert_close(margin(model(x + delta), y).detach(), best, atol=2e-5, rtol=0)
+
+
+class Scaled(nn.Module):
+    def __init__(self, model, scale):
+        super().__init__()
+        self.model, self.scale = model, scale
+        self.eval()
+
+    def forward(self, x):
+        return self.scale * self.model(x)
+
+
+@pytest.mark.parametrize("scale", [2.0**-100, 2.0**-40, 2.0**-15, 4.0])
+@pytest.mark.parametrize(
+    "attack, classes",
+    [
+        (FGSM(L2), 2),
+        (PGD(L2, steps=5), 2),
+        (PGD(L2, steps=5, loss="margin"), 5),
+        (APGD(L2, 8, loss="margin"), 5),
+        (APGD(L2, 8, loss="dlr"), 5),
+        (APGDTargeted(L2, 8, targets=2), 5),
+        (APGDTargeted(L2, 8, fallback=True), 3),
+        (Square(L2, 10), 5),
+    ],
+    ids=lambda value: ids(value) if hasattr(value, "threat") else str(value),
+)
+def test_the_scale_of_the_logits_changes_no_l2_attack(attack, classes, scale):
+    """Two classes: cross-entropy climbs along one line at every scale. The other losses do not know the scale."""
+    model, x = affine(classes), images(12)
+    with torch.no_grad():
+        y = model(x).argmax(1)
+    expected, found = (attack.perturb(one, x, y, generator(0, "a")) for one in (model, Scaled(model, scale)))
+    torch.testing.assert_close(found, expected, atol=1e-6, rtol=0)
+    assert float(L2.size(found).min()) > 0.3
+
+
+@pytest.mark.parametrize("threat", [LINF, L2], ids=lambda threat: threat.norm)
+@pytest.mark.parametrize("loss", ["ce", "margin"])
+def test_a_model_without_gradient_gives_no_nan_and_no_step(threat, loss):
+    """All logits equal, or detached: the gradient is zero, and δ stays where it started."""
+    flat = nn.Sequential(nn.Flatten(), nn.Linear(16, 4)).eval()
+    flat[1].weight.data.zero_()
+    flat[1].bias.data.zero_()
+    x, y = images(5), torch.zeros(5, dtype=torch.int64)
+    for model in (flat, Scaled(lambda x: flat(x.detach()), 1.0)):
+        assert (
+            not PGD(threat, steps=3, loss=loss, random_start=False).perturb(model, x, y, generator(0, "a")).any()
+        )
+    for attack in attacks(threat):
+        assert bool(attack.perturb(flat, x, y, generator(0, "a")).isfinite().all())
+
+
+@pytest.mark.parametrize("shape", [(9,), (2, 9), (2, 3, 4, 4)], ids=str)
+@pytest.mark.parametrize("attack", attacks(LINF) + attacks(L2), ids=ids)
+def test_signals_vectors_and_volumes(attack, shape):
+    model, x = affine(4, shape), images(8, shape)
+    with torch.no_grad():
+        y = model(x).argmax(1)
+    delta = attack.perturb(model, x, y, generator(0, "a"))
+    assert delta.shape == x.shape and float(attack.threat.size(delta).max()) <= attack.threat.radius + 1e-6
+    assert float(attack.threat.size(delta).min()) > 0.1 * attack.threat.radius
+
+
+@pytest.mark.parametrize("shape", [(40,), (1, 40), (1, 1, 40)], ids=str)
+@pytest.mark.parametrize("threat", [LINF, L2], ids=lambda threat: threat.norm)
+def test_square_reaches_the_optimum_of_a_signal(shape, threat):
+    """Two classes and no box in reach: the best margin is z_1 − z_0 + ε ‖w_1 − w_0‖ in the dual norm."""
+    model, y = affine(2, shape), torch.zeros(10, dtype=torch.int64)
+    model[1].bias.data[1] = -100.0
+    x = 0.5 + 0.1 * (images(10, shape) - 0.5)
+    weight = (model[1].weight[1] - model[1].weight[0]).detach()
+    best = float(threat.radius * weight.norm(1 if threat.norm == "linf" else 2))
+    with torch.no_grad():
+        gain = Square(threat, 2000).search(model, x, y, generator(0, "a")).loss - margin(model(x), y)
+    assert (
+        float(gain.max()) <= best * (1 + 1e-4)
+        and float(gain.min()) > (0.95 if threat.norm == "linf" else 0.6) * best
+    )
 
 
 @pytest.mark.parametrize(
@@ -338,6 +417,20 @@ def test_share_of_pixels():
     assert share(6, 100, 0.8) == share(600, 10000, 0.8) == 0.8 / 16
 
 
+def test_square_proposals_of_a_signal_are_intervals():
+    change = squares(torch.zeros(20, 2, 1, 30), 0.1, 0.2, generator(0, "s"))
+    for image in change:
+        columns = (image[0, 0] != 0).nonzero()[:, 0].tolist()
+        assert columns == list(range(columns[0], columns[0] + 6))
+    assert [window(p, 1, 30) for p in (0.001, 0.5, 1.0)] == [(1, 1), (1, 15), (1, 30)]
+    assert [picture(shape) for shape in ((7,), (2, 7), (2, 5, 7), (2, 3, 5, 7))] == [
+        (1, 1, 7),
+        (2, 1, 7),
+        (2, 5, 7),
+        (2, 15, 7),
+    ]
+
+
 def test_square_proposals():
     zero = torch.zeros(20, 3, 6, 9)
     change = squares(zero, 0.1, 9 / 54, generator(0, "s"))
@@ -369,9 +462,12 @@ def test_bumps():
     expected = torch.full((3, 3), ring)
     expected[1, 1] = heart
     torch.testing.assert_close(bump(3, 3), expected / expected.norm())
-    both = pair(6, False)
+    both = pair(6, 6, False)
     assert both.norm().item() == pytest.approx(1) and both.sum().abs() < 1e-6 and (both[:3] > 0).all()
-    assert torch.equal(pair(6, True), both.T)
+    assert torch.equal(pair(6, 6, True), both.T)
+    row = pair(1, 7, True)
+    assert row.shape == (1, 7) and bool((row[0, :3] > 0).all()) and bool((row[0, 3:] < 0).all())
+    assert float(row.norm()) == pytest.approx(1)
 
 
 @pytest.mark.parametrize(
@@ -471,9 +567,6 @@ def test_input_errors(change, message):
         lambda: FGSM(LINF, loss="x"),
         lambda: Square(LINF, p_init=0),
         lambda: RandomNoise(None),
-        lambda: Square(LINF, 5).perturb(
-            affine(4), torch.rand(2, 16), torch.zeros(2, dtype=torch.int64), generator(0, "a")
-        ),
     ],
 )
 def test_bad_settings(make):

@@ -5,9 +5,10 @@ import torch
 from sklearn.datasets import load_digits
 from torch import nn
 
+from contdepth.robust.attacks.apgd import APGD
 from contdepth.robust.attacks.audit import EFFORTS, Audit, Effort, audit, loss_curve
 from contdepth.robust.attacks.flags import flags_of, overfitting_guard
-from contdepth.robust.attacks.pgd import PGD, accuracy
+from contdepth.robust.attacks.pgd import FGSM, PGD, accuracy
 from contdepth.robust.threat import Threat
 from contdepth.seeds import generator
 
@@ -84,6 +85,20 @@ def test_an_honest_model(honest, digits, threat, report):
     assert report.gap == score("pgd") - score("autoattack")
     losses = [value for _, value in report.curve]
     assert [k for k, _ in report.curve] == [1, 4, 16] and losses == sorted(losses)
+
+
+@pytest.mark.parametrize(
+    "attack", [FGSM, lambda t: PGD(t, steps=20), lambda t: APGD(t, 30)], ids="fgsm pgd apgd".split()
+)
+def test_a_confident_model_is_not_safer(honest, digits, attack):
+    """Ten times the logits are the same decisions; a floor under the norm made them look robust."""
+    threat, (x, y) = Threat("1/2", "l2"), (part[1300:1500] for part in digits)
+    models = (honest, Wrapped(honest, after=lambda z: 10 * z))
+    once, ten = (
+        100 * accuracy(one, x, y, attack(threat), source=generator(0, "a")).double().mean().item()
+        for one in models
+    )
+    assert once < 80 and abs(once - ten) <= 6
 
 
 def test_rows_and_text(honest, digits, report, capsys):
@@ -205,7 +220,7 @@ def test_three_classes_and_nothing_right(digits):
         ({"threat": None}, 'threat: expected a Threat, found none.*Threat\\("8/255"\\)'),
         ({"threat": 0.1}, "threat: expected a Threat"),
         ({"x": torch.full((4, 1, 8, 8), 255.0)}, "divide by 255; normalise inside the model"),
-        ({"x": torch.zeros(4, 64)}, "4 dimensions"),
+        ({"x": torch.zeros(4)}, "x: expected"),
         ({"x": torch.zeros(0, 1, 8, 8), "y": torch.zeros(0, dtype=torch.int64)}, "at least one image"),
         ({"y": torch.zeros(4, 10, dtype=torch.int64)}, "y: expected shape"),
         ({"y": torch.zeros(4, dtype=torch.int32)}, "int64"),

@@ -106,6 +106,36 @@ def test_forward_passes(make, expected):
     assert not hooked(method.model)
 
 
+@pytest.mark.parametrize(("change", "error", "message"), [
+    ({"method": None}, TypeError, "method: expected a Method, found NoneType; such as Natural"),
+    ({"method": Natural}, TypeError, "method: expected a Method"),
+    ({"first_layer": None}, TypeError, "first_layer: expected the name of a module"),
+    ({"x": None}, TypeError, "x: expected a torch.Tensor, found NoneType"),
+    ({"x": batch()[0][:0], "y": batch()[1][:0]}, ValueError, "x: expected at least one image"),
+    ({"x": batch()[0] + 0j}, TypeError, "x: expected a real dtype"),
+    ({"y": None}, TypeError, "y: expected a torch.Tensor, found NoneType"),
+    ({"y": batch()[1][:1]}, ValueError, "y: expected shape"),
+    ({"y": batch()[1] - 100}, ValueError, "y: expected classes 0 to"),
+])  # fmt: skip
+def test_odd_arguments_of_a_count_are_named(change, error, message):
+    x, y = batch()
+    with pytest.raises(error, match=f"^{message}"):
+        count_forwards(**{"method": Natural(plain()), "first_layer": "conv1", "x": x, "y": y, **change})
+
+
+@pytest.mark.parametrize("x", [batch()[0][:0], batch()[0][0, 0, 0, 0][None][:0]])
+def test_multiply_adds_need_an_image(x):
+    with pytest.raises(ValueError, match="^x: expected at least one image"):
+        multiply_adds(plain(), x)
+
+
+def test_multiply_adds_keep_the_images_that_a_function_overwrites():
+    x = batch()[0]
+    kept = x.clone()
+    assert multiply_adds(lambda x: x.mul_(2), x) == 0
+    assert x.equal(kept)
+
+
 def test_inner_steps_in_a_kernel_run_no_layer():
     pytest.importorskip("numba")
     method = YOPO(plain(), first_layer="relu1", inner="fused", **YOPO_OPTIONS)

@@ -358,12 +358,26 @@ def test_a_rate_too_high_diverges():
     ({"every": 0}, ValueError, "every"),
     ({"seed": -1}, ValueError, "seed"),
     ({"pair": ((255 * data()[0]).byte(), data()[1])}, TypeError, "divide uint8 images by 255"),
-    ({"pair": (data()[0][:, 0], data()[1])}, ValueError, "4 dimensions"),
+    ({"pair": (data()[0][:0], data()[1][:0])}, ValueError, "at least one image"),
     ({"pair": (255 * data()[0], data()[1])}, ValueError, "divide by 255"),
     ({"pair": (data()[0], data()[1].float())}, TypeError, "int64"),
+    ({"pair": (data()[0], data()[1][:3])}, ValueError, "y: expected shape"),
+    ({"pair": (data()[0][:3], data()[1])}, ValueError, "y: expected shape"),
+    ({"pair": (data()[0], data()[1] - 100)}, ValueError, "y: expected classes 0 to"),
+    ({"pair": (data()[0] + 0j, data()[1])}, TypeError, "x: expected a real dtype"),
+    ({"pair": data()[:1]}, ValueError, r"data: expected a pair \(images, labels\), found 1"),
+    ({"pair": None}, TypeError, r"data: expected a sequence, found None .*; pass \(images, labels\)"),
+    ({"method": None}, TypeError, "method: expected a Method, found NoneType"),
+    ({"method": Natural}, TypeError, "method: expected a Method"),
+    ({"recipe": None}, TypeError, "recipe: expected a Recipe, found NoneType"),
+    ({"recipe": {"epochs": 1}}, TypeError, "recipe: expected a Recipe, found dict"),
+    ({"optimiser": 3}, TypeError, "optimiser: expected a function or None, found 3"),
+    ({"optimiser": lambda parameters: None}, TypeError, "optimiser: expected one that steps"),
+    ({"probe": torch.zeros(2)}, TypeError, "probe: expected a function or None"),
+    ({"probe": torch.zeros(0)}, TypeError, "probe: expected a function or None"),
 ])  # fmt: skip
 def test_bad_arguments(change, error, message):
     pair = change.get("pair", data())
     change = {key: value for key, value in change.items() if key != "pair"}
     with pytest.raises(error, match=message):
-        train(Natural(net()), pair, RECIPE, **{"seed": 0, "progress": False, **change})
+        train(data=pair, **{"method": Natural(net()), "recipe": RECIPE, "seed": 0, "progress": False, **change})

@@ -9,7 +9,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from contdepth.robust.threat import Threat, budget
+from contdepth.robust.threat import Threat, budget, lengths, unit
 from contdepth.seeds import generator
 
 THREAT = Threat("1/5")
@@ -93,6 +93,49 @@ def test_direction_is_the_steepest_of_unit_size():
         assert torch.allclose(threat.size(threat.direction(gradient)), torch.ones(5, dtype=torch.float64))
 
 
+FACTORS = [2.0**-100, 2.0**-60, 2.0**60, 2.0**100]
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
+@pytest.mark.parametrize("factor", [1e-30, 1e-20, 1e-12, 1e20, 1e30, *FACTORS])
+def test_an_l2_direction_does_not_depend_on_the_scale_of_the_gradient(factor, dtype):
+    """No floor under the norm, and no square that is lost or infinite; powers of two change no bit."""
+    threat, gradient = Threat("1", "l2"), torch.randn(4, 2, 3, 3, generator=generator(0, "g"), dtype=dtype)
+    gradient[1] = 0
+    gradient[2, 1:] = 0
+    gradient[3] = gradient[3].abs().clamp_max(1e-3)
+    exact = gradient.double() / gradient.double().flatten(1).norm(dim=1).clamp_min(1e-300).view(-1, 1, 1, 1)
+    tolerance = 1e-6 if dtype == torch.float32 else 1e-14
+    found = threat.direction(gradient * factor)
+    assert float((found - exact).abs().max()) < tolerance and not found[1].any()
+    assert float((threat.size(gradient * factor) / factor - threat.size(gradient)).abs().max()) < 10 * tolerance
+    if factor in FACTORS:
+        assert torch.equal(found, threat.direction(gradient))
+    assert torch.equal(Threat("1").direction(gradient * factor), gradient.sign()), "l∞ is the sign, as ever"
+
+
+def test_subnormal_gradients_have_a_direction():
+    smallest = torch.tensor([[1e-45, 0.0], [0.0, -3e-45], [0.0, 0.0]])
+    assert torch.equal(unit(smallest), torch.tensor([[1.0, 0.0], [0.0, -1.0], [0.0, 0.0]]))
+    assert torch.equal(lengths(torch.zeros(2, 3)), torch.zeros(2, 1))
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
+@pytest.mark.parametrize("radius", ["1e-30", "1e-20", "1e-8", "1e20"])
+def test_l2_balls_of_any_radius(radius, dtype):
+    """Projection and random starts around black images, where rounding cuts nothing off."""
+    threat, source = Threat(radius, "l2"), generator(0, "ball")
+    x = torch.zeros(200, 1, 2, 2, dtype=dtype)
+    if threat.radius < 1:
+        starts = threat.size(threat.start(x, source)) / threat.radius
+        assert 0.3 < float(starts.mean()) < 0.9 and float(starts.max()) <= 1 + 1e-6
+    far = 100 * threat.radius * torch.rand(x.shape, generator=source, dtype=dtype)
+    moved = threat.project(far, x)
+    if threat.radius < 1:
+        assert torch.allclose(threat.size(moved) / threat.radius, torch.ones(200, dtype=dtype), rtol=1e-5)
+    assert float(threat.size(moved).max()) <= threat.radius * (1 + 1e-6) and bool((moved >= 0).all())
+
+
 @pytest.mark.parametrize("norm", ["linf", "l2"])
 def test_an_ascent_step_goes_along_the_direction_and_comes_back_into_the_threat(norm):
     threat, source = Threat("1/5", norm), generator(0, "ascend")
@@ -111,6 +154,60 @@ def test_size_is_the_norm_of_each_image():
     delta = torch.tensor([[[[3.0, -4.0]]], [[[0.0, 0.5]]]])
     assert Threat("1/5").size(delta).tolist() == [4.0, 0.5]
     assert Threat("1/5", "l2").size(delta).tolist() == [5.0, 0.5]
+
+
+ODD = [
+    (None, TypeError, "expected a torch.Tensor, found NoneType"),
+    (3, TypeError, "expected a torch.Tensor, found int"),
+    ([[0.1]], TypeError, "expected a torch.Tensor, found list"),
+    (torch.zeros(2, 4).numpy(), TypeError, "expected a torch.Tensor, found ndarray"),
+    (torch.zeros(2, 4, dtype=torch.long), TypeError, "expected a floating-point tensor, found dtype torch.int64"),
+    (torch.zeros(2, 4, dtype=torch.bool), TypeError, "expected a floating-point tensor, found dtype torch.bool"),
+    (torch.zeros(2, 4) + 0j, TypeError, "expected a real dtype of 16 bits or more, found dtype torch.complex64"),
+    (torch.zeros(4), ValueError, r"expected \(batch, …\), mostly .*, found shape \(4,\)"),
+    (torch.zeros(()), ValueError, r"expected \(batch, …\), mostly .*, found shape \(\)"),
+    (torch.zeros(2, 0), ValueError, r"expected images with pixels, found shape \(2, 0\)"),
+]
+
+
+@pytest.mark.parametrize("norm", ["linf", "l2"])
+@pytest.mark.parametrize(("odd", "error", "message"), ODD)
+def test_what_is_no_batch_of_images_is_named(norm, odd, error, message):
+    threat, x = Threat("1/5", norm), torch.full((2, 4), 0.5)
+    for name, call in (
+        ("delta", lambda: threat.project(odd, x)),
+        ("x", lambda: threat.project(x, odd)),
+        ("x", lambda: threat.start(odd)),
+        ("gradient", lambda: threat.direction(odd)),
+        ("gradient", lambda: threat.ascend(x, x, odd, 0.1)),
+        ("delta", lambda: threat.size(odd)),
+    ):
+        with pytest.raises(error, match=f"^{name}: {message}"):
+            call()
+
+
+@pytest.mark.parametrize("norm", ["linf", "l2"])
+@pytest.mark.parametrize("shape", [(4, 4), (1, 4), (2, 4, 1)])
+def test_a_perturbation_has_the_shape_of_the_images(norm, shape):
+    with pytest.raises(ValueError, match=r"delta: expected shape \(2, 4\), found"):
+        Threat("1/5", norm).project(torch.zeros(shape), torch.zeros(2, 4))
+
+
+@pytest.mark.parametrize(("factor", "error"), [
+    (-1, ValueError), (float("nan"), ValueError), (float("inf"), ValueError), (10**400, ValueError),
+    (None, TypeError), (1j, TypeError), ("2", TypeError), (torch.zeros(2), TypeError),
+])  # fmt: skip
+def test_noise_of_no_size_is_refused(factor, error):
+    with pytest.raises(error, match="^factor: expected"):
+        THREAT.start(torch.zeros(2, 4), factor=factor)
+
+
+@pytest.mark.parametrize("norm", ["linf", "l2"])
+def test_a_batch_without_images_stays_one(norm):
+    threat, none = Threat("1/5", norm), torch.zeros(0, 4)
+    for found in (threat.start(none), threat.project(none, none), threat.direction(none)):
+        assert found.shape == (0, 4)
+    assert threat.size(none).shape == (0,)
 
 
 def test_budgets_are_exact_fractions():
@@ -133,6 +230,11 @@ def test_budgets_are_exact_fractions():
     ("-1/255", ValueError, "> 0"),
     ("eight", ValueError, "fraction"),
     ("1/0", ValueError, "fraction"),
+    ("inf", ValueError, "fraction"),
+    ("1e400", ValueError, "fraction"),
+    ("1e-400", ValueError, "> 0"),
+    ("1e-60", ValueError, "range of float32.*smaller"),
+    (Fraction(10) ** 400, ValueError, "range of float32.*larger"),
     (float("nan"), ValueError, "fraction"),
     (float("inf"), ValueError, "fraction"),
     (True, TypeError, "bool"),

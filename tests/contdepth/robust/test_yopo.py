@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import OrderedDict
+from functools import partial
 
 import pytest
 import torch
@@ -329,3 +330,31 @@ def test_five_passes_on_preact_resnet18_equal_the_plain_algorithm(training):
     assert method.loop.kind == "closed"
     assert float((found - expected).abs().max()) < 1e-12
     assert worst(grads(model), wanted) < 1e-9
+
+
+@pytest.mark.parametrize("name", ["conv1", "relu1"])
+@pytest.mark.parametrize("scale", [2.0**-90, 2.0**-40])
+def test_the_scale_of_the_slack_changes_no_l2_step(name, scale):
+    """Frozen slack, steps along its direction: closed form and plain loop move as far for a tiny one."""
+    x, _ = batch(dtype=torch.float32)
+    threat, model = Threat("1/2", "l2"), little_cnn(1, 10)
+    method = YOPO(model, first_layer=name, threat=threat, steps=1, inner_steps=3, step_size="1/10")
+    method.loop.settle(x, threat, "fp32")
+    found = []
+    for factor in (1.0, scale):
+        loss = partial(lambda z, factor: factor * z[:, 0].sum(), factor=factor)
+        one = method.loop.full_pass(model, loss, x, torch.zeros_like(x), weights=False)
+        found.append(method.loop.advance(one, x, threat, 0.1, 3))
+    assert torch.equal(*found) and float(threat.size(found[0]).min()) > 0.15
+
+
+def test_l2_yopo_attacks_a_confident_model_in_earnest():
+    """Margins of about 30 leave slopes of 1e-13: the steps have their full length nonetheless."""
+    x, y = batch(dtype=torch.float32)
+    model = nn.Sequential(nn.Conv2d(1, 4, 3), nn.ReLU(), nn.Flatten(), nn.Linear(256, 10))
+    with torch.no_grad():
+        model[3].bias.copy_(torch.full((10,), -30.0))
+        model[3].bias[0] = 0
+    method = YOPO(model, first_layer="1", threat=Threat("1/2", "l2"), steps=2, inner_steps=3, step_size="1/5")
+    sizes = Threat("1/2", "l2").size(method.gradients(x, torch.zeros_like(y)).delta)
+    assert float(sizes.min()) > 0.3

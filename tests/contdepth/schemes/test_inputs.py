@@ -95,11 +95,87 @@ def f(t, u):
             TypeError,
             r"u: expected a real state \(..., d\)",
         ),
+        *(
+            (
+                (f, U0.to(dtype), T.to(dtype), schemes.BackwardEuler()),
+                TypeError,
+                rf"u: expected float32 or float64 for backward Euler, found dtype {dtype}; .* call .float\(\)",
+            )
+            for dtype in (torch.float16, torch.bfloat16)
+        ),
+        (
+            (lambda t, u: u.neg_(), U0, T, schemes.ForwardEuler()),
+            ValueError,
+            "f: expected a function that leaves t and u as they are",
+        ),
+        (
+            (lambda t, u: u * t.add_(1), U0, T, schemes.RungeKutta(schemes.RK4)),
+            ValueError,
+            "f: expected a function that leaves t and u as they are",
+        ),
+        (
+            (lambda t, u: u.mul_(2) - u, U0, T, schemes.LinearTwoStep(k=0.1)),
+            ValueError,
+            "f: expected a function that leaves t and u as they are",
+        ),
     ],
 )
 def test_integrate_refuses(arguments, error, message):
+    before = U0.clone(), T.clone()
     with pytest.raises(error, match=message):
         schemes.integrate(*arguments)
+    assert torch.equal(U0, before[0]) and torch.equal(T, before[1]), "the caller's tensors"
+
+
+@pytest.mark.parametrize("shape", [(0, 2), (3, 0), (0,)], ids=str)
+@pytest.mark.parametrize(
+    "scheme",
+    [schemes.BackwardEuler(), schemes.RungeKutta(schemes.RK4), schemes.LinearTwoStep(k=0.3)],
+    ids=lambda scheme: scheme.name,
+)
+def test_no_sample_or_no_coordinate_stays_none(scheme, shape):
+    assert schemes.integrate(f, torch.ones(shape), T, scheme).shape == (5, *shape)
+    with pytest.raises(ValueError, match=r"f\(t, u\): expected shape"):
+        schemes.integrate(lambda t, u: torch.ones(7), torch.ones(shape), T, scheme)
+
+
+def test_inference_mode():
+    with torch.inference_mode():
+        u = schemes.integrate(f, U0, T, schemes.RungeKutta(schemes.RK4))
+    torch.testing.assert_close(u, schemes.integrate(f, U0, T, schemes.RungeKutta(schemes.RK4)))
+    assert schemes.integrate(f, u[-1], T, schemes.ForwardEuler()).shape == (5, 2)
+
+
+@pytest.mark.parametrize(
+    ("call", "message"),
+    [
+        (lambda: schemes.RungeKutta("rk4"), r"tableau: expected a Tableau, found 'rk4' \(str\); such as .*RK4"),
+        (lambda: schemes.RungeKutta(schemes.Tableau), "tableau: expected a Tableau, found .*type"),
+        (
+            lambda: schemes.measure_order(schemes.ForwardEuler(), Pendulum(), steps=10),
+            "steps: expected a sequence",
+        ),
+        (
+            lambda: schemes.measure_order(schemes.ForwardEuler(), Pendulum(), steps="40"),
+            "steps: expected a sequence",
+        ),
+        (
+            lambda: schemes.measure_order(schemes.ForwardEuler(), Pendulum(), [40, "80"]),
+            "steps: expected an integer",
+        ),
+        (lambda: schemes.local_error_order(schemes.ForwardEuler(), Pendulum(), h=0.1), "h: expected a sequence"),
+        (lambda: schemes.weak_order(schemes.StochasticDepth(), 1.0, 10), "steps: expected a sequence, found 10"),
+        (
+            lambda: schemes.weak_order(schemes.StochasticDepth(), 1.0, (2, 4), powers=2),
+            "powers: expected a sequence",
+        ),
+        (lambda: schemes.variances(schemes.StochasticDepth(), 1.0, 10), "steps: expected a sequence"),
+        (lambda: schemes.modified_equation_gaps(Quadratic(), 0.5, 40), "steps: expected a sequence"),
+    ],
+)
+def test_one_where_several_are_expected(call, message):
+    with pytest.raises(TypeError, match=message):
+        call()
 
 
 def test_integrate_refuses_options():

@@ -9,6 +9,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from contdepth import checks
+
 if TYPE_CHECKING:
     from contdepth.pde.estimator import Estimator
 
@@ -20,6 +22,10 @@ def prediction_error(frames: Tensor, truth: Tensor) -> Tensor:
 
     A trajectory that blew up counts as infinite from there on.
     """
+    checks.reals("truth", truth)
+    checks.same_shape("frames", checks.reals("frames", frames, like=truth), truth.shape)
+    if truth.ndim < 4:
+        raise ValueError(f"truth: expected frames (B, T, F, *space), found shape {tuple(truth.shape)}")
     wrong = (frames - truth).flatten(2).norm(dim=2)
     mean = truth.flatten(3).mean(3).view(*truth.shape[:3], *[1] * (truth.ndim - 3))
     size = (truth - mean).flatten(2).norm(dim=2)
@@ -28,4 +34,9 @@ def prediction_error(frames: Tensor, truth: Tensor) -> Tensor:
 
 def rollout_error(model: Estimator, truth: Tensor) -> np.ndarray:
     """``prediction_error`` of what a fitted ``model`` makes of the first frames: (B, T, F, *space) to (B, T)."""
+    if not hasattr(model, "rollout"):
+        raise TypeError(f"model: expected a fitted estimator, found {type(model).__name__}")
+    if checks.reals("truth", truth).ndim < 4:
+        raise ValueError(f"truth: expected frames (B, T, F, *space), found shape {tuple(truth.shape)}")
+    truth = truth.detach()
     return prediction_error(model.rollout(truth[:, 0], truth.shape[1] - 1), truth).numpy()

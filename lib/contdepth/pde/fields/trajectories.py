@@ -84,7 +84,7 @@ class Trajectories:
         set_(self, "present", present)
         set_(self, "dt", checks.real("dt", self.dt, above=0))
         set_(self, "dx", checked_spacing(self.dx, values.ndim - 3))
-        set_(self, "names", checked_names(self.names or None, values.shape[2]))
+        set_(self, "names", checked_names(self.names if len(self.names) else None, values.shape[2]))
         most = int(present.sum(1).max()) if present.numel() else 0
         if most < 2:
             checks.fail("u", "at least two frames in one trajectory", most)
@@ -101,6 +101,7 @@ class Trajectories:
 
     def segments(self, least: int = 2) -> list[torch.Tensor]:
         """Runs of consecutive present frames of at least ``least`` frames, each ``(T_i, F, *space)``."""
+        checks.integer("least", least, at_least=1)
         runs = []
         for values, present in zip(self.values, self.present, strict=True):
             edges = torch.diff(torch.nn.functional.pad(present.to(torch.int8), (1, 1)))
@@ -242,6 +243,7 @@ def windows(
     Raises:
         ValueError: no trajectory is long enough.
     """
+    checks.instance("data", data, Trajectories)
     checks.integer("blocks", blocks, at_least=1)
     checks.integer("stride", stride, at_least=1)
     found = []

@@ -53,6 +53,10 @@ def correlate(u: Tensor, kernels: Tensor, boundary: str = "periodic") -> Tensor:
     space = _space(u)
     checks.floating("kernels", kernels, ndim=1 + len(space))
     sizes = set(kernels.shape[1:])
+    if len(kernels) == 0 or 0 in u.shape[:2]:
+        raise ValueError(
+            f"kernels: expected at least one kernel and field, found {len(kernels)} and {tuple(u.shape)}"
+        )
     if len(sizes) != 1 or min(sizes) % 2 == 0:
         checks.fail("kernels", "filter axes of one odd size", f"shape {tuple(kernels.shape)}")
     if u.dtype != kernels.dtype:
@@ -105,15 +109,16 @@ class MomentFilters(nn.Module):
         super().__init__()
         self.derivatives = _distinct(derivatives, dim)
         self.dim, self.size = len(self.derivatives[0]), size
+        checks.instance("dtype", dtype, torch.dtype)
         steps = tuple(dx) if isinstance(dx, Iterable) else (dx,) * self.dim
         if len(steps) != self.dim:
             checks.fail("dx", f"one step or {self.dim}, one per axis", repr(dx))
-        self.dx = tuple(checks.real("dx", step, above=0) for step in steps)
+        self.dx = tuple(checks.real("dx", step, above=0, at_most=1e50) for step in steps)
         self.accuracy = _per_derivative(accuracy, self.derivatives)
         self.boundary = str(checks.one_of("boundary", boundary, tuple(BOUNDARIES)))
         masks = torch.stack(
             [
-                fixed_moments(size, a, r) | torch.tensor(frozen_identity and not any(a))
+                fixed_moments(size, a, r) | torch.tensor(bool(frozen_identity) and not any(a))
                 for a, r in zip(self.derivatives, self.accuracy, strict=True)
             ]
         )

@@ -32,6 +32,9 @@ __all__ = [
     "sum_rules",
 ]
 
+LARGEST = 99
+"""Largest order of a derivative and width of a filter: moments of more points have no digits left."""
+
 
 def derivatives(order: int, dim: int) -> list[tuple[int, ...]]:
     """All multi-indices of total order <= ``order`` in 1 to 3 dimensions: by order, x before y before z.
@@ -39,13 +42,15 @@ def derivatives(order: int, dim: int) -> list[tuple[int, ...]]:
     ``derivatives(2, 2)`` is (0,0), (1,0), (0,1), (2,0), (1,1), (0,2). Raises ``TypeError`` or ``ValueError``
     for an ``order`` that is no integer >= 0 and a ``dim`` outside 1, 2, 3.
     """
-    order, dim = checks.integer("order", order, at_least=0), _dimension(dim)
+    order, dim = checks.integer("order", order, at_least=0, at_most=LARGEST), _dimension(dim)
     found = [a for a in itertools.product(range(order + 1), repeat=dim) if sum(a) <= order]
     return sorted(found, key=lambda a: (sum(a), *(-i for i in a)))
 
 
 def multi_index(argument: str, value: Iterable[int], dim: int | None = None) -> tuple[int, ...]:
     """Return ``value`` as a tuple of 1 to 3 integers >= 0 (exactly ``dim`` of them where given), or raise."""
+    if dim is not None:
+        dim = _dimension(dim)
     try:
         alpha = tuple(value)
     except TypeError:
@@ -79,6 +84,7 @@ def finite_difference(size: int, alpha: Iterable[int], *, dtype: torch.dtype = t
     It is the product of the central differences of highest accuracy on ``size`` points (the identity for
     order 0). Raises ``ValueError`` where ``size`` points cannot hold the derivative.
     """
+    checks.instance("dtype", dtype, torch.dtype)
     size, alpha = _size(size), multi_index("alpha", alpha)
     _holds(size, alpha)
     q = torch.ones((), dtype=torch.float64)
@@ -121,6 +127,7 @@ def fixed_moments(size: int, alpha: Iterable[int], accuracy: int) -> Tensor:
 
 def sum_rules(q: Tensor, alpha: Iterable[int], accuracy: int = 1, *, tolerance: float = 1e-10) -> bool:
     """Whether ``q`` (N, ...) has the moments fixed for ``alpha`` and ``accuracy``, up to ``tolerance``."""
+    checks.real("tolerance", tolerance, above=0)
     alpha = multi_index("alpha", alpha, checks.tensor("q", q).ndim)
     moments, mask = moment_matrix(q.detach()), fixed_moments(q.shape[0], alpha, accuracy)
     moments[alpha] -= 1
@@ -134,6 +141,7 @@ def accuracy_order(q: Tensor, alpha: Iterable[int], *, tolerance: float = 1e-10)
     derivative; inf: exact (the identity). A moment counts as zero up to ``tolerance`` times the sum of the
     sizes of its terms (at least 1). Raises ``TypeError`` or ``ValueError`` as ``moment_matrix`` does.
     """
+    checks.real("tolerance", tolerance, above=0)
     size = _sizes("q", checks.floating("q", q), q.ndim)
     alpha = multi_index("alpha", alpha, q.ndim)
     _holds(size, alpha)
@@ -193,7 +201,7 @@ def _dimension(dim: int) -> int:
 
 
 def _size(size: int) -> int:
-    size = checks.integer("size", size, at_least=3)
+    size = checks.integer("size", size, at_least=3, at_most=LARGEST)
     return size if size % 2 else checks.fail("size", "an odd number of points", size)
 
 

@@ -61,6 +61,9 @@ class PiecewisePolynomial(nn.Module):
         self.lower, self.upper = _ends("lower", lower, dim), _ends("upper", upper, dim)
         for low, high in zip(self.lower, self.upper, strict=True):
             checks.real("upper", high, above=low)
+        checks.integer("channels", channels, at_least=1)
+        checks.affordable("cells", cells + 2, degree + 1, cells * degree + 1)
+        checks.affordable("channels", channels, *[cells * degree + 1] * dim)
         count = cells * degree + (not periodic)
         self.values = nn.Parameter(torch.zeros(channels, *[count] * dim, dtype=torch.float64))
         self.register_buffer("pieces", _pieces(cells, degree, periodic), persistent=False)
@@ -80,6 +83,8 @@ class PiecewisePolynomial(nn.Module):
 
     def basis(self, points: torch.Tensor, axis: int = 0) -> torch.Tensor:
         """Values (points, nodes) of the nodal functions of one axis at ``points`` (points,)."""
+        checks.reals("points", points, ndim=1)
+        checks.integer("axis", axis, at_least=0, at_most=self.dim - 1)
         cell, local = self._locate(points, axis)
         powers = local[:, None] ** torch.arange(self.degree + 1, device=local.device)
         return torch.einsum("pj,pjn->pn", powers, self.pieces.to(local)[cell])
@@ -107,6 +112,7 @@ class PiecewisePolynomial(nn.Module):
                 f"{self.dim} axes, {self.values.shape[0]} channels",
                 "use on_grid",
             )
+        checks.reals("points", points)
         table = self.pieces.to(self.values) @ self.values[0]  # (cells + 2, degree + 1)
         return _Evaluate.apply(points, table, self)
 

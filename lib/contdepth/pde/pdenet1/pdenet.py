@@ -82,9 +82,8 @@ class PDENet(Estimator):
         self.filters = checks.one_of("filters", filters, ("learned", "frozen"))
         self.size, self.order, self.coefficients_kind = size, order, coefficients
         self.mesh, self.source_options = mesh, source
-        self.blocks = tuple(blocks)
-        for n in self.blocks:
-            checks.integer("blocks", n, at_least=1)
+        stages = checks.several("blocks", blocks, "one stage for each, such as (1, 2, 3)")
+        self.blocks = tuple(checks.integer("blocks", n, at_least=1) for n in stages)
         self.iterations = checks.integer("iterations", iterations, at_least=1)
         self.memory = checks.integer("memory", memory, at_least=1)
         self.batch = None if batch is None else checks.integer("batch", batch, at_least=1)

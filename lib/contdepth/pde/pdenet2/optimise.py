@@ -60,19 +60,23 @@ def minimise(
     """
     checks.one_of("method", method, METHODS)
     checks.integer("iterations", iterations, at_least=0)
-    checks.integer("history", history, at_least=1)
+    checks.integer("history", history, at_least=1, at_most=10_000)
     checks.real("rate", rate, above=0)
-    trained = [p for p in parameters if p.requires_grad]
+    trained = [p for p in parameters if checks.tensor("parameters", p).requires_grad]
     losses: list[float] = []
     if iterations == 0 or not trained:
-        return Minimised((float(loss().detach()),))
+        return Minimised((float(checks.tensor("loss()", loss()).detach()),))
 
     kept = [p.detach().clone() for p in trained]
 
     def closure() -> Tensor:
         for p in trained:
             p.grad = None
-        value = loss()
+        value = checks.tensor("loss()", loss(), ndim=0)
+        if not value.requires_grad:
+            raise ValueError(
+                "loss(): expected a value that depends on the parameters, found one without a gradient"
+            )
         value.backward()
         for p in trained:
             if p.grad is None:

@@ -7,6 +7,7 @@ import math
 import sympy
 from sympy import Expr, Symbol, cos, pi, sin
 
+from contdepth import checks
 from contdepth.pde.simulate.equations import Equation
 
 __all__ = [
@@ -26,22 +27,34 @@ _x, _y = sympy.symbols("x y")
 _u, _v = sympy.symbols("u v")
 
 
+def _coefficients(**values: object) -> None:
+    """Raise ``TypeError`` or ``ValueError`` unless all are finite numbers or SymPy expressions."""
+    for name, value in values.items():
+        if not isinstance(value, Expr):
+            checks.real(name, value)
+
+
 def _d(name: str) -> Symbol:
     return Symbol(name)
 
 
 def variable_a(x: Expr = _x, y: Expr = _y) -> Expr:
     """a(x, y) = 0.5 (cos y + x (2 pi - x) sin x) + 0.6, the x velocity of PDE-Net's linear equation."""
+    checks.instance("x", x, Expr)
+    checks.instance("y", y, Expr)
     return (cos(y) + x * (2 * pi - x) * sin(x)) / 2 + sympy.Float(0.6)
 
 
 def variable_b(x: Expr = _x, y: Expr = _y) -> Expr:
     """b(x, y) = 2 (cos y + sin x) + 0.8, the y velocity of PDE-Net's linear equation."""
+    checks.instance("x", x, Expr)
+    checks.instance("y", y, Expr)
     return 2 * (cos(y) + sin(x)) + sympy.Float(0.8)
 
 
 def heat2d(diffusion: float = 0.1, length: float = 2 * math.pi) -> Equation:
     """u_t = diffusion (u_xx + u_yy). The default coefficient is this project's choice."""
+    _coefficients(diffusion=diffusion)
     return Equation(
         "heat equation",
         ("u",),
@@ -65,6 +78,7 @@ def convection_diffusion2d(
     periodic only up to its first derivative, so spectra fall off algebraically.
     """
     a, b = variable_a() if a is None else a, variable_b() if b is None else b
+    _coefficients(a=a, b=b, c=c, d=d)
     rhs = a * _d("u_x") + b * _d("u_y") + c * _d("u_xx") + d * _d("u_yy")
     return Equation(
         "convection-diffusion",
@@ -78,6 +92,7 @@ def convection_diffusion2d(
 
 def diffusion_source2d(diffusion: float = 0.3, strength: float = 15.0, length: float = 2 * math.pi) -> Equation:
     """u_t = diffusion (u_xx + u_yy) + strength sin u, PDE-Net's equation with a non-linear source."""
+    _coefficients(diffusion=diffusion, strength=strength)
     rhs = diffusion * (_d("u_xx") + _d("u_yy")) + strength * sin(_u)
     return Equation("diffusion with a source", ("u",), 2, length, {"u": rhs}, source="PDE-Net, source")
 
@@ -88,6 +103,7 @@ def _convection(field: str, diffusion: float) -> Expr:
 
 def burgers2d(viscosity: float = 0.05, length: float = 2 * math.pi) -> Equation:
     """u_t = -u u_x - v u_y + viscosity (u_xx + u_yy) and the same for v (PDE-Net 2.0)."""
+    _coefficients(viscosity=viscosity)
     return Equation(
         "Burgers 2-D",
         ("u", "v"),
@@ -107,6 +123,7 @@ def convection_diffusion_reaction2d(
     v_t = -u v_x - v v_y + diffusion Lap v - beta A^2 u + (1 - A^2) v.
     Form and coefficients are PDE-Net 2.0's reactive example from memory, not checked.
     """
+    _coefficients(diffusion=diffusion, beta=beta)
     square = _u**2 + _v**2
     rhs = {
         "u": _convection("u", diffusion) + (1 - square) * _u + beta * square * _v,
@@ -117,6 +134,7 @@ def convection_diffusion_reaction2d(
 
 def burgers1d(viscosity: float = 0.1, length: float = 16.0) -> Equation:
     """u_t = -u u_x + viscosity u_xx."""
+    _coefficients(viscosity=viscosity)
     return Equation(
         "Burgers",
         ("u",),
@@ -129,6 +147,7 @@ def burgers1d(viscosity: float = 0.1, length: float = 16.0) -> Equation:
 
 def kdv(convection: float = 6.0, dispersion: float = 1.0, length: float = 60.0) -> Equation:
     """u_t = -convection u u_x - dispersion u_xxx (Korteweg-de Vries)."""
+    _coefficients(convection=convection, dispersion=dispersion)
     return Equation(
         "Korteweg-de Vries",
         ("u",),

@@ -177,7 +177,7 @@ def _first(
 def _spectral(equation: Equation, u0: torch.Tensor, steps: int, dt: float, grid: int, start: int) -> torch.Tensor:
     """Frames start .. start + steps of every sample; tolerance far below any noise of interest."""
     checks.integer("steps", steps, at_least=0)
-    checks.real("dt", dt, above=0)
+    checks.real("dt", dt, above=0, at_most=1000)
     frames = np.arange(start, start + steps + 1)
     times = dt * (frames if start == 0 else np.concatenate([[0], frames]))
     return solve(equation, u0, times, rtol=1e-7, atol=1e-8, grid=grid)[:, 1 if start else 0 :]
@@ -195,7 +195,7 @@ def _with_late(
 ) -> torch.Tensor:
     """``run`` from frame 0 for the first trajectories, from frame ``late_time`` / dt for the others; noise."""
     checks.integer("steps", steps, at_least=0)
-    checks.real("dt", dt, above=0)
+    checks.real("dt", dt, above=0, at_most=1000)
     checks.real("late", late, at_least=0, at_most=1)
     checks.real("late_time", late_time, at_least=0)
     delayed = round(late * len(first))

@@ -42,6 +42,7 @@ class Equation:
     def __post_init__(self) -> None:
         checks.integer("dim", self.dim, at_least=1, at_most=3)
         checks.real("length", self.length, above=0)
+        checks.instance("rhs", self.rhs, Mapping)  # type: ignore[type-abstract]
         if set(self.rhs) != set(self.fields):
             checks.fail("rhs", f"one expression for each of {self.fields}", sorted(self.rhs))
         object.__setattr__(self, "rhs", MappingProxyType({f: sympy.sympify(self.rhs[f]) for f in self.fields}))

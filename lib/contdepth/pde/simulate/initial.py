@@ -54,6 +54,7 @@ def random_fourier(
     for size in shape:
         checks.integer("grid", size, at_least=1)
 
+    checks.affordable("n", n, fields, 2, *(max(2 * frequency + 1, size) for size in shape))
     rng = np.random.default_rng(derive(seed, "initial data/coefficients"))
     modes = (2 * frequency + 1,) * dim
     draws = rng.standard_normal((n, fields, 2, *modes))

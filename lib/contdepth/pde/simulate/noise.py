@@ -22,6 +22,8 @@ def add_noise(u: torch.Tensor, level: float, *, seed: int = 0, relative_to: str 
     checks.floating("u", u)
     if u.ndim < 4:
         checks.fail("u", "trajectories of shape (N, T, F, *space)", f"shape {tuple(u.shape)}")
+    if u.numel() == 0:
+        raise ValueError(f"u: expected at least one value, found shape {tuple(u.shape)}")
     checks.real("level", level, at_least=0)
     checks.one_of("relative_to", relative_to, ("max", "std"))
     if level == 0:

@@ -38,6 +38,7 @@ def solve(
     grid. Raises ``ValueError`` or ``TypeError`` for input that does
     not fit, ``RuntimeError`` where the solution cannot be continued.
     """
+    checks.instance("equation", equation, Equation)
     checks.floating("u0", u0, ndim=2 + equation.dim)
     checks.finite("u0", u0)
     if u0.shape[1] != len(equation.fields):

@@ -27,10 +27,12 @@ class SpectralRHS:
     """
 
     def __init__(self, equation: Equation, shape: tuple[int, ...], *, dealias: bool = True) -> None:
+        checks.instance("equation", equation, Equation)
         if len(shape) != equation.dim:
             checks.fail("u0", f"{equation.dim} space axes for {equation.name}", f"space shape {tuple(shape)}")
         for size in shape:
             checks.integer("points of an axis", size, at_least=4)
+        checks.affordable("shape", *shape, len(equation.fields))
         self.equation, self.shape, self.axes = equation, tuple(shape), tuple(range(-equation.dim, 0))
         self.cache: dict[object, Any] = {}  # an integrator's coefficients, used again for the next sample
         linear, rest = _split(equation)
@@ -79,6 +81,9 @@ class SpectralRHS:
 
     def __call__(self, u: torch.Tensor) -> torch.Tensor:
         """du/dt on the grid, (..., F, *shape)."""
+        checks.reals("u", u)
+        wanted = (len(self.equation.fields), *self.shape)
+        checks.same_shape("u", u, (*u.shape[: -len(wanted)], *wanted))
         w = self.to_modes(u)
         return self.to_values(self.linear * w + self.nonlinear(w))
 

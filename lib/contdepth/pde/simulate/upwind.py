@@ -45,6 +45,9 @@ def burgers2d_upwind(
     for name, value in (("dt", dt), ("length", length), ("max_step", max_step)):
         checks.real(name, value, above=0)
     checks.real("viscosity", viscosity, at_least=0)
+    checks.real("length", length, at_least=1e-50, at_most=1e50)
+    if dt / max_step > 1e6:
+        raise ValueError(f"max_step: expected at most a million substeps of dt, found {dt / max_step:.3g}")
     size = u0.shape[-1]
     grid = size if grid is None else checks.integer("grid", grid, at_least=1)
     if size % grid:

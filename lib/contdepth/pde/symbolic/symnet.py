@@ -121,6 +121,7 @@ class SymNet(nn.Module):
         self.outputs = checks.integer("outputs", outputs, at_least=1)
         self.hidden = checks.integer("hidden", hidden, at_least=0)
         scale = checks.real("scale", scale, at_least=0)
+        checks.affordable("hidden", outputs, 2 * hidden + 1, inputs + hidden, hint="take fewer products")
         rows = 2 * hidden + 1
         source = seeds.generator(seed, "symnet")
 
@@ -137,7 +138,9 @@ class SymNet(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """Values of the networks, shapes as in the class docstring."""
-        flat = checks.floating("x", x).ndim == 2
+        flat = checks.reals("x", x, like=self.weight).ndim == 2
+        if x.numel() == 0:
+            raise ValueError(f"x: expected at least one point, found shape {tuple(x.shape)}")
         if flat:
             x = x.t().unsqueeze(0)
         if x.ndim != 3 or x.shape[1] != self.inputs:
@@ -263,6 +266,9 @@ class Truncated:
 
 def evaluate(expression: sympy.Expr, names: Sequence[str], x: Tensor) -> Tensor:
     """Values of a SymPy expression at the points x (P, n), computed in float64."""
+    checks.instance("expression", expression, sympy.Expr)
+    if len(set(names)) != len(names) or checks.reals("x", x, ndim=2).shape[1] != len(names):
+        raise ValueError(f"names: expected one different name for each column of x, found {names!r}")
     function = sympy.lambdify(sympy.symbols([str(name) for name in names]), expression, modules="numpy", cse=True)
     values = function(*x.detach().numpy().T)
     return torch.as_tensor(values, dtype=torch.float64).expand(len(x)).clone()

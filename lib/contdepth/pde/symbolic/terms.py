@@ -46,7 +46,7 @@ def symbols(names: Iterable[str], derivatives: Iterable[Sequence[int]]) -> tuple
 
 def monomial(term: object) -> Term:
     """A term as SymPy expression: ``"u*u_x"``, ``"u u_x"``, ``"u**2"``, ``"sin(u)"``, or a number."""
-    if isinstance(term, sympy.Expr | int | float):
+    if isinstance(term, sympy.Expr | int | float) and not isinstance(term, bool):
         return sympy.sympify(term)
     if not isinstance(term, str) or not re.fullmatch(r"[\w\s*+\-/().,]+", term):
         checks.fail("term", "a SymPy expression or a product such as 'u*u_x'", repr(term))

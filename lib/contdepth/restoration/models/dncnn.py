@@ -21,8 +21,8 @@ class DnCNNShape:
     width: int = 64
 
     def __post_init__(self) -> None:
-        checks.integer("depth", self.depth, at_least=2)
-        checks.integer("width", self.width, at_least=1)
+        checks.integer("depth", self.depth, at_least=2, at_most=10_000)
+        checks.integer("width", self.width, at_least=1, at_most=10_000)
 
 
 class DnCNN(nn.Module):
@@ -52,6 +52,7 @@ class DnCNN(nn.Module):
 
 def make_dncnn(shape: DnCNNShape, seed: int) -> DnCNN:
     """A DnCNN whose start depends on ``seed`` alone."""
+    checks.instance("shape", shape, DnCNNShape)
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(derive(seed, "init"))
         net = DnCNN(shape)

@@ -35,6 +35,12 @@ def stored_models() -> list[str]:
     return [name for name in SHA256 if not name.startswith("policy-")]
 
 
+def checked_folder(folder: object) -> None:
+    """Raise ``TypeError`` unless ``folder`` is a path."""
+    if not isinstance(folder, (str, Path)):
+        raise TypeError(f"folder: expected a path, found {type(folder).__name__}")
+
+
 def load_model(name: str, folder: Path | str = "") -> StoredModel:
     """A model that comes with this package, or ``name``.safetensors of a ``folder`` of your own.
 
@@ -42,6 +48,7 @@ def load_model(name: str, folder: Path | str = "") -> StoredModel:
         ValueError: no such name in this package.
         StoredModelError: the file is missing, damaged, or (of this package) another one than was stored.
     """
+    checked_folder(folder)
     if folder:
         return load_file(Path(folder) / f"{name}.safetensors")
     checks.one_of("name", name, stored_models())

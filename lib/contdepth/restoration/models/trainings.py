@@ -9,7 +9,7 @@ from importlib.resources import files
 from pathlib import Path
 
 from contdepth import checks
-from contdepth.restoration.models.stored import StoredModel, load_file, load_model
+from contdepth.restoration.models.stored import StoredModel, checked_folder, load_file, load_model
 
 __all__ = ["OPPONENTS", "TRAININGS", "load_opponent", "load_training"]
 
@@ -34,7 +34,8 @@ def load_training(name: str, folder: Path | str = "") -> StoredModel:
         ValueError: no such name.
         StoredModelError: the file is missing, damaged, or another one than was stored.
     """
-    if folder or name not in TRAININGS:
+    checked_folder(folder)
+    if folder or name not in tuple(TRAININGS):
         return load_model(name, folder)
     return load_file(Path(str(files("contdepth.restoration.weights") / f"{name}.safetensors")), TRAININGS[name])
 

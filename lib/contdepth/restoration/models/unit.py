@@ -35,7 +35,7 @@ class UnitShape:
 
     def __post_init__(self) -> None:
         checks.one_of("layout", self.layout, tuple(LAYOUTS))
-        checks.integer("width", self.width, at_least=1)
+        checks.integer("width", self.width, at_least=1, at_most=10_000)
         checks.one_of("activation", self.activation, tuple(ACTIVATIONS))
         checks.one_of("start", self.start, ("pytorch", "kaiming"))
 
@@ -128,6 +128,7 @@ LAYOUTS = {"unet": DilatedUNet, "compact": CompactUnit}
 
 def make_unit(shape: UnitShape, seed: int) -> RestorationUnit:
     """A unit whose start depends on ``seed`` alone; its last layer is zero, so that the first step is x itself."""
+    checks.instance("shape", shape, UnitShape)
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(derive(seed, "init"))
         unit = LAYOUTS[shape.layout](shape)
@@ -148,7 +149,11 @@ def trajectory(unit: RestorationUnit, y: Tensor, steps: int) -> Tensor:
     Raises:
         TypeError, ValueError: ``y`` is not ``(n, 1, h, w)`` floating point, or ``steps`` is negative.
     """
-    checks.floating("y", y, ndim=4, hint="one grey channel: (n, 1, h, w) with values in [0, 1]")
+    if not hasattr(unit, "step"):
+        raise TypeError(
+            f"unit: expected a RestorationUnit, found {type(unit).__name__}; make_unit(shape, seed) makes one"
+        )
+    checks.reals("y", y, ndim=4, hint="one grey channel: (n, 1, h, w) with values in [0, 1]")
     checks.integer("steps", steps, at_least=0)
     states = [y]
     with torch.inference_mode():

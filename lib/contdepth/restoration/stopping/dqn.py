@@ -69,6 +69,7 @@ class DQNPlan(LinearRate):
 
     def epsilon(self, update: int) -> float:
         """ε at update ``update``, counted from 0."""
+        checks.real("update", update, at_least=0)
         share = min(1.0, update / self.epsilon_updates)
         return self.epsilon_start + share * (self.epsilon_end - self.epsilon_start)
 

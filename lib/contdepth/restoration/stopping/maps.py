@@ -115,6 +115,7 @@ def compose(states: Tensor, where: StoppingMap) -> Tensor:
     Raises:
         TypeError, ValueError: another size than the map's, fewer steps than a stop.
     """
+    checks.instance("where", where, StoppingMap)
     states = grey("states", states)
     checks.same_shape("states", states, (len(states), 1, *where.size))
     shares = blending(where, len(states) - 1).to(states.device, states.dtype)

@@ -55,8 +55,8 @@ class PolicyUnit(Policy):
 
     def __init__(self, horizon: int, width: int = 16) -> None:
         super().__init__()
-        self.horizon = checks.integer("horizon", horizon, at_least=1)
-        c = checks.integer("width", width, at_least=1)
+        self.horizon = checks.integer("horizon", horizon, at_least=1, at_most=10_000)
+        c = checks.integer("width", width, at_least=1, at_most=10_000)
         self.blocks = nn.Linear(48, c)
         self.down = nn.ModuleList(
             [

@@ -43,18 +43,25 @@ NOISE_LINE = Line(0.1, -0.5)
 """(σ − 5)/10: one step for each 10 grey levels, 2 at σ = 25, the line of the schedule 2/3/4/5 at 25/35/45/55."""
 
 
+def checked_losses(losses: Tensor) -> None:
+    """Finite real losses (episodes, N + 1), at least one of each."""
+    checks.finite("losses", checks.reals("losses", losses, ndim=2, hint="(episodes, N + 1)"))
+    if losses.numel() == 0:
+        raise ValueError(f"losses: expected at least one episode and step, found shape {tuple(losses.shape)}")
+
+
 def oracle(losses: Tensor) -> Tensor:
     """The step of the smallest loss of every episode, the first among equals: int64 ``(episodes,)``.
 
     ``losses``: ``(episodes, N + 1)``, entry n of X_n. Needs the clean image: a bound, no rule.
     """
-    checks.finite("losses", checks.floating("losses", losses, ndim=2, hint="(episodes, N + 1)"))
+    checked_losses(losses)
     return (losses == losses.amin(1, keepdim=True)).long().argmax(1)
 
 
 def best_fixed(losses: Tensor) -> int:
     """The one step with the smallest mean loss over all episodes, the first among equals."""
-    checks.finite("losses", checks.floating("losses", losses, ndim=2, hint="(episodes, N + 1)"))
+    checked_losses(losses)
     return int(oracle(losses.mean(0, keepdim=True)))
 
 
@@ -72,6 +79,7 @@ def by_noise_level(levels: Tensor, steps: int, line: Line = NOISE_LINE) -> Tenso
     """
     checks.tensor("levels", levels, ndim=1)
     checks.finite("levels", levels.double(), hint="grey levels of 255")
+    checks.instance("line", line, Line)
     checks.integer("steps", steps, at_least=0)
     return (line.slope * levels.double() + line.intercept + 0.5).floor().clamp(0, steps).long()
 
@@ -97,7 +105,7 @@ def first_stop(values: Tensor) -> Tensor:
     ``values``: v at n = 0 … N − 1, ``(episodes, N)``, positive where going on is preferred. Stop at 0 returns the
     observation itself.
     """
-    checks.floating("values", values, ndim=2, hint="(episodes, N), one for each decision; none at N")
+    checks.reals("values", values, ndim=2, hint="(episodes, N), one for each decision; none at N")
     return (values > 0).long().cumprod(1).sum(1)
 
 
@@ -112,6 +120,7 @@ def greedy(policy: Policy, rollouts: Rollouts, precision: str = "fp32") -> Tenso
 
 def regret(rollouts: Rollouts, stops: Tensor) -> Tensor:
     """PSNR of the oracle minus PSNR at ``stops``, in dB, ``(episodes,)``: never negative."""
+    checks.instance("rollouts", rollouts, Rollouts)
     return rollouts.psnr.amax(1) - stopped_at(rollouts.psnr, stops)
 
 
@@ -123,5 +132,7 @@ def mean_steps(stops: Tensor, levels: Tensor) -> dict[float, float]:
     """
     checks.tensor("stops", stops, ndim=1)
     checks.same_shape("levels", checks.tensor("levels", levels), tuple(stops.shape))
+    if checks.finite("levels", levels).is_complex():
+        raise TypeError(f"levels: expected real numbers, found dtype {levels.dtype}")
     found = {float(level): stops[levels == level].double() for level in levels.unique()}
     return {level: math.fsum(chosen.tolist()) / len(chosen) for level, chosen in found.items()}

@@ -13,7 +13,7 @@ from safetensors import SafetensorError
 
 from contdepth import checks
 from contdepth.errors import StoredModelError
-from contdepth.restoration.models.stored import load_model
+from contdepth.restoration.models.stored import checked_folder, load_model
 from contdepth.restoration.stopping.bank import BankPlan, make_bank
 from contdepth.restoration.stopping.dqn import DQNHistory, DQNPlan, train_dqn
 from contdepth.restoration.stopping.policy import PolicyUnit, make_policy
@@ -98,6 +98,7 @@ def load_policy(name: str, folder: Path | str = "") -> StoredPolicy:
         ValueError: no such name in this package.
         StoredModelError: missing or damaged, or the stored unit is not the one it was trained for.
     """
+    checked_folder(folder)
     if not folder:
         checks.one_of("name", name, tuple(n for n in SHA256 if n.startswith("policy-")))
     place = Path(folder) if folder else Path(str(files("contdepth.restoration.weights")))

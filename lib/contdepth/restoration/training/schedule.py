@@ -29,6 +29,7 @@ class LoopSchedule:
     random_up_to: int = 0
 
     def __post_init__(self) -> None:
+        checks.instance("loops", self.loops, tuple)
         if not self.loops:
             checks.fail("loops", "at least one number of loops", "none")
         for n in self.loops:
@@ -42,8 +43,14 @@ class LoopSchedule:
 
     def draw(self, level_index: Tensor, source: Generator) -> Tensor:
         """Loops ``(n,)`` of patches whose levels have the positions ``level_index`` ``(n,)``."""
+        if checks.tensor("level_index", level_index).dtype != torch.int64:
+            raise TypeError(f"level_index: expected dtype torch.int64, found {level_index.dtype}")
+        checks.instance("source", source, Generator, "contdepth.seeds.generator makes one")
         if self.random_up_to:
             return torch.randint(1, self.random_up_to + 1, level_index.shape, generator=source)
+        last = len(self.loops) - 1
+        if len(level_index) and not (0 <= int(level_index.min()) and int(level_index.max()) <= last):
+            raise ValueError(f"level_index: expected positions 0 to {last}, found {level_index.tolist()}")
         return torch.tensor(self.loops)[level_index]
 
 

@@ -12,6 +12,7 @@ import torch
 from torch import Tensor, nn
 from tqdm import tqdm
 
+from contdepth import checks
 from contdepth.restoration.training.patches import Patches
 from contdepth.restoration.training.plan import TrainingPlan, make_model
 from contdepth.restoration.training.schedule import unroll
@@ -68,6 +69,8 @@ def train(
         CheckpointError: ``checkpoint`` belongs to another plan.
         DataError: the training images cannot be had.
     """
+    checks.instance("plan", plan, TrainingPlan)
+    checks.device("device", device)
     kept = Checkpointing(checkpoint, every=every, total=plan.iterations)
     patches = Patches(plan)
     model = make_model(plan).to(device, memory_format=torch.channels_last).train()  # type: ignore[call-overload]

@@ -32,7 +32,7 @@ def dlr(logits: Tensor, y: Tensor) -> Tensor:
     if logits.shape[1] < 3:
         checks.fail("model(x)", "3 classes or more for loss 'dlr'", logits.shape[1], "use loss='ce' or 'margin'")
     top = logits.topk(3, dim=1).values
-    return LOSSES["margin"](logits, y) / (top[:, 0] - top[:, 2] + 1e-12)
+    return LOSSES["margin"](logits, y) / span(top[:, 0] - top[:, 2])
 
 
 def targeted(logits: Tensor, y: Tensor, target: Tensor, ratio: bool) -> Tensor:
@@ -41,7 +41,12 @@ def targeted(logits: Tensor, y: Tensor, target: Tensor, ratio: bool) -> Tensor:
     if not ratio:
         return difference
     top = logits.topk(4, dim=1).values
-    return difference / (top[:, 0] - (top[:, 2] + top[:, 3]) / 2 + 1e-12)
+    return difference / span(top[:, 0] - (top[:, 2] + top[:, 3]) / 2)
+
+
+def span(difference: Tensor) -> Tensor:
+    """A difference of logits to divide by: itself at any scale of the logits, 1 where there is none."""
+    return torch.where(difference > torch.finfo(difference.dtype).tiny, difference, 1)
 
 
 def climb(
@@ -165,7 +170,7 @@ class APGDTargeted(Attack):
 
     def runs(self, model: nn.Module, x: Tensor, y: Tensor, source: torch.Generator) -> Runs:
         """All targets in turn, the most likely first, and again for every restart."""
-        logits = checked_logits(model, x)
+        logits = checked_logits(model, x, y)
         classes = logits.shape[1]
         if classes < 4 and not self.fallback:
             hint = "pass fallback=True for the plain logit difference, or use APGD(loss='ce')"

@@ -22,7 +22,15 @@ from contdepth.robust.attacks.pgd import (
     accuracy,
 )
 from contdepth.robust.attacks.square import Square
-from contdepth.robust.losses import LOSSES, ascent, checked_inputs, checked_logits, checked_model, percent
+from contdepth.robust.losses import (
+    LOSSES,
+    ascent,
+    checked_inputs,
+    checked_labels,
+    checked_logits,
+    checked_model,
+    percent,
+)
 from contdepth.robust.threat import Threat
 
 __all__ = ["EFFORTS", "Audit", "Effort", "audit"]
@@ -45,7 +53,8 @@ class Effort:
         for name in ("pgd_steps", "apgd_steps", "targets", "targeted_steps", "queries", "curve_samples"):
             checks.integer(name, getattr(self, name), at_least=1)
         checks.integer("restarts", self.restarts, at_least=2)
-        if not self.curve or list(self.curve) != sorted(set(self.curve)):
+        curve = [checks.integer("curve", k, at_least=1) for k in checks.several("curve", self.curve, "rising")]
+        if not curve or curve != sorted(set(curve)):
             checks.fail("curve", "numbers of steps, rising", self.curve, "such as (1, 10, 40)")
 
 
@@ -158,7 +167,7 @@ def audit(
     source: torch.Generator,
     batch: int = 500,
 ) -> Audit:
-    """Attack ``model`` on images ``x`` (n, C, H, W) in [0, 1] with classes ``y``, int64 (n,); judge the figures.
+    """Attack ``model`` on images ``x`` (n, …) in [0, 1] with classes ``y``, int64 (n,); judge the figures.
 
     Rows: clean, random noise, FGSM, PGD from one start, PGD from several, PGD on the margin (CW), APGD-CE, APGD-T
     and Square each alone, the worst case of these three (AutoAttack without its minimum-norm FAB, and "quick"
@@ -169,7 +178,7 @@ def audit(
 
     Raises:
         TypeError, ValueError: no threat, train mode, ``x`` outside [0, 1], ``y`` of wrong shape or dtype, outputs
-            that are not finite or not (n, classes), a class in ``y`` that the model lacks.
+            that are not finite or not (n, classes), a class in ``y`` that the model lacks, no image.
     """
     hint = 'such as threat=Threat("8/255")'
     if not isinstance(threat, Threat):
@@ -181,14 +190,9 @@ def audit(
     checks.integer("batch", batch, at_least=1)
     checked_model(model)
     checked_inputs(x, y)
-    checks.tensor("x", x, ndim=4, hint="images are (n, C, H, W)")
-    if len(x) == 0:
-        checks.fail("x", "at least one image", f"shape {tuple(x.shape)}")
     with torch.no_grad():
         probe, again = checked_logits(model, x[:batch]), checked_logits(model, x[:batch])
-    classes = probe.shape[1]
-    if int(y.min()) < 0 or int(y.max()) >= classes:
-        checks.fail("y", f"classes 0 to {classes - 1}", f"{int(y.min())} to {int(y.max())}", "check the labels")
+    checked_labels(y, probe.shape[1])
     probabilities = bool((probe >= 0).all()) and bool(((probe.sum(1) - 1).abs() < 1e-4).all())
     wavering = (probe - again).abs().max().item()
     del probe, again

@@ -71,8 +71,8 @@ class Attack:
         """Worst case over all runs: δ, whether it fools, and the attack's loss there.
 
         Raises:
-            TypeError, ValueError: ``x`` not float in [0, 1], ``y`` not int64 (batch,), logits of a wrong shape or
-                not finite.
+            TypeError, ValueError: ``x`` empty or not float in [0, 1], ``y`` not int64 (batch,) or a class that the
+                model lacks, logits of a wrong shape or not finite.
         """
         checked_inputs(x, y)
         with torch.no_grad():
@@ -94,11 +94,12 @@ class NoAttack:
         """δ = 0, misclassified, and the margin, (batch,)."""
         checked_inputs(x, y)
         with torch.no_grad():
-            logits = checked_logits(model, x)
+            logits = checked_logits(model, x, y)
         return Found(torch.zeros_like(x), logits.argmax(1) != y, margin(logits, y))
 
     def perturb(self, model: nn.Module, x: Tensor, y: Tensor, source: torch.Generator | None = None) -> Tensor:
         """Zeros like ``x``."""
+        checked_inputs(x, y)
         return torch.zeros_like(x)
 
 
@@ -117,7 +118,7 @@ class RandomNoise(Attack):
 
         def draw(rows: Tensor) -> Found:
             delta = self.threat.start(x[rows], source)
-            logits = checked_logits(model, x[rows] + delta)
+            logits = checked_logits(model, x[rows] + delta, y[rows])
             return Found(delta, logits.argmax(1) != y[rows], margin(logits, y[rows]))
 
         return [draw] * self.restarts
@@ -227,13 +228,14 @@ def accuracy(
     checked_model(model)
     checked_inputs(x, y)
     checks.integer("batch", batch, at_least=1)
-    if len(x) == 0:
-        checks.fail("x", "at least one image", f"shape {tuple(x.shape)}")
+    if isinstance(attack, type) or not hasattr(attack, "search"):
+        checks.fail("attack", "an attack such as PGD(threat)", repr(attack), error=TypeError)
     if among is None:
         with torch.no_grad():
             parts = zip(x.split(batch), y.split(batch), strict=True)
-            among = torch.cat([checked_logits(model, a).argmax(1) == b for a, b in parts])
-    checks.same_shape("among", among, (len(x),))
+            among = torch.cat([checked_logits(model, a, b).argmax(1) == b for a, b in parts])
+    if checks.same_shape("among", checks.tensor("among", among), (len(x),)).dtype != torch.bool:
+        checks.fail("among", "a mask of dtype torch.bool", f"dtype {among.dtype}", error=TypeError)
     correct = among.clone()
     if not isinstance(attack, NoAttack):
         for rows in among.nonzero()[:, 0].split(batch):

@@ -8,10 +8,10 @@ import torch
 from torch import Tensor, nn
 
 from contdepth import checks
-from contdepth.robust.losses import checked_inputs
-from contdepth.robust.methods.method import Method, Options, Step, Stepped, Steps, check_threat
+from contdepth.robust.losses import checked_batch
+from contdepth.robust.methods.method import Method, Options, Step, Stepped, Steps
 from contdepth.robust.methods.mode import in_mode
-from contdepth.robust.threat import Threat
+from contdepth.robust.threat import Threat, check_threat
 
 __all__ = ["FGSMRS", "NFGSM", "FreeTraining", "PGDTraining", "SummedPGD"]
 
@@ -78,16 +78,13 @@ class FreeTraining(Method):
         self.updates = self.replays = checks.integer("replays", replays, at_least=1)
         self.delta: Tensor | None = None
 
-    def step(self, x: Tensor, y: Tensor, optimiser: torch.optim.Optimizer) -> Step:
-        checked_inputs(x, y)
+    def update(self, x: Tensor, y: Tensor, optimiser: torch.optim.Optimizer) -> Step:
         for _ in range(self.replays):
-            optimiser.zero_grad(set_to_none=True)
-            result = self.gradients(x, y)
-            optimiser.step()
+            result = super().update(x, y, optimiser)
         return result
 
     def gradients(self, x: Tensor, y: Tensor) -> Step:
-        threat = self.now
+        threat, x = self.now, checked_batch("x", x)
         if self.delta is None or self.delta.shape[1:] != x.shape[1:] or len(self.delta) < len(x):
             self.delta = torch.zeros_like(x)
         self.delta = self.delta.to(x)

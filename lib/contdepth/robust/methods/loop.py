@@ -14,7 +14,8 @@ from torch import nn
 from tqdm import tqdm
 
 from contdepth import checks
-from contdepth.robust.methods.method import Method
+from contdepth.robust.losses import checked_inputs
+from contdepth.robust.methods.method import Method, checked_optimiser, trainable
 from contdepth.seeds import derive, generator
 from contdepth.training.augment import crop_flip
 from contdepth.training.checkpoint import Checkpointing, checksum, identity_of, save_checkpoint
@@ -56,15 +57,15 @@ def train(
     every: int = 200,
     progress: bool = True,
 ) -> Trained:
-    """Train ``method.model`` in place on ``data`` = (images (N, C, H, W) in [0, 1], labels (N,)).
+    """Train ``method.model`` in place on ``data`` = (images (N, …) in [0, 1], labels (N,)).
 
-    Batch size, learning-rate schedule, crops and flips come from ``recipe`` (precision is the method's own);
-    the run has ``steps`` steps (its epochs' worth if None), and the schedule is stretched to them. ``ramp``:
-    share of the steps over which ε and the step sizes grow linearly from 0 (from one part in ``ramp``·steps) to
-    their full size. ``optimiser`` makes one from the parameters (SGD of the recipe if None); its rate is set by
-    the schedule. ``probe(model)`` is called in eval mode at ``probes`` equally spaced steps, the last one
-    included; its time is not counted. The model is trained on the device of its parameters and left in eval
-    mode.
+    Batch size, learning-rate schedule, crops and flips, which need images (N, C, H, W), come from ``recipe``
+    (precision is the method's own); the run has ``steps`` steps (its epochs' worth if None), and the schedule is
+    stretched to them. ``ramp``: share of the steps over which ε and the step sizes grow linearly from 0 (from one
+    part in ``ramp``·steps) to their full size. ``optimiser`` makes one from the parameters (SGD of the recipe if
+    None); its rate is set by the schedule. ``probe(model)`` is called in eval mode at ``probes`` equally spaced
+    steps, the last one included; its time is not counted. The model is trained on the device of its parameters and
+    left in eval mode.
 
     Order, augmentation and noise of a step depend on ``seed`` and its number alone, so a run with
     ``checkpoint`` goes on where it stopped, to the same bits (same machine, thread count and PyTorch).
@@ -75,10 +76,19 @@ def train(
         CheckpointError: ``checkpoint`` belongs to another run.
         TypeError, ValueError: see ``Method``; counts or shares out of range.
     """
-    images, labels = data
-    checks.floating("images", images, ndim=4, hint="divide uint8 images by 255")
-    if len(images) == 0:
-        checks.fail("images", "at least one image", f"shape {tuple(images.shape)}")
+    checks.instance("method", method, Method, "such as Natural(model)")  # type: ignore[type-abstract]
+    checks.instance("recipe", recipe, Recipe)
+    for name, call in (("optimiser", optimiser), ("probe", probe)):
+        if call is not None and not callable(call):
+            checks.fail(name, "a function or None", repr(call), error=TypeError)
+    pair = checks.several("data", data, "pass (images, labels)")
+    if len(pair) != 2:
+        checks.fail("data", "a pair (images, labels)", f"{len(pair)} of them")
+    images, labels = pair
+    checks.floating("images", images, hint="divide uint8 images by 255")
+    if recipe.pad or recipe.flip:
+        checks.tensor("images", images, ndim=4, hint="for others take a recipe with pad=0 and flip=False")
+    checked_inputs(images, labels)
     per_epoch = math.ceil(len(images) / recipe.batch)
     total = recipe.epochs * per_epoch if steps is None else checks.integer("steps", steps, at_least=1)
     checks.real("ramp", ramp, at_least=0, at_most=1)
@@ -87,13 +97,14 @@ def train(
     model = method.model
     rule: dict[str, Any]
     engine: torch.optim.Optimizer
-    device = next(model.parameters()).device
+    device = trainable(model)[0].device
     if optimiser is None:
         rule = {"momentum": recipe.momentum, "nesterov": recipe.nesterov, "weight_decay": recipe.weight_decay}
         engine = torch.optim.SGD(model.parameters(), lr=recipe.lr, **rule)
     else:
         engine = optimiser(model.parameters())
-    looks = {round((i + 1) * total / probes) for i in range(probes)} if probe else set()
+    checked_optimiser(engine, model)
+    looks = {round((i + 1) * total / probes) for i in range(probes)} if probe is not None else set()
     run = identity_of(
         model,
         recipe=recipe.resolved(),

@@ -9,11 +9,10 @@ from typing import TypedDict
 
 import torch
 from torch import Tensor, nn
-from torch.nn.functional import cross_entropy
 
 from contdepth import checks
-from contdepth.robust.losses import checked_inputs
-from contdepth.robust.threat import Threat, budget
+from contdepth.robust.losses import answer, checked_batch, checked_inputs, checked_output, training_loss
+from contdepth.robust.threat import Threat, budget, check_threat
 from contdepth.seeds import generator
 
 __all__ = ["Method", "Natural", "Options", "Step", "Stepped", "Steps"]
@@ -50,6 +49,10 @@ class Method(ABC):
     (0, 1] shrinks ε and every step size together: the handle of an ε-ramp. ``precision`` is ``"fp32"`` (the
     model's own dtype) or ``"bf16"`` (autocast). The model's mode is the caller's, unless a subclass says
     otherwise. Random starts come from ``source``, a CPU generator, so every device draws the same numbers.
+
+    Raises:
+        TypeError, ValueError: ``model`` is no module; in ``step``, a bad ``x`` or ``y``, logits that are not
+            (batch, classes), an optimiser without any of the model's trainable weights.
     """
 
     threat: Threat | None = None
@@ -57,6 +60,8 @@ class Method(ABC):
     """Weight updates in one step."""
 
     def __init__(self, model: nn.Module, *, precision: str = "fp32", seed: int = 0) -> None:
+        if not isinstance(model, nn.Module):
+            checks.fail("model", "a torch.nn.Module", type(model).__name__, error=TypeError)
         self.model = model
         self.precision = checks.one_of("precision", precision, ("fp32", "bf16"))
         self.source = generator(seed, "robust")
@@ -70,6 +75,11 @@ class Method(ABC):
     def step(self, x: Tensor, y: Tensor, optimiser: torch.optim.Optimizer) -> Step:
         """Gradients on one batch, then one update of the weights."""
         checked_inputs(x, y)
+        checked_optimiser(optimiser, self.model)
+        return self.update(x.detach(), y, optimiser)
+
+    def update(self, x: Tensor, y: Tensor, optimiser: torch.optim.Optimizer) -> Step:
+        """``step`` on arguments that are checked."""
         optimiser.zero_grad(set_to_none=True)
         result = self.gradients(x, y)
         optimiser.step()
@@ -80,9 +90,9 @@ class Method(ABC):
         """Add this batch's gradient to every parameter's ``.grad``; no update."""
 
     def logits(self, x: Tensor) -> Tensor:
-        """The model's output in the precision of the run, as at least float32."""
-        with self.autocast(x):
-            out = self.model(x)
+        """The model's output in the precision of the run, as at least float32; a copy of ``x`` goes in."""
+        with self.autocast(checked_batch("x", x)):
+            out = checked_output(answer(self.model, x), len(x))
         return out if out.dtype == torch.float64 else out.float()
 
     def autocast(self, x: Tensor) -> torch.autocast:
@@ -91,13 +101,13 @@ class Method(ABC):
     def input_gradient(self, x: Tensor, delta: Tensor, y: Tensor) -> Tensor:
         """Gradient of the summed cross-entropy with respect to δ, same shape; no gradient reaches the weights."""
         delta = delta.detach().requires_grad_()
-        loss = cross_entropy(self.logits(x + delta), y, reduction="sum")
+        loss = training_loss(self.logits(x + delta), y, reduction="sum")
         return torch.autograd.grad(loss, delta)[0]
 
     def trained_on(self, x: Tensor, y: Tensor, delta: Tensor | None = None, weight: float = 1.0) -> Step:
         """Backward pass of weight · mean cross-entropy at x + δ."""
         logits = self.logits(x if delta is None else x + delta)
-        loss = cross_entropy(logits, y)
+        loss = training_loss(logits, y)
         (weight * loss).backward()
         return Step(loss.item(), errors(logits, y), delta)
 
@@ -152,8 +162,21 @@ def errors(logits: Tensor, y: Tensor) -> float:
     return float((logits.argmax(1) != y).float().mean())
 
 
-def check_threat(threat: object) -> Threat:
-    """``threat`` if it is one; a ``TypeError`` that shows how to write one otherwise."""
-    if not isinstance(threat, Threat):
-        checks.fail("threat", "a Threat", repr(threat), 'such as Threat("8/255")', error=TypeError)
-    return threat
+def checked_optimiser(optimiser: torch.optim.Optimizer, model: nn.Module) -> None:
+    """Raise unless a step of ``optimiser`` can move a weight of ``model``."""
+    if not hasattr(optimiser, "param_groups") or isinstance(optimiser, torch.optim.LBFGS):
+        found = type(optimiser).__name__
+        checks.fail("optimiser", "one that steps without a closure, such as Adam", found, error=TypeError)
+    weights = {id(p) for p in trainable(model)}
+    if not any(id(p) in weights for group in optimiser.param_groups for p in group["params"]):
+        hint = "make it from model.parameters()"
+        checks.fail("optimiser", "trainable parameters of the model", "none of them", hint)
+
+
+def trainable(model: nn.Module) -> list[nn.Parameter]:
+    """The parameters of ``model`` that are not frozen; an error if there is none."""
+    found = [p for p in model.parameters() if p.requires_grad]
+    if not found:
+        hint = "call requires_grad_() on what is to be trained"
+        checks.fail("model", "at least one trainable parameter", "none, or all frozen", hint)
+    return found

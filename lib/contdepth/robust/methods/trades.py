@@ -6,9 +6,10 @@ from typing import Unpack
 
 import torch
 from torch import Tensor, nn
-from torch.nn.functional import cross_entropy, kl_div, log_softmax, softmax
+from torch.nn.functional import kl_div, log_softmax, softmax
 
 from contdepth import checks
+from contdepth.robust.losses import checked_batch, training_loss
 from contdepth.robust.methods.method import Step, Stepped, Steps, errors
 from contdepth.robust.methods.mode import in_mode
 from contdepth.robust.threat import Threat
@@ -32,7 +33,7 @@ class TRADES(Stepped):
         self.weight = checks.real("weight", weight, at_least=0)
 
     def gradients(self, x: Tensor, y: Tensor) -> Step:
-        noise = 0.001 * torch.randn(x.shape, generator=self.source)
+        noise = 0.001 * torch.randn(checked_batch("x", x).shape, generator=self.source)
         threat, sigma, delta = self.begin(x, noise.to(x))
         with in_mode(self.model, False):
             with torch.no_grad():
@@ -40,7 +41,7 @@ class TRADES(Stepped):
             delta = self.ascend(x, delta, target, threat, sigma)
         clean, adversarial = self.logits(x), self.logits(x + delta)
         distance = kl_div(log_softmax(adversarial, 1), softmax(clean, 1), reduction="batchmean")
-        loss = cross_entropy(clean, y) + self.weight * distance
+        loss = training_loss(clean, y) + self.weight * distance
         loss.backward()
         return Step(loss.item(), errors(adversarial, y), delta)
 

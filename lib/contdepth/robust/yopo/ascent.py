@@ -7,11 +7,11 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 from torch import Tensor, nn
-from torch.nn.functional import cross_entropy
 
 from contdepth import checks
 from contdepth.robust.inner import inner_steps_plain
-from contdepth.robust.threat import Threat
+from contdepth.robust.losses import checked_inputs, checked_logits, training_loss
+from contdepth.robust.threat import Threat, check_threat
 from contdepth.robust.yopo.cut import Cut
 from contdepth.robust.yopo.inner_loop import FullPass, InnerLoop
 
@@ -55,8 +55,13 @@ def compare_ascents(
     with its own full gradient, so n times the passes. The model should be in eval mode.
 
     Raises:
-        TypeError, ValueError: see ``Cut``; counts below 1.
+        TypeError, ValueError: see ``Cut``; counts below 1; ``x``, ``y`` or logits as an attack refuses them;
+            ``delta`` not as ``x``.
     """
+    checked_inputs(x, y)
+    check_threat(threat)
+    checks.real("step_size", step_size, above=0)
+    checks.same_shape("delta", checks.floating("delta", delta), tuple(x.shape))
     m, n = checks.integer("steps", steps, at_least=1), checks.integer("inner_steps", inner_steps, at_least=1)
     loop = InnerLoop(Cut(model, first_layer))
     deltas = {way: threat.project(delta, x) for way in WAYS}
@@ -66,11 +71,11 @@ def compare_ascents(
     def look() -> None:
         with torch.no_grad():
             for way in WAYS:
-                losses[way].append(float(cross_entropy(model(x + deltas[way]), y)))
+                losses[way].append(float(training_loss(checked_logits(model, x + deltas[way]), y)))
 
     def pass_at(delta: Tensor) -> FullPass:
         return loop.full_pass(
-            model, lambda logits: cross_entropy(logits, y, reduction="sum"), x, delta, weights=False
+            model, lambda logits: training_loss(logits, y, reduction="sum"), x, delta, weights=False
         )
 
     look()

@@ -10,6 +10,7 @@ from torch import Tensor, nn
 from torch.utils.flop_counter import FlopCounterMode
 
 from contdepth import checks
+from contdepth.robust.losses import checked_inputs
 from contdepth.robust.methods.method import Method
 from contdepth.robust.yopo.cut import Cut
 
@@ -57,9 +58,11 @@ def multiply_adds(function: Callable[[Tensor], object], x: Tensor, *, gradients:
 
     ``gradients``: let the function take gradients, as a training step does.
     """
+    if checks.tensor("x", x).shape[:1].numel() == 0:
+        checks.fail("x", "at least one image", f"shape {tuple(x.shape)}")
     counter = FlopCounterMode(display=False)
     with torch.set_grad_enabled(gradients), counter:
-        function(x)
+        function(x.clone())  # it may work in place
     return counter.get_total_flops() / 2 / len(x)
 
 
@@ -69,7 +72,13 @@ def first_layer_share(model: nn.Module, first_layer: str, x: Tensor) -> float:
 
 
 def count_forwards(method: Method, first_layer: str, x: Tensor, y: Tensor) -> tuple[int, int]:
-    """Forward passes of one batch's gradient: (whole model, first layer). Inner steps in a kernel do not show."""
+    """Forward passes of one batch's gradient: (whole model, first layer). Inner steps in a kernel do not show.
+
+    Raises:
+        TypeError, ValueError: ``method`` is no ``Method``; ``first_layer``: see ``Cut``; a bad ``x`` or ``y``.
+    """
+    checks.instance("method", method, Method, "such as Natural(model)")  # type: ignore[type-abstract]
+    checked_inputs(x, y)
     counts = {"model": 0, "first": 0}
 
     def counting(key: str) -> Callable[..., None]:

@@ -10,6 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from contdepth import checks
+from contdepth.robust.losses import answer
 
 __all__ = ["Cut"]
 
@@ -25,18 +26,22 @@ class Cut:
 
     ``"conv1"`` makes a bare convolution the first layer, ``"relu1"`` (the ReLU behind it) a convolution with ReLU.
     What the model does before (normalising pixels, say) belongs to f_0 as well. The module has to run once in a
-    forward pass and return one tensor, and the rest of the model must not see the input past it.
+    forward pass and return one tensor, and the rest of the model must not see the input past it. Names are
+    the same where ``torch.compile`` or ``DataParallel`` wraps the model or a part of it.
 
     Raises:
         TypeError, ValueError: ``name`` is not a string, or names no module of the model.
     """
 
     def __init__(self, model: nn.Module, name: str) -> None:
-        modules = dict(model.named_modules())
+        checks.instance("model", model, nn.Module)
         if not isinstance(name, str):
             checks.fail(
                 "first_layer", "the name of a module", f"{name!r} ({type(name).__name__})", error=TypeError
             )
+        modules = dict(model.named_modules())
+        if name not in modules:
+            modules = unwrapped(model)
         if name not in modules or not name:
             first = ", ".join(repr(one) for one in list(modules)[1:7])
             checks.fail("first_layer", f"a module of the model, such as {first}", repr(name))
@@ -50,7 +55,7 @@ class Cut:
 
         handle = self.module.register_forward_hook(stop)
         try:
-            self.model(x)
+            answer(self.model, x)
         except Reached as reached:
             return reached.args[0]
         finally:
@@ -91,20 +96,37 @@ class Cut:
         The first entry tells whether that module took ``x`` itself. Functions without a module do not show.
         """
         ran: list[tuple[nn.Module, bool]] = []
-        last: list[object] = [x]
+        last: list[object] = [None, None]
+        direct = False
 
-        def remember(module: nn.Module, inputs: tuple[object, ...], output: object) -> None:
-            ran.append((module, len(inputs) == 1 and inputs[0] is last[0]))
-            last[0] = output
+        def mark(value: object) -> list[object]:
+            return [value, getattr(value, "_version", None)]  # which an operation in place counts up
 
-        handles = [m.register_forward_hook(remember) for m in self.model.modules() if not list(m.children())]
+        def begin(module: nn.Module, inputs: tuple[object, ...]) -> None:
+            last[:] = mark(inputs[0])
+
+        def enter(module: nn.Module, inputs: tuple[object, ...]) -> None:
+            nonlocal direct
+            direct = len(inputs) == 1 and same(mark(inputs[0]))
+
+        def leave(module: nn.Module, inputs: tuple[object, ...], output: object) -> None:
+            ran.append((module, direct))
+            last[:] = mark(output)
+
+        def same(now: list[object]) -> bool:
+            return now[0] is last[0] and now[1] == last[1]
+
+        handles = [self.model.register_forward_pre_hook(begin, prepend=True)]
+        for module in self.model.modules():
+            if not list(module.children()):
+                handles += [module.register_forward_pre_hook(enter), module.register_forward_hook(leave)]
         try:
             with torch.no_grad():
                 output = self(x)
         finally:
             for handle in handles:
                 handle.remove()
-        return ran if last[0] is output else [*ran, (self.module, False)]
+        return ran if same(mark(output)) else [*ran, (self.module, False)]
 
     def check(self, x: Tensor) -> None:
         """Raise if the first layer holds batch statistics or dropout in training mode.
@@ -132,3 +154,15 @@ class Cut:
         middle, ends = self((a + b) / 2), (self(a) + self(b)) / 2
         tolerance = 1e-9 if x.dtype == torch.float64 else 5e-3
         return bool((middle - ends).abs().max() <= tolerance * ends.abs().max())
+
+
+def unwrapped(module: nn.Module, name: str = "") -> dict[str, nn.Module]:
+    """The modules below ``module`` by name, as if ``torch.compile`` and ``DataParallel`` had wrapped none."""
+    parallel = isinstance(module, (nn.DataParallel, nn.parallel.DistributedDataParallel))
+    inner = module.module if parallel else getattr(module, "_orig_mod", None)
+    children = [("", inner)] if isinstance(inner, nn.Module) else module.named_children()
+    found = {name: module}
+    for child, part in children:
+        for key, one in unwrapped(part, ".".join(filter(None, (name, child)))).items():
+            found.setdefault(key, one)
+    return found

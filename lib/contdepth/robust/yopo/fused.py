@@ -11,7 +11,7 @@ import torch
 from torch import Tensor, nn
 
 from contdepth import checks
-from contdepth.robust.threat import Threat
+from contdepth.robust.threat import Threat, check_threat
 
 __all__ = ["fused_available", "inner_steps_fused"]
 
@@ -86,7 +86,7 @@ def inner_steps_fused(
     reason = fused_available(conv)
     if reason is not None:
         checks.fail("conv", "a layer for the fused inner loop", reason, INSTEAD)
-    checks.one_of("threat.norm", threat.norm, ("linf",), INSTEAD)
+    checks.one_of("threat.norm", check_threat(threat).norm, ("linf",), INSTEAD)
     checks.integer("steps", steps, at_least=0)
     checks.real("step_size", step_size, above=0)
     threads = checks.integer("threads", torch.get_num_threads() if threads is None else threads, at_least=1)

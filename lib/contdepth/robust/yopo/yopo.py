@@ -5,9 +5,9 @@ from __future__ import annotations
 from typing import Unpack
 
 from torch import Tensor, nn
-from torch.nn.functional import cross_entropy
 
 from contdepth import checks
+from contdepth.robust.losses import training_loss
 from contdepth.robust.methods.method import Step, Stepped, Steps, errors
 from contdepth.robust.yopo.cut import Cut
 from contdepth.robust.yopo.inner_loop import InnerLoop
@@ -65,7 +65,7 @@ class YOPO(Stepped):
         share = 1 / self.steps if self.average else 1.0
 
         def loss_of(logits: Tensor) -> Tensor:
-            return share * cross_entropy(logits, y)
+            return share * training_loss(logits, y)
 
         for j in range(self.steps):
             again = self.accounting == "official-1.0" or (self.accounting == "official" and j > 0)

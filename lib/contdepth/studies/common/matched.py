@@ -16,7 +16,7 @@ from torch import nn
 from tqdm import tqdm
 
 from contdepth import checks
-from contdepth.parallel import prepare_worker
+from contdepth.parallel import prepare_worker, process_settings
 from contdepth.training.evaluation import Pair, checked
 from contdepth.training.loop import fit
 from contdepth.training.recipes import Recipe
@@ -97,7 +97,7 @@ def compare(
         arrays = [tuple(part.cpu().contiguous().numpy() for part in data) for data in (train, test)]
         context = multiprocessing.get_context("spawn")
         with (
-            ProcessPoolExecutor(workers, context, prepare_worker, (os.getpid(),)) as pool,
+            ProcessPoolExecutor(workers, context, prepare_worker, (os.getpid(), process_settings())) as pool,
             tqdm(total=len(jobs), disable=None if progress else True, unit="run") as bar,
         ):
             futures = {

@@ -1,0 +1,477 @@
+"""Doors of control, nets, training, data, problems, schemes and the small modules."""
+
+from __future__ import annotations
+
+import tempfile
+from pathlib import Path
+
+import numpy as np
+import torch
+from fuzz.engine import Arguments, Table
+from torch import Tensor, nn
+
+from contdepth import control, nets, problems, schemes, seeds, training
+from contdepth.nets.plan import cifar_plan
+
+
+def doubles(*shape: int) -> Tensor:
+    """The same numbers each time, float64."""
+    return torch.sin(torch.arange(1.0, 1 + int(np.prod(shape)), dtype=torch.float64)).reshape(shape)
+
+
+def singles(*shape: int) -> Tensor:
+    """Numbers in [0, 1], float32."""
+    return (doubles(*shape).float() + 1) / 2
+
+
+def labels(count: int, classes: int = 3) -> Tensor:
+    return torch.arange(count) % classes
+
+
+def field(t: Tensor, u: Tensor) -> Tensor:
+    return -u
+
+
+def pair() -> tuple[object, object]:
+    return (lambda t, y: y, lambda t, x: -x)
+
+
+def grid(n: int = 4) -> Tensor:
+    return torch.linspace(0, 1, n + 1, dtype=torch.float64)
+
+
+# control ---------------------------------------------------------------------------------------------------------
+
+
+def halves(final: Tensor, y: Tensor) -> Tensor:
+    return (final - y).square().sum(1)
+
+
+def system() -> control.ControlledSystem:
+    torch.manual_seed(0)
+    return control.ControlledSystem([nn.Linear(2, 2).double() for _ in range(2)], halves, 0.1)
+
+
+def problem() -> control.ResidualControl:
+    return control.ResidualControl(2, 1.0, 0.5)
+
+
+def along() -> control.Trajectory:
+    return system().trajectory(doubles(3, 2), doubles(3, 2))
+
+
+def problem_along() -> control.Trajectory:
+    return problem().system(doubles(2, 2, 3)).trajectory(doubles(3, 2), doubles(3, 2))
+
+
+def small_chain() -> nn.Sequential:
+    from collections import OrderedDict
+
+    return nn.Sequential(OrderedDict(one=nn.Linear(2, 4), two=nn.Tanh(), three=nn.Linear(4, 3))).eval()
+
+
+CONTROL: Table = {
+    "control.ControlledSystem": lambda: {
+        "stages": [nn.Linear(2, 2), nn.Tanh()],
+        "loss": halves,
+        "running": [0.1, 0.0],
+    },
+    "control.ControlledSystem.step": lambda: {"self": system(), "t": 0, "x_t": doubles(3, 2)},
+    "control.ControlledSystem.running_cost": lambda: {"self": system(), "t": 0, "x_t": doubles(3, 2)},
+    "control.ControlledSystem.losses": lambda: {"self": system(), "final": doubles(3, 2), "y": doubles(3, 2)},
+    "control.ControlledSystem.states": lambda: {"self": system(), "x": doubles(3, 2)},
+    "control.ControlledSystem.cost": lambda: {"self": system(), "x": doubles(3, 2), "y": doubles(3, 2)},
+    "control.ControlledSystem.costates": lambda: {
+        "self": system(),
+        "states": [doubles(3, 2)] * 3,
+        "y": doubles(3, 2),
+    },
+    "control.ControlledSystem.trajectory": lambda: {"self": system(), "x": doubles(3, 2), "y": doubles(3, 2)},
+    "control.ControlledSystem.hamiltonian": lambda: {
+        "self": system(),
+        "t": 1,
+        "x_t": doubles(3, 2),
+        "p_next": doubles(3, 2),
+    },
+    "control.ControlledSystem.hamiltonians": lambda: {"self": system(), "along": along()},
+    "control.ControlledSystem.gradient": lambda: {
+        "self": system(),
+        "t": 1,
+        "x_t": doubles(3, 2),
+        "p_next": doubles(3, 2),
+    },
+    "control.ControlledSystem.pull_back": lambda: {
+        "self": system(),
+        "t": 1,
+        "x_t": doubles(3, 2),
+        "p_next": doubles(3, 2),
+    },
+    "control.ControlledSystem.adversary_gradient": lambda: {
+        "self": system(),
+        "x": doubles(3, 2),
+        "eta": 0.1 * doubles(3, 2),
+        "p_1": doubles(3, 2),
+    },
+    "control.Approximations": lambda: dict.fromkeys(("costs", "gaps", "gains", "penalties", "theta"), doubles(2)),
+    "control.Trajectory": lambda: {"states": (doubles(3, 2),), "costates": (doubles(3, 2),)},
+    "control.control_view": lambda: {"model": small_chain(), "first_layer": "two", "running": 0.1},
+    "control.ResidualStep": lambda: {"theta": doubles(2, 3), "h": 0.5},
+    "control.ResidualControl": lambda: {"depth": 3, "horizon": 1.0, "decay": 0.5},
+    "control.ResidualControl.system": lambda: {"self": problem(), "theta": doubles(2, 2, 3)},
+    "control.ResidualControl.maximiser": lambda: {"self": problem(), "along": problem_along()},
+    "control.successive_approximations": lambda: {
+        "problem": problem(),
+        "x": doubles(3, 2),
+        "y": doubles(3, 2),
+        "steps": 2,
+        "rule": "maximise",
+        "damping": 0.5,
+        "rho": 0.1,
+        "rate": 0.1,
+        "theta": doubles(2, 2, 3),
+    },
+}
+
+# nets ------------------------------------------------------------------------------------------------------------
+
+
+def net_options(**more: object) -> Arguments:
+    return {"width": 2, "in_channels": 1, "num_classes": 2, "seed": 0, **more}
+
+
+NETS: Table = {
+    "nets.FractalNet": lambda: {"columns": 2, "stages": 2, **net_options()},
+    "nets.LMNet": lambda: {"plan": cifar_plan(8, width=2), "startup": "repeat", "seed": 0, "survival": 0.9},
+    "nets.PolyNet": lambda: {"plan": cifar_plan(8, width=2), "form": "nested", "seed": 0},
+    "nets.ResidualNet": lambda: {
+        "plan": cifar_plan(8, width=2),
+        "in_channels": 1,
+        "num_classes": 2,
+        "survival": 0.9,
+        "seed": 0,
+    },
+    "nets.PreActResNet18": lambda: net_options(width=1),
+    "nets.RevNet": lambda: {"blocks": 1, **net_options()},
+    "nets.ReversibleBlock": lambda: {"channels": 4},
+    "nets.ReversibleBlock.inverse": lambda: {"self": nets.ReversibleBlock(4).eval(), "u": singles(2, 4, 4, 4)},
+    "nets.ReversibleBlock.forward": lambda: {"self": nets.ReversibleBlock(4).eval(), "u": singles(2, 4, 4, 4)},
+    "nets.SmallCNN": lambda: {
+        "in_channels": 1,
+        "size": 8,
+        "channels": (2, 2, 3, 3),
+        "hidden": 4,
+        "num_classes": 2,
+        "seed": 0,
+        "dropout": 0.1,
+        "zero_last": True,
+    },
+    "nets.WideResNet": lambda: {"depth": 10, "widen": 1, "num_classes": 2, "in_channels": 1, "seed": 0},
+    "nets.lm_resnet": lambda: {"depth": 8, "block": "basic", **net_options(startup="plain", survival=0.9)},
+    "nets.lm_resnext": lambda: {
+        "cardinality": 2,
+        "group_width": 2,
+        "depth": 11,
+        "base": 2,
+        "in_channels": 1,
+        "num_classes": 2,
+        "startup": "plain",
+        "survival": 0.9,
+        "seed": 0,
+    },
+    "nets.matched_pair": lambda: {"depth": 8, "block": "basic", **net_options(startup="plain")},
+    "nets.polynet": lambda: {"depth": 8, "form": "sum", **net_options()},
+    "nets.resnet": lambda: {"depth": 8, "block": "basic", **net_options(survival=0.9)},
+    "nets.resnext": lambda: {
+        "cardinality": 2,
+        "group_width": 2,
+        "depth": 11,
+        "base": 2,
+        "in_channels": 1,
+        "num_classes": 2,
+        "survival": 0.9,
+        "seed": 0,
+    },
+    "nets.KEntry": lambda: {"block": 1, "stage": 1, "place": 1, "trainable": True, "value": 0.1},
+    "nets.learned_k": lambda: {"model": nets.lm_resnet(8, width=2)},
+    "nets.parameter_count": lambda: {"model": nets.resnet(8, width=2)},
+    "nets.reported_parameter_count": lambda: {"depth": 20, "block": "basic", "num_classes": 10},
+    "nets.unused_parameter_count": lambda: {"block": "basic", "stem": 16, "stages": 3},
+    "nets.resnet.forward": lambda: {"self": nets.resnet(8, width=2).eval(), "x": singles(2, 3, 8, 8)},
+    "nets.LMNet.forward": lambda: {"self": nets.lm_resnet(8, width=2).eval(), "x": singles(2, 3, 8, 8)},
+    "nets.PolyNet.forward": lambda: {"self": nets.polynet(8, width=2).eval(), "x": singles(2, 3, 8, 8)},
+    "nets.RevNet.forward": lambda: {"self": nets.RevNet(1, width=2).eval(), "x": singles(2, 3, 8, 8)},
+    "nets.FractalNet.forward": lambda: {"self": nets.FractalNet(2, width=2).eval(), "x": singles(2, 3, 8, 8)},
+    "nets.SmallCNN.forward": lambda: {
+        "self": nets.SmallCNN(1, 8, (2, 2, 3, 3), 4, 2).eval(),
+        "x": singles(2, 1, 8, 8),
+    },
+    "nets.WideResNet.forward": lambda: {"self": nets.WideResNet(10, 1, 2).eval(), "x": singles(2, 3, 8, 8)},
+    "nets.PreActResNet18.forward": lambda: {
+        "self": nets.PreActResNet18(2, width=1).eval(),
+        "x": singles(2, 3, 8, 8),
+    },
+}
+
+# training --------------------------------------------------------------------------------------------------------
+
+
+def short() -> training.Recipe:
+    return training.Recipe("short", epochs=1, batch=4, lr=0.01)
+
+
+def line() -> nn.Module:
+    torch.manual_seed(0)
+    return nn.Sequential(nn.Flatten(), nn.Linear(16, 3))
+
+
+def pictures() -> tuple[Tensor, Tensor]:
+    return singles(8, 1, 4, 4), labels(8)
+
+
+def folder() -> Path:
+    return Path(tempfile.mkdtemp(prefix="fuzz-"))
+
+
+def stored() -> Path:
+    path = folder() / "run.pt"
+    training.save_checkpoint(path, {"seed": 0}, {"steps": 1})
+    return path
+
+
+TRAINING: Table = {
+    "training.Fit": lambda: {"settings": {}, "steps": 1},
+    "training.Recipe": lambda: {
+        "name": "mine",
+        "epochs": 2,
+        "lr": 0.1,
+        "batch": 4,
+        "momentum": 0.9,
+        "weight_decay": 1e-4,
+        "nesterov": True,
+        "schedule": "multistep",
+        "milestones": (1,),
+        "factor": 0.1,
+        "warmup": 0.3,
+        "pad": 1,
+        "flip": True,
+        "precision": "fp32",
+        "channels_last": True,
+        "test_every": 1,
+        "departures": ("short",),
+    },
+    "training.Recipe.rate": lambda: {"self": short(), "step": 1, "steps_per_epoch": 2},
+    "training.recipe": lambda: {"name": "digits", "epochs": 2, "lr": 0.1},
+    "training.crop_flip": lambda: {
+        "images": singles(2, 1, 4, 4),
+        "pad": 1,
+        "flip": True,
+        "source": seeds.generator(0, "fuzz"),
+    },
+    "training.evaluate": lambda: {"model": line(), "data": pictures(), "batch": 3, "precision": "fp32"},
+    "training.fit": lambda: {
+        "model": line(),
+        "train": pictures(),
+        "test": pictures(),
+        "recipe": short(),
+        "seed": 0,
+        "every": 2,
+        "device": "cpu",
+        "progress": False,
+        "deterministic": False,
+        "on_step": lambda step, loss: None,
+    },
+    "training.save_checkpoint": lambda: {
+        "path": folder() / "run.pt",
+        "identity": {"seed": 0},
+        "content": {"w": doubles(2)},
+    },
+    "training.load_checkpoint": lambda: {"path": stored(), "identity": {"seed": 0}},
+}
+
+# data ------------------------------------------------------------------------------------------------------------
+
+DATA: Table = {
+    "data.Labelled": lambda: {"images": singles(2, 1, 4, 4), "labels": labels(2)},
+    "data.Picture": lambda: {"name": "one", "pixels": np.zeros((2, 2), np.uint8)},
+    "data.about": lambda: {"name": "mnist"},
+    "data.entry": lambda: {"name": "mnist"},
+    "data.names": dict,
+    "data.pde_names": dict,
+    "data.cache_folder": dict,
+    "data.sample_images": dict,
+    "data.digits": lambda: {"split": "test", "limit": 5},
+    "data.load": lambda: {"name": "digits", "split": "test", "limit": 5},
+    "data.pixels": lambda: {"dataset": "digits", "split": "test", "limit": 5, "shrink_by": 2},
+    "data.shrink": lambda: {"data": pictures(), "factor": 2},
+    "data.standardise": lambda: {"train": pictures(), "test": pictures()},
+}
+
+# problems, seeds, timing, parallel -------------------------------------------------------------------------------
+
+SMALL: Table = {
+    "problems.LinearSystem": lambda: {"T": 1.0, "rows": ((0.0, 1.0), (-1.0, 0.0)), "start": (1.0, 0.0)},
+    "problems.LinearSystem.solution": lambda: {"self": problems.LinearSystem(), "t": grid()},
+    "problems.Pendulum": lambda: {"T": 1.0, "angle": 1.0, "speed": 0.5, "torque": 0.1},
+    "problems.Pendulum.solution": lambda: {"self": problems.Pendulum(), "t": 0.01 * grid()[1:]},
+    "problems.Pendulum.energy": lambda: {"self": problems.Pendulum(), "u": doubles(3, 2)},
+    "problems.Quadratic": lambda: {"kappa": 10.0, "d": 3, "T": 1.0},
+    "problems.Quadratic.solution": lambda: {"self": problems.Quadratic(10.0, 3), "t": grid()},
+    "problems.Scaled": lambda: {"problem": problems.Pendulum(), "factor": 0.5},
+    "problems.TimeDependent": lambda: {"T": 1.0},
+    "problems.TimeDependent.solution": lambda: {"self": problems.TimeDependent(), "t": grid()},
+    "problems.reference": lambda: {"f": field, "u0": doubles(2), "t": grid()[1:], "tolerance": 1e-6},
+    "seeds.derive": lambda: {"seed": 1, "purpose": "fuzz"},
+    "seeds.generator": lambda: {"seed": 1, "purpose": "fuzz"},
+    "timing.cpu_seconds": lambda: {"tasks": {"nothing": lambda: None}, "rounds": 1},
+    "parallel.run_all": lambda: {"function": dict, "jobs": [{"a": 1}], "workers": 1, "progress": False},
+}
+
+# schemes ---------------------------------------------------------------------------------------------------------
+
+
+SCHEMES: Table = {
+    "schemes.BackwardEuler": lambda: {"tolerance": 1e-8, "iterations": 10},
+    "schemes.BestRate": lambda: {"k": 0.1, "h": 0.1, "rate": 0.5},
+    "schemes.ForwardEuler": dict,
+    "schemes.FractalBlock": lambda: {"k1": 0.5, "k2": 0.5, "k3": 1.0, "a": 1.0, "b": 0.5},
+    "schemes.FractalBlock.second_order": lambda: {"self": schemes.FractalBlock(), "a": 0.5},
+    "schemes.LinearTwoStep": lambda: {"k": [0.1, 0.2], "rescale": True, "start": "euler"},
+    "schemes.ModifiedEquationGaps": lambda: {"original": None, "plain": None, "reduced": None, "full": None},
+    "schemes.NestedPolyNet": lambda: {"terms": 2},
+    "schemes.OrderMeasurement": lambda: {"steps": (1, 2), "h": (1.0, 0.5), "errors": (0.1, 0.05)},
+    "schemes.PolyNet": lambda: {"terms": 2},
+    "schemes.RevNet": lambda: {"dim": -1},
+    "schemes.RungeKutta": lambda: {"tableau": schemes.RK4},
+    "schemes.SampledMoments": lambda: {
+        "sampled": (1.0, 1.0),
+        "standard_error": (0.1, 0.1),
+        "exact": (1.0, 1.0),
+    },
+    "schemes.ShakeShake": dict,
+    "schemes.ShakeShake.linear_moment": lambda: {
+        "self": schemes.ShakeShake(),
+        "power": 2,
+        "rate": (0.5, -0.5),
+        "steps": 4,
+        "T": 1.0,
+        "x0": 1.0,
+    },
+    "schemes.ShakeShake.limit_moment": lambda: {
+        "self": schemes.ShakeShake(),
+        "power": 2,
+        "rate": (0.5, -0.5),
+        "T": 1.0,
+        "x0": 1.0,
+    },
+    "schemes.StochasticDepth": lambda: {"p": 0.5, "scaled": True},
+    "schemes.StochasticDepth.linear_moment": lambda: {
+        "self": schemes.StochasticDepth(),
+        "power": 2,
+        "rate": 0.5,
+        "steps": 4,
+        "T": 1.0,
+        "x0": 1.0,
+    },
+    "schemes.StochasticTwoStep": lambda: {"k": 0.1, "p": 0.5, "scaled": True},
+    "schemes.StochasticTwoStep.from_g": lambda: {
+        "self": schemes.StochasticTwoStep(),
+        "g": -1.1,
+        "p": 0.5,
+        "scaled": True,
+    },
+    "schemes.StochasticTwoStep.linear_moment": lambda: {
+        "self": schemes.StochasticTwoStep(0.1),
+        "power": 2,
+        "rate": 0.5,
+        "steps": 4,
+        "T": 1.0,
+        "x0": 1.0,
+    },
+    "schemes.Tableau": lambda: {
+        "name": "mine",
+        "order": 2,
+        "a": ((), (1.0,)),
+        "b": (0.5, 0.5),
+        "c": (0.0, 1.0),
+    },
+    "schemes.amplification": lambda: {"scheme": schemes.RungeKutta(schemes.RK4), "z": doubles(3)},
+    "schemes.best_k": lambda: {"problem": problems.Quadratic(10.0, 3), "h": 1.0},
+    "schemes.best_step_and_k": lambda: {"problem": problems.Quadratic(10.0, 3)},
+    "schemes.full_field": lambda: {"f": field, "k": 0.1, "h": 0.1},
+    "schemes.heavy_ball": lambda: {
+        "gradient": lambda u: u,
+        "u0": doubles(2),
+        "step": 0.1,
+        "momentum": 0.5,
+        "steps": 3,
+    },
+    "schemes.integrate": lambda: {
+        "f": field,
+        "u0": doubles(3, 2),
+        "t": grid(),
+        "scheme": schemes.RungeKutta(schemes.RK4),
+        "keep": "all",
+    },
+    "schemes.largest_stable_step": lambda: {"k": 0.1, "rescale": True, "tolerance": 1e-3},
+    "schemes.local_error_order": lambda: {
+        "scheme": schemes.ForwardEuler(),
+        "problem": problems.TimeDependent(),
+        "h": (0.1, 0.05),
+        "against": schemes.BackwardEuler(),
+    },
+    "schemes.measure_order": lambda: {
+        "scheme": schemes.ForwardEuler(),
+        "problem": problems.TimeDependent(),
+        "steps": (4, 8),
+        "target": problems.TimeDependent(),
+    },
+    "schemes.modified_equation_gaps": lambda: {
+        "problem": problems.Pendulum(T=0.5),
+        "k": 0.1,
+        "steps": (4, 8),
+        "full": False,
+    },
+    "schemes.reduced_field": lambda: {"f": field, "k": 0.1, "h": 0.1},
+    "schemes.root_modulus": lambda: {"k": 0.5},
+    "schemes.sample_moments": lambda: {
+        "scheme": schemes.StochasticDepth(),
+        "rate": 0.5,
+        "steps": 4,
+        "paths": 8,
+        "generator": seeds.generator(0, "fuzz"),
+        "T": 1.0,
+        "x0": 1.0,
+    },
+    "schemes.satisfies_root_condition": lambda: {"k": 0.5},
+    "schemes.spectral_radius": lambda: {"k": 0.1, "h": 1.0, "eigenvalues": singles(3).double()},
+    "schemes.stability_region": lambda: {
+        "scheme": schemes.RungeKutta(schemes.RK4),
+        "real": doubles(3),
+        "imag": doubles(4),
+    },
+    "schemes.steps_to_tolerance": lambda: {
+        "problem": problems.Quadratic(10.0, 3),
+        "k": -0.1,
+        "h": 1.0,
+        "tolerance": 1e-2,
+        "most": 100,
+    },
+    "schemes.two_step_roots": lambda: {"k": 0.1, "z": doubles(3), "rescale": True},
+    "schemes.variances": lambda: {
+        "scheme": schemes.StochasticDepth(),
+        "rate": 0.5,
+        "steps": (4, 8),
+        "T": 1.0,
+        "x0": 1.0,
+    },
+    "schemes.weak_order": lambda: {
+        "scheme": schemes.StochasticDepth(),
+        "rate": 0.5,
+        "steps": (4, 8),
+        "T": 1.0,
+        "x0": 1.0,
+        "powers": (1, 2),
+    },
+}
+
+TABLE: Table = {**CONTROL, **NETS, **TRAINING, **DATA, **SMALL, **SCHEMES}

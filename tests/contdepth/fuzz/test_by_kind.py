@@ -1,0 +1,196 @@
+"""Faults that odd arguments found, by kind, each with its neighbours and the right answer."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from fractions import Fraction
+from pathlib import Path
+
+import pytest
+import torch
+from fuzz.doors_light import doubles, field, pictures, small_chain
+from fuzz.doors_meanfield import density, ensemble, net, particles
+from fuzz.engine import Inward
+from torch import nn
+
+from contdepth import checks, control, data, meanfield, nets, pde, problems, restoration, schemes, training
+from contdepth.nets.plan import cifar_plan
+from contdepth.seeds import generator
+
+HUGE = 10**12
+
+
+@pytest.mark.parametrize("value", [10**400, -(10**400), Fraction(10**400)])
+@pytest.mark.parametrize("check", [checks.real, checks.integer])
+def test_a_number_beyond_floats_is_refused(check: Callable[..., object], value: object) -> None:
+    with pytest.raises((ValueError, TypeError), match="x: expected"):
+        check("x", value)
+
+
+@pytest.mark.parametrize(
+    ("call", "said"),
+    [
+        (lambda: checks.same_shape("y", [1], (1,)), "y: expected a torch.Tensor, found list"),
+        (lambda: checks.one_of("rule", torch.zeros(0), ("a",)), r"rule: expected one of \['a'\], found a tensor"),
+        (lambda: checks.instance("net", 3, nn.Module, "make one"), "net: expected a Module, found int; make one"),
+        (lambda: checks.reals("x", torch.zeros(2, dtype=torch.complex64)), "x: expected dtype torch.float32 or"),
+        (lambda: checks.reals("x", torch.zeros(2).half()), "x: expected dtype torch.float32 or torch.float64"),
+        (
+            lambda: checks.reals("x", torch.zeros(2), like=doubles(2)),
+            "expected dtype torch.float64, found",
+        ),
+        (lambda: checks.device("device", 3), "device: expected a device such as 'cpu', found int"),
+        (
+            lambda: control.ControlledSystem.hamiltonians(control.control_view(small_chain()), None),
+            "along: expected a",
+        ),
+        (lambda: problems.Pendulum().solution("now"), "t: expected a time or times"),
+        (
+            lambda: schemes.measure_order(schemes.ForwardEuler(), None),
+            "problem: expected a problem such as Pendulum",
+        ),
+        (
+            lambda: meanfield.curvature(None, particles(), doubles(4, 2), doubles(4)),
+            "net: expected a MeanFieldNet",
+        ),
+        (lambda: nets.LMNet(8), "plan: expected a Plan, found int; cifar_plan"),
+        (lambda: restoration.make_unit("compact", 0), "shape: expected a UnitShape, found str"),
+        (
+            lambda: pde.minimise(lambda: 1.0, [nn.Parameter(doubles(1))], iterations=1),
+            r"loss\(\): expected a torch",
+        ),
+    ],
+)
+def test_another_type_is_named(call: Callable[[], object], said: str) -> None:
+    with pytest.raises(TypeError, match=said):
+        call()
+
+
+@pytest.mark.parametrize(
+    "call",
+    [
+        lambda: nets.resnet(8, width=HUGE),
+        lambda: nets.WideResNet(10**9),  # 6n + 4
+        lambda: nets.RevNet(HUGE),
+        lambda: nets.FractalNet(width=HUGE),
+        lambda: nets.SmallCNN(size=HUGE),
+        lambda: meanfield.waves(HUGE),
+        lambda: meanfield.lift(HUGE, 2, generator(0, "a")),
+        lambda: density().windowed(HUGE),
+        lambda: density().times((HUGE,), generator(0, "a")),
+        lambda: meanfield.path_losses(net(), lambda s: particles(), doubles(1, 2), doubles(1), HUGE),
+        lambda: schemes.sample_moments(
+            schemes.StochasticDepth(), 0.1, steps=1, paths=HUGE, generator=generator(0, "a")
+        ),
+        lambda: schemes.steps_to_tolerance(problems.Quadratic(10.0, 3), 0.1, 1.0, most=HUGE),
+        lambda: pde.derivatives(HUGE, 3),
+        lambda: pde.finite_difference(HUGE + 1, (1,)),
+        lambda: pde.SymNet(2, 1, HUGE),
+        lambda: pde.PiecewisePolynomial(HUGE, 2, 0.0, 1.0),
+        lambda: restoration.make_policy(HUGE, 0),
+    ],
+)
+def test_what_would_fill_the_memory_is_refused(call: Callable[[], object]) -> None:
+    with pytest.raises(ValueError, match="at most|<="):
+        call()
+
+
+@pytest.mark.parametrize(("k", "tolerance"), [(0.5, 1e-300), (0.0, 1e-17), (-1 + 1e-12, 1e-9)])
+def test_the_search_for_the_largest_stable_step_ends(k: float, tolerance: float) -> None:
+    assert schemes.largest_stable_step(k, tolerance=tolerance) == pytest.approx(2 * (1 - k), rel=1e-6)
+    found = schemes.largest_stable_step(k, rescale=True, tolerance=tolerance)
+    assert found == pytest.approx(2 * (1 - k) / (1 + k), rel=1e-2)
+
+
+@pytest.mark.parametrize("start", [math.nan, math.inf])
+def test_a_reference_solution_from_no_number_is_refused(start: float) -> None:
+    """SciPy's DOP853 would never end."""
+    with pytest.raises(ValueError, match="u0: expected finite values"):
+        problems.reference(field, torch.tensor([start, 1.0]).double(), 1.0)
+    with pytest.raises(ValueError, match=r"f\(0, u0\): expected finite values"):
+        problems.reference(lambda t, u: u * start, doubles(2), 1.0)
+    with pytest.raises(ValueError, match="t: expected times"):
+        problems.reference(field, doubles(2), start)
+
+
+@pytest.mark.parametrize("power", [1, 2, 3])
+def test_moments_too_large_for_a_float_are_refused(power: int) -> None:
+    scheme = schemes.StochasticDepth()
+    assert scheme.limit_moment(power, 0.0, 1.0, 2.0) == 2.0**power
+    for call, rate in ((scheme.linear_moment, 1e300), (schemes.ShakeShake().linear_moment, (1e300, 1.0))):
+        with pytest.raises(ValueError, match="moment: expected one below 1e308"):
+            call(power, rate, 40, 1.0)
+
+
+@pytest.mark.parametrize("split", ["tset", "", "TEST"])
+def test_an_unknown_part_of_the_digits_is_not_the_training_set(split: str) -> None:
+    with pytest.raises(ValueError, match="split: expected one of 'train', 'test'"):
+        data.digits(split)
+
+
+def test_evaluate_keeps_the_images_that_a_model_overwrites() -> None:
+    images, labels = pictures()
+    kept = images.clone()
+    model = nn.Sequential(Inward(), nn.Flatten(), nn.Linear(16, 3))
+    training.evaluate(model, (images, labels))
+    assert torch.equal(images, kept)
+
+
+@pytest.mark.parametrize("labels", [torch.full((8,), 3), torch.full((8,), -1), torch.full((8,), -100)])
+def test_a_class_that_the_model_lacks_is_named(labels: torch.Tensor) -> None:
+    model, images = nn.Sequential(nn.Flatten(), nn.Linear(16, 3)), pictures()[0]
+    with pytest.raises(ValueError, match="labels: expected classes 0 to 2, found"):
+        training.evaluate(model, (images, labels))
+    recipe = training.Recipe("short", epochs=1, batch=4)
+    with pytest.raises(ValueError, match="train labels: expected classes 0 to 2, found"):
+        training.fit(model, (images, labels), pictures(), recipe, seed=0, progress=False)
+
+
+@pytest.mark.parametrize("content", [{"f": lambda: None}, {"f": (n for n in range(2))}])
+def test_what_cannot_be_stored_is_named_and_leaves_no_file(tmp_path: Path, content: dict[str, object]) -> None:
+    with pytest.raises(TypeError, match="content: expected tensors and plain data"):
+        training.save_checkpoint(tmp_path / "run.pt", {}, content)
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    "make",
+    [
+        lambda: nets.resnet(8, width=2),
+        lambda: nets.lm_resnet(8, width=2),
+        lambda: nets.polynet(8, width=2),
+        lambda: nets.RevNet(1, width=2),
+        lambda: nets.FractalNet(2, width=2),
+        lambda: nets.PreActResNet18(width=1),
+        lambda: meanfield.ordered_resnet(14, width=2),
+    ],
+)
+def test_images_that_do_not_fit_a_net_are_named(make: Callable[[], nn.Module]) -> None:
+    model = make().eval()
+    assert model(torch.rand(2, 3, 8, 8)).shape == (2, 10)
+    for wrong, said in (
+        (torch.rand(2, 1, 8, 8), "this net takes"),
+        (torch.rand(2, 3, 8, 0), "with pixels"),
+        (torch.rand(2, 3, 8, 8).double(), "dtype torch.float32"),
+        (torch.rand(3, 8, 8), "4 dimensions"),
+    ):
+        with pytest.raises((TypeError, ValueError), match=f"x: expected .*{said}"):
+            model(wrong)
+
+
+def test_the_ensemble_of_another_net_is_refused() -> None:
+    other = meanfield.small_net(dimension=3)
+    for call in (
+        lambda: meanfield.outputs(other, ensemble(), doubles(4, 2)),
+        lambda: meanfield.train(other, ensemble(), doubles(4, 2), doubles(4), steps=1, rate=0.1),
+        lambda: other.states(particles(), doubles(4, 2)),
+    ):
+        with pytest.raises(ValueError, match="theta.*: expected"):
+            call()
+
+
+def test_states_are_halves_of_one_size() -> None:
+    with pytest.raises(ValueError, match="channels: expected an even number"):
+        nets.ReversibleBlock(5)
+    assert cifar_plan(8).blocks == 3

@@ -1,0 +1,105 @@
+"""Every public callable with odd arguments: a result or a sentence, soon, and the arguments as they were.
+
+``CONTDEPTH_FUZZ=2000`` takes that many examples for each door.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from importlib import import_module
+from pathlib import Path
+from typing import Any
+
+import pytest
+from fuzz import doors_light, doors_meanfield, doors_pde, doors_restoration, doors_robust
+from fuzz.engine import Arguments, attempt, fuzz
+
+import contdepth
+
+DOORS = {
+    **doors_light.TABLE,
+    **doors_meanfield.TABLE,
+    **doors_robust.TABLE,
+    **doors_pde.TABLE,
+    **doors_restoration.TABLE,
+}
+
+ELSEWHERE: dict[str, str] = {
+    "data.pde": "needs a download",
+    "data.pictures": "needs a download",
+    "timing.gpu_seconds": "needs a GPU",
+    "problems.Problem": "a protocol",
+    "schemes.Field": "a type",
+    "pde.Estimator": "abstract: its calls are those of PDENet2 and the peers",
+    "robust.Method": "abstract: its calls are those of the methods",
+    "schemes.Scheme": "a protocol",
+    "robust.Ascent": "a result, made by compare_ascents",
+    "robust.Audit": "a result, made by audit",
+    "robust.audit": "seconds a call; its parts are doors of their own",
+    "robust.compare_ascents": "its parts, inner_steps_plain and Threat, are doors of their own",
+    "robust.inner_steps_fused": "compiles for seconds; takes what inner_steps_plain takes",
+    "restoration.bm3d": "calls software that may not raise; the guard has a test of its own",
+    "restoration.make_bank": "needs training pictures",
+    "restoration.published_dncnn": "needs a download",
+}
+"""Public callables that are not tried here, each with the reason."""
+
+
+HOME = Path(contdepth.__file__).parent
+ROOMS = [".".join(stub.parent.relative_to(HOME).parts) for stub in sorted(HOME.rglob("__init__.pyi"))]
+FACES = [room for room in ROOMS if room and room != "studies"] + ["problems", "seeds", "timing", "parallel"]
+
+
+def public() -> set[str]:
+    """Every callable that a face or a small module offers, but exceptions."""
+    found = set()
+    for face in FACES:
+        module = import_module(f"contdepth.{face}")
+        for name in module.__all__:
+            one = getattr(module, name)
+            if callable(one) and not (isinstance(one, type) and issubclass(one, Exception)):
+                found.add(f"{face}.{name}")
+    return found
+
+
+def called(name: str) -> tuple[Any, str]:
+    """The callable of a door; of a method the class or the function that makes its object, and its name."""
+    face = max((face for face in FACES if name.startswith(f"{face}.")), key=len)
+    one, _, method = name.removeprefix(f"{face}.").partition(".")
+    return getattr(import_module(f"contdepth.{face}"), one), method
+
+
+def door(name: str, arguments: Arguments) -> Callable[..., Any]:
+    """What is called with ``arguments``, from which the object of a method is taken out."""
+    found, method = called(name)
+    return getattr(arguments.pop("self"), method) if method else found
+
+
+# Counts and times that make a call long, not large: a billion steps are what was asked for.
+LONG = frozenset(
+    "steps rounds epochs iterations updates trajectories restarts replays queries most episodes max_iter "
+    "inner_steps paths targets blocks substeps domains candidates start dt late_time".split()
+)
+
+
+@pytest.fixture(autouse=True)
+def in_an_empty_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Odd names of files stay there."""
+    monkeypatch.chdir(tmp_path)
+
+
+def test_every_public_callable_is_a_door_or_says_why_not() -> None:
+    doors = {name for name in DOORS if not called(name)[1]}
+    assert public() - doors == set(ELSEWHERE)
+    assert doors <= public()
+
+
+@pytest.mark.parametrize("name", DOORS)
+def test_arguments_that_fit_are_taken(name: str) -> None:
+    arguments = DOORS[name]()
+    assert attempt(door(name, arguments), arguments, models=False) is None
+
+
+@pytest.mark.parametrize("name", DOORS)
+def test_odd_arguments_end_in_a_result_or_a_sentence(name: str) -> None:
+    fuzz(name, door, DOORS[name], long=LONG, models=False)

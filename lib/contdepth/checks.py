@@ -83,12 +83,10 @@ def integer(
 
 def several(argument: str, values: Iterable[Choice], hint: str) -> tuple[Choice, ...]:
     """Return ``values`` as a tuple, its entries the caller's to check; raise ``TypeError`` for a single one."""
-    try:
-        if not isinstance(values, (str, bytes)):
-            return tuple(values)
-    except TypeError:
-        pass
-    fail(argument, "a sequence", f"{values!r} ({type(values).__name__})", hint, error=TypeError)
+    single = isinstance(values, (str, bytes)) or not isinstance(values, Iterable) or getattr(values, "ndim", 1) == 0
+    if single:
+        fail(argument, "a sequence", f"{values!r} ({type(values).__name__})", hint, error=TypeError)
+    return tuple(values)
 
 
 def one_of(argument: str, value: Choice, options: Collection[object], hint: str = "") -> Choice:

@@ -42,7 +42,6 @@ __all__ = [
     "contest",
     "contestant",
     "more_queries",
-    "named_loops",
     "one_run",
     "steps_within",
     "trained",
@@ -73,9 +72,25 @@ def pgd(model: nn.Module, threat: Threat, r: int, share: str, **options: Any) ->
 BETA = 6.0
 """Weight of the penalty of both TRADES methods."""
 
+
+def trades_yopo(model: nn.Module, threat: Threat, **options: Any) -> TRADESYOPO:
+    return TRADESYOPO(
+        model,
+        first_layer="relu1",
+        threat=threat,
+        steps=3,
+        inner_steps=4,
+        step_size=sizes(threat, "1/8"),
+        weight=BETA,
+        **options,
+    )
+
+
 METHODS: Mapping[str, Callable[[nn.Module, Threat], Method]] = {
     "natural": lambda model, threat: Natural(model),
     "YOPO-5-10": lambda model, threat: yopo(model, threat, 5, 10, "1/30"),
+    "YOPO-5-10 (fused)": lambda model, threat: yopo(model, threat, 5, 10, "1/30", inner="fused"),
+    "YOPO-5-10 (plain loop)": lambda model, threat: yopo(model, threat, 5, 10, "1/30", inner="plain"),
     "YOPO-5-10, official": lambda model, threat: yopo(model, threat, 5, 10, "1/30", accounting="official"),
     "YOPO-5-1": lambda model, threat: yopo(model, threat, 5, 1, "1/3"),
     "PGD-40": lambda model, threat: pgd(model, threat, 40, "1/30"),
@@ -86,36 +101,15 @@ METHODS: Mapping[str, Callable[[nn.Module, Threat], Method]] = {
     "TRADES-10": lambda model, threat: TRADES(
         model, threat=threat, steps=10, step_size=sizes(threat, "2/15"), weight=BETA
     ),
-    "TRADES-YOPO-3-4": lambda model, threat: TRADESYOPO(
-        model,
-        first_layer="relu1",
-        threat=threat,
-        steps=3,
-        inner_steps=4,
-        step_size=sizes(threat, "1/8"),
-        weight=BETA,
-    ),
+    "TRADES-YOPO-3-4": lambda model, threat: trades_yopo(model, threat),
+    "TRADES-YOPO-3-4 (fused)": lambda model, threat: trades_yopo(model, threat, inner="fused"),
+    "TRADES-YOPO-3-4 (plain loop)": lambda model, threat: trades_yopo(model, threat, inner="plain"),
 }
-"""The contestants on SmallCNN, with step sizes as shares of ε: 0.01, 0.1 and 0.04 at ε = 0.3."""
+"""The contestants on SmallCNN, with step sizes as shares of ε: 0.01, 0.1 and 0.04 at ε = 0.3.
 
-
-def named_loops(threat: Threat) -> dict[str, Callable[[nn.Module], Method]]:
-    """Contestants with an inner loop that is named: "fused" in one kernel, "plain loop" in autograd.
-
-    The authors' code is a plain loop. Both take the same steps as "YOPO-5-10" and "TRADES-YOPO-3-4" of
-    ``METHODS``, equal to rounding, and differ in their time alone.
-    """
-    size, share = sizes(threat, "1/30"), sizes(threat, "1/8")
-    one = partial(YOPO, first_layer="relu1", threat=threat, steps=5, inner_steps=10, step_size=size)
-    two = partial(
-        TRADESYOPO, first_layer="relu1", threat=threat, steps=3, inner_steps=4, step_size=share, weight=BETA
-    )
-    return {
-        "YOPO-5-10 (fused)": partial(one, inner="fused"),
-        "YOPO-5-10 (plain loop)": partial(one, inner="plain"),
-        "TRADES-YOPO-3-4 (fused)": partial(two, inner="fused"),
-        "TRADES-YOPO-3-4 (plain loop)": partial(two, inner="plain"),
-    }
+In brackets the inner loop, where it is named: "fused" in one kernel, "plain loop" in autograd, as in the authors'
+code. They take the same steps, equal to rounding, and differ in their time alone.
+"""
 
 
 @dataclass(frozen=True)
@@ -179,10 +173,8 @@ def little_cnn(in_channels: int, size: int, *, width: int = 16, hidden: int = 64
 
 def contestant(name: str, images: Tensor, setting: Setting, seed: int) -> Method:
     """The method ``name`` with a fresh network for such images."""
-    loops = named_loops(setting.threat)
-    checks.one_of("name", name, (*METHODS, *loops))
-    model = network(images, setting, seed)
-    return loops[name](model) if name in loops else METHODS[name](model, setting.threat)
+    checks.one_of("name", name, tuple(METHODS))
+    return METHODS[name](network(images, setting, seed), setting.threat)
 
 
 def engine(setting: Setting) -> Callable[..., torch.optim.Optimizer]:
@@ -265,6 +257,11 @@ def trained_state(name: str, data: Pair, setting: Setting, seed: int, steps: int
     return trained(name, data, setting, seed, steps)[0].state_dict()
 
 
+def first_of(test: Pair, setting: Setting) -> Pair:
+    """The test images that slow attacks see, with their labels."""
+    return test[0][: setting.hard], test[1][: setting.hard]
+
+
 def one_run(
     name: str,
     data: Pair,
@@ -281,8 +278,7 @@ def one_run(
     ``losses`` of the steps; ``seconds`` of CPU time spent in them; ``steps`` and weight ``updates``; ``curve``:
     step, seconds, clean and PGD-20 accuracy in percent at the looks on the way.
     """
-    images, labels = test
-    hard = images[: setting.hard], labels[: setting.hard]
+    hard = first_of(test, setting)
 
     def probe(model: nn.Module) -> dict[str, float]:
         source = generator(seed, "look")
@@ -293,7 +289,7 @@ def one_run(
 
     model, result = trained(name, data, setting, seed, steps, probe, checkpoint)
     source = generator(seed, "evaluation")
-    right = {"clean": accuracy(model, images, labels, NoAttack(), source=source)}
+    right = {"clean": accuracy(model, *test, NoAttack(), source=source)}
     chosen = attacks(setting)
     for attack_name in chosen if setting.stronger else ("PGD-40",):
         x, y = test if attack_name == "PGD-40" else hard
@@ -309,7 +305,7 @@ def one_run(
         "losses": np.array(result.losses),
         "seconds": result.seconds,
         "steps": result.steps,
-        "updates": result.steps * contestant(name, images, setting, seed).updates,
+        "updates": result.steps * contestant(name, test[0], setting, seed).updates,
         "curve": {
             key: np.array([look[key] for look in result.probes]) for key in ("step", "seconds", "clean", "robust")
         },
@@ -367,12 +363,11 @@ def more_queries(
     ``checkpoint`` of ``contest`` nothing is trained again.
     """
     model, _ = trained(name, data, setting, seed, steps, checkpoint=checkpoint)
-    images, labels = test[0][: setting.hard], test[1][: setting.hard]
-    source = generator(seed, "queries")
-    right = accuracy(model, images, labels, attacks(setting)["APGD-T"], source=source)
+    hard, source = first_of(test, setting), generator(seed, "queries")
+    right = accuracy(model, *hard, attacks(setting)["APGD-T"], source=source)
     found = []
     for number in (setting.queries, queries):
         square = Square(setting.threat, queries=number)
-        right = accuracy(model, images, labels, square, source=source, among=right)
+        right = accuracy(model, *hard, square, source=source, among=right)
         found.append(percent(right))
     return found[0], found[1]

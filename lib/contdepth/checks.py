@@ -15,6 +15,7 @@ __all__ = [
     "fail",
     "finite",
     "floating",
+    "indices",
     "instance",
     "integer",
     "one_of",
@@ -83,7 +84,9 @@ def integer(
 
 def several(argument: str, values: Iterable[Choice], hint: str) -> tuple[Choice, ...]:
     """Return ``values`` as a tuple, its entries the caller's to check; raise ``TypeError`` for a single one."""
-    single = isinstance(values, (str, bytes)) or not isinstance(values, Iterable) or getattr(values, "ndim", 1) == 0
+    single = (
+        isinstance(values, (str, bytes)) or not isinstance(values, Iterable) or getattr(values, "ndim", 1) == 0
+    )
     if single:
         fail(argument, "a sequence", f"{values!r} ({type(values).__name__})", hint, error=TypeError)
     return tuple(values)
@@ -160,6 +163,21 @@ def reals(
         names = " or ".join(map(str, wanted))
         raise TypeError(f"{argument}: expected dtype {names}, found {found.dtype}; {hint or end}")
     return found
+
+
+def indices(argument: str, value: object, count: int) -> None:
+    """Raise ``TypeError`` or ``ValueError`` unless ``value`` holds whole numbers (n,) from 0 to ``count`` - 1."""
+    try:
+        found = torch.as_tensor(value)
+    except (TypeError, ValueError, RuntimeError, OverflowError):
+        raise TypeError(f"{argument}: expected whole numbers, found {value!r}") from None
+    whole = not (found.is_floating_point() or found.is_complex() or found.dtype == torch.bool)
+    if found.ndim != 1 or not (whole or len(found) == 0):
+        raise TypeError(
+            f"{argument}: expected whole numbers (n,), found {found.dtype} of shape {tuple(found.shape)}"
+        )
+    if len(found) and not bool(((found >= 0) & (found < count)).all()):
+        fail(argument, f"numbers 0 … {count - 1}", found.tolist())
 
 
 def affordable(argument: str, *sizes: int, hint: str = "take less") -> None:

@@ -129,13 +129,19 @@ def _carried(bench: Bench, group: list[Stored], today: datetime) -> tuple[list[s
 
 
 def _unexecuted(changed: Changes, sides: Sequence[Side]) -> tuple[list[str], list[str]]:
-    """Return a sentence for each changed line that its side did not execute, and the lines that can only raise."""
+    """Return a sentence for each changed line that its side did not execute, and the lines that can only raise.
+
+    So does a check that one side alone has and that did not run at all: every statement that calls it is a changed
+    one, and was not executed either.
+    """
     missing, exempt = [], []
     for lines, side, whose in zip((changed.old, changed.new), sides, SIDES, strict=True):
+        ran = [line for line in lines if seen(side.lines, line.path, line.first, line.last)]
+        begun = {line.symbol for line in ran if line.kind == "check"}
         for line in lines:
-            if seen(side.lines, line.path, line.first, line.last):
+            if line in ran:
                 continue
-            if line.kind == "raises":
+            if line.kind == "raises" or (line.kind == "check" and line.symbol not in begun):
                 exempt.append(f"{line} ({whose})")
             else:
                 missing.append(

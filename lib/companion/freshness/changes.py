@@ -53,8 +53,8 @@ class Line:
     ``kind`` is ``runs`` (inside a function), ``imports`` (run when its module is imported: assignments, class
     bodies, heads of functions) or ``raises`` (inside a function, where it can do nothing but lead to an exception:
     by a ``raise``, by a call of a function of the library that is annotated ``NoReturn``, or by a check, that is,
-    a call of ``contdepth.checks`` whose value goes nowhere). ``path`` is relative to ``lib/``; ``first`` and
-    ``last`` count lines from 1.
+    a call of ``contdepth.checks`` whose value goes nowhere) or ``check`` (inside a function of that module which
+    the other state has not). ``path`` is relative to ``lib/``; ``first`` and ``last`` count lines from 1.
     """
 
     symbol: str
@@ -97,7 +97,8 @@ def changes(old_root: Path, new_root: Path, old_page: Page, new_page: Page) -> C
         found = _compare(sides, one, other, pairs)
         for side, symbol, numbers, mine in zip(sides, (one, other), found, lines, strict=True):
             if symbol is not None:
-                mine += [(side.line(symbol, number), side.pieces(symbol)[number]) for number in numbers]
+                alone = None in (one, other) and _is_check(symbol)
+                mine += [(side.line(symbol, number, alone), side.pieces(symbol)[number]) for number in numbers]
         if any(found):
             names |= {str(symbol) for symbol in (one, other) if symbol is not None}
         if "whole" in (getattr(one, "kind", ""), getattr(other, "kind", "")) and _names_differ(sides, one, other):
@@ -127,13 +128,16 @@ class _Side:
             self._pieces[symbol] = emitter.pieces
         return self._pieces[symbol]
 
-    def line(self, symbol: Symbol, number: int) -> Line:
-        """Return where the statement ``number`` of a symbol stands, and what kind it is."""
+    def line(self, symbol: Symbol, number: int, alone: bool = False) -> Line:
+        """Return where the statement ``number`` of a symbol stands, and what kind it is.
+
+        ``alone``: the symbol is a check that the other state has not.
+        """
         piece = self.pieces(symbol)[number]
         module = self.library.modules.get(symbol.module)
         assert module is not None  # its statements have been read
         raises = id(piece.statement) in self._raises(symbol)
-        kind = "imports" if piece.depth == 0 else "raises" if raises else "runs"
+        kind = "imports" if piece.depth == 0 else "raises" if raises else "check" if alone else "runs"
         first, last = _span(piece.statement)
         text = read_text(module.path).splitlines()[first - 1].strip()
         return Line(str(symbol), module.path.relative_to(self.root / "lib").as_posix(), first, last, kind, text)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 
 import torch
@@ -91,7 +91,7 @@ class Ensemble:
     @classmethod
     def of(cls, particles: Sequence[Particles], seeds: Sequence[int], exponent: float = 1.0) -> Ensemble:
         """One run for each of ``particles`` (without masses), deepest first; ``seeds`` names them."""
-        particles = checks.several("particles", particles, "such as [Particles.on_grid(theta)]")
+        checks.instance("particles", particles, Sequence)  # type: ignore[type-abstract]
         for one in particles:
             checks.instance("particles", one, Particles)
         if not particles or any(one.mass is not None for one in particles):
@@ -107,7 +107,8 @@ class Ensemble:
         t = theta.new_zeros(theta.shape[:2])
         for row, one in enumerate(particles):
             theta[row, : len(one)], t[row, : len(one)] = one.theta, one.t
-        return cls(theta, t, depths, checks.several("seeds", seeds, "one for each run"), exponent)
+        checks.instance("seeds", seeds, Iterable)  # type: ignore[type-abstract]
+        return cls(theta, t, depths, tuple(seeds), exponent)
 
     @classmethod
     def together(cls, *parts: Ensemble) -> Ensemble:
@@ -137,7 +138,8 @@ class Ensemble:
 
     def particles(self, row: int) -> Particles:
         """Run number ``row``, sorted by time."""
-        depth = self.depths[checks.integer("row", row, at_least=-len(self), at_most=len(self) - 1)]
+        checks.integer("row", row, at_least=-len(self), at_most=len(self) - 1)
+        depth = self.depths[row]
         mass = None if self.exponent == 1 else torch.full_like(self.t[row, :depth], depth**-self.exponent)
         return Particles(self.theta[row, :depth], self.t[row, :depth], mass).sorted()
 

@@ -15,21 +15,6 @@ __all__ = ["WEIGHTINGS", "Particles", "reflect"]
 WEIGHTINGS = ("equal", "gaps")
 
 
-def numbers(argument: str, value: Sequence[int] | Tensor) -> Tensor:
-    """``value`` as int64 (n,)."""
-    try:
-        found = torch.as_tensor(value)
-    except (TypeError, ValueError, RuntimeError, OverflowError):
-        raise TypeError(f"{argument}: expected whole numbers, found {value!r}") from None
-    if found.ndim != 1 or (
-        len(found) and (found.is_floating_point() or found.is_complex() or found.dtype == torch.bool)
-    ):
-        raise TypeError(
-            f"{argument}: expected whole numbers (n,), found {found.dtype} of shape {tuple(found.shape)}"
-        )
-    return found.to(torch.int64)
-
-
 def reflect(t: Tensor) -> Tensor:
     """Fold times of any size into [0, 1] by reflection at both ends, the no-flux boundary; slope +1 or -1."""
     checks.reals("t", t)
@@ -76,7 +61,8 @@ class Particles:
     @classmethod
     def on_grid(cls, theta: Tensor) -> Particles:
         """``theta`` (L, k) as the blocks of a plain ResNet: t_i = i/L, i = 1 … L."""
-        count = len(checks.reals("theta", theta, ndim=2))
+        checks.reals("theta", theta, ndim=2)
+        count = len(theta)
         return cls(theta, torch.arange(1, count + 1, dtype=theta.dtype, device=theta.device) / max(count, 1))
 
     def __len__(self) -> int:
@@ -99,7 +85,8 @@ class Particles:
 
     def pick(self, which: Tensor | Sequence[int]) -> Particles:
         """The particles ``which`` (numbers, in that order) with their own times and masses."""
-        index = numbers("which", which).to(self.t.device)
+        checks.indices("which", which, len(self))
+        index = torch.as_tensor(which, dtype=torch.int64, device=self.t.device)
         if len(index) and not bool(((index >= 0) & (index < len(self))).all()):
             checks.fail("which", f"particle numbers 0 … {len(self) - 1}", index.tolist())
         return Particles(self.theta[index], self.t[index], self.masses[index])
@@ -135,7 +122,8 @@ class Particles:
 
     def permute(self, order: Sequence[int] | Tensor) -> Particles:
         """Parameters in the new ``order`` (a permutation) at the old times and masses: blocks change places."""
-        index = numbers("order", order).to(self.t.device)
+        checks.indices("order", order, len(self))
+        index = torch.as_tensor(order, dtype=torch.int64, device=self.t.device)
         if index.shape != self.t.shape or not torch.equal(index.sort().values, torch.arange(len(self)).to(index)):
             checks.fail("order", f"a permutation of 0 … {len(self) - 1}", index.tolist())
         return Particles(self.theta[index], self.t, self.mass)

@@ -16,8 +16,9 @@ from companion.book.pages import find_page
 from companion.cli import main
 from companion.errors import RunError
 from companion.evidence.record import load_record, load_records
-from companion.freshness.carry import carry
-from companion.freshness.changes import Changes
+from companion.freshness.bench import Side
+from companion.freshness.carry import _unexecuted, carry
+from companion.freshness.changes import Changes, Line
 from companion.freshness.fingerprint import fingerprint
 from companion.freshness.sidecar import applies, load_sidecar, read_sidecar
 from companion.freshness.staleness import findings
@@ -252,3 +253,16 @@ def test_sidecars_are_checked_when_read_and_orphans_are_found(book, tmp_path):
         "toy/heun (smoke): heun.carry.json: expected a sidecar of schema 1, found None",
     ]
     assert [record.profile for record in load_records(book)] == ["book", "smoke"]
+
+
+@pytest.mark.parametrize("ran, missing, exempt", [((), 0, 2), ((5,), 1, 0), ((6,), 1, 0), ((5, 6), 0, 0)])
+def test_a_new_check_runs_whole_or_not_at_all(ran, missing, exempt):
+    """One that was not called was reached through what can only raise; of one that was, every line counts."""
+    kinds = ((4, "imports", "def few(x):"), (5, "check", "x = 1 * x"), (6, "check", "return x"))
+    new = tuple(
+        Line("contdepth.checks:few", "contdepth/checks.py", at, at, kind, text) for at, kind, text in kinds
+    )
+    both = Side(None, {}, {}), Side(None, {}, {"contdepth/checks.py": frozenset((4, *ran))})
+    found = _unexecuted(Changes(new=new), both)
+    assert tuple(map(len, found)) == (missing, exempt)
+    assert missing + exempt + len(ran) == 2

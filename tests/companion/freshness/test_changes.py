@@ -155,6 +155,24 @@ def test_checks_whose_value_goes_nowhere_can_only_raise(two):
     ]
 
 
+def test_a_check_that_one_side_alone_has_is_told_apart(two):
+    check = "def real(argument, value):\n    return value\n"
+    for root in two:
+        edit(root, "lib/contdepth/helpers.py", "import math", "import math\nfrom contdepth import checks")
+        edit(root, "lib/contdepth/helpers.py", "return y", 'checks.real("y", y)\n    return y')
+    (two[0] / "lib/contdepth/checks.py").write_text(check)
+    new = "\n\ndef few(argument, value):\n    if len(value) > 3:\n        raise ValueError(argument)\n"
+    (two[1] / "lib/contdepth/checks.py").write_text(check.replace("return value", "return 1 * value") + new)
+    edit(two[1], "lib/contdepth/helpers.py", "return y", 'checks.few("y", y)\n    return y')
+    assert [(line.text, line.kind) for line in found(two).new] == [
+        ("return 1 * value", "runs"),
+        ('checks.few("y", y)', "raises"),
+        ("def few(argument, value):", "imports"),
+        ("if len(value) > 3:", "check"),
+        ("raise ValueError(argument)", "raises"),
+    ]
+
+
 def test_a_moved_and_changed_function_is_compared_with_the_old_one(two):
     source = (two[1] / "lib/contdepth/helpers.py").read_text()
     (two[1] / "lib/contdepth/helpers.py").unlink()

@@ -28,8 +28,7 @@ def checked_spacing(dx: float | Sequence[float] | Array, dim: int | None = None)
     """``dx`` as a tuple of 1 to 3 positive floats; with ``dim``, a number is repeated ``dim`` times."""
     if np.ndim(dx) == 0:
         return (checks.real("dx", dx, above=0),) * (dim or 1)
-    if np.ndim(dx) != 1:
-        raise ValueError(f"dx: expected one number for each space dimension, found shape {np.shape(dx)}")
+    checks.one_of("dimensions of dx", np.ndim(dx), (1,), "give one number for each space dimension")
     plain = [v.item() if hasattr(v, "item") else v for v in dx]  # type: ignore[union-attr]
     values = tuple(checks.real(f"dx[{i}]", v, above=0) for i, v in enumerate(plain))
     if not 1 <= len(values) <= 3 or (dim is not None and len(values) != dim):

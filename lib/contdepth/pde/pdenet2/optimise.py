@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
+from functools import partial
 
 import torch
 from torch import Tensor, nn
@@ -38,6 +39,11 @@ class Minimised:
         return min(self.losses)
 
 
+def returned(loss: Callable[[], Tensor]) -> Tensor:
+    """What ``loss`` returns, if it is a tensor without dimensions."""
+    return checks.tensor("loss()", loss(), ndim=0)
+
+
 def minimise(
     loss: Callable[[], Tensor],
     parameters: Iterable[nn.Parameter],
@@ -62,17 +68,20 @@ def minimise(
     checks.integer("iterations", iterations, at_least=0)
     checks.integer("history", history, at_least=1, at_most=10_000)
     checks.real("rate", rate, above=0)
-    trained = [p for p in parameters if checks.tensor("parameters", p).requires_grad]
+    parameters, loss = tuple(parameters), partial(returned, loss)
+    for p in parameters:
+        checks.tensor("parameters", p)
+    trained = [p for p in parameters if p.requires_grad]
     losses: list[float] = []
     if iterations == 0 or not trained:
-        return Minimised((float(checks.tensor("loss()", loss()).detach()),))
+        return Minimised((float(loss().detach()),))
 
     kept = [p.detach().clone() for p in trained]
 
     def closure() -> Tensor:
         for p in trained:
             p.grad = None
-        value = checks.tensor("loss()", loss(), ndim=0)
+        value = loss()
         if not value.requires_grad:
             raise ValueError(
                 "loss(): expected a value that depends on the parameters, found one without a gradient"

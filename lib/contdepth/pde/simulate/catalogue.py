@@ -27,13 +27,6 @@ _x, _y = sympy.symbols("x y")
 _u, _v = sympy.symbols("u v")
 
 
-def _coefficients(**values: object) -> None:
-    """Raise ``TypeError`` or ``ValueError`` unless all are finite numbers or SymPy expressions."""
-    for name, value in values.items():
-        if not isinstance(value, Expr):
-            checks.real(name, value)
-
-
 def _d(name: str) -> Symbol:
     return Symbol(name)
 
@@ -54,7 +47,8 @@ def variable_b(x: Expr = _x, y: Expr = _y) -> Expr:
 
 def heat2d(diffusion: float = 0.1, length: float = 2 * math.pi) -> Equation:
     """u_t = diffusion (u_xx + u_yy). The default coefficient is this project's choice."""
-    _coefficients(diffusion=diffusion)
+    if not isinstance(diffusion, Expr):
+        checks.real("diffusion", diffusion)
     return Equation(
         "heat equation",
         ("u",),
@@ -78,7 +72,9 @@ def convection_diffusion2d(
     periodic only up to its first derivative, so spectra fall off algebraically.
     """
     a, b = variable_a() if a is None else a, variable_b() if b is None else b
-    _coefficients(a=a, b=b, c=c, d=d)
+    for name, value in (("a", a), ("b", b), ("c", c), ("d", d)):
+        if not isinstance(value, Expr):
+            checks.real(name, value)
     rhs = a * _d("u_x") + b * _d("u_y") + c * _d("u_xx") + d * _d("u_yy")
     return Equation(
         "convection-diffusion",
@@ -92,7 +88,9 @@ def convection_diffusion2d(
 
 def diffusion_source2d(diffusion: float = 0.3, strength: float = 15.0, length: float = 2 * math.pi) -> Equation:
     """u_t = diffusion (u_xx + u_yy) + strength sin u, PDE-Net's equation with a non-linear source."""
-    _coefficients(diffusion=diffusion, strength=strength)
+    for name, value in (("diffusion", diffusion), ("strength", strength)):
+        if not isinstance(value, Expr):
+            checks.real(name, value)
     rhs = diffusion * (_d("u_xx") + _d("u_yy")) + strength * sin(_u)
     return Equation("diffusion with a source", ("u",), 2, length, {"u": rhs}, source="PDE-Net, source")
 
@@ -103,7 +101,8 @@ def _convection(field: str, diffusion: float) -> Expr:
 
 def burgers2d(viscosity: float = 0.05, length: float = 2 * math.pi) -> Equation:
     """u_t = -u u_x - v u_y + viscosity (u_xx + u_yy) and the same for v (PDE-Net 2.0)."""
-    _coefficients(viscosity=viscosity)
+    if not isinstance(viscosity, Expr):
+        checks.real("viscosity", viscosity)
     return Equation(
         "Burgers 2-D",
         ("u", "v"),
@@ -123,7 +122,9 @@ def convection_diffusion_reaction2d(
     v_t = -u v_x - v v_y + diffusion Lap v - beta A^2 u + (1 - A^2) v.
     Form and coefficients are PDE-Net 2.0's reactive example from memory, not checked.
     """
-    _coefficients(diffusion=diffusion, beta=beta)
+    for name, value in (("diffusion", diffusion), ("beta", beta)):
+        if not isinstance(value, Expr):
+            checks.real(name, value)
     square = _u**2 + _v**2
     rhs = {
         "u": _convection("u", diffusion) + (1 - square) * _u + beta * square * _v,
@@ -134,7 +135,8 @@ def convection_diffusion_reaction2d(
 
 def burgers1d(viscosity: float = 0.1, length: float = 16.0) -> Equation:
     """u_t = -u u_x + viscosity u_xx."""
-    _coefficients(viscosity=viscosity)
+    if not isinstance(viscosity, Expr):
+        checks.real("viscosity", viscosity)
     return Equation(
         "Burgers",
         ("u",),
@@ -147,7 +149,9 @@ def burgers1d(viscosity: float = 0.1, length: float = 16.0) -> Equation:
 
 def kdv(convection: float = 6.0, dispersion: float = 1.0, length: float = 60.0) -> Equation:
     """u_t = -convection u u_x - dispersion u_xxx (Korteweg-de Vries)."""
-    _coefficients(convection=convection, dispersion=dispersion)
+    for name, value in (("convection", convection), ("dispersion", dispersion)):
+        if not isinstance(value, Expr):
+            checks.real(name, value)
     return Equation(
         "Korteweg-de Vries",
         ("u",),

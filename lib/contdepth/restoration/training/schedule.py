@@ -48,9 +48,7 @@ class LoopSchedule:
         checks.instance("source", source, Generator, "contdepth.seeds.generator makes one")
         if self.random_up_to:
             return torch.randint(1, self.random_up_to + 1, level_index.shape, generator=source)
-        last = len(self.loops) - 1
-        if len(level_index) and not (0 <= int(level_index.min()) and int(level_index.max()) <= last):
-            raise ValueError(f"level_index: expected positions 0 to {last}, found {level_index.tolist()}")
+        checks.indices("level_index", level_index, len(self.loops))
         return torch.tensor(self.loops)[level_index]
 
 

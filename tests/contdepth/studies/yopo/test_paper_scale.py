@@ -148,7 +148,7 @@ def test_attacks_have_their_full_length(short_attacks):
 
 
 def made(name):
-    model = PreActResNet18(seed=3, width=2).train()
+    model = PreActResNet18(seed=3, width=WIDTH).train()
     method = CIFAR_METHODS[name](model, THREAT, "fp32")
     return model.double(), method
 
@@ -198,7 +198,7 @@ def test_runs_take_equal_time_and_are_collected_by_seed(monkeypatch):
 
     parts = {"train": colours(12), "test": colours(5)}
     monkeypatch.setattr(paper_scale, "pixels", lambda dataset, split, limit: parts[split])
-    monkeypatch.setattr(paper_scale, "PreActResNet18", partial(PreActResNet18, width=2))
+    monkeypatch.setattr(paper_scale, "PreActResNet18", partial(PreActResNet18, width=WIDTH))
     monkeypatch.setattr(paper_scale, "cpu_seconds", clock)
     monkeypatch.setattr(paper_scale, "cifar_run", one)
     found = cifar_runs([3, 1], names=["FGSM-RS", "Free-8"], epsilon="4/255", device="cpu", seconds=10)

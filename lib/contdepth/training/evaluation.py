@@ -15,9 +15,16 @@ DTYPES = {"fp32": torch.float32, "fp64": torch.float64, "bf16": torch.float32}
 Pair = tuple[Tensor, Tensor]
 
 
-def layout(recipe: Recipe) -> torch.memory_format:
-    """Memory format of images and weights."""
-    return torch.channels_last if recipe.channels_last else torch.contiguous_format
+def layout(recipe: Recipe, model: nn.Module) -> torch.memory_format:
+    """Memory format of images and weights: the recipe's, but never channels-last for a model with a strided 1 x 1
+    convolution of fewer than eight channels.
+
+    There PyTorch 2.13.0 on the CPU (oneDNN, processors with AVX2 alone, one thread) writes past its memory in the
+    gradient of the weights, and the process ends.
+    """
+    strided = [m for m in model.modules() if isinstance(m, nn.Conv2d) and m.kernel_size == (1, 1) != m.stride]
+    narrow = any(conv.in_channels < 8 for conv in strided)
+    return torch.channels_last if recipe.channels_last and not narrow else torch.contiguous_format
 
 
 def forward(model: nn.Module, x: Tensor, precision: str) -> Tensor:
@@ -48,12 +55,11 @@ def checked(name: str, data: Pair) -> Pair:
     return images if images.dtype in (torch.float16, torch.float32, torch.float64) else images.float(), labels
 
 
-def placed(data: Pair, recipe: Recipe, device: torch.device) -> Pair:
-    """Checked (images, labels) on the device and in the precision of the run."""
+def placed(data: Pair, recipe: Recipe, device: torch.device, model: nn.Module) -> Pair:
+    """Checked (images, labels) on the device, in the precision of the run and the layout for ``model``."""
     images, labels = data
-    return images.to(device, DTYPES[recipe.precision], memory_format=layout(recipe)), labels.to(
-        device, torch.int64
-    )
+    form = layout(recipe, model)
+    return images.to(device, DTYPES[recipe.precision], memory_format=form), labels.to(device, torch.int64)
 
 
 def classes(name: str, labels: Tensor, logits: Tensor) -> Tensor:

@@ -119,8 +119,9 @@ def fit(
         seed=checks.integer("seed", seed, at_least=0),
         data=[checksum(part) for part in (*train, *test)],
     )
-    (images, labels), test = placed(train, recipe, device), placed(test, recipe, device)
-    model.to(device=device, dtype=DTYPES[recipe.precision], memory_format=layout(recipe))  # type: ignore[call-overload]
+    (images, labels), test = (placed(data, recipe, device, model) for data in (train, test))
+    form = layout(recipe, model)
+    model.to(device=device, dtype=DTYPES[recipe.precision], memory_format=form)  # type: ignore[call-overload]
     optimiser = torch.optim.SGD(
         model.parameters(),
         lr=recipe.lr,
@@ -158,6 +159,7 @@ def fit(
             x, y = images[chosen], labels[chosen]
             if recipe.pad or recipe.flip:
                 x = crop_flip(x, pad=recipe.pad, flip=recipe.flip, source=generator(seed, f"augment/{step}"))
+                x = x.clone(memory_format=form) if form == torch.contiguous_format else x
             torch.default_generator.manual_seed(derive(seed, f"noise/{step}"))
             lr = optimiser.param_groups[0]["lr"] = recipe.rate(step, per_epoch)
             optimiser.zero_grad(set_to_none=True)

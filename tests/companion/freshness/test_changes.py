@@ -161,15 +161,15 @@ def test_a_check_that_one_side_alone_has_is_told_apart(two):
         edit(root, "lib/contdepth/helpers.py", "import math", "import math\nfrom contdepth import checks")
         edit(root, "lib/contdepth/helpers.py", "return y", 'checks.real("y", y)\n    return y')
     (two[0] / "lib/contdepth/checks.py").write_text(check)
-    new = "\n\ndef few(argument, value):\n    if len(value) > 3:\n        raise ValueError(argument)\n"
+    new = "\n\ndef few(argument, value):\n    value = value[:3]\n    return value\n"
     (two[1] / "lib/contdepth/checks.py").write_text(check.replace("return value", "return 1 * value") + new)
     edit(two[1], "lib/contdepth/helpers.py", "return y", 'checks.few("y", y)\n    return y')
     assert [(line.text, line.kind) for line in found(two).new] == [
         ("return 1 * value", "runs"),
         ('checks.few("y", y)', "raises"),
         ("def few(argument, value):", "imports"),
-        ("if len(value) > 3:", "check"),
-        ("raise ValueError(argument)", "raises"),
+        ("value = value[:3]", "check"),
+        ("return value", "check"),
     ]
 
 

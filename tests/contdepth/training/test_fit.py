@@ -17,6 +17,8 @@ from torch import nn
 
 from contdepth.data import load, standardise
 from contdepth.nets import LMNet, lm_resnet
+from contdepth.robust.methods.loop import train as robust_train
+from contdepth.robust.methods.method import Natural
 from contdepth.training import (
     CheckpointError,
     DivergenceError,
@@ -282,3 +284,30 @@ def test_deterministic_cuda_needs_its_variable(monkeypatch: pytest.MonkeyPatch, 
     for good in (":4096:8", ":16:8"):
         monkeypatch.setenv(name, good)
         check_cublas(torch.device("cuda"), True)
+
+
+class Seen(nn.Module):
+    """A net of one strided 1 x 1 convolution that notes in which memory formats its images came."""
+
+    def __init__(self, channels: int) -> None:
+        super().__init__()
+        self.wide = nn.Conv2d(1, channels, 3, padding=1)
+        self.skip = nn.Conv2d(channels, 2, 1, stride=2)
+        self.last, self.formats = nn.Linear(2, 2), set()
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        u = self.wide(x)
+        self.formats.add(u.is_contiguous())
+        return self.last(self.skip(u).mean((2, 3)))
+
+
+@pytest.mark.parametrize("channels, contiguous", [(7, True), (8, False)])
+@pytest.mark.parametrize("loop", ["fit", "robust"])
+def test_few_channels_into_a_strided_convolution_are_not_trained_channels_last(channels, contiguous, loop) -> None:
+    """There PyTorch 2.13.0 writes past its memory on some processors."""
+    model, (train, test) = Seen(channels), data()
+    if loop == "fit":
+        fit(model, train, test, SHORT, seed=0, progress=False)
+    else:
+        robust_train(Natural(model), (train[0].sigmoid(), train[1]), SHORT, seed=0, steps=2, progress=False)
+    assert model.formats == {contiguous}

@@ -19,7 +19,7 @@ from contdepth.robust.methods.method import Method, checked_optimiser, trainable
 from contdepth.seeds import derive, generator
 from contdepth.training.augment import crop_flip
 from contdepth.training.checkpoint import Checkpointing, checksum, identity_of, save_checkpoint
-from contdepth.training.evaluation import Pair
+from contdepth.training.evaluation import Pair, layout
 from contdepth.training.loop import check_loss
 from contdepth.training.recipes import Recipe
 
@@ -129,6 +129,7 @@ def train(
             save_checkpoint(path, run, {**states, "result": vars(result)})
 
     model.train()
+    form = layout(recipe, model)
     order, epoch_now = None, -1
     cuda = [device] if device.type == "cuda" else []
     with (
@@ -144,6 +145,7 @@ def train(
             x, y = images[chosen].to(device), labels[chosen].to(device)
             if recipe.pad or recipe.flip:
                 x = crop_flip(x, pad=recipe.pad, flip=recipe.flip, source=generator(seed, f"augment/{step}"))
+                x = x.clone(memory_format=form) if form == torch.contiguous_format else x
             lr = stretched_rate(recipe, step, total)
             for group in engine.param_groups:
                 group["lr"] = lr

@@ -180,7 +180,7 @@ def probe_run(
     net = make(seed=seed)[arm]
     path = Path(checkpoints) / f"{arm}-{recipe.name}-seed{seed}.pt"
     steps = fit(net, train, test, recipe, seed=seed, checkpoint=path, device=device, progress=False).steps
-    part = placed((test[0][:images], test[1][:images]), recipe, torch.device(device))
+    part = placed((test[0][:images], test[1][:images]), recipe, torch.device(device), net)
     errors = order_probes(net, part, permutations=permutations, precision=recipe.precision)
     if not isinstance(net, OrderedResNet):
         return Probed(errors, steps=steps)

@@ -23,7 +23,6 @@ from contdepth.studies.yopo import paper_scale
 from contdepth.studies.yopo.paper_scale import CIFAR_METHODS, cifar_run, cifar_runs, mnist_run
 
 THREAT = Threat("8/255")
-WIDTH = 8  # with fewer channels PyTorch 2.13 writes past its memory on processors without AVX-512, in one thread
 KEYS = {"clean", "PGD-20", "PGD-50", "worst", "gap", "seconds", "seconds to 42"}
 
 
@@ -63,7 +62,7 @@ def judged():
 
 
 def run(name="YOPO-5-3", precision="fp32", **changes):
-    options = {"device": "cpu", "width": WIDTH, "hard": 6, "precision": precision, **changes}
+    options = {"device": "cpu", "width": 2, "hard": 6, "precision": precision, **changes}
     return cifar_run(name, colours(24), judged(), THREAT, 0, options.pop("steps", 4), **options)
 
 
@@ -148,7 +147,7 @@ def test_attacks_have_their_full_length(short_attacks):
 
 
 def made(name):
-    model = PreActResNet18(seed=3, width=WIDTH).train()
+    model = PreActResNet18(seed=3, width=2).train()
     method = CIFAR_METHODS[name](model, THREAT, "fp32")
     return model.double(), method
 
@@ -198,7 +197,7 @@ def test_runs_take_equal_time_and_are_collected_by_seed(monkeypatch):
 
     parts = {"train": colours(12), "test": colours(5)}
     monkeypatch.setattr(paper_scale, "pixels", lambda dataset, split, limit: parts[split])
-    monkeypatch.setattr(paper_scale, "PreActResNet18", partial(PreActResNet18, width=WIDTH))
+    monkeypatch.setattr(paper_scale, "PreActResNet18", partial(PreActResNet18, width=2))
     monkeypatch.setattr(paper_scale, "cpu_seconds", clock)
     monkeypatch.setattr(paper_scale, "cifar_run", one)
     found = cifar_runs([3, 1], names=["FGSM-RS", "Free-8"], epsilon="4/255", device="cpu", seconds=10)

@@ -89,11 +89,14 @@ FULL = TrainingPlan(
 PAPER = {
     "gaussian": FULL,
     **{f"gaussian-{seed}": replace(FULL, seed=seed) for seed in SEEDS[1:]},
+    "gaussian-low": replace(
+        FULL, levels=(10, 15, 25, 35, 45, 55), schedule=LoopSchedule((1, 1, 2, 3, 4, 5)), batch=96
+    ),
     "naive8": replace(FULL, schedule=LOOPS["naive8"], iterations=22000),
     "biasfree": replace(FULL, shape=replace(UNET, bias=False)),
     "jpeg": replace(PLANS["jpeg"], shape=replace(UNET, start="kaiming"), batch=66, patch=64, iterations=40000),
 }
-"""The same with the full layout, for one GPU; not trained here."""
+"""The same with the full layout, for one GPU, not trained here; ``gaussian-low`` begins at σ = 10 with one step."""
 
 
 def main(arguments: list[str] | None = None) -> None:

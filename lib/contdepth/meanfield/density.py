@@ -138,7 +138,7 @@ class GaussianDensity:
 
     def draw(self, t: Tensor, source: torch.Generator) -> Tensor:
         """One θ from ρ(· | t) for every t (...): (..., k)."""
-        checks.reals("t", t, like=self.nodes)
+        checks.reals("t", t)
         checks.instance("source", source, torch.Generator, "contdepth.seeds.generator makes one")
         noise = torch.randn(*t.shape, self.block.size, generator=source, dtype=torch.float64)
         if callable(self.deviation):

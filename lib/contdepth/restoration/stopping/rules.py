@@ -132,7 +132,8 @@ def mean_steps(stops: Tensor, levels: Tensor) -> dict[float, float]:
     """
     checks.tensor("stops", stops, ndim=1)
     checks.same_shape("levels", checks.tensor("levels", levels), tuple(stops.shape))
-    if checks.finite("levels", levels).is_complex():
+    checks.finite("levels", levels)
+    if levels.dtype in (torch.complex64, torch.complex128):
         raise TypeError(f"levels: expected real numbers, found dtype {levels.dtype}")
     found = {float(level): stops[levels == level].double() for level in levels.unique()}
     return {level: math.fsum(chosen.tolist()) / len(chosen) for level, chosen in found.items()}

@@ -66,7 +66,7 @@ def test_the_network_is_convolutions_with_biases_and_nothing_else() -> None:
         x = conv2d(x, torch.from_numpy(kernel.transpose(3, 2, 0, 1).copy()), torch.from_numpy(bias), padding=1)
         x = x.relu() if number < len(arrays) - 1 else x
     with torch.inference_mode():
-        torch.testing.assert_close(net(y), y - x, rtol=1e-5, atol=1e-5)
+        torch.testing.assert_close(net(y), y - x, rtol=1e-5, atol=1e-4)  # other sums in float32
 
 
 def test_another_network_is_refused() -> None:

@@ -22,8 +22,7 @@ def turned(ledger: Ledger, fresh: Record, stored: Record, allowances: Allowances
 
     The stored verdict is the accepted one, one of the two is *undecided* (*open* for a check of the book), and the
     numbers lie as near to each other as is stated, or a clock has measured them: such a claim stands at the border
-    of its region, and rounding, or the clock, says on which side. Nothing where the numbers have to be equal to the
-    bit.
+    of its region, and rounding or the clock says on which side. Nothing where numbers have to be equal to the bit.
     """
     if allowances is None:
         return {}

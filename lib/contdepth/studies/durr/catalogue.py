@@ -96,7 +96,7 @@ PAPER = {
     "biasfree": replace(FULL, shape=replace(UNET, bias=False)),
     "jpeg": replace(PLANS["jpeg"], shape=replace(UNET, start="kaiming"), batch=66, patch=64, iterations=40000),
 }
-"""The same with the full layout, for one GPU, not trained here; ``gaussian-low`` begins at σ = 10 with one step."""
+"""The same with the full layout, for a GPU, not trained here; ``gaussian-low`` begins at σ = 10 with one step."""
 
 
 def main(arguments: list[str] | None = None) -> None:

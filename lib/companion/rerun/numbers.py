@@ -21,8 +21,9 @@ def turned(ledger: Ledger, fresh: Record, stored: Record, allowances: Allowances
     """Return, by claim, in a line what another machine decides that the record's did not, or the other way round.
 
     The stored verdict is the accepted one, one of the two is *undecided* (*open* for a check of the book), and the
-    numbers lie as near to each other as is stated: such a claim stands at the border of its region, and rounding
-    says on which side. Nothing where the numbers have to be equal to the bit.
+    numbers lie as near to each other as is stated, or a clock has measured them: such a claim stands at the border
+    of its region, and rounding, or the clock, says on which side. Nothing where the numbers have to be equal to the
+    bit.
     """
     if allowances is None:
         return {}
@@ -34,10 +35,8 @@ def turned(ledger: Ledger, fresh: Record, stored: Record, allowances: Allowances
         if (
             len(sides) == 2
             and claim.words[2] in sides
-            and not claim.clock
-            and allowed is not None
             and before[id].verdict == claim.expect[fresh.profile].accepted
-            and allowed.admits_checks(before[id], now[id])
+            and (claim.clock or (allowed is not None and allowed.admits_checks(before[id], now[id])))
         ):
             found[id] = f"{id} ({fresh.profile}): {_both(ledger, before[id], now[id], fresh.profile)}"
     return found

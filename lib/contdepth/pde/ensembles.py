@@ -44,8 +44,9 @@ class Ensemble(Estimator):
                 "without it all members would be equal",
             )
         self.estimator = estimator
-        several = checks.several("seeds", seeds, "one for each member, such as range(3)")
-        self.seeds = tuple(checks.integer("seeds", seed, at_least=0) for seed in several)
+        self.seeds = checks.several("seeds", seeds, "one for each member, such as range(3)")
+        for seed in self.seeds:
+            checks.integer("seeds", seed, at_least=0)
         if not self.seeds or len(set(self.seeds)) != len(self.seeds):
             checks.fail("seeds", "at least one seed, none twice", self.seeds)
         self.workers = checks.integer("workers", workers, at_least=1)

@@ -128,6 +128,9 @@ def test_what_rounding_turns_at_the_border_is_told_and_no_error_on_another_machi
     assert turned(ledger, stored, fresh, allowances) == {}  # the stored verdict is not the accepted one
     tight = Allowances("machines.yml", {("smoke", "toy.euler.loss"): Allowance(absolute=1e-3)})
     assert turned(ledger, fresh, stored, tight) == {}  # further than is stated
+    clocked = replace(ledger, claims=(replace(ledger.claim("toy.euler.loss"), clock=True),))
+    assert list(turned(clocked, fresh, stored, tight)) == ["toy.euler.loss"]  # what a clock measured has no bounds
+    assert turned(clocked, far, stored, tight) == turned(clocked, fresh, stored, None) == {}
 
 
 def test_notes_are_compared_like_claims_and_clocks_only_counted(executed):

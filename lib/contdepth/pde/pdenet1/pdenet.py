@@ -82,8 +82,9 @@ class PDENet(Estimator):
         self.filters = checks.one_of("filters", filters, ("learned", "frozen"))
         self.size, self.order, self.coefficients_kind = size, order, coefficients
         self.mesh, self.source_options = mesh, source
-        stages = checks.several("blocks", blocks, "one stage for each, such as (1, 2, 3)")
-        self.blocks = tuple(checks.integer("blocks", n, at_least=1) for n in stages)
+        self.blocks = checks.several("blocks", blocks, "one stage for each, such as (1, 2, 3)")
+        for n in self.blocks:
+            checks.integer("blocks", n, at_least=1)
         self.iterations = checks.integer("iterations", iterations, at_least=1)
         self.memory = checks.integer("memory", memory, at_least=1)
         self.batch = None if batch is None else checks.integer("batch", batch, at_least=1)

@@ -137,8 +137,9 @@ class PDENet2(Estimator):
         self.hidden = checks.integer("hidden", hidden, at_least=0)
         self.sparsity = checks.real("sparsity", sparsity, at_least=0)
         self.moment_penalty = checks.real("moment_penalty", moment_penalty, at_least=0)
-        stages = checks.several("blocks", blocks, "one stage for each, such as (1, 2, 3)")
-        self.blocks = tuple(checks.integer("blocks", n, at_least=1) for n in stages)
+        self.blocks = checks.several("blocks", blocks, "one stage for each, such as (1, 2, 3)")
+        for n in self.blocks:
+            checks.integer("blocks", n, at_least=1)
         if not self.blocks:
             checks.fail("blocks", "at least one stage, such as (1, 2, 3)", blocks)
         self.relative = boolean("relative", relative)

@@ -90,7 +90,7 @@ def test_stored_notebooks_carry_no_verdict_and_smoke_runs_no_picture(path: Path)
         assert not [kind for kind in kinds if kind.startswith("image/")]
 
 
-SLOWER = {("book", "durr/rivals"): 1400, ("smoke", "yopo/rivals"): 75, ("smoke", "durr/steps"): 75}
+SLOWER = {("book", "durr/rivals"): 1400, ("smoke", "yopo/rivals"): 75}
 """Stored runs of a processor without AVX-512, and bounds for them in seconds.
 
 With it ``durr/rivals`` took 627 s and ``yopo/rivals`` 46 s; without it 1,313 s, beside other work, and 67 s. Their

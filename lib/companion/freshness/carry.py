@@ -136,7 +136,7 @@ def _unexecuted(changed: Changes, sides: Sequence[Side]) -> tuple[list[str], lis
     """
     missing, exempt = [], []
     for lines, side, whose in zip((changed.old, changed.new), sides, SIDES, strict=True):
-        ran = [line for line in lines if seen(side.lines, line.path, line.first, line.last)]
+        ran = {line for line in lines if seen(side.lines, line.path, line.first, line.last)}
         begun = {line.symbol for line in ran if line.kind == "check"}
         for line in lines:
             if line in ran:

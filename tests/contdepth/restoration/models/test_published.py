@@ -59,14 +59,15 @@ def test_kernels_have_pytorchs_order_of_axes() -> None:
 
 def test_the_network_is_convolutions_with_biases_and_nothing_else() -> None:
     arrays = matlab_arrays()
-    net = merged_dncnn(matconvnet_layers(written(arrays)))
-    y = torch.rand(2, 1, 9, 7, generator=torch.Generator().manual_seed(1))
+    net = merged_dncnn(matconvnet_layers(written(arrays))).double()
+    y = torch.rand(2, 1, 9, 7, generator=torch.Generator().manual_seed(1), dtype=torch.float64)
     x = y
     for number, (kernel, bias) in enumerate(arrays):
-        x = conv2d(x, torch.from_numpy(kernel.transpose(3, 2, 0, 1).copy()), torch.from_numpy(bias), padding=1)
+        weight, offset = (torch.from_numpy(part).double() for part in (kernel.transpose(3, 2, 0, 1).copy(), bias))
+        x = conv2d(x, weight, offset, padding=1)
         x = x.relu() if number < len(arrays) - 1 else x
     with torch.inference_mode():
-        torch.testing.assert_close(net(y), y - x, rtol=1e-5, atol=1e-4)  # other sums in float32
+        torch.testing.assert_close(net(y), y - x, rtol=1e-5, atol=1e-5)
 
 
 def test_another_network_is_refused() -> None:

@@ -104,6 +104,8 @@ ALLOWED: dict[str, Callable[[Tensor], Any]] = {
     "jacobian": lambda x: torch.func.jacrev(torch.sin)(x[0]),
     "hessian": lambda x: torch.func.hessian(lambda y: y.sin().prod())(x[0]),
     "conjugate": lambda x: (torch.complex(x, 2 * x).mH @ torch.complex(x, x)).conj().imag,
+    "shapes changed in place": lambda x: x.clone().unsqueeze_(0).squeeze_().t_(),
+    "vector by matrices": lambda x: x[0] @ x.expand(3, 4, 4),
     "written": lambda x: (y := x.clone()).__setitem__(slice(0, 2), 7.0) or y,
     "a view written": lambda x: (y := x.clone()).view(-1)[3:5].zero_() is None or y,
 }

@@ -1,13 +1,33 @@
-"""Where tensors lie: a call computes where its tensors are, and all of them lie on one device."""
+"""Where tensors lie, and what differs between devices: a call computes where its tensors are."""
 
 from __future__ import annotations
 
+import time
+from contextlib import AbstractContextManager
+from typing import Any
+
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from contdepth import checks
 
-__all__ = ["common"]
+__all__ = ["common", "named", "now", "of", "random_state_kept", "seed"]
+
+
+def named(argument: str, value: object) -> torch.device:
+    """The device that ``value`` names; raise ``TypeError`` or ``ValueError`` where there is none."""
+    device = checks.device(argument, value)
+    try:
+        torch.empty(0, device=device)
+    except (RuntimeError, AssertionError, NotImplementedError) as reason:
+        said = str(reason).partition("\n")[0]
+        raise ValueError(f"{argument}: expected a device of this machine, found {value!r} ({said})") from None
+    return device
+
+
+def of(module: nn.Module) -> torch.device:
+    """Where the parameters of ``module`` are; the CPU if it has none."""
+    return next((parameter.device for parameter in module.parameters()), torch.device("cpu"))
 
 
 def common(**parts: Tensor) -> torch.device:
@@ -18,3 +38,33 @@ def common(**parts: Tensor) -> torch.device:
             wanted = f"a tensor on {tensor.device}, as {first}"
             checks.fail(name, wanted, f"one on {other.device}", "move it there")
     return tensor.device
+
+
+def accelerator(device: torch.device) -> Any:
+    """PyTorch's module for a device with clock and random numbers of its own, such as ``torch.cuda``, or None."""
+    module = getattr(torch, device.type, None)
+    return module if device.type != "cpu" and hasattr(module, "synchronize") else None
+
+
+def now(device: torch.device) -> float:
+    """CPU time of the process, or where a device computes beside it the clock after all work is done."""
+    module = accelerator(device)
+    if module is None:
+        return time.process_time()
+    module.synchronize()
+    return time.perf_counter()
+
+
+def random_state_kept(device: torch.device) -> AbstractContextManager[None]:
+    """Afterwards the global generators of the CPU and of ``device`` are as they were."""
+    if accelerator(device) is None:
+        return torch.random.fork_rng(devices=[])
+    return torch.random.fork_rng(devices=[device], device_type=device.type)
+
+
+def seed(value: int, device: torch.device) -> None:
+    """Seed the global generators of the CPU and of ``device``: dropout draws from the second."""
+    torch.default_generator.manual_seed(value)
+    module = accelerator(device)
+    if module is not None:
+        module.manual_seed(value)

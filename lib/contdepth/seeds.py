@@ -6,7 +6,7 @@ import hashlib
 
 import torch
 
-from contdepth import checks
+from contdepth import checks, devices
 
 __all__ = ["derive", "generator"]
 
@@ -24,4 +24,4 @@ def generator(seed: int, purpose: str, device: str | torch.device = "cpu") -> to
     The CPU's gives every device the same numbers, which are moved there. One of another device draws where the
     numbers are wanted: other numbers than the CPU's, the same again on a device of the same kind.
     """
-    return torch.Generator(checks.device("device", device)).manual_seed(derive(seed, purpose))
+    return torch.Generator(devices.named("device", device)).manual_seed(derive(seed, purpose))

@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from contdepth import checks
+from contdepth import checks, devices
 from contdepth.meanfield.block import Block
 from contdepth.meanfield.network import MeanFieldNet, lift
 from contdepth.seeds import generator
@@ -22,7 +22,7 @@ def waves(
     """
     checks.affordable("count", checks.integer("count", count, at_least=1), 2)
     x = 2 * torch.rand(count, 2, generator=generator(seed, f"waves/{purpose}"), dtype=torch.float64) - 1
-    x = x.to(checks.device("device", device))
+    x = x.to(devices.named("device", device))
     return x, torch.sin(3 * x[:, 0]) * x[:, 1] + 0.5 * torch.cos(4 * x[:, 1])
 
 
@@ -38,6 +38,6 @@ def small_net(
 
     Lift and read-out are drawn on the CPU and moved to ``device``, where the net then computes.
     """
-    where = checks.device("device", device)
+    where = devices.named("device", device)
     w2, w1 = lift(2, dimension, generator(seed, "lift"))
     return MeanFieldNet(Block(dimension, width, activation), w2.to(where), w1.to(where), weighting)

@@ -44,7 +44,9 @@ def amplification(scheme: Scheme, z: Tensor) -> Tensor:
         checks.fail("scheme", "a deterministic scheme of one field", scheme.name, error=TypeError)
     if hasattr(scheme, "stability"):
         return scheme.stability(z)
-    return scheme.step(lambda t, u: z * u, torch.zeros((), dtype=torch.float64), torch.ones_like(z), 1.0)
+    return scheme.step(
+        lambda t, u: z * u, torch.zeros((), dtype=torch.float64, device=z.device), torch.ones_like(z), 1.0
+    )
 
 
 def stability_region(scheme: Scheme, real: Tensor, imag: Tensor) -> Tensor:

@@ -56,8 +56,9 @@ class WithMoments(Protocol[Rate]):
 
 
 def _uniform(u: Tensor, generator: torch.Generator) -> Tensor:
-    """Return one number in [0, 1) per sample of ``u``, shape ``(..., 1)``."""
-    return torch.rand((*u.shape[:-1], 1), generator=generator, dtype=u.real.dtype, device=u.device)
+    """Return one number in [0, 1) per sample of ``u``, shape ``(..., 1)``, drawn on the generator's device."""
+    size, kind = (*u.shape[:-1], 1), u.real.dtype
+    return torch.rand(size, generator=generator, dtype=kind, device=generator.device).to(u.device)
 
 
 def _root(h: float | Tensor) -> float | Tensor:

@@ -15,7 +15,7 @@ from torch import nn
 from torch.nn.functional import cross_entropy
 from tqdm import tqdm
 
-from contdepth import checks
+from contdepth import checks, devices
 from contdepth.errors import DivergenceError
 from contdepth.seeds import derive, generator
 from contdepth.training.augment import crop_flip
@@ -94,7 +94,8 @@ def fit(
 ) -> Fit:
     """Train ``model`` in place on ``train`` = (float images (N, C, H, W), labels (N,)); test it as it goes.
 
-    Data order, augmentation and noise (stochastic depth) of a step depend on ``seed`` and the step's number alone,
+    Data and model are moved to ``device``; the order of the data and the augmentation are drawn on the CPU.
+    Data order, augmentation and noise (stochastic depth, dropout) of a step depend on ``seed`` and the step alone,
     so with ``checkpoint`` a run that was stopped anywhere goes on from its last file, written each ``every`` steps
     and at the end, to the same bits as a run that was not (same machine, thread count and PyTorch). On CUDA
     the same bits need ``deterministic=True`` as well, and with it the environment variable
@@ -109,6 +110,7 @@ def fit(
     checks.instance("recipe", recipe, Recipe, "contdepth.training.recipe(name) makes one")
     device = checks.device("device", device)
     check_cublas(device, deterministic)
+    devices.named("device", device)
     train, test = checked("train", train), checked("test", test)
     per_epoch = math.ceil(len(train[0]) / recipe.batch)
     total = recipe.epochs * per_epoch
@@ -146,7 +148,7 @@ def fit(
     order = None
     hidden = None if progress else True
     with (
-        torch.random.fork_rng(devices=[]),
+        devices.random_state_kept(device),
         deterministic_algorithms(deterministic),
         tqdm(total=total, initial=result.steps, disable=hidden, unit="step", desc=f"seed {seed}") as bar,
     ):
@@ -160,7 +162,7 @@ def fit(
             if recipe.pad or recipe.flip:
                 x = crop_flip(x, pad=recipe.pad, flip=recipe.flip, source=generator(seed, f"augment/{step}"))
                 x = x.clone(memory_format=form) if form == torch.contiguous_format else x
-            torch.default_generator.manual_seed(derive(seed, f"noise/{step}"))
+            devices.seed(derive(seed, f"noise/{step}"), device)
             lr = optimiser.param_groups[0]["lr"] = recipe.rate(step, per_epoch)
             optimiser.zero_grad(set_to_none=True)
             logits = forward(model, x, recipe.precision)

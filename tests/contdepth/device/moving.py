@@ -30,7 +30,10 @@ LISTS = (list, tuple, set, frozenset)
 
 
 class Mover:
-    """Moves what arguments hold; what they share they still share. Generators stay unless ``generators``."""
+    """Moves what arguments hold; what they share they still share. Generators stay unless ``generators``.
+
+    An object with a ``device`` (a problem, an estimator) is told the new one.
+    """
 
     def __init__(self, device: torch.device, generators: bool = False) -> None:
         self.device, self.generators = device, generators
@@ -83,7 +86,9 @@ class Mover:
 
     def inside(self, value: Any, known: set[str]) -> None:
         for name, one in list(getattr(value, "__dict__", {}).items()):
-            if name not in known:
+            if name == "device" and isinstance(one, (str, torch.device)):
+                value.__dict__[name], self.count = str(self.device), self.count + 1
+            elif name not in known:
                 value.__dict__[name] = self(one)
         for name in getattr(type(value), "__slots__", ()):
             if hasattr(value, name):

@@ -33,7 +33,7 @@ NOTHING: dict[str, str] = {
         "schemes.SampledMoments schemes.ShakeShake schemes.ShakeShake.linear_moment "
         "schemes.ShakeShake.limit_moment schemes.StochasticDepth schemes.StochasticDepth.linear_moment "
         "schemes.StochasticTwoStep schemes.StochasticTwoStep.from_g schemes.StochasticTwoStep.linear_moment "
-        "schemes.Tableau schemes.best_k schemes.best_step_and_k schemes.full_field schemes.largest_stable_step "
+        "schemes.Tableau schemes.full_field schemes.largest_stable_step "
         "schemes.reduced_field schemes.root_modulus schemes.satisfies_root_condition schemes.variances "
         "schemes.weak_order meanfield.Block robust.APGD robust.APGDTargeted robust.FGSM robust.NoAttack "
         "robust.PGD robust.RandomNoise robust.Square robust.Threat robust.Threat.scaled robust.limit "
@@ -75,27 +75,18 @@ ON_THE_CPU: dict[str, str] = {}
 
 KNOWN: set[str] = set(
     (
-        "problems.LinearSystem problems.LinearSystem.solution problems.Pendulum problems.Pendulum.solution "
-        "problems.Quadratic problems.Quadratic.solution problems.Scaled problems.TimeDependent "
-        "problems.reference schemes.local_error_order schemes.measure_order schemes.modified_equation_gaps "
-        "schemes.steps_to_tolerance pde.PDENet pde.PDENet.fit pde.PDENet2 pde.PDENet2.fit "
-        "pde.PDENet2.simulate pde.PDENet2.predict pde.PDENet2.score pde.PDENet2.remainder pde.evaluate "
-        "pde.rollout_error pde.simulate.SpectralRHS pde.simulate.add_noise pde.simulate.burgers2d_upwind "
-        "pde.simulate.burgers_data pde.simulate.cdr_data pde.simulate.convection_diffusion_data "
-        "pde.simulate.heat_data pde.simulate.random_fourier pde.simulate.solve pde.simulate.source_data "
-        "pde.peers.PlainCNN pde.peers.PlainCNN.fit restoration.DURR.load restoration.DURR.restore "
-        "restoration.LoopSchedule.draw restoration.blind restoration.noise_level"
+        "pde.PDENet pde.PDENet.fit pde.PDENet2 pde.PDENet2.fit pde.PDENet2.simulate pde.PDENet2.predict "
+        "pde.PDENet2.score pde.PDENet2.remainder pde.evaluate pde.rollout_error pde.simulate.SpectralRHS "
+        "pde.simulate.add_noise pde.simulate.burgers2d_upwind pde.simulate.burgers_data pde.simulate.cdr_data "
+        "pde.simulate.convection_diffusion_data pde.simulate.heat_data pde.simulate.random_fourier "
+        "pde.simulate.solve pde.simulate.source_data pde.peers.PlainCNN pde.peers.PlainCNN.fit "
+        "restoration.blind"
     ).split()
 )
 """Callables that fail on a device, or have no ``device`` yet."""
 
 KNOWN_DRAWS: set[str] = set(
-    (
-        "training.crop_flip schemes.sample_moments meanfield.descent_direction meanfield.escape "
-        "robust.APGD.perturb robust.APGDTargeted.perturb robust.PGD.perturb robust.RandomNoise.perturb "
-        "robust.Square.perturb robust.Threat.start robust.accuracy restoration.LoopSchedule.draw "
-        "restoration.blind restoration.gaussian"
-    ).split()
+    ("meanfield.descent_direction meanfield.escape restoration.blind restoration.gaussian").split()
 )
 """Callables that take no generator of a device."""
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import time
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -13,7 +12,7 @@ import torch
 from torch import nn
 from tqdm import tqdm
 
-from contdepth import checks
+from contdepth import checks, devices
 from contdepth.robust.losses import checked_inputs
 from contdepth.robust.methods.method import Method, checked_optimiser, trainable
 from contdepth.seeds import derive, generator
@@ -131,9 +130,8 @@ def train(
     model.train()
     form = layout(recipe, model)
     order, epoch_now = None, -1
-    cuda = [device] if device.type == "cuda" else []
     with (
-        torch.random.fork_rng(devices=cuda),
+        devices.random_state_kept(device),
         tqdm(total=total, initial=result.steps, disable=None if progress else True, unit="step") as bar,
     ):
         while result.steps < total:
@@ -151,10 +149,10 @@ def train(
                 group["lr"] = lr
             method.scale = min(1.0, (step + 1) / (ramp * total)) if ramp else 1.0
             method.source.manual_seed(derive(seed, f"attack/{step}"))
-            torch.manual_seed(derive(seed, f"noise/{step}"))  # dropout
-            start = now(device)
+            devices.seed(derive(seed, f"noise/{step}"), device)  # dropout
+            start = devices.now(device)
             done = method.step(x, y, engine)
-            result.seconds += now(device) - start
+            result.seconds += devices.now(device) - start
             check_loss("loss", done.loss, step, epoch, lr)
             result.steps += 1
             result.losses.append(done.loss)
@@ -168,14 +166,6 @@ def train(
     model.eval()
     method.scale = 1.0
     return result
-
-
-def now(device: torch.device) -> float:
-    """CPU time of the process, or on CUDA the clock after all work is done."""
-    if device.type == "cuda":
-        torch.cuda.synchronize(device)
-        return time.perf_counter()
-    return time.process_time()
 
 
 def stretched_rate(recipe: Recipe, step: int, total: int) -> float:

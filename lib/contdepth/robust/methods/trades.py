@@ -33,7 +33,8 @@ class TRADES(Stepped):
         self.weight = checks.real("weight", weight, at_least=0)
 
     def gradients(self, x: Tensor, y: Tensor) -> Step:
-        noise = 0.001 * torch.randn(checked_batch("x", x).shape, generator=self.source)
+        shape, source = checked_batch("x", x).shape, self.source
+        noise = 0.001 * torch.randn(shape, generator=source, device=source.device)
         threat, sigma, delta = self.begin(x, noise.to(x))
         with in_mode(self.model, False):
             with torch.no_grad():

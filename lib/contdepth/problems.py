@@ -39,10 +39,7 @@ class Problem(Protocol):
 
 def as_times(t: float | Tensor) -> Tensor:
     """``t`` in float64; raise ``TypeError`` if it is no number or numbers."""
-    try:
-        return torch.as_tensor(t, dtype=torch.float64)
-    except (TypeError, ValueError, RuntimeError, OverflowError):
-        raise TypeError(f"t: expected a time or times (n,), found {type(t).__name__}") from None
+    return checks.numbers("t", t, "a time or times (n,)", dtype=torch.float64)
 
 
 def reference(

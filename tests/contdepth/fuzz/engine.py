@@ -240,9 +240,11 @@ def frozen(value: Any, models: bool = True) -> Any:
         return {key: frozen(one, models) for key, one in value.items()}
     if isinstance(value, (list, tuple)):
         return [frozen(one, models) for one in value]
+    if isinstance(value, (set, frozenset)):
+        return sorted(repr(frozen(one, models)) for one in value)
     if dataclasses.is_dataclass(value) and not isinstance(value, type):
         return {f.name: frozen(getattr(value, f.name, None), models) for f in dataclasses.fields(value)}
-    if isinstance(value, (str, bytes, int, float, complex, set, frozenset, type(None))):
+    if isinstance(value, (str, bytes, int, float, complex, type(None))):
         return repr(value)
     return id(value)
 

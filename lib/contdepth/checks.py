@@ -18,6 +18,7 @@ __all__ = [
     "indices",
     "instance",
     "integer",
+    "numbers",
     "one_of",
     "real",
     "reals",
@@ -165,12 +166,22 @@ def reals(
     return found
 
 
-def indices(argument: str, value: object, count: int) -> None:
-    """Raise ``TypeError`` or ``ValueError`` unless ``value`` holds whole numbers (n,) from 0 to ``count`` - 1."""
+def numbers(
+    argument: str, value: object, expected: str = "numbers", *, dtype: torch.dtype | None = None
+) -> torch.Tensor:
+    """Return ``value`` as a tensor (of ``dtype``); raise ``TypeError`` if it holds none, or complex ones."""
     try:
         found = torch.as_tensor(value)
     except (TypeError, ValueError, RuntimeError, OverflowError):
-        raise TypeError(f"{argument}: expected whole numbers, found {value!r}") from None
+        raise TypeError(f"{argument}: expected {expected}, found {type(value).__name__}") from None
+    if dtype is not None and found.is_complex() and not dtype.is_complex:
+        raise TypeError(f"{argument}: expected {expected}, found dtype {found.dtype}")
+    return found if dtype is None else torch.as_tensor(value, dtype=dtype)
+
+
+def indices(argument: str, value: object, count: int) -> None:
+    """Raise ``TypeError`` or ``ValueError`` unless ``value`` holds whole numbers (n,) from 0 to ``count`` - 1."""
+    found = numbers(argument, value, "whole numbers")
     whole = not (found.is_floating_point() or found.is_complex() or found.dtype == torch.bool)
     if found.ndim != 1 or not (whole or len(found) == 0):
         raise TypeError(

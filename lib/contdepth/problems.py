@@ -40,11 +40,8 @@ class Problem(Protocol):
 
 def as_times(t: float | Tensor, device: str | torch.device = "cpu") -> Tensor:
     """``t`` in float64, numbers on ``device``; raise ``TypeError`` if it is no number or numbers."""
-    where = t.device if isinstance(t, Tensor) else devices.named("device", device)
-    try:
-        return torch.as_tensor(t, dtype=torch.float64, device=where)
-    except (TypeError, ValueError, RuntimeError, OverflowError):
-        raise TypeError(f"t: expected a time or times (n,), found {type(t).__name__}") from None
+    found = checks.numbers("t", t, "a time or times (n,)", dtype=torch.float64)
+    return found if isinstance(t, Tensor) else found.to(devices.named("device", device))
 
 
 def reference(

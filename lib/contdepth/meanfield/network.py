@@ -32,6 +32,7 @@ def check_data(x: Tensor, y: Tensor, runs: int | None = None) -> None:
     """Refuse values that are not finite, and y that is neither (batch,) nor (``runs``, batch)."""
     each = () if runs is None or checks.tensor("y", y).ndim == 1 else (runs,)
     checks.same_shape("y", checks.tensor("y", y), (*each, len(checks.tensor("x", x))))
+    checks.reals("y", y)
     devices.common(x=x, y=y)
     checks.finite("x", x.detach())
     checks.finite("y", y.detach())

@@ -24,7 +24,7 @@ def noise_levels(argument: str, level: float | Tensor, count: int) -> Tensor:
         TypeError, ValueError: negative, not finite, or neither one number nor one for each image.
     """
     if not isinstance(level, Tensor):
-        level = torch.full((count,), checks.real(argument, level, at_least=0))
+        level = torch.full((count,), checks.real(argument, level, at_least=0, at_most=1e30))
     if level.is_complex() or level.dtype == torch.bool:
         checks.fail(argument, "real numbers", f"dtype {level.dtype}", error=TypeError)
     level = level.detach().cpu().float()
@@ -74,6 +74,8 @@ def jpeg(clean: Tensor, quality: int | Sequence[int] | np.ndarray | Tensor) -> T
         TypeError, ValueError: ``clean`` is not grey images in [0, 1]; a quality out of range or a wrong count.
     """
     unit_range("clean", grey("clean", clean))
+    if np.ndim(quality) > 1:
+        checks.fail("quality", "one value, or one for each image", f"{np.ndim(quality)} dimensions")
     one = not isinstance(quality, Sequence | np.ndarray | Tensor) or np.ndim(quality) == 0
     values: list[Any] = [quality] * len(clean) if one else list(quality)  # type: ignore[arg-type]
     if len(values) != len(clean):

@@ -28,7 +28,7 @@ def picture(*shape: int, seed: int = 0) -> np.ndarray:
 @pytest.fixture
 def toy(monkeypatch):
     """The command with a toy restorer in place of the stored ones."""
-    monkeypatch.setattr(DURR, "load", classmethod(lambda cls, name="gaussian": cls(Brighter(), StopsAt(2))))
+    monkeypatch.setattr(DURR, "load", classmethod(lambda cls, name, device: cls(Brighter(), StopsAt(2))))
 
 
 def test_the_command_restores_a_file(tmp_path, capsys, toy):

@@ -82,7 +82,7 @@ class Trajectories:
         set_ = object.__setattr__
         set_(self, "values", values)
         set_(self, "present", present)
-        set_(self, "dt", checks.real("dt", self.dt, above=0))
+        set_(self, "dt", checks.real("dt", self.dt, above=0, at_most=1e100))
         set_(self, "dx", checked_spacing(self.dx, values.ndim - 3))
         set_(self, "names", checked_names(self.names if len(self.names) else None, values.shape[2]))
         most = int(present.sum(1).max()) if present.numel() else 0

@@ -139,7 +139,7 @@ def convection_diffusion_data(
     solution on ``fine`` (default ``grid``) points in place of a 250 x 250 grid: 50 points differ from 200 by
     7e-6. The equation is linear, so ``amplitude`` matters for the picture alone.
     """
-    first = _first(trajectories, fine or grid, grid, 1, amplitude, mean, seed)
+    first = _first(trajectories, grid if fine is None else fine, grid, 1, amplitude, mean, seed)
     return add_noise(_spectral(convection_diffusion2d(), first, steps, dt, grid, 0), noise, seed=seed)
 
 
@@ -161,7 +161,8 @@ def source_data(
     2e-3. ``amplitude`` 12 is this project's choice: u starts on most of [-15, 15], the range of the paper's
     source model, and by the maximum principle stays within [-4 pi, 4 pi].
     """
-    first = _first(trajectories, fine or 2 * grid, grid, 1, amplitude, mean, seed)
+    checks.integer("grid", grid, at_least=4)
+    first = _first(trajectories, 2 * grid if fine is None else fine, grid, 1, amplitude, mean, seed)
     return add_noise(_spectral(diffusion_source2d(), first, steps, dt, grid, 0), noise, seed=seed)
 
 

@@ -46,9 +46,12 @@ def solve(
     checks.one_of("method", method, ("auto", "dop853", "etdrk4"))
     checks.real("rtol", rtol, above=0)
     checks.real("atol", atol, above=0)
-    clock = [float(t) for t in times]
-    if not clock or not np.isfinite(clock).all() or (np.diff(clock) <= 0).any():
-        checks.fail("times", "finite, increasing times, the first that of u0", clock[:5])
+    given = checks.numbers("times", times, dtype=torch.float64)
+    clock = given.tolist()
+    if given.ndim != 1 or not clock or not np.isfinite(clock).all() or (np.diff(clock) <= 0).any():
+        checks.fail("times", "finite, increasing times, the first that of u0", given.flatten()[:5].tolist())
+    if grid is not None:
+        checks.integer("grid", grid, at_least=1)
     strides = [1 if grid is None else n // grid for n in u0.shape[2:]]
     if grid is not None and any(n % grid for n in u0.shape[2:]):
         checks.fail("grid", f"a divisor of the points {tuple(u0.shape[2:])}", grid)
@@ -57,7 +60,7 @@ def solve(
     stiff = equation.stiff if method == "auto" else method == "etdrk4"
     integrate = etdrk4 if stiff else dop853
     out = []
-    for sample in u0.double().split(1):
+    for sample in u0.double().split(1) if len(u0) else ():
         first = rhs.to_values(rhs.to_modes(sample))
         frames = [first[keep].clone()]  # type: ignore[index]
         if len(clock) > 1:

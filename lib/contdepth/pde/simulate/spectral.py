@@ -84,6 +84,8 @@ class SpectralRHS:
         checks.reals("u", u)
         wanted = (len(self.equation.fields), *self.shape)
         checks.same_shape("u", u, (*u.shape[: -len(wanted)], *wanted))
+        if u.numel() == 0:
+            return torch.zeros_like(u)
         w = self.to_modes(u)
         return self.to_values(self.linear * w + self.nonlinear(w))
 

@@ -73,7 +73,7 @@ def test_phone_pictures_are_turned_and_tiffs_lose_nothing(tmp_path, toy):
 
 def test_the_command_says_that_there_was_nothing_to_do(tmp_path, capsys, monkeypatch):
     choosy = DURR(Brighter(), StopsAt(2), looks_for="noise")
-    monkeypatch.setattr(DURR, "load", classmethod(lambda cls, name="gaussian": choosy))
+    monkeypatch.setattr(DURR, "load", classmethod(lambda cls, name, device: choosy))
     Image.new("L", (40, 40), 100).save(tmp_path / "flat.png")
     assert main([str(tmp_path / "flat.png")]) == 0
     assert "flat-restored.png: 0 steps, nothing to do: the picture as it came" in capsys.readouterr().out

@@ -84,6 +84,10 @@ class Ensemble(Estimator):
     _kept: dict[str, dict[sympy.Expr, np.ndarray]] | None = None
 
     @property
+    def _where(self) -> torch.device:
+        return self.members[0]._where if self.__sklearn_is_fitted__() else self.estimator._where
+
+    @property
     def _wraps(self) -> bool:
         return any(member._wraps for member in self.members)
 

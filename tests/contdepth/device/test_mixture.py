@@ -64,31 +64,11 @@ NOTHING: dict[str, str] = {
         "pde.peers.PDEFIND.fit pde.peers.WeakSINDy pde.peers.WeakSINDy.fit"
     ),
     "made on the device of its generator": "meanfield.Block.draw meanfield.lift schemes.sample_moments",
-    "changes settings of an estimator, one of which is its device": (
-        "pde.Ensemble pde.PDENet2.set_params pde.PDENet2.with_parameters"
-    ),
 }
 """Callables that are given no tensor and have no ``device``, by the reason."""
 
 ON_THE_CPU: dict[str, str] = {}
 """Callables some of whose results stay on the CPU, each with the reason."""
-
-KNOWN: set[str] = set(
-    (
-        "pde.PDENet pde.PDENet.fit pde.PDENet2 pde.PDENet2.fit pde.PDENet2.simulate pde.PDENet2.predict "
-        "pde.PDENet2.score pde.PDENet2.remainder pde.evaluate pde.rollout_error pde.simulate.SpectralRHS "
-        "pde.simulate.add_noise pde.simulate.burgers2d_upwind pde.simulate.burgers_data pde.simulate.cdr_data "
-        "pde.simulate.convection_diffusion_data pde.simulate.heat_data pde.simulate.random_fourier "
-        "pde.simulate.solve pde.simulate.source_data pde.peers.PlainCNN pde.peers.PlainCNN.fit "
-        "restoration.blind"
-    ).split()
-)
-"""Callables that fail on a device, or have no ``device`` yet."""
-
-KNOWN_DRAWS: set[str] = set(
-    ("meanfield.descent_direction meanfield.escape restoration.blind restoration.gaussian").split()
-)
-"""Callables that take no generator of a device."""
 
 NOTHING_TO_MOVE = {name: why for why, names in NOTHING.items() for name in names.split()}
 
@@ -145,12 +125,7 @@ def compare(path: str, found: Any, wanted: Any, device: Device) -> None:
         np.testing.assert_allclose(found, wanted, **how)
 
 
-def marked(names: Any, known: set[str]) -> list[Any]:
-    failing = pytest.mark.xfail(strict=True, reason="not mended yet")
-    return [pytest.param(name, marks=failing) if name in known else name for name in names]
-
-
-@pytest.mark.parametrize("name", marked(DOORS, KNOWN))
+@pytest.mark.parametrize("name", DOORS)
 def test_a_call_on_the_device_gives_the_numbers_of_the_cpu(name: str, device: Device) -> None:
     found, wanted = on_the_device(name, device), on_the_cpu(name)
     if name in NOTHING_TO_MOVE:
@@ -168,7 +143,7 @@ def drawing() -> list[str]:
     return held
 
 
-@pytest.mark.parametrize("name", marked(drawing(), KNOWN_DRAWS))
+@pytest.mark.parametrize("name", drawing())
 def test_a_generator_of_the_device_draws_the_same_twice(name: str, device: Device) -> None:
     found, again = on_the_device(name, device, generators=True), on_the_device(name, device, generators=True)
     for path, value in found.items():

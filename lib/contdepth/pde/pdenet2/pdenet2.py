@@ -9,7 +9,7 @@ import sympy
 import torch
 from torch import Tensor
 
-from contdepth import checks
+from contdepth import checks, devices
 from contdepth.pde.doors import boolean
 from contdepth.pde.estimator import Estimator
 from contdepth.pde.fields.trajectories import Trajectories, require_grid, windows
@@ -90,6 +90,7 @@ class PDENet2(Estimator):
             unscaled variables. The official code does not.
         degree: degree up to which ``equations`` expands the polynomial.
         seed: start of the SymNet's weights.
+        device: where it is trained and computes, such as "cuda"; arrays go in and come out on the CPU.
 
     Attributes after ``fit``:
         block_: the trained ``PDENet2Block``.
@@ -128,6 +129,7 @@ class PDENet2(Estimator):
         normalise: bool = True,
         degree: int = 3,
         seed: int = 0,
+        device: str | torch.device = "cpu",
     ) -> None:
         self.order = checks.integer("order", order, at_least=1)
         self.size = checks.integer("size", size, at_least=3)
@@ -155,6 +157,8 @@ class PDENet2(Estimator):
         self.normalise = boolean("normalise", normalise)
         self.degree = checks.integer("degree", degree, at_least=1)
         self.seed = checks.integer("seed", seed, at_least=0)
+        devices.named("device", device)
+        self.device = device
 
     def _fit(self, data: Trajectories) -> None:
         require_grid(data, self.size)
@@ -173,7 +177,7 @@ class PDENet2(Estimator):
             boundary=self.boundary,
             start=self.start,
             seed=self.seed,
-        )
+        ).to(data.values.device)
         self.stages_: list[tuple[int, Minimised]] = []
         weight = self._scales(data)
         self._stage(data, 0, weight)
@@ -251,8 +255,8 @@ class PDENet2(Estimator):
         names = symbols(self.names_, self.block_.alphas)
         out = {}
         for name, values, expression in zip(self.names_, whole, self._expressions().values(), strict=True):
-            read = sympy.lambdify(names, expression, "numpy", cse=True)(*points.numpy().T)
-            left = values - torch.as_tensor(read)
+            read = sympy.lambdify(names, expression, "numpy", cse=True)(*points.cpu().numpy().T)
+            left = values - torch.as_tensor(read, device=values.device)
             out[name] = float(left.square().mean().sqrt() / values.square().mean().sqrt())
         return out
 

@@ -42,9 +42,9 @@ def dop853(
     checks.finite("du/dt at the first time", rhs(u0), "SciPy's solver would not end")
 
     def slope(t: float, y: np.ndarray) -> np.ndarray:
-        return rhs(torch.from_numpy(y).reshape(shape)).numpy().ravel()
+        return rhs(torch.from_numpy(y).reshape(shape).to(u0.device)).cpu().numpy().ravel()
 
-    solver = DOP853(slope, times[0], u0.numpy().ravel(), times[-1], rtol=rtol, atol=atol)
+    solver = DOP853(slope, times[0], u0.cpu().numpy().ravel(), times[-1], rtol=rtol, atol=atol)
     dense, done = None, 0
     for time in times[1:]:
         while solver.t < time:
@@ -58,7 +58,8 @@ def dop853(
             if solver.status == "failed":
                 raise RuntimeError(f"{rhs.equation.name}: no solution beyond t = {solver.t:.6g} ({message})")
         dense = solver.dense_output() if dense is None else dense
-        yield torch.from_numpy(np.array(solver.y if time == solver.t else dense(time))).reshape(shape)
+        state = torch.from_numpy(np.array(solver.y if time == solver.t else dense(time)))
+        yield state.reshape(shape).to(u0.device)
 
 
 def etdrk4(
@@ -115,7 +116,7 @@ class _Etdrk4:
         self.nonlinear = rhs.nonlinear
         z = h * rhs.linear
         self.whole, self.half = torch.exp(z), torch.exp(z / 2)
-        turns = (torch.arange(points, dtype=torch.float64) + 0.5) / points
+        turns = (torch.arange(points, dtype=torch.float64, device=z.device) + 0.5) / points
         circle = torch.polar(torch.ones_like(turns), 2 * torch.pi * turns)
         q = first = middle = last = torch.zeros_like(z)
         for turn in circle:

@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager
-from typing import Any
+from typing import Any, Protocol, TypeVar
 
 import torch
 from torch import Tensor, nn
 
 from contdepth import checks
 
-__all__ = ["common", "named", "now", "of", "random_state_kept", "seed"]
+__all__ = ["common", "named", "now", "of", "random_state_kept", "recorder", "records", "seed"]
 
 
 def named(argument: str, value: object) -> torch.device:
@@ -68,3 +69,56 @@ def seed(value: int, device: torch.device) -> None:
     module = accelerator(device)
     if module is not None:
         module.manual_seed(value)
+
+
+Result = TypeVar("Result")
+
+
+class Recorder(Protocol):
+    """Records what a device is given to do, so that it can be given again at one stroke."""
+
+    def warm(self, call: Callable[[], Result]) -> Result:
+        """Make the call where calls are recorded, without recording it."""
+
+    def record(
+        self, call: Callable[[], Result], generators: Sequence[torch.Generator]
+    ) -> tuple[Result, Callable[[], None]]:
+        """Record the call without making it; what it returned is written by each call of the second result."""
+
+
+class CudaGraphs:
+    """CUDA graphs, captured on a stream of their own; they share one pool of memory, so they run one at a time."""
+
+    def __init__(self, device: torch.device) -> None:
+        self.stream, self.pool = torch.cuda.Stream(device), torch.cuda.graph_pool_handle()
+
+    def warm(self, call: Callable[[], Result]) -> Result:
+        self.stream.wait_stream(torch.cuda.current_stream(self.stream.device))
+        with torch.cuda.stream(self.stream):
+            result = call()
+        torch.cuda.current_stream(self.stream.device).wait_stream(self.stream)
+        return result
+
+    def record(
+        self, call: Callable[[], Result], generators: Sequence[torch.Generator]
+    ) -> tuple[Result, Callable[[], None]]:
+        graph = torch.cuda.CUDAGraph()
+        for source in generators:
+            graph.register_generator_state(source)
+        with torch.cuda.graph(graph, pool=self.pool, stream=self.stream):
+            result = call()
+        return result, graph.replay
+
+
+RECORDERS: dict[str, Callable[[torch.device], Recorder]] = {"cuda": CudaGraphs}
+
+
+def records(device: torch.device) -> bool:
+    """Whether calls can be recorded on ``device``."""
+    return device.type in RECORDERS
+
+
+def recorder(device: torch.device) -> Recorder | None:
+    """A recorder for ``device``, or None where calls cannot be recorded."""
+    kind = RECORDERS.get(device.type)
+    return None if kind is None else kind(device)

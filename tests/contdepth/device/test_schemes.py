@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 import torch
 from device.cases import Case, Device, as_on_the_cpu
+from device.fake import fake_device
 from fuzz import doors_light
 from torch import Tensor
 
@@ -87,3 +88,13 @@ CASES = {**SCHEMES, **PROBLEMS}
 @pytest.mark.parametrize("name", CASES)
 def test_a_device_gives_the_numbers_of_the_cpu(name: str, device: Device) -> None:
     as_on_the_cpu(CASES[name], device)
+
+
+def test_the_cpu_does_not_wait_for_every_step() -> None:
+    counts = []
+    for steps in (4, 40):
+        with fake_device() as fake:
+            t = torch.linspace(0, 1, steps + 1, dtype=torch.float64, device=fake.device)
+            schemes.integrate(field, states(fake.device), t, schemes.RungeKutta(schemes.RK4))
+            counts.append(fake.reads)
+    assert counts[0] == counts[1] < 10

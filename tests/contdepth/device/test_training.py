@@ -95,3 +95,14 @@ def test_a_device_gives_the_numbers_of_the_cpu(
 ) -> None:
     monkeypatch.chdir(tmp_path)
     as_on_the_cpu(CASES[name], device)
+
+
+def test_dropout_depends_on_seed_and_step_alone(device: Device) -> None:
+    runs = []
+    for other in (1, 2):
+        torch.manual_seed(other)
+        model = nets.SmallCNN(1, 8, (2, 2, 3, 3), 4, 3, seed=0, dropout=0.5)
+        data = doors_light.singles(8, 1, 8, 8), doors_light.labels(8)
+        training.fit(model, data, data, doors_light.short(), seed=0, device=device.device, progress=False)
+        runs.append([value.cpu() for value in model.parameters()])
+    torch.testing.assert_close(*runs)

@@ -12,7 +12,7 @@ from torch import Tensor, nn
 
 from contdepth import checks
 
-__all__ = ["common", "named", "now", "of", "random_state_kept", "recorder", "records", "seed"]
+__all__ = ["common", "drawn_on", "named", "now", "of", "random_state_kept", "recorder", "records", "seed"]
 
 
 def named(argument: str, value: object) -> torch.device:
@@ -39,6 +39,13 @@ def common(**parts: Tensor) -> torch.device:
             wanted = f"a tensor on {tensor.device}, as {first}"
             checks.fail(name, wanted, f"one on {other.device}", "move it there")
     return tensor.device
+
+
+def drawn_on(source: torch.Generator | None) -> torch.device:
+    """Where ``source`` draws; the CPU for None, its global generator. ``TypeError`` for what is no generator."""
+    if source is None:
+        return torch.device("cpu")
+    return checks.instance("source", source, torch.Generator, "contdepth.seeds.generator makes one").device
 
 
 def accelerator(device: torch.device) -> Any:

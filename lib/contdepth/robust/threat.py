@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import torch
 from torch import Tensor
 
-from contdepth import checks
+from contdepth import checks, devices
 from contdepth.robust.losses import checked_batch
 
 __all__ = ["Threat", "budget", "check_threat"]
@@ -106,8 +106,7 @@ class Threat:
         kind: dict[str, Any]
         checked_batch("x", x)
         checks.real("factor", factor, at_least=0)
-        where = checks.instance("source", source, torch.Generator).device if source is not None else None
-        shape, kind = x.shape, {"generator": source, "dtype": torch.float32, "device": where}
+        shape, kind = x.shape, {"generator": source, "dtype": torch.float32, "device": devices.drawn_on(source)}
         if self.norm == "linf":
             delta = 2 * torch.rand(shape, **kind) - 1
         else:

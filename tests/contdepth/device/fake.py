@@ -16,6 +16,7 @@ from unittest import mock
 
 import torch
 from torch import Tensor, nn
+from torch.optim import optimizer
 from torch.overrides import TorchFunctionMode
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves, tree_map
@@ -127,7 +128,10 @@ def run(func: Any, args: Any, kwargs: dict[str, Any], counts: FakeDevice | None)
 
 
 def wrapped(value: Any) -> Any:
-    return DeviceTensor(value) if isinstance(value, Tensor) else value
+    if not isinstance(value, Tensor):
+        return value
+    with torch.inference_mode(False):  # a view of a tensor from outside would not be one of inference mode
+        return DeviceTensor(value)
 
 
 def refuse_mixtures(func: Any, args: Any, tensors: list[Tensor]) -> None:
@@ -293,6 +297,7 @@ def fake_device() -> Iterator[FakeDevice]:
         mock.patch.object(torch, "Generator", DeviceGenerator),
         mock.patch.object(torch, "autocast", Autocast),
         mock.patch.object(nn.Module, "_apply", kept(nn.Module._apply)),
+        mock.patch.object(optimizer, "_get_fused_kernels_supported_devices", lambda: ["cpu", DEVICE.type]),
         mock.patch.object(torch, "is_autocast_enabled", lambda *kind: kind != ("meta",) and known(*kind)),
         Operations(counts),
         Functions(),

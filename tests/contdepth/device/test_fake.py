@@ -142,6 +142,8 @@ def net() -> nn.Module:
 OPTIMISERS = {
     "sgd": lambda weights: torch.optim.SGD(weights, 0.1, momentum=0.9),
     "adam": lambda weights: torch.optim.Adam(weights, 0.1),
+    "fused adam": lambda weights: torch.optim.Adam(weights, 0.1, fused=True),
+    "adam of lists": lambda weights: torch.optim.Adam(weights, 0.1, foreach=True),
     "lbfgs": lambda weights: torch.optim.LBFGS(weights, 0.1, line_search_fn="strong_wolfe"),
 }
 
@@ -212,6 +214,14 @@ def test_waits_are_counted(fake: FakeDevice) -> None:
     for count, read in enumerate((x[0].item, x.cpu, lambda: bool(x[0] > 0), x.nonzero, lambda: x[x > 0]), 1):
         read()
         assert fake.reads == count
+
+
+def test_inference_mode(fake: FakeDevice) -> None:
+    x = numbers(4).to(DEVICE)
+    with torch.inference_mode():
+        y = torch.cat([x[1:3], x[:1] + 1])
+        y[0] = 2.0
+    assert y.tolist() == [2.0, x[2].item(), x[0].item() + 1]
 
 
 def test_outside_there_is_no_such_device() -> None:

@@ -57,11 +57,9 @@ class SpectralRHS:
             for symbol, coefficient in terms.items():
                 self.linear[index] += coefficient * self._multiplier(equation.derivative(symbol)[1])
         self.linear *= self._keep
-        self._compile(rest)
+        self._compile(rest, where)
         self._keep, self.linear = self._keep.to(where), self.linear.to(where)
         self._wave = [wave.to(where) for wave in self._wave]
-        self._points = [points.to(where) for points in self._points]
-        self._inputs = [(index, multiplier.to(where)) for index, multiplier in self._inputs]
 
     def to_modes(self, u: torch.Tensor) -> torch.Tensor:
         """Fourier coefficients of grid values (..., *shape)."""
@@ -102,18 +100,18 @@ class SpectralRHS:
         w = self.to_modes(u)
         return self.to_values(self.linear * w + self.nonlinear(w))
 
-    def _compile(self, rest: list[sympy.Expr]) -> None:
+    def _compile(self, rest: list[sympy.Expr], where: torch.device) -> None:
         equation = self.equation
         unknowns = sorted({s for e in rest for s in e.free_symbols if str(s) not in AXES}, key=str)
         coordinates = sympy.symbols(list(AXES[: equation.dim]))
-        self._inputs: list[tuple[int, torch.Tensor]] = []
+        self._inputs = []
         for symbol in unknowns:
             field, alpha = equation.derivative(symbol)
-            self._inputs.append((equation.fields.index(field), self._multiplier(alpha)))
-        self._points: list[torch.Tensor] = [
-            (equation.length / n * torch.arange(n, dtype=torch.float64)).reshape(
-                [-1 if i == axis else 1 for i in range(equation.dim)]
-            )
+            self._inputs.append((equation.fields.index(field), self._multiplier(alpha).to(where)))
+        self._points = [
+            (equation.length / n * torch.arange(n, dtype=torch.float64))
+            .reshape([-1 if i == axis else 1 for i in range(equation.dim)])
+            .to(where)
             for axis, n in enumerate(self.fine)
         ]
         self._function = (

@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager
+from importlib import import_module
 from typing import Any, Protocol, TypeVar
 
 import torch
@@ -93,31 +94,8 @@ class Recorder(Protocol):
         """Record the call without making it; what it returned is written by each call of the second result."""
 
 
-class CudaGraphs:
-    """CUDA graphs, captured on a stream of their own; they share one pool of memory, so they run one at a time."""
-
-    def __init__(self, device: torch.device) -> None:
-        self.stream, self.pool = torch.cuda.Stream(device), torch.cuda.graph_pool_handle()
-
-    def warm(self, call: Callable[[], Result]) -> Result:
-        self.stream.wait_stream(torch.cuda.current_stream(self.stream.device))
-        with torch.cuda.stream(self.stream):
-            result = call()
-        torch.cuda.current_stream(self.stream.device).wait_stream(self.stream)
-        return result
-
-    def record(
-        self, call: Callable[[], Result], generators: Sequence[torch.Generator]
-    ) -> tuple[Result, Callable[[], None]]:
-        graph = torch.cuda.CUDAGraph()
-        for source in generators:
-            graph.register_generator_state(source)
-        with torch.cuda.graph(graph, pool=self.pool, stream=self.stream):
-            result = call()
-        return result, graph.replay
-
-
-RECORDERS: dict[str, Callable[[torch.device], Recorder]] = {"cuda": CudaGraphs}
+RECORDERS: dict[str, str | Callable[[torch.device], Recorder]] = {"cuda": "contdepth.cuda_graphs"}
+"""Makers of recorders by kind of device, or modules that hold one as ``recorder``: loaded where they are used."""
 
 
 def records(device: torch.device) -> bool:
@@ -127,5 +105,7 @@ def records(device: torch.device) -> bool:
 
 def recorder(device: torch.device) -> Recorder | None:
     """A recorder for ``device``, or None where calls cannot be recorded."""
-    kind = RECORDERS.get(device.type)
-    return None if kind is None else kind(device)
+    maker = RECORDERS.get(device.type)
+    if isinstance(maker, str):
+        maker = import_module(maker).recorder
+    return None if maker is None else maker(device)

@@ -230,7 +230,11 @@ def sgd(model: nn.Module, recipe: Recipe) -> torch.optim.SGD:
     PyTorch 2.13.0's fused rule makes the buffers of momentum in the first step or never: so they are made here.
     """
     device = devices.of(model)
-    rule = {"momentum": recipe.momentum, "nesterov": recipe.nesterov, "weight_decay": recipe.weight_decay}
+    rule: dict[str, Any] = {
+        "momentum": recipe.momentum,
+        "nesterov": recipe.nesterov,
+        "weight_decay": recipe.weight_decay,
+    }
     if not devices.records(device):
         return torch.optim.SGD(model.parameters(), lr=recipe.lr, **rule)
     made = torch.optim.SGD(model.parameters(), lr=torch.tensor(recipe.lr, device=device), fused=True, **rule)

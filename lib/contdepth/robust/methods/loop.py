@@ -14,7 +14,7 @@ from tqdm import tqdm
 
 from contdepth import checks, devices
 from contdepth.robust.losses import checked_inputs
-from contdepth.robust.methods.method import Method, checked_optimiser, trainable
+from contdepth.robust.methods.method import Method, Step, checked_optimiser, trainable
 from contdepth.seeds import derive, generator
 from contdepth.training.augment import cropped
 from contdepth.training.checkpoint import Checkpointing, checksum, identity_of, save_checkpoint
@@ -73,7 +73,7 @@ def train(
     ``checkpoint`` goes on where it stopped, to the same bits (same machine, thread count and PyTorch).
     ``seconds`` is CPU time of the process (nothing else should run in it), on a GPU the clock's. Where steps are
     recorded (CUDA, SGD of the recipe, a method of this package, no ramp), random starts come from the device's
-    generator, data are moved there once, losses are looked at every 100 steps, and ``seconds`` holds crops and flips.
+    generator, data are moved there once, losses are read every 100 steps, and ``seconds`` counts crops as well.
 
     Raises:
         DivergenceError: the loss is not finite; step and learning rate are named.
@@ -126,10 +126,10 @@ def train(
             states = {"model": model.state_dict(), "optimiser": engine.state_dict(), "method": method.state()}
             save_checkpoint(path, run, {**states, "result": vars(result)})
 
-    def update(chosen: Tensor, *offsets: Tensor) -> tuple[Tensor | float, Tensor | float]:
+    def update(chosen: Tensor, *offsets: Tensor) -> tuple[Tensor, ...]:
         """A step of the method on the images ``chosen``: its loss and its share of errors."""
-        x, y = batch(chosen, *offsets)
-        return method.step(x, y, engine).numbers
+        loss, errors = method.step(*batch(chosen, *offsets), engine).numbers
+        return torch.as_tensor(loss), torch.as_tensor(errors)
 
     def batch(chosen: Tensor, *offsets: Tensor) -> Pair:
         x, y = images[chosen], labels[chosen]
@@ -140,19 +140,19 @@ def train(
 
     def look() -> None:
         """Read what the steps since the last look have left."""
-        for value, errors in numbers:
+        for done in waiting:
             step = len(result.losses)
-            check_loss("loss", float(value), step, step // per_epoch, stretched_rate(recipe, step, total))
-            result.losses.append(float(value))
-            result.errors.append(float(errors))
-        numbers.clear()
+            check_loss("loss", done.loss, step, step // per_epoch, stretched_rate(recipe, step, total))
+            result.losses.append(done.loss)
+            result.errors.append(done.errors)
+        waiting.clear()
 
     model.train()
     form = layout(recipe, model)
     images, labels, source = images.to(device), labels.to(device), method.source
     if devices.records(device):
         method.source = generator(seed, "robust", device)
-    numbers: list[tuple[Tensor | float, Tensor | float]] = []
+    waiting: list[Step] = []
     order, epoch_now = None, -1
     with (
         devices.random_state_kept(device),
@@ -175,13 +175,13 @@ def train(
             if replay.recorder is None:
                 x, y = batch(*parts)
                 began = devices.now(device)
-                numbers.append(method.step(x, y, engine).numbers)
+                waiting.append(method.step(x, y, engine))
             else:  # a recorded step has the scale that it was recorded with
                 loss, errors = replay(*parts) if method.scale == 1 else update(*parts)
-                numbers.append((loss.clone(), errors.clone()))
+                waiting.append(Step(loss.clone(), errors.clone()))
             result.steps += 1
             due = result.steps in looks or result.steps == total or kept.due(result.steps) is not None
-            if replay.recorder is None or due or len(numbers) == AT_ONCE:
+            if replay.recorder is None or due or len(waiting) == AT_ONCE:
                 result.seconds += devices.now(device) - began
                 look()
             if result.steps in looks:
@@ -189,7 +189,7 @@ def train(
                 result.probes.append({"step": result.steps, "seconds": result.seconds, **probe(model)})  # type: ignore[misc]
                 model.train()
             save()
-            if not numbers:
+            if not waiting:
                 began = devices.now(device)
             bar.update()
     model.eval()
@@ -199,7 +199,7 @@ def train(
 
 
 def recordable(method: Method, optimiser: object) -> bool:
-    """Whether steps of ``method`` may be recorded: its code is this package's, and so is the rule of the weights."""
+    """Whether steps of ``method`` may be recorded: its code and the rule of the weights are this package's."""
     return optimiser is None and type(method).__module__.startswith("contdepth.")
 
 

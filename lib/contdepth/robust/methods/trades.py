@@ -44,7 +44,7 @@ class TRADES(Stepped):
         distance = kl_div(log_softmax(adversarial, 1), softmax(clean, 1), reduction="batchmean")
         loss = training_loss(clean, y) + self.weight * distance
         loss.backward()
-        return Step((loss.detach(), errors(adversarial, y)), delta)
+        return Step(loss.detach(), errors(adversarial, y), delta)
 
     def ascend(self, x: Tensor, delta: Tensor, target: Tensor, threat: Threat, sigma: float) -> Tensor:
         """δ after the attack; no gradient reaches the weights."""

@@ -146,7 +146,8 @@ def instance(argument: str, value: object, kind: type[Kind], hint: str = "") -> 
     """Return ``value`` if it is a ``kind``; raise ``TypeError`` otherwise."""
     if not isinstance(value, kind):
         end = f"; {hint}" if hint else ""
-        raise TypeError(f"{argument}: expected a {kind.__name__}, found {type(value).__name__}{end}")
+        article = "an" if kind.__name__[0] in "AEIO" else "a"
+        raise TypeError(f"{argument}: expected {article} {kind.__name__}, found {type(value).__name__}{end}")
     return value
 
 

@@ -74,7 +74,6 @@ class MeanFieldNet:
         self.w2 = checks.reals("w2", w2, ndim=2)
         self.w1 = checks.same_shape("w1", checks.reals("w1", w1, ndim=1, like=w2), (block.dimension,))
         checks.same_shape("w2", w2, (len(w2), block.dimension), "its columns are the state's coordinates")
-        checks.one_of("dtype of w1", w1.dtype, (w2.dtype,), "that of w2")
         devices.common(w2=w2, w1=w1)
         self.weighting = checks.one_of("weighting", weighting, WEIGHTINGS)
 
@@ -85,9 +84,7 @@ class MeanFieldNet:
             raise ValueError("x: expected at least one sample, found none")
         if x.shape[1] != len(self.w2):
             checks.fail("x", f"{len(self.w2)} numbers a sample", f"shape {tuple(x.shape)}")
-        checks.one_of("dtype of x", x.dtype, (self.w2.dtype,), "that of the net's w2: call x.to(…)")
         devices.common(w2=self.w2, x=x)
-        checks.integer("samples in x", len(x), at_least=1)
         return x @ self.w2
 
     def factors(self, particles: Particles) -> Tensor:

@@ -13,9 +13,9 @@ from scipy import stats
 
 from contdepth import checks
 from contdepth.errors import EquationWarning
+from contdepth.parallel import run_all
 from contdepth.pde.estimator import Estimator
 from contdepth.pde.fields.trajectories import Trajectories
-from contdepth.pde.parallel import run_all
 
 __all__ = ["Ensemble"]
 

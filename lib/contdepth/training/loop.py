@@ -122,8 +122,8 @@ def fit(
         seed=checks.integer("seed", seed, at_least=0),
         data=[checksum(part) for part in (*train, *test)],
     )
-    (images, labels), test = (placed(data, recipe, device, model) for data in (train, test))
     form = layout(recipe, model)
+    (images, labels), test = (placed(data, recipe.precision, device, form) for data in (train, test))
     model.to(device=device, dtype=DTYPES[recipe.precision], memory_format=form)  # type: ignore[call-overload]
     optimiser = sgd(model, recipe)
     result, sums = Fit({**run, "device": str(device), "threads": torch.get_num_threads()}), [0.0, 0.0]

@@ -51,7 +51,7 @@ class Noting(TorchDispatchMode):
             tensor.copy_(held)
 
     def again(self) -> None:
-        with torch.no_grad():
+        with torch.no_grad(), torch._C.DisableTorchFunction():
             for func, args, kwargs, result in self.operations:
                 fresh = func(*args, **kwargs)
                 if any(out.alias_info is not None for out in func._schema.returns):
@@ -74,10 +74,13 @@ class Tape:
         return call()
 
     def record(self, call: Callable[[], Any], generators: Sequence[torch.Generator]) -> tuple[Any, Any]:
-        noting = Noting()
+        noting, sources = Noting(), (torch.default_generator, *generators)
+        states = [source.get_state() for source in sources]
         with noting:
             result = call()
         noting.undo()
+        for source, state in zip(sources, states, strict=True):
+            source.set_state(state)
         self.recorded.append(noting)
 
         def again() -> None:

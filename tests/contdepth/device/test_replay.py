@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import OrderedDict
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -12,6 +13,7 @@ from device.fake import FakeDevice, fake_device
 from device.tape import Tape, recording_device
 from torch import Tensor, nn
 
+from contdepth import pde, robust
 from contdepth.data import standardise
 from contdepth.nets import lm_resnet
 from contdepth.training import DivergenceError, Recipe, fit
@@ -140,3 +142,84 @@ def test_divergence_is_met_at_the_end_of_the_epoch_and_names_its_step(fake: Fake
     model = nn.Sequential(nn.Flatten(), nn.Linear(64, 64), nn.ReLU(), nn.Linear(64, 2))
     with pytest.raises(DivergenceError, match=r"found nan at step 1 \(epoch 0\), learning rate 1e\+25"):
         fit(model, *data(), settings, seed=0, device=fake.device, progress=False)
+
+
+def unit_images() -> tuple[Tensor, Tensor]:
+    (images, labels), _ = data()
+    return images.double().sigmoid(), labels
+
+
+def small() -> nn.Sequential:
+    torch.manual_seed(0)
+    layers = {"conv1": nn.Conv2d(1, 4, 3, padding=1), "relu1": nn.ReLU(), "norm": nn.BatchNorm2d(4)}
+    return nn.Sequential(OrderedDict(**layers, flat=nn.Flatten(), last=nn.Linear(256, 2))).double()
+
+
+THREAT = robust.Threat("0.05")
+METHODS = {
+    "natural": lambda model: robust.Natural(model),
+    "PGD": lambda model: robust.PGDTraining(model, threat=THREAT, steps=3, step_size="0.02", clean_weight=1.0),
+    "Free": lambda model: robust.FreeTraining(model, threat=THREAT, replays=2),
+    "N-FGSM": lambda model: robust.NFGSM(model, threat=THREAT),
+    "YOPO": lambda model: robust.YOPO(
+        model, first_layer="relu1", threat=THREAT, steps=2, inner_steps=3, step_size="0.02", average=True
+    ),
+    "TRADES": lambda model: robust.TRADES(model, threat=robust.Threat("0.5", "l2"), steps=2, step_size="0.1"),
+}
+
+
+@pytest.mark.parametrize("name", METHODS)
+def test_robust_training_with_recorded_steps_gives_the_numbers_of_called_ones(fake: FakeDevice, name: str) -> None:
+    """The recorded run draws its starts from the device's generator, which is the CPU's stream here."""
+    settings = replace(SHORT, epochs=3)
+    models = [small().to(fake.device) for _ in range(2)]
+    called = robust.train(METHODS[name](models[0]), unit_images(), settings, seed=3, ramp=0.1, progress=False)
+    with recording_device() as tapes:
+        method = METHODS[name](models[1])
+        replayed = robust.train(method, unit_images(), settings, seed=3, ramp=0.1, progress=False)
+    assert tapes[-1].replayed > 5
+    assert replayed.losses == pytest.approx(called.losses, rel=1e-4)
+    assert replayed.errors == pytest.approx(called.errors, abs=1e-6)
+    for left, right in zip(*map(weights, models), strict=True):
+        torch.testing.assert_close(left, right, rtol=1e-3, atol=1e-5)
+    assert method.source.device.type == "cpu"
+
+
+def test_robust_training_looks_at_its_losses_a_hundred_steps_at_a_time(
+    fake: FakeDevice, tapes: list[Tape]
+) -> None:
+    looks = []
+    for steps in (20, 90):
+        before = fake.reads
+        method = METHODS["YOPO"](small().to(fake.device))
+        robust.train(method, unit_images(), replace(SHORT, batch=4, epochs=8), seed=0, steps=steps, progress=False)
+        looks.append(fake.reads - before - 2 * steps)  # loss and errors of each step, all at the end
+    assert looks[0] == looks[1]
+
+
+def test_a_rule_of_ones_own_is_called(fake: FakeDevice, tapes: list[Tape]) -> None:
+    model = small().to(fake.device)
+    done = robust.train(
+        METHODS["natural"](model),
+        unit_images(),
+        SHORT,
+        seed=0,
+        steps=6,
+        optimiser=torch.optim.Adam,
+        progress=False,
+    )
+    assert len(done.losses) == 6 and not any(tape.recorded for tape in tapes)
+
+
+@pytest.mark.parametrize("change", [{}, {"filters": "frozen"}, {"scheme": "midpoint"}, {"optimiser": "adam"}])
+def test_equations_are_fitted_with_recorded_closures(fake: FakeDevice, change: dict[str, str]) -> None:
+    x, t = torch.linspace(0, 2 * torch.pi, 17)[:16, None].double(), 0.01 * torch.arange(8).double()
+    u = (torch.exp(-0.1 * t) * torch.sin(x) + 0.5 * torch.exp(-0.4 * t) * torch.sin(2 * x + 1)).numpy()
+    settings = {"hidden": 1, "blocks": (1, 2), "iterations": 6, "device": str(fake.device), **change}
+    kept = {"u": u, "dt": 0.01, "dx": 2 * torch.pi / 16}
+    called = pde.PDENet2(**settings).fit(**kept)
+    with recording_device() as tapes:
+        replayed = pde.PDENet2(**settings).fit(**kept)
+    assert sum(tape.replayed for tape in tapes) > 5
+    for (_, left), (_, right) in zip(called.stages_, replayed.stages_, strict=True):
+        assert right.losses == pytest.approx(left.losses, rel=1e-6)

@@ -228,7 +228,7 @@ def test_states_are_halves_of_one_size() -> None:
         (lambda: peers.WeakSINDy(size=torch.zeros(2, dtype=torch.complex64)), "size: expected a real number"),
         (
             lambda: simulate.Equation("mine", ("u",), 1, 1.0, {"u": None}),
-            "rhs: expected a Expr, found NoneType",
+            "rhs: expected an Expr, found NoneType",
         ),
         (lambda: solved(times=[[0.0, 1.0], [2.0]]), "times: expected numbers"),
         (lambda: solved(times=torch.tensor([0j, 1j])), "times: expected numbers, found dtype torch.complex64"),

@@ -24,11 +24,16 @@ if TYPE_CHECKING:
 __all__ = ["PDENet2", "objective"]
 
 
+def there(mask: Tensor) -> list[Tensor | None]:
+    """The windows (m,) whose frame is known after each block, None for all of them; ``mask`` (M, n)."""
+    return [None if bool(column.all()) else column.nonzero()[:, 0] for column in mask.unbind(1)]
+
+
 def objective(
     block: PDENet2Block,
     start: Tensor,
     target: Tensor,
-    mask: Tensor,
+    mask: Tensor | Sequence[Tensor | None],
     weight: Tensor,
     *,
     sparsity: float = 0.0,
@@ -36,18 +41,19 @@ def objective(
 ) -> Tensor:
     """Loss of n blocks: Σ over blocks of the weighted data error + n sparsity |SymNet| + n moments |free moments|.
 
-    start (M, F, *space), target (M, n, F, *space), mask (M, n), weight (F,): factors of the squared errors of the
-    fields. Without periodicity the points that a border has reached do not count (``PDENet2Block.interior``). The
-    penalties are the Huber-type norms of ``SymNet.penalty`` and ``PDENet2Block.moment_penalty`` (PDE-Net 2.0,
+    start (M, F, *space), target (M, n, F, *space), mask (M, n) or ``there(mask)``, weight (F,): factors of the
+    squared errors of the fields. Without periodicity the points that a border has reached do not count
+    (``PDENet2Block.interior``). The penalties are the Huber-type norms of ``SymNet.penalty`` and ``PDENet2Block.moment_penalty`` (PDE-Net 2.0,
     section 2.4).
     """
     blocks = target.shape[1]
     total = start.new_zeros(())
     scale = weight.view(1, -1, *[1] * (start.ndim - 2))
+    known = there(mask) if isinstance(mask, Tensor) else mask
     for n, state in enumerate(block.unroll(start, blocks)):
-        present, inner = mask[:, n], (..., *block.interior(n + 1, start.shape[2:]))
+        present, inner = known[n], (..., *block.interior(n + 1, start.shape[2:]))
         wanted = target[:, n]
-        if not bool(present.all()):
+        if present is not None:
             state, wanted = state[present], wanted[present]
         if len(state):
             total = total + ((state[inner] - wanted[inner]).square() * scale).mean()  # type: ignore[index]
@@ -204,7 +210,7 @@ class PDENet2(Estimator):
     def _stage(self, data: Trajectories, blocks: int, weight: Tensor) -> None:
         """Train ``blocks`` blocks from the present weights; 0 is the warm-up."""
         start, target, mask = windows(data, max(blocks, 1), at_most=self.batch)
-        warm_up = blocks == 0
+        warm_up, known = blocks == 0, there(mask)
         self.block_.filters.freeze(warm_up or self.filters == "frozen")
         frozen = not self.block_.filters.free.requires_grad
 
@@ -213,7 +219,7 @@ class PDENet2(Estimator):
                 self.block_,
                 start,
                 target,
-                mask,
+                known,
                 weight,
                 sparsity=0.0 if warm_up else self.sparsity,
                 moments=0.0 if frozen else self.moment_penalty,
@@ -226,6 +232,7 @@ class PDENet2(Estimator):
             method=self.optimiser,
             history=self.history,
             rate=self.rate,
+            recorded=True,
         )
         self.stages_.append((blocks, result))
 

@@ -159,10 +159,11 @@ class SymNet(nn.Module):
         )
 
     @torch.no_grad()
-    def sensitivity(self, x: Tensor, columns: Sequence[Sequence[int]]) -> Tensor:
+    def sensitivity(self, x: Tensor, columns: Sequence[Sequence[int]] | Tensor) -> Tensor:
         """∂F_g/∂x_c at every point for the m columns c in ``columns[g]``: x (B, n, P); returns (B, G, m, P)."""
         weight, bias, product = self.effective()
-        picked = torch.stack([weight[g][:, list(c)] for g, c in enumerate(columns)])
+        rows = [c if isinstance(c, Tensor) else list(c) for c in columns]
+        picked = torch.stack([weight[g][:, c] for g, c in enumerate(rows)])
         out = []
         for part in x.split(chunk(x, weight)):
             z = preproducts(part, weight, bias, product)

@@ -141,9 +141,9 @@ def train(
     def look() -> None:
         """Read what the steps since the last look have left."""
         for done in waiting:
-            step = len(result.losses)
-            check_loss("loss", done.loss, step, step // per_epoch, stretched_rate(recipe, step, total))
-            result.losses.append(done.loss)
+            step, value = len(result.losses), done.loss
+            check_loss("loss", value, step, step // per_epoch, stretched_rate(recipe, step, total))
+            result.losses.append(value)
             result.errors.append(done.errors)
         waiting.clear()
 

@@ -213,7 +213,7 @@ def draws_of(recipe: Recipe, count: int, seed: int, epoch: int) -> list[Tensor]:
         drawn(size, recipe.pad, recipe.flip, generator(seed, f"augment/{step}"))
         for step, size in enumerate(sizes, first)
     ]
-    parts = [torch.cat(part) for part in zip(*steps, strict=True) if part[0] is not None]  # type: ignore[arg-type]
+    parts = [torch.cat(part) for part in zip(*steps, strict=True) if part[0] is not None]
     return [order, *parts]
 
 

@@ -87,6 +87,9 @@ class PDENet2Block(nn.Module):
     does not depend on which of the two images is called q.
     """
 
+    places: Tensor
+    own: Tensor
+
     def __init__(
         self,
         fields: int,

@@ -43,8 +43,8 @@ def objective(
 
     start (M, F, *space), target (M, n, F, *space), mask (M, n) or ``there(mask)``, weight (F,): factors of the
     squared errors of the fields. Without periodicity the points that a border has reached do not count
-    (``PDENet2Block.interior``). The penalties are the Huber-type norms of ``SymNet.penalty`` and ``PDENet2Block.moment_penalty`` (PDE-Net 2.0,
-    section 2.4).
+    (``PDENet2Block.interior``). The penalties are the Huber-type norms of ``SymNet.penalty`` and
+    ``PDENet2Block.moment_penalty`` (PDE-Net 2.0, section 2.4).
     """
     blocks = target.shape[1]
     total = start.new_zeros(())

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import TypeVar
+from contextlib import AbstractContextManager
+from typing import Any, TypeVar
 
 import torch
 
-__all__ = ["CudaGraphs", "recorder"]
+__all__ = ["CudaGraphs", "lane", "recorder"]
 
 Result = TypeVar("Result")
 
@@ -40,3 +41,10 @@ class CudaGraphs:
 
 
 recorder = CudaGraphs
+
+
+def lane(device: torch.device) -> Callable[[], AbstractContextManager[Any]]:
+    """A stream that begins where the caller's is now."""
+    stream = torch.cuda.Stream(device)
+    stream.wait_stream(torch.cuda.current_stream(device))
+    return lambda: torch.cuda.stream(stream)

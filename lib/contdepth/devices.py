@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Sequence
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, nullcontext
 from importlib import import_module
 from typing import Any, Protocol, TypeVar
 
@@ -13,7 +13,7 @@ from torch import Tensor, nn
 
 from contdepth import checks
 
-__all__ = ["common", "drawn_on", "named", "now", "of", "random_state_kept", "recorder", "records", "seed"]
+__all__ = ["common", "drawn_on", "lane", "named", "now", "of", "random_state_kept", "recorder", "records", "seed"]
 
 
 def named(argument: str, value: object) -> torch.device:
@@ -95,7 +95,7 @@ class Recorder(Protocol):
 
 
 RECORDERS: dict[str, str | Callable[[torch.device], Recorder]] = {"cuda": "contdepth.cuda_graphs"}
-"""Makers of recorders by kind of device, or modules that hold one as ``recorder``: loaded where they are used."""
+"""Makers of recorders by kind of device, or modules with ``recorder`` and ``lane``: loaded where they are used."""
 
 
 def records(device: torch.device) -> bool:
@@ -109,3 +109,9 @@ def recorder(device: torch.device) -> Recorder | None:
     if isinstance(maker, str):
         maker = import_module(maker).recorder
     return None if maker is None else maker(device)
+
+
+def lane(device: torch.device) -> Callable[[], AbstractContextManager[Any]]:
+    """Makes the context of work that waits for no other lane: on CUDA a stream, elsewhere nothing."""
+    maker = RECORDERS.get(device.type)
+    return import_module(maker).lane(device) if isinstance(maker, str) else nullcontext

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import os
+from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -107,10 +108,32 @@ def fit(
     Raises ``DivergenceError`` naming step and learning rate if a training or test loss is not finite, and
     ``CheckpointError`` for a file of another run.
     """
-    checks.instance("model", model, nn.Module)
-    checks.instance("recipe", recipe, Recipe, "contdepth.training.recipe(name) makes one")
+    settings: dict[str, Any] = {"checkpoint": checkpoint, "every": every, "progress": progress, "on_step": on_step}
     device = checks.device("device", device)
     check_cublas(device, deterministic)
+    with devices.random_state_kept(device), deterministic_algorithms(deterministic):
+        return deque(fitting(model, train, test, recipe, seed=seed, device=device, **settings), maxlen=1).pop()
+
+
+def fitting(
+    model: nn.Module,
+    train: Pair,
+    test: Pair,
+    recipe: Recipe,
+    *,
+    seed: int,
+    checkpoint: Path | str | None = None,
+    every: int = 200,
+    device: torch.device,
+    progress: bool = True,
+    on_step: Callable[[int, float], None] | None = None,
+) -> Iterator[Fit]:
+    """The steps of ``fit``: yields what the run has left before the first and after each one.
+
+    Every step seeds the global generators, whose state is the caller's to keep.
+    """
+    checks.instance("model", model, nn.Module)
+    checks.instance("recipe", recipe, Recipe, "contdepth.training.recipe(name) makes one")
     devices.named("device", device)
     train, test = checked("train", train), checked("test", test)
     per_epoch = math.ceil(len(train[0]) / recipe.batch)
@@ -159,11 +182,8 @@ def fit(
     numbers = torch.zeros(per_epoch, 2, dtype=torch.float64, device=device)  # loss and errors of an epoch's steps
     order, seen = None, result.steps % per_epoch
     hidden = None if progress else True
-    with (
-        devices.random_state_kept(device),
-        deterministic_algorithms(deterministic),
-        tqdm(total=total, initial=result.steps, disable=hidden, unit="step", desc=f"seed {seed}") as bar,
-    ):
+    yield result
+    with tqdm(total=total, initial=result.steps, disable=hidden, unit="step", desc=f"seed {seed}") as bar:
         while result.steps < total:
             step = result.steps
             epoch, place = divmod(step, per_epoch)
@@ -197,8 +217,10 @@ def fit(
             bar.update()
             if on_step is not None:
                 on_step(step, value)
+            if result.steps == total:
+                model.eval()
+            yield result
     model.eval()
-    return result
 
 
 def draws_of(recipe: Recipe, count: int, seed: int, epoch: int) -> list[Tensor]:

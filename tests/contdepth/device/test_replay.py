@@ -16,7 +16,7 @@ from torch import Tensor, nn
 from contdepth import pde, robust
 from contdepth.data import standardise
 from contdepth.nets import lm_resnet
-from contdepth.training import DivergenceError, Recipe, fit
+from contdepth.training import DivergenceError, Recipe, fit, fit_together
 from contdepth.training.replay import WARM_UP, Replay
 
 SHORT = Recipe("short", epochs=3, batch=8, lr=0.05, schedule="one-cycle", pad=1, flip=True, weight_decay=1e-3)
@@ -223,3 +223,16 @@ def test_equations_are_fitted_with_recorded_closures(fake: FakeDevice, change: d
     assert sum(tape.replayed for tape in tapes) > 5
     for (_, left), (_, right) in zip(called.stages_, replayed.stages_, strict=True):
         assert right.losses == pytest.approx(left.losses, rel=1e-6)
+
+
+def test_runs_with_recorded_steps_take_turns_and_are_the_runs_alone(fake: FakeDevice, tapes: list[Tape]) -> None:
+    turns: list[int] = []
+
+    def runs() -> list[dict[str, object]]:
+        given = [{"model": net(seed), "seed": seed, "recipe": SHORT, "progress": False} for seed in (0, 1)]
+        return [{**one, "train": data()[0], "test": data()[1]} for one in given]
+
+    alone = [fit(**run, device=fake.device).history for run in runs()]  # type: ignore[arg-type]
+    seen = [{**run, "on_step": lambda step, loss, n=n: turns.append(n)} for n, run in enumerate(runs())]
+    assert [one.history for one in fit_together(seen, device=fake.device)] == alone
+    assert turns == [0, 1] * (len(turns) // 2)

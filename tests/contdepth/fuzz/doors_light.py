@@ -280,6 +280,21 @@ TRAINING: Table = {
         "deterministic": False,
         "on_step": lambda step, loss: None,
     },
+    "training.fit_together": lambda: {
+        "runs": [
+            {
+                "model": line(),
+                "train": pictures(),
+                "test": pictures(),
+                "recipe": short(),
+                "seed": seed,
+                "progress": False,
+            }
+            for seed in (0, 1)
+        ],
+        "device": "cpu",
+        "deterministic": False,
+    },
     "training.save_checkpoint": lambda: {
         "path": folder() / "run.pt",
         "identity": {"seed": 0},

@@ -8,9 +8,11 @@ from fractions import Fraction
 from pathlib import Path
 
 import pytest
+import sympy
 import torch
 from fuzz.doors_light import doubles, field, halves, pictures, singles, small_chain
 from fuzz.doors_meanfield import block, density, ensemble, net, particles
+from fuzz.doors_pde import SPACING, fitted
 from fuzz.engine import Inward
 from torch import nn
 
@@ -111,8 +113,23 @@ def test_another_type_is_named(call: Callable[[], object], said: str) -> None:
             "dimensions of dx: expected one of 1",
         ),
         (
-            lambda: training.evaluate(nn.Flatten(0), pictures()),
-            r"model\(x\): expected logits of shape \(8, classes\), found shape \(128,\)",
+            lambda: fitted().score(pde.trajectories(doubles(16, 16, 4), dt=0.01, dx=(SPACING, SPACING))),
+            r"dx: expected that of the training data, \(0.39",
+        ),
+        (
+            lambda: pde.evaluate(sympy.Symbol("a"), ["a", "a"], doubles(3, 2)),
+            "names: expected one different name for each column",
+        ),
+        *(
+            (
+                lambda model=model: training.evaluate(model, pictures()),
+                rf"model\(x\): expected logits of shape \(8, classes\), found shape \({found}\)",
+            )
+            for model, found in (
+                (nn.Flatten(0), "128,"),
+                (nn.Flatten(2), "8, 1, 16"),
+                (nn.Sequential(nn.Flatten(0), nn.Unflatten(0, (16, 8))), "16, 8"),
+            )
         ),
     ],
 )
@@ -132,6 +149,7 @@ def test_what_does_not_belong_together_is_named(call: Callable[[], object], said
         lambda: meanfield.waves(HUGE),
         lambda: meanfield.lift(HUGE, 2, generator(0, "a")),
         lambda: density().windowed(HUGE),
+        lambda: meanfield.MeanFieldODE(density(), doubles(2, 2), doubles(2), method="rk4", steps=HUGE),
         lambda: density().times((HUGE,), generator(0, "a")),
         lambda: meanfield.path_losses(net(), lambda s: particles(), doubles(1, 2), doubles(1), HUGE),
         lambda: schemes.sample_moments(

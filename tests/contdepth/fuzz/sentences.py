@@ -81,6 +81,7 @@ SENTENCES: dict[tuple[str, str, str], str] = {
     ("block", "-1", "block: expected a Block"): "meanfield.GaussianDensity meanfield.MeanFieldNet",
     ("block", "-1", "block: expected one of 'basic', 'bottleneck'"): "nets.unused_parameter_count",
     ("blocks", "-1", "blocks: expected a number >= 1"): "nets.RevNet",
+    ("blocks", "10**7", "blocks: expected a number <= 100000"): "nets.RevNet",
     ("cardinality", "-1", "cardinality: expected a number >= 1"): "nets.lm_resnext",
     ("cardinality", "10**7", "cardinality: expected a number <= 100000"): "nets.lm_resnext",
     ("cells", "10**7", "cells: expected an array of at most 2**28 numbers"): "pde.PiecewisePolynomial",

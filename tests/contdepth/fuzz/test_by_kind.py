@@ -8,9 +8,11 @@ from fractions import Fraction
 from pathlib import Path
 
 import pytest
+import sympy
 import torch
-from fuzz.doors_light import doubles, field, pictures, small_chain
-from fuzz.doors_meanfield import density, ensemble, net, particles
+from fuzz.doors_light import doubles, field, halves, pictures, singles, small_chain
+from fuzz.doors_meanfield import block, density, ensemble, net, particles
+from fuzz.doors_pde import SPACING, fitted
 from fuzz.engine import Inward
 from torch import nn
 
@@ -69,6 +71,75 @@ def test_another_type_is_named(call: Callable[[], object], said: str) -> None:
 
 
 @pytest.mark.parametrize(
+    ("call", "said"),
+    [
+        (
+            lambda: block()(doubles(3, 5), doubles(2, 4, 2)),
+            "x: expected leading axes that broadcast with those of",
+        ),
+        (
+            lambda: density().drift(doubles(2, 4, 2), doubles(3)),
+            "t: expected one time, or one for each leading axis",
+        ),
+        (
+            lambda: meanfield.Ensemble.of([particles(), meanfield.Particles.on_grid(doubles(2, 10))], (0, 0)),
+            r"particles: expected shape \(5,\), found shape \(10,\)",
+        ),
+        (
+            lambda: meanfield.Ensemble.together(ensemble(), particles()),
+            "parts: expected a Ensemble, found Particles",
+        ),
+        (
+            lambda: meanfield.movement(net(), ensemble(), ensemble().repeated(2), doubles(4, 2)),
+            r"end.theta: expected shape \(4, 3, 5\)",
+        ),
+        (lambda: meanfield.tangent_kernel(net(), 3, doubles(4, 2)), "particles: expected a Particles, found int"),
+        (
+            lambda: net().factors(meanfield.Particles.on_grid(singles(3, 5))),
+            "particles.theta: expected dtype torch.float64",
+        ),
+        (
+            lambda: net().factors(meanfield.Particles.on_grid(doubles(3, 10))),
+            "theta: expected 5 numbers a particle",
+        ),
+        (
+            lambda: control.ControlledSystem([nn.Linear(2, 2)], halves, lambda *_: 1.0).running_cost(
+                0, singles(3, 2)
+            ),
+            "running: expected a torch.Tensor, found float",
+        ),
+        (lambda: pde.prediction_error(doubles(2, 3, 4), doubles(2, 3, 4)), r"truth: expected frames \(B, T, F"),
+        (
+            lambda: pde.trajectories(doubles(8, 8, 4), dt=0.1, dx=doubles(1, 2)),
+            "dimensions of dx: expected one of 1",
+        ),
+        (
+            lambda: fitted().score(pde.trajectories(doubles(16, 16, 4), dt=0.01, dx=(SPACING, SPACING))),
+            r"dx: expected that of the training data, \(0.39",
+        ),
+        (
+            lambda: pde.evaluate(sympy.Symbol("a"), ["a", "a"], doubles(3, 2)),
+            "names: expected one different name for each column",
+        ),
+        *(
+            (
+                lambda model=model: training.evaluate(model, pictures()),
+                rf"model\(x\): expected logits of shape \(8, classes\), found shape \({found}\)",
+            )
+            for model, found in (
+                (nn.Flatten(0), "128,"),
+                (nn.Flatten(2), "8, 1, 16"),
+                (nn.Sequential(nn.Flatten(0), nn.Unflatten(0, (16, 8))), "16, 8"),
+            )
+        ),
+    ],
+)
+def test_what_does_not_belong_together_is_named(call: Callable[[], object], said: str) -> None:
+    with pytest.raises((TypeError, ValueError), match=said):
+        call()
+
+
+@pytest.mark.parametrize(
     "call",
     [
         lambda: nets.resnet(8, width=HUGE),
@@ -79,10 +150,14 @@ def test_another_type_is_named(call: Callable[[], object], said: str) -> None:
         lambda: meanfield.waves(HUGE),
         lambda: meanfield.lift(HUGE, 2, generator(0, "a")),
         lambda: density().windowed(HUGE),
+        lambda: meanfield.MeanFieldODE(density(), doubles(2, 2), doubles(2), method="rk4", steps=HUGE),
         lambda: density().times((HUGE,), generator(0, "a")),
         lambda: meanfield.path_losses(net(), lambda s: particles(), doubles(1, 2), doubles(1), HUGE),
         lambda: schemes.sample_moments(
             schemes.StochasticDepth(), 0.1, steps=1, paths=HUGE, generator=generator(0, "a")
+        ),
+        lambda: schemes.sample_moments(
+            schemes.StochasticDepth(), 0.1, steps=HUGE, paths=2, generator=generator(0, "a")
         ),
         lambda: schemes.steps_to_tolerance(problems.Quadratic(10.0, 3), 0.1, 1.0, most=HUGE),
         lambda: pde.derivatives(HUGE, 3),

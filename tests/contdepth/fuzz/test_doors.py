@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 from fuzz.doors import DOORS, FACES, MISSING, called, door
 from fuzz.engine import attempt, fuzz
+from fuzz.sentences import WAYS, rows
 
 ELSEWHERE: dict[str, str] = {
     "data.pde": "needs a download",
@@ -74,3 +75,12 @@ def test_arguments_that_fit_are_taken(name: str) -> None:
 @pytest.mark.parametrize("name", DOORS)
 def test_odd_arguments_end_in_a_result_or_a_sentence(name: str) -> None:
     fuzz(name, door, DOORS[name], long=LONG, models=False)
+
+
+@pytest.mark.parametrize(("name", "argument", "way", "sentence"), rows())
+def test_an_argument_that_does_not_fit_is_named(name: str, argument: str, way: str, sentence: str) -> None:
+    """Each row fails without one of the checks behind its door."""
+    arguments = DOORS[name]()
+    arguments[argument] = WAYS[way](arguments[argument])
+    error = attempt(door(name, arguments), arguments, models=False)
+    assert str(error).startswith(sentence)

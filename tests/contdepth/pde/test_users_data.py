@@ -13,6 +13,7 @@ import torch
 from contdepth.errors import EquationWarning
 from contdepth.pde import Ensemble, Estimator, PDENet, PDENet2, Trajectories, format_equation, trajectories
 from contdepth.pde.fields.periodic import open_axes
+from contdepth.pde.pdenet1.block import PDENetBlock
 from contdepth.pde.peers import PDEFIND, KnownEquation, PlainCNN, WeakSINDy
 from contdepth.pde.simulate import burgers1d, burgers2d, kuramoto_sivashinsky, random_fourier, solve
 from contdepth.pde.symbolic.terms import term_size, typical_sizes
@@ -500,6 +501,7 @@ def test_terms_that_overflow_are_one_sentence(model: Estimator, size: float, dx:
         lambda flag: PDENet2(upwind=flag),
         lambda flag: PDENet2(relative=flag),
         lambda flag: PDENet(zero_order=flag),
+        lambda flag: PDENetBlock((8,), (0.1,), 0.1, zero_order=flag),
         lambda flag: PDEFIND(normalise=flag),
         lambda flag: WeakSINDy(bias=flag),
     ],

@@ -243,6 +243,24 @@ def test_other_arguments():
         compare_ascents(Net(), "first", x, y, x[:2], THREAT, steps=1, inner_steps=1, step_size=0.1)
     with pytest.raises(TypeError, match="curve: expected a sequence, found 3"):
         Effort(curve=3)
+    with pytest.raises(TypeError, match="curve: expected an integer, found 2.5"):
+        Effort(curve=(1, 2.5))
+    with pytest.raises(ValueError, match="curve: expected a number >= 1, found 0"):
+        Effort(curve=(0, 2))
+    with pytest.raises(TypeError, match=r"attack: expected an attack such as PGD\(threat\), found <class"):
+        accuracy(Net().eval(), x, y, NoAttack, source=generator(0, "a"))
+    with pytest.raises(ValueError, match="y: expected a tensor on cpu, as x, found one on meta; move it there"):
+        accuracy(Net().eval(), x, y.to("meta"), NoAttack(), source=generator(0, "a"))
+
+
+def test_what_a_model_says_of_images_in_its_own_dtype_is_passed_on():
+    for last, said in (
+        (torch.nn.Linear(7, 3), "cannot be multiplied"),
+        (torch.nn.Unflatten(1, (3, 3)), "unflatten"),
+    ):
+        model = torch.nn.Sequential(torch.nn.Flatten(), last).eval()
+        with pytest.raises(RuntimeError, match=said):
+            accuracy(model, *batch(), NoAttack(), source=generator(0, "a"))
 
 
 # What the optimiser holds ---------------------------------------------------------------------------------------

@@ -1,0 +1,437 @@
+"""Doors with one argument spoiled in one way, and the sentence that names it: a row for each check behind them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import torch
+from torch import Tensor
+
+
+def marred(x: Tensor) -> Tensor:
+    """``x`` with a NaN in the last place."""
+    x = x.clone()
+    x.view(-1)[-1] = torch.nan
+    return x
+
+
+def first(change: Callable[[Any], Any]) -> Callable[[Any], Any]:
+    """Change the first of several."""
+    return lambda many: type(many)([change(many[0]), *many[1:]])
+
+
+WAYS: dict[str, Callable[[Any], Any]] = {
+    "None": lambda _: None,
+    "a text": lambda _: "no",
+    "a tensor": lambda _: torch.zeros(2),
+    "-1": lambda _: -1,
+    "0": lambda _: 0,
+    "1.5": lambda _: 1.5,
+    "3": lambda _: 3,
+    "nan": lambda _: float("nan"),
+    "1e-60": lambda _: 1e-60,
+    "1e60": lambda _: 1e60,
+    "10**7": lambda _: 10**7,
+    "10**12": lambda _: 10**12,
+    # of a tensor
+    "float16": lambda x: x.half(),
+    "float32": lambda x: x.float(),
+    "int64": lambda x: x.long(),
+    "complex": lambda x: x.to(torch.complex128),
+    "nan inside": marred,
+    "none": lambda x: x[:0],
+    "one row": lambda x: x[0],
+    "one number": lambda x: x.flatten()[0],
+    "no pixels": lambda x: x[..., :0, :0],
+    "one pixel": lambda x: x[..., :1, :1],
+    "one column less": lambda x: x[..., :-1],
+    "one axis more": lambda x: x[None],
+    # of several values
+    "[]": lambda many: type(many)(),
+    "one less": lambda many: type(many)(many[:-1]),
+    "the other way round": lambda many: type(many)(many[::-1]),
+    "None first": first(lambda _: None),
+    "-1 first": first(lambda _: -1),
+    "1.5 first": first(lambda _: 1.5),
+    "10**12 first": first(lambda _: 10**12),
+    "float16 first": first(lambda x: x.half()),
+    "no rows first": first(lambda x: x[:0]),
+    "complex first": first(lambda x: x.to(torch.complex128)),
+    "two channels first": first(lambda x: torch.cat([x, x], 1)),
+    # of a function
+    "gives None": lambda _: lambda *_: None,
+    "gives a tensor": lambda _: lambda *_: torch.tensor(1.0),
+    "gives seven": lambda _: lambda *_: torch.zeros(7, dtype=torch.float64),
+}
+
+# Argument, way, beginning of the sentence: doors, each with a check of its own that says so.
+SENTENCES: dict[tuple[str, str, str], str] = {
+    ("T", "-1", "T: expected a number > 0"): "schemes.sample_moments",
+    ("a", "a text", "a: expected a real number"): "pde.simulate.convection_diffusion2d schemes.Tableau",
+    ("along", "-1", "along: expected a Along"): (
+        "meanfield.MeanFieldNet.first_variation meanfield.MeanFieldNet.gradients "
+        "meanfield.MeanFieldNet.mass_gradient meanfield.time_derivative meanfield.variation_bounds"
+    ),
+    ("along", "-1", "along: expected a Trajectory"): "control.ResidualControl.maximiser",
+    ("axis", "-1", "axis: expected a number >= 0"): "pde.PiecewisePolynomial.basis",
+    ("axis", "3", "axis: expected a number <= 0"): "pde.PiecewisePolynomial.basis",
+    ("batch", "-1", "batch: expected a number >= 1"): "meanfield.bezier_path training.evaluate",
+    ("batch", "10**12", "batch: expected an array of at most 2**28 numbers"): "meanfield.bezier_path",
+    ("block", "-1", "block: expected a Block"): "meanfield.GaussianDensity meanfield.MeanFieldNet",
+    ("block", "-1", "block: expected one of 'basic', 'bottleneck'"): "nets.unused_parameter_count",
+    ("blocks", "-1", "blocks: expected a number >= 1"): "nets.RevNet",
+    ("blocks", "10**7", "blocks: expected a number <= 100000"): "nets.RevNet",
+    ("cardinality", "-1", "cardinality: expected a number >= 1"): "nets.lm_resnext",
+    ("cardinality", "10**7", "cardinality: expected a number <= 100000"): "nets.lm_resnext",
+    ("cells", "10**7", "cells: expected an array of at most 2**28 numbers"): "pde.PiecewisePolynomial",
+    ("channels", "-1", "channels: expected a number >= 1"): "pde.PiecewisePolynomial",
+    ("channels", "-1", "channels: expected a number >= 2"): "nets.ReversibleBlock",
+    ("channels", "-1 first", "channels: expected a number >= 1"): "nets.SmallCNN",
+    ("channels", "1.5", "channels: expected an integer"): "nets.ReversibleBlock pde.PiecewisePolynomial",
+    ("channels", "10**12", "channels: expected an array of at most 2**28 numbers"): "pde.PiecewisePolynomial",
+    ("channels", "10**12 first", "channels: expected a number <= 100000"): "nets.SmallCNN",
+    ("channels", "10**7", "channels: expected a number <= 100000"): "nets.ReversibleBlock",
+    ("content", "-1", "content: expected a dict"): "training.save_checkpoint",
+    ("convection", "None", "convection: expected a real number"): "pde.simulate.kdv",
+    ("count", "-1", "count: expected a number >= 1"): "meanfield.waves",
+    ("data", "-1", "data: expected a Trajectories"): "pde.windows",
+    ("data", "-1", "data: expected a pair (images, labels)"): "training.evaluate",
+    ("data", "complex first", "images: expected real numbers"): "data.shrink",
+    ("data", "no rows first", "images: expected real numbers"): "data.shrink",
+    ("data", "one less", "data: expected a pair (images, labels)"): "training.evaluate",
+    ("delta", "one column less", "delta: expected shape (4, 1, 4, 4)"): "robust.inner_steps_plain",
+    ("density", "-1", "density: expected a law such as GaussianDensity"): "meanfield.MeanFieldODE",
+    ("depth", "-1", "depth: expected a number >= 10"): "nets.WideResNet",
+    ("depth", "-1", "depth: expected a number >= 2"): "restoration.DnCNNShape",
+    ("depth", "-1", "depth: expected a number >= 8"): "meanfield.ordered_pair",
+    ("depth", "1.5", "depth: expected an integer"): (
+        "meanfield.ordered_pair nets.WideResNet restoration.DnCNNShape"
+    ),
+    ("depth", "10**7", "depth: expected a number <= 10000"): "restoration.DnCNNShape",
+    ("depth", "10**7", "depth: expected a number <= 100000"): "meanfield.ordered_pair nets.WideResNet",
+    ("depths", "-1 first", "depths: expected a number >= 1"): "meanfield.Ensemble",
+    ("depths", "10**12 first", "depths: expected an array of at most 2**28 numbers"): "meanfield.Ensemble.draw",
+    ("deviation", "None", "deviation: expected a torch.Tensor"): "meanfield.GaussianDensity",
+    ("deviation", "a tensor", "deviation: expected dtype torch.float64"): "meanfield.GaussianDensity",
+    ("device", "a text", "device: expected a device such as 'cpu' or 'cuda'"): "restoration.train training.fit",
+    ("diffusion", "None", "diffusion: expected a real number"): (
+        "pde.simulate.cdr_data pde.simulate.diffusion_source2d pde.simulate.heat2d"
+    ),
+    ("dimension", "-1", "dimension: expected a number >= 1"): "meanfield.lift",
+    ("dimension", "10**7", "dimension: expected a number <= 100000"): "meanfield.Block",
+    ("dt", "0", "dt: expected a number > 0"): "pde.simulate.burgers_data pde.simulate.convection_diffusion_data",
+    ("dt", "1e60", "dt: expected a number <= 1000"): "pde.simulate.convection_diffusion_data",
+    ("dt", "1e60", "max_step: expected at most a million substeps of dt"): "pde.simulate.burgers2d_upwind",
+    ("dtype", "-1", "dtype: expected a dtype"): "pde.MomentFilters pde.finite_difference",
+    ("dx", "1e60", "dx: expected a number <= 1e+50"): "pde.MomentFilters",
+    ("eigenvalues", "-1", "eigenvalues: expected a torch.Tensor"): "schemes.spectral_radius",
+    ("eigenvalues", "none", "eigenvalues: expected at least one"): "schemes.spectral_radius",
+    ("end", "-1", "end: expected a Ensemble"): "meanfield.movement",
+    ("end", "-1", "end: expected a Particles"): "meanfield.bezier_path meanfield.measure_path",
+    ("ensemble", "-1", "ensemble: expected a Ensemble"): "meanfield.outputs meanfield.train",
+    ("equation", "-1", "equation: expected a Equation"): "pde.simulate.SpectralRHS pde.simulate.solve",
+    ("exponent", "None", "exponent: expected a real number"): "meanfield.Ensemble",
+    ("expression", "-1", "expression: expected a Expr"): "pde.evaluate",
+    ("f", "gives seven", "f(t, u): expected shape (2,)"): "problems.reference",
+    ("factor", "-1", "factor: expected a number > 0"): "training.Recipe",
+    ("factor", "1.5", "factor: expected a number <= 1"): "training.Recipe",
+    ("final", "complex", "loss: expected real numbers"): "control.ControlledSystem.losses",
+    ("folder", "0", "folder: expected a path"): (
+        "restoration.load_model restoration.load_policy restoration.load_training"
+    ),
+    ("frames", "float32", "frames: expected dtype torch.float64"): "pde.prediction_error",
+    ("frames", "one column less", "frames: expected shape (2, 3, 1, 8)"): "pde.prediction_error",
+    ("g", "None", "g: expected a real number"): "schemes.StochasticTwoStep.from_g",
+    ("gradient", "gives None", "gradient(u): expected a torch.Tensor"): "schemes.heavy_ball",
+    ("group_width", "-1", "group_width: expected a number >= 1"): "nets.lm_resnext",
+    ("group_width", "10**7", "group_width: expected a number <= 100000"): "nets.lm_resnext",
+    ("growth", "float32", "growth: expected dtype torch.float64"): "meanfield.attaining",
+    ("growth", "one axis more", "growth: expected a tensor with 1 dimensions"): "meanfield.attaining",
+    ("h", "None", "h: expected a real number"): "control.ResidualStep schemes.best_k schemes.reduced_field",
+    ("hidden", "-1", "hidden: expected a number >= 1"): "nets.SmallCNN",
+    ("hidden", "10**7", "hidden: expected a number <= 100000"): "nets.SmallCNN",
+    ("history", "-1", "history: expected a number >= 1"): "pde.minimise",
+    ("history", "10**7", "history: expected a number <= 10000"): "pde.minimise",
+    ("identity", "-1", "identity: expected a dict"): "training.load_checkpoint training.save_checkpoint",
+    ("images", "no pixels", "pad: expected a number <= 0"): "training.crop_flip",
+    ("in_channels", "-1", "in_channels: expected a number >= 1"): (
+        "meanfield.ordered_pair nets.FractalNet nets.PreActResNet18 nets.RevNet nets.SmallCNN nets.WideResNet"
+    ),
+    ("in_channels", "10**7", "in_channels: expected a number <= 100000"): (
+        "meanfield.ordered_pair nets.FractalNet nets.PreActResNet18 nets.RevNet nets.SmallCNN nets.WideResNet"
+    ),
+    ("inputs", "-1", "inputs: expected a number >= 1"): "meanfield.lift",
+    ("k", "None", "k: expected a real number"): "schemes.root_modulus",
+    ("keep", "-1 first", "keep: expected a number >= 0"): "meanfield.train",
+    ("kernels", "none", "kernels: expected at least one kernel and field"): "pde.correlate",
+    ("least", "-1", "least: expected a number >= 1"): "pde.Trajectories.segments",
+    ("length", "1e-60", "length: expected a number >= 1e-50"): "pde.simulate.burgers2d_upwind",
+    ("length", "1e60", "length: expected a number <= 1e+50"): "pde.simulate.burgers2d_upwind",
+    ("level_index", "-1", "level_index: expected a torch.Tensor"): "restoration.LoopSchedule.draw",
+    ("level_index", "float32", "level_index: expected dtype torch.int64"): "restoration.LoopSchedule.draw",
+    ("level_index", "one axis more", "level_index: expected whole numbers (n,)"): "restoration.LoopSchedule.draw",
+    ("levels", "complex", "levels: expected real numbers"): "restoration.mean_steps",
+    ("levels", "nan inside", "levels: expected finite values"): "restoration.mean_steps",
+    ("line", "-1", "line: expected a Line"): "restoration.by_noise_level",
+    ("loops", "-1", "loops: expected a tuple"): "restoration.LoopSchedule",
+    ("loss", "gives a tensor", "loss(): expected a value that depends on the parameters"): "pde.minimise",
+    ("loss", "gives seven", "loss(): expected a tensor with 0 dimensions"): "pde.minimise",
+    ("losses", "int64", "losses: expected a floating-point tensor"): "meanfield.barrier restoration.best_fixed",
+    ("losses", "none", "losses: expected at least one episode and step"): "restoration.best_fixed",
+    ("losses", "none", "losses: expected at least one loss"): "meanfield.barrier",
+    ("losses", "one axis more", "losses: expected a tensor with 1 dimensions"): "meanfield.barrier",
+    ("losses", "one axis more", "losses: expected a tensor with 2 dimensions"): "restoration.best_fixed",
+    ("mass", "one axis more", "mass: expected a tensor with 1 dimensions"): "meanfield.Particles",
+    ("mean", "None", "mean: expected a real number"): "meanfield.Block.draw",
+    ("mean", "float32", "mean: expected dtype torch.float64"): "meanfield.GaussianDensity",
+    ("mean", "nan inside", "mean: expected finite values"): "meanfield.GaussianDensity",
+    ("milestones", "-1 first", "milestones: expected a number >= 0"): "training.Recipe",
+    ("model", "-1", "model: expected a Module"): "nets.parameter_count robust.Cut training.evaluate training.fit",
+    ("model", "-1", "model: expected a fitted estimator"): "pde.rollout_error",
+    ("momentum", "None", "momentum: expected a real number"): "schemes.heavy_ball",
+    ("most", "-1", "most: expected a number >= 1"): "schemes.steps_to_tolerance",
+    ("n", "10**12", "n: expected an array of at most 2**28 numbers"): "pde.simulate.random_fourier",
+    ("net", "-1", "net: expected a MeanFieldNet"): (
+        "meanfield.Ensemble.draw meanfield.adjoint_bounds meanfield.attaining meanfield.bezier_path "
+        "meanfield.descend meanfield.descent_direction meanfield.movement meanfield.outputs meanfield.path_losses "
+        "meanfield.removal meanfield.scale_branches meanfield.shallow_states meanfield.state_bounds "
+        "meanfield.tangent_kernel meanfield.time_derivative meanfield.train meanfield.variation_bounds"
+    ),
+    ("nodes", "-1", "nodes: expected a number >= 1"): (
+        "meanfield.GaussianDensity.windowed meanfield.MeanFieldODE.fluctuation"
+    ),
+    ("nodes", "-1", "nodes: expected a number >= 8"): "meanfield.GaussianDensity",
+    ("nodes", "1.5", "nodes: expected an integer"): (
+        "meanfield.GaussianDensity meanfield.GaussianDensity.windowed meanfield.MeanFieldODE.fluctuation"
+    ),
+    ("nodes", "10**7", "nodes: expected a number <= 1000"): (
+        "meanfield.GaussianDensity.windowed meanfield.MeanFieldODE.fluctuation"
+    ),
+    ("nodes", "10**7", "nodes: expected a number <= 100000"): "meanfield.GaussianDensity",
+    ("num_classes", "-1", "num_classes: expected a number >= 2"): (
+        "meanfield.ordered_pair nets.FractalNet nets.PreActResNet18 nets.RevNet nets.SmallCNN nets.WideResNet "
+        "nets.reported_parameter_count"
+    ),
+    ("num_classes", "10**7", "num_classes: expected a number <= 100000"): (
+        "meanfield.ordered_pair nets.FractalNet nets.PreActResNet18 nets.RevNet nets.SmallCNN nets.WideResNet"
+    ),
+    ("order", "-1", "order: expected a number >= 0"): "pde.derivatives",
+    ("order", "1.5 first", "order: expected whole numbers (n,)"): "meanfield.Particles.permute",
+    ("order", "None first", "order: expected whole numbers"): "meanfield.Particles.permute",
+    ("other", "-1", "other: expected a Particles"): "meanfield.Particles.mixed",
+    ("p_next", "complex", "p_next: expected dtype torch.float64, that of the state"): (
+        "control.ControlledSystem.gradient"
+    ),
+    ("pad", "-1", "pad: expected a number >= 0"): "training.crop_flip",
+    ("parameters", "-1 first", "parameters: expected a torch.Tensor"): "pde.minimise",
+    ("particles", "-1", "particles: expected a Particles"): "meanfield.MeanFieldNet.__call__",
+    ("particles", "a text", "particles: expected a Particles"): "meanfield.Ensemble.of meanfield.scale_branches",
+    ("particles", "the other way round", "particles: expected the deepest first"): "meanfield.Ensemble.of",
+    ("plan", "-1", "plan: expected a Plan"): "nets.PolyNet",
+    ("plan", "-1", "plan: expected a TrainingPlan"): "restoration.train",
+    ("points", "float16", "points: expected dtype torch.float32 or torch.float64"): (
+        "pde.PiecewisePolynomial.basis pde.PiecewisePolynomial.forward"
+    ),
+    ("points", "one axis more", "points: expected a tensor with 1 dimensions"): "pde.PiecewisePolynomial.basis",
+    ("power", "-1", "power: expected a number >= 1"): (
+        "schemes.ShakeShake.limit_moment schemes.ShakeShake.linear_moment schemes.StochasticDepth.linear_moment "
+        "schemes.StochasticTwoStep.linear_moment"
+    ),
+    ("power", "10**7", "power: expected a number <= 100"): (
+        "schemes.ShakeShake.limit_moment schemes.ShakeShake.linear_moment schemes.StochasticDepth.linear_moment "
+        "schemes.StochasticTwoStep.linear_moment"
+    ),
+    ("precision", "-1", "precision: expected one of 'fp32', 'fp64', 'bf16'"): "training.evaluate",
+    ("problem", "-1", "problem: expected a Quadratic"): "schemes.best_k schemes.steps_to_tolerance",
+    ("problem", "-1", "problem: expected a ResidualControl"): "control.successive_approximations",
+    ("problem", "-1", "problem: expected a problem such as Pendulum()"): (
+        "schemes.local_error_order schemes.modified_equation_gaps"
+    ),
+    ("rate", "a tensor", "rate: expected a real number"): "schemes.ShakeShake.limit_moment schemes.sample_moments",
+    ("rates", "-1 first", "rates: expected a number > 0"): "meanfield.rate_arms",
+    ("recipe", "-1", "recipe: expected a Recipe"): "training.fit",
+    ("rhs", "-1", "rhs: expected a Mapping"): "pde.simulate.Equation",
+    ("rollouts", "-1", "rollouts: expected a Rollouts"): "restoration.regret",
+    ("row", "1.5", "row: expected an integer"): "meanfield.Ensemble.particles",
+    ("row", "10**7", "row: expected a number <= 3"): "meanfield.Ensemble.particles",
+    ("scale", "None", "scale: expected a real number"): "meanfield.Block.draw",
+    ("scheme", "-1", "scheme: expected a random scheme such as StochasticDepth()"): (
+        "schemes.sample_moments schemes.variances schemes.weak_order"
+    ),
+    ("scheme", "-1", "scheme: expected a scheme such as ForwardEuler()"): "schemes.amplification",
+    ("shape", "-1", "shape: expected a DnCNNShape"): "restoration.make_dncnn",
+    ("shape", "-1 first", "shape: expected a number >= 0"): "meanfield.Block.draw",
+    ("shape", "-1 first", "shape: expected a number >= 1"): "meanfield.GaussianDensity.times",
+    ("shape", "1.5 first", "shape: expected an integer"): "meanfield.Block.draw meanfield.GaussianDensity.times",
+    ("shape", "10**12 first", "shape: expected an array of at most 2**28 numbers"): (
+        "meanfield.Block.draw pde.simulate.SpectralRHS"
+    ),
+    ("shape", "[]", "shape: expected at least one number"): "meanfield.GaussianDensity.times",
+    ("size", "-1", "size: expected a number >= 3"): "pde.MomentFilters",
+    ("size", "10**7", "size: expected a number <= 99"): "pde.MomentFilters",
+    ("source", "-1", "source: expected a Generator"): (
+        "meanfield.Block.draw meanfield.GaussianDensity.draw meanfield.GaussianDensity.sample "
+        "meanfield.bezier_path meanfield.descent_direction meanfield.lift restoration.LoopSchedule.draw "
+        "training.crop_flip"
+    ),
+    ("stages", "-1", "stages: expected a number >= 0"): "nets.unused_parameter_count",
+    ("start", "-1", "start: expected a Ensemble"): "meanfield.movement",
+    ("start", "-1", "start: expected a Particles"): "meanfield.bezier_path meanfield.measure_path",
+    ("states", "-1 first", "states: expected a torch.Tensor"): "control.ControlledSystem.costates",
+    ("stem", "-1", "stem: expected a number >= 1"): "nets.unused_parameter_count",
+    ("step", "-1", "step: expected a number >= 0"): "training.Recipe.rate",
+    ("step", "None", "step: expected a real number"): "schemes.heavy_ball",
+    ("steps", "-1", "steps: expected a number >= 1"): "meanfield.MeanFieldODE",
+    ("steps_per_epoch", "-1", "steps_per_epoch: expected a number >= 1"): "training.Recipe.rate",
+    ("t", "-1", "t: expected a number >= 0"): (
+        "control.ControlledSystem.running_cost control.ControlledSystem.step"
+    ),
+    ("t", "-1", "t: expected a torch.Tensor"): "meanfield.MeanFieldODE.first_variation",
+    ("t", "1.5", "t: expected an integer"): (
+        "control.ControlledSystem.gradient control.ControlledSystem.hamiltonian "
+        "control.ControlledSystem.running_cost"
+    ),
+    ("t", "3", "t: expected a number <= 1"): "control.ControlledSystem.running_cost control.ControlledSystem.step",
+    ("t", "float32", "t: expected dtype torch.float64"): (
+        "meanfield.GaussianDensity.drift meanfield.MeanFieldNet.first_variation meanfield.variation_bounds"
+    ),
+    ("t", "int64", "t: expected a floating-point tensor"): (
+        "meanfield.Ensemble meanfield.GaussianDensity.draw meanfield.GaussianDensity.drift "
+        "meanfield.MeanFieldNet.first_variation meanfield.MeanFieldODE.costates meanfield.Particles "
+        "meanfield.reflect meanfield.variation_bounds"
+    ),
+    ("t", "nan inside", "t: expected times, one or (n,), of at most 1e6"): "problems.reference",
+    ("t", "none", "t: expected times, one or (n,), of at most 1e6"): "problems.Pendulum.solution",
+    ("t", "one axis more", "t: expected a tensor with 1 dimensions"): (
+        "meanfield.MeanFieldNet.first_variation meanfield.MeanFieldODE.costates "
+        "meanfield.MeanFieldODE.first_variation meanfield.Particles meanfield.variation_bounds"
+    ),
+    ("t", "one axis more", "t: expected times, one or (n,), of at most 1e6"): "problems.reference",
+    ("target", "-1", "target: expected a problem such as Pendulum()"): "schemes.measure_order",
+    ("tasks", "-1", "tasks: expected a Mapping"): "timing.cpu_seconds",
+    ("test", "two channels first", "test images: expected shape (8, 1, 4, 4)"): "data.standardise",
+    ("theta", "-1", "theta: expected a torch.Tensor"): (
+        "control.ResidualControl.system control.ResidualStep control.successive_approximations "
+        "meanfield.Block.parts meanfield.Ensemble meanfield.Particles.on_grid"
+    ),
+    ("theta", "float32", "theta: expected dtype torch.float64"): "control.successive_approximations",
+    ("theta", "one axis more", "theta: expected a tensor with 2 dimensions"): (
+        "meanfield.MeanFieldODE.first_variation"
+    ),
+    ("theta", "one axis more", "theta: expected a tensor with 3 dimensions"): (
+        "control.successive_approximations meanfield.Ensemble"
+    ),
+    ("theta", "one column less", "theta: expected shape (2, 5)"): (
+        "meanfield.MeanFieldNet.first_variation meanfield.MeanFieldODE.first_variation meanfield.variation_bounds"
+    ),
+    ("theta", "one number", "theta: expected 5 numbers a particle"): "meanfield.Block.__call__",
+    ("theta", "one number", "theta: expected a tensor with 2 dimensions"): (
+        "control.ResidualStep meanfield.Particles.on_grid"
+    ),
+    ("threshold", "None", "threshold: expected a real number"): "meanfield.descend",
+    ("times", "10**7", "times: expected an array of at most 2**28 numbers"): "meanfield.Ensemble.repeated",
+    ("times", "float16 first", "times[0]: expected dtype torch.float32 or torch.float64"): (
+        "meanfield.ordered_resnet.set_times"
+    ),
+    ("tolerance", "-1", "tolerance: expected a number > 0"): (
+        "pde.accuracy_order pde.sum_rules problems.reference schemes.largest_stable_step "
+        "schemes.steps_to_tolerance"
+    ),
+    ("tolerance", "-1", "tolerance: expected a number >= 1e-14"): "meanfield.MeanFieldODE",
+    ("tolerance", "nan", "tolerance: expected a finite number"): (
+        "meanfield.MeanFieldODE pde.accuracy_order pde.sum_rules problems.reference schemes.largest_stable_step "
+        "schemes.steps_to_tolerance"
+    ),
+    ("train", "complex first", "train images: expected real numbers"): "data.standardise",
+    ("train_times", "-1", "train_times: expected a bool, or one for each run"): "meanfield.train",
+    ("truth", "int64", "truth: expected a floating-point tensor"): "pde.prediction_error pde.rollout_error",
+    ("truth", "one row", "truth: expected frames (B, T, F, *space)"): "pde.rollout_error",
+    ("u", "int64", "u: expected a floating-point tensor"): (
+        "pde.simulate.SpectralRHS.__call__ problems.Pendulum.energy"
+    ),
+    ("u", "none", "kernels: expected at least one kernel and field"): "pde.MomentFilters.forward",
+    ("u", "none", "u: expected at least one value"): "pde.simulate.add_noise",
+    ("u", "one axis more", "x: expected a tensor with 4 dimensions"): (
+        "nets.ReversibleBlock.forward nets.ReversibleBlock.inverse"
+    ),
+    ("u", "one column less", "u: expected shape (2, 1, 8)"): "pde.simulate.SpectralRHS.__call__",
+    ("u", "one number", "u: expected states (..., 2)"): "problems.Pendulum.energy",
+    ("u0", "int64", "u0: expected a floating-point tensor"): "problems.reference schemes.heavy_ball",
+    ("u0", "one axis more", "u0: expected a tensor with 1 dimensions"): "problems.reference",
+    ("unit", "-1", "unit: expected a RestorationUnit"): "restoration.roll_out",
+    ("update", "-1", "update: expected a number >= 0"): "restoration.DQNPlan.epsilon",
+    ("upwind", "-1", "upwind: expected True or False"): "pde.PDENet2Block",
+    ("v", "float32", "v: expected dtype torch.float64"): "meanfield.GaussianDensity.second_moment",
+    ("v", "one column less", "v: expected shape (4, 2)"): "meanfield.GaussianDensity.second_moment",
+    ("viscosity", "None", "viscosity: expected a real number"): "pde.simulate.burgers1d pde.simulate.burgers2d",
+    ("w1", "one axis more", "w1: expected a tensor with 1 dimensions"): "meanfield.MeanFieldNet",
+    ("w2", "a tensor", "w2: expected a tensor with 2 dimensions"): "meanfield.MeanFieldODE",
+    ("w2", "float32", "w2: expected dtype torch.float64"): "meanfield.MeanFieldODE",
+    ("w2", "one axis more", "w2: expected a tensor with 2 dimensions"): "meanfield.MeanFieldNet",
+    ("where", "-1", "where: expected a StoppingMap"): "restoration.compose",
+    ("which", "-1 first", "which: expected numbers 0 … 2"): "meanfield.Particles.pick",
+    ("widen", "-1", "widen: expected a number >= 1"): "nets.WideResNet",
+    ("widen", "10**7", "widen: expected a number <= 100000"): "nets.WideResNet",
+    ("width", "-1", "width: expected a number >= 1"): (
+        "meanfield.ordered_pair nets.FractalNet nets.PreActResNet18 restoration.DnCNNShape restoration.UnitShape "
+        "restoration.make_policy"
+    ),
+    ("width", "-1", "width: expected a number >= 2"): "nets.RevNet",
+    ("width", "1.5", "width: expected an integer"): (
+        "nets.PreActResNet18 nets.RevNet restoration.DnCNNShape restoration.UnitShape restoration.make_policy"
+    ),
+    ("width", "10**7", "width: expected a number <= 10000"): (
+        "restoration.DnCNNShape restoration.UnitShape restoration.make_policy"
+    ),
+    ("width", "10**7", "width: expected a number <= 100000"): "meanfield.Block nets.PreActResNet18 nets.RevNet",
+    ("window", "10**7", "window: expected a number <= 100000"): "meanfield.time_derivative",
+    ("windows", "-1", "windows: expected a number >= 1"): "meanfield.GaussianDensity.windowed",
+    ("windows", "10**7", "windows: expected a number <= 10000"): "meanfield.GaussianDensity.windowed",
+    ("x", "-1", "x: expected a Expr"): "pde.simulate.variable_a pde.simulate.variable_b",
+    ("x", "-1", "x: expected a torch.Tensor"): (
+        "control.ControlledSystem.adversary_gradient control.successive_approximations meanfield.Block.__call__ "
+        "meanfield.GaussianDensity.drift meanfield.GaussianDensity.second_moment meanfield.attaining "
+        "pde.SymNet.forward pde.evaluate robust.first_layer_share"
+    ),
+    ("x", "float16", "x: expected dtype torch.float64"): (
+        "meanfield.Block.__call__ meanfield.GaussianDensity.drift meanfield.attaining meanfield.train "
+        "pde.SymNet.forward"
+    ),
+    ("x", "nan inside", "x: expected finite values"): "meanfield.MeanFieldODE.__call__",
+    ("x", "none", "x: expected at least one point"): "pde.SymNet.forward",
+    ("x", "one column less", "names: expected one different name for each column of x"): "pde.evaluate",
+    ("x", "one column less", "x: expected shape (batch, 2)"): "meanfield.GaussianDensity.drift",
+    ("x", "one column less", "x: expected states (..., batch, 2)"): "meanfield.Block.__call__",
+    ("x", "one number", "x: expected states (..., batch, 2)"): "meanfield.Block.__call__",
+    ("x", "one pixel", "x: expected sides of at least 4 pixels"): "nets.FractalNet.forward",
+    ("x", "one row", "x: expected a tensor with 2 dimensions"): (
+        "control.successive_approximations meanfield.attaining meanfield.train meanfield.train_linearised "
+        "pde.evaluate"
+    ),
+    ("x", "one row", "x: expected shape (batch, 2)"): "meanfield.GaussianDensity.drift",
+    ("x0", "None", "x0: expected a real number"): "schemes.sample_moments",
+    ("x_t", "-1", "x_t: expected a torch.Tensor"): (
+        "control.ControlledSystem.gradient control.ControlledSystem.hamiltonian "
+        "control.ControlledSystem.pull_back control.ControlledSystem.running_cost"
+    ),
+    ("x_test", "nan inside", "x_test: expected finite values"): "meanfield.train_linearised",
+    ("x_test", "one axis more", "x_test: expected a tensor with 2 dimensions"): "meanfield.train_linearised",
+    ("y", "-1", "y: expected a Expr"): "pde.simulate.variable_a pde.simulate.variable_b",
+    ("y", "float32", "y: expected dtype torch.float64"): "control.successive_approximations",
+    ("y", "int64", "y: expected a floating-point tensor"): (
+        "control.successive_approximations meanfield.MeanFieldNet.along meanfield.MeanFieldNet.loss "
+        "meanfield.MeanFieldODE.costates meanfield.MeanFieldODE.loss meanfield.train_linearised "
+        "restoration.trajectory"
+    ),
+    ("y", "one column less", "y: expected shape (4,)"): "meanfield.MeanFieldODE.costates",
+    ("z", "None", "z: expected numbers"): "schemes.amplification",
+    ("z", "int64", "z: expected a floating-point tensor"): "schemes.amplification",
+}
+
+
+def rows() -> Iterator[tuple[str, str, str, str]]:
+    """Door, argument, way and sentence."""
+    for (argument, way, sentence), doors in SENTENCES.items():
+        for name in doors.split():
+            yield name, argument, way, sentence

@@ -23,7 +23,7 @@ from companion.evidence.record import read_record
 from companion.machine import THREADS, threads_of
 from companion.rerun.cells import Pair, Stored, pair_cells
 from companion.rerun.page_item import PageItem
-from companion.rerun.printed import apart, skeleton
+from companion.rerun.printed import apart, skeleton, without_terms
 from companion.rerun.warm.pool import warm_kernel
 from companion.run.kernel_environment import kernel_environment, prepared
 
@@ -137,7 +137,9 @@ class RunCell(IPyNbCell):
     def sanitize(self, s: Any) -> Any:
         """Return the text as it is compared."""
         clean = super().sanitize(s)
-        return skeleton(clean) if self._loose and isinstance(clean, str) else clean
+        if not self._loose or not isinstance(clean, str):
+            return clean
+        return skeleton(without_terms(clean) if self.parent.stored.trains else clean)
 
     def compare_outputs(self, test: Any, ref: Any, skip_compare: Any = None) -> bool:
         """Compare as nbval does; where printed numbers may differ, text without them, then, on pages without

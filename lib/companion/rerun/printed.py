@@ -6,7 +6,7 @@ import math
 import re
 from collections.abc import Iterable
 
-__all__ = ["PLACES", "RELATIVE", "apart", "skeleton"]
+__all__ = ["PLACES", "RELATIVE", "apart", "skeleton", "without_terms"]
 
 RELATIVE = 1e-2
 """Largest relative difference of two printed numbers that another machine may give."""
@@ -14,13 +14,22 @@ PLACES = 2
 """The same in units of the last printed place; the larger of both counts."""
 _NUMBER = re.compile(r"[-+\u2212]?(?:\d+(?:\.\d+)?|\.\d+)(?:[eE][-+]?\d+)?")
 _BLANKS = re.compile(r"[ \t]+")
+_PICTURE = re.compile(r"[A-Za-z0-9+/]{200,}={0,2}")
+_EQUATION = re.compile(r"^(\s*\w+_t = ).*$", re.MULTILINE)
 
 
 def skeleton(text: str) -> str:
     """Return ``text`` with each number replaced by one sign and each run of blanks by one: columns of numbers are
-    as wide as their digits ask for.
+    as wide as their digits ask for. Pictures that are written out in base64 count as one number.
     """
-    return _BLANKS.sub(" ", _NUMBER.sub(" # ", text)).replace(" \n", "\n").strip()
+    return _BLANKS.sub(" ", _NUMBER.sub(" # ", _PICTURE.sub("0", text))).replace(" \n", "\n").strip()
+
+
+def without_terms(text: str) -> str:
+    """Return ``text`` with nothing behind ``u_t =``: of what a trained model prints there, rounding moves small
+    terms to either side of the least that is printed.
+    """
+    return _EQUATION.sub(r"\1", text)
 
 
 def apart(stored: Iterable[str], fresh: Iterable[str]) -> str | None:
@@ -36,7 +45,7 @@ def apart(stored: Iterable[str], fresh: Iterable[str]) -> str | None:
 
 
 def _numbers(texts: Iterable[str]) -> list[str]:
-    return [number for text in texts for number in _NUMBER.findall(text)]
+    return [number for text in texts for number in _NUMBER.findall(_PICTURE.sub("0", text))]
 
 
 def _value(number: str) -> float:

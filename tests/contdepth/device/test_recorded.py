@@ -1,4 +1,4 @@
-"""Recorded steps on a device against the same steps called there: a tape on the fake device, CUDA graphs on CUDA."""
+"""Recorded steps on a device against the same steps called there: a tape on the fake one, CUDA graphs on CUDA."""
 
 from __future__ import annotations
 

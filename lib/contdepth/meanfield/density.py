@@ -58,7 +58,9 @@ class GaussianDensity:
         tensors = {
             name: part for name, part in (("mean", mean), ("deviation", deviation)) if isinstance(part, Tensor)
         }
-        where = devices.common(**tensors) if tensors else devices.named("device", device or "cpu")
+        where = (
+            devices.common(**tensors) if tensors else devices.named("device", "cpu" if device is None else device)
+        )
         if isinstance(deviation, (int, float)):
             deviation = torch.full(
                 (k,), checks.real("deviation", deviation, at_least=0), dtype=torch.float64, device=where

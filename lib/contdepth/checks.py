@@ -194,7 +194,7 @@ def indices(argument: str, value: object, count: int) -> None:
 
 def affordable(argument: str, *sizes: int, hint: str = "take less") -> None:
     """Raise ``ValueError`` if an array of ``sizes`` would hold more than 2**28 numbers, 2 GiB in float64."""
-    if math.prod(sizes) > MOST:
+    if math.prod(map(int, sizes)) > MOST:
         raise ValueError(
             f"{argument}: expected an array of at most 2**28 numbers, found {' x '.join(map(str, sizes))}; {hint}"
         )

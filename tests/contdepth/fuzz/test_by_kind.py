@@ -7,6 +7,7 @@ from collections.abc import Callable
 from fractions import Fraction
 from pathlib import Path
 
+import numpy as np
 import pytest
 import sympy
 import torch
@@ -380,3 +381,22 @@ def test_qualities_are_a_row() -> None:
 def test_a_time_step_that_overflows_when_squared_is_refused() -> None:
     with pytest.raises(ValueError, match=r"dt: expected a number <= 1e\+100"):
         pde.trajectories(doubles(8, 4).numpy(), dt=1e300, dx=0.1)
+
+
+@pytest.mark.parametrize("shape", [(0, 2, 8, 8), (1, 2, 0, 0)])
+def test_upwind_differences_of_nothing_are_refused(shape: tuple[int, ...]) -> None:
+    with pytest.raises(ValueError, match="u0: expected at least one sample with points"):
+        simulate.burgers2d_upwind(doubles(*shape), 2, 0.01)
+
+
+def test_sizes_of_numpy_do_not_overflow() -> None:
+    with pytest.raises(ValueError, match="at most"):
+        pde.SymNet(2, np.int64(3), 2**63)  # type: ignore[arg-type]
+    with pytest.raises(ValueError, match="at most"):
+        checks.affordable("shape", np.int64(3), 2**63)
+    assert training.Recipe("short", epochs=1).rate(2**63, np.int64(3)) == pytest.approx(0.1)  # type: ignore[arg-type]
+
+
+def test_a_device_that_is_a_tensor_is_refused() -> None:
+    with pytest.raises(TypeError, match="device: expected a device such as"):
+        meanfield.GaussianDensity(density().block, lambda t: t[..., None].expand(*t.shape, 5), device=doubles(3))  # type: ignore[arg-type]

@@ -40,6 +40,8 @@ def burgers2d_upwind(
     checks.floating("u0", u0, ndim=4)
     if u0.shape[1] != 2 or u0.shape[2] != u0.shape[3]:
         checks.fail("u0", "shape (N, 2, n, n)", f"shape {tuple(u0.shape)}")
+    if u0.numel() == 0:
+        raise ValueError(f"u0: expected at least one sample with points, found shape {tuple(u0.shape)}")
     checks.finite("u0", u0)
     checks.integer("steps", steps, at_least=0)
     checks.integer("start", start, at_least=0)

@@ -400,3 +400,9 @@ def test_sizes_of_numpy_do_not_overflow() -> None:
 def test_a_device_that_is_a_tensor_is_refused() -> None:
     with pytest.raises(TypeError, match="device: expected a device such as"):
         meanfield.GaussianDensity(density().block, lambda t: t[..., None].expand(*t.shape, 5), device=doubles(3))  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("shape", [(2, 1, 16, 0), (2, 1, 0, 16)])
+def test_iterates_of_images_without_pixels_are_refused(shape: tuple[int, ...]) -> None:
+    with pytest.raises(ValueError, match="y: expected images with pixels"):
+        restoration.trajectory(restoration.make_unit(small_unit(), 0), torch.zeros(shape), 1)

@@ -23,7 +23,7 @@ from companion.evidence.record import read_record
 from companion.machine import THREADS, threads_of
 from companion.rerun.cells import Pair, Stored, pair_cells
 from companion.rerun.page_item import PageItem
-from companion.rerun.printed import apart, skeleton, without_terms
+from companion.rerun.printed import apart, skeleton, without_pictures, without_terms
 from companion.rerun.warm.pool import warm_kernel
 from companion.run.kernel_environment import kernel_environment, prepared
 
@@ -136,10 +136,15 @@ class RunCell(IPyNbCell):
 
     def sanitize(self, s: Any) -> Any:
         """Return the text as it is compared."""
+        clean = self._cleaned(s)
+        return skeleton(clean) if self._loose and isinstance(clean, str) else clean
+
+    def _cleaned(self, s: Any) -> Any:
+        """Return the text as nbval cleans it, on another machine without what only its own machine repeats."""
         clean = super().sanitize(s)
-        if not self._loose or not isinstance(clean, str):
+        if self.parent.stored.exact or not isinstance(clean, str):
             return clean
-        return skeleton(without_terms(clean) if self.parent.stored.trains else clean)
+        return without_pictures(without_terms(clean) if self.parent.stored.trains else clean)
 
     def compare_outputs(self, test: Any, ref: Any, skip_compare: Any = None) -> bool:
         """Compare as nbval does; where printed numbers may differ, text without them, then, on pages without
@@ -148,8 +153,7 @@ class RunCell(IPyNbCell):
         same = super().compare_outputs(test, ref, skip_compare)
         if not same or not self._loose or self.pair.clock or self.parent.stored.trains:
             return same
-        clean = super().sanitize
-        far = apart(*([clean(text) for text in _texts(outputs)] for outputs in (ref, test)))
+        far = apart(*([self._cleaned(text) for text in _texts(outputs)] for outputs in (ref, test)))
         if far:
             self.comparison_traceback = [f"printed numbers: {far}"]
         return far is None

@@ -6,7 +6,7 @@ import math
 import re
 from collections.abc import Iterable
 
-__all__ = ["PLACES", "RELATIVE", "apart", "skeleton", "without_terms"]
+__all__ = ["PLACES", "RELATIVE", "apart", "skeleton", "without_pictures", "without_terms"]
 
 RELATIVE = 1e-2
 """Largest relative difference of two printed numbers that another machine may give."""
@@ -20,9 +20,14 @@ _EQUATION = re.compile(r"^(\s*\w+_t = ).*$", re.MULTILINE)
 
 def skeleton(text: str) -> str:
     """Return ``text`` with each number replaced by one sign and each run of blanks by one: columns of numbers are
-    as wide as their digits ask for. Pictures that are written out in base64 count as one number.
+    as wide as their digits ask for.
     """
-    return _BLANKS.sub(" ", _NUMBER.sub(" # ", _PICTURE.sub("0", text))).replace(" \n", "\n").strip()
+    return _BLANKS.sub(" ", _NUMBER.sub(" # ", text)).replace(" \n", "\n").strip()
+
+
+def without_pictures(text: str) -> str:
+    """Return ``text`` with pictures that are written out in base64 replaced by one number."""
+    return _PICTURE.sub("0", text)
 
 
 def without_terms(text: str) -> str:
@@ -45,7 +50,7 @@ def apart(stored: Iterable[str], fresh: Iterable[str]) -> str | None:
 
 
 def _numbers(texts: Iterable[str]) -> list[str]:
-    return [number for text in texts for number in _NUMBER.findall(_PICTURE.sub("0", text))]
+    return [number for text in texts for number in _NUMBER.findall(text)]
 
 
 def _value(number: str) -> float:

@@ -5,6 +5,7 @@ PORT ?= 8000
 JOBS ?= 2
 PROFILE ?= book
 CHAPTER ?=
+DEVICE ?= cuda
 PAGE ?=
 # A CPU-only machine whose package index offers a "+cpu" build of torch gets it by itself. Elsewhere name PyTorch's CPU index
 # (pytorch.org, "Get started") here to avoid the CUDA packages; a GPU machine leaves it empty and gets CUDA by the same files.
@@ -16,11 +17,12 @@ export PYTHONUNBUFFERED := 1
 export MPLBACKEND := agg
 
 .NOTPARALLEL:
-.PHONY: help env book test reproduce serve bench clean lint unit verify html html-tests scorecard pdf
+.PHONY: help env book test reproduce serve bench clean lint unit gpu-test verify html html-tests scorecard pdf
 
 help:
 	@echo "make book                             build the book from the stored runs, print the scorecard and where to open it"
 	@echo "make test                             lint, tests, smoke re-run of every page (verdicts, outputs), strict build, built pages"
+	@echo "make gpu-test [DEVICE=cuda]           the tests marked device on a GPU, against the CPU"
 	@echo "make reproduce PROFILE=book CHAPTER=schemes [PAGE=orders]   run pages again (resumable) and store the new records"
 	@echo "make serve [PORT=8000]                serve the built book on this machine"
 	@echo "make pdf                              one tagged PDF of the whole book (needs Chromium or Chrome), says where it is"
@@ -56,6 +58,10 @@ lint: env
 unit: env
 	@$(STEP) --summary 1 "Unit tests" $(BIN)/python -m pytest tests/contdepth tests/companion tests/package -q -n $(JOBS) --dist worksteal
 
+# Needs pytest, PyTorch, NumPy, SciPy and packages in pure Python; what else is not there leaves its room out.
+gpu-test:
+	@$(STEP) --summary 1 "Tests on the GPU" $(or $(wildcard $(BIN)/python),$(PYTHON)) -m pytest tests/contdepth/device -q -m device --device $(DEVICE)
+
 verify: env
 	@$(STEP) --stream "Smoke re-run (nbval): verdicts, numbers, outputs" $(BIN)/companion verify --jobs $(JOBS)
 
@@ -80,6 +86,7 @@ bench: env
 	@$(STEP) --stream "One step of YOPO against PGD and the plain algorithm" $(BIN)/python benchmarks/yopo_step.py --out _build/bench/yopo_step.json
 	@$(STEP) --stream "Many mean-field nets as one batch against a loop" $(BIN)/python benchmarks/meanfield_batch.py --out _build/bench/meanfield_batch.json
 	@$(STEP) --stream "Restoring a picture against BM3D and non-local means" $(BIN)/python benchmarks/restore.py --out _build/bench/restore.json
+	@$(STEP) --stream "Recorded steps on a GPU" $(BIN)/python benchmarks/gpu.py --out _build/bench/gpu.json
 	@$(STEP) --stream "The book: build time, weight of pages, time until interactive" $(BIN)/python benchmarks/book.py --out _build/bench/book.json
 
 clean:

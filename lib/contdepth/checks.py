@@ -18,6 +18,7 @@ __all__ = [
     "indices",
     "instance",
     "integer",
+    "numbers",
     "one_of",
     "real",
     "reals",
@@ -145,7 +146,8 @@ def instance(argument: str, value: object, kind: type[Kind], hint: str = "") -> 
     """Return ``value`` if it is a ``kind``; raise ``TypeError`` otherwise."""
     if not isinstance(value, kind):
         end = f"; {hint}" if hint else ""
-        raise TypeError(f"{argument}: expected a {kind.__name__}, found {type(value).__name__}{end}")
+        article = "an" if kind.__name__[0] in "AEIO" else "a"
+        raise TypeError(f"{argument}: expected {article} {kind.__name__}, found {type(value).__name__}{end}")
     return value
 
 
@@ -165,12 +167,22 @@ def reals(
     return found
 
 
-def indices(argument: str, value: object, count: int) -> None:
-    """Raise ``TypeError`` or ``ValueError`` unless ``value`` holds whole numbers (n,) from 0 to ``count`` - 1."""
+def numbers(
+    argument: str, value: object, expected: str = "numbers", *, dtype: torch.dtype | None = None
+) -> torch.Tensor:
+    """Return ``value`` as a tensor (of ``dtype``); raise ``TypeError`` if it holds none, or complex ones."""
     try:
         found = torch.as_tensor(value)
     except (TypeError, ValueError, RuntimeError, OverflowError):
-        raise TypeError(f"{argument}: expected whole numbers, found {value!r}") from None
+        raise TypeError(f"{argument}: expected {expected}, found {type(value).__name__}") from None
+    if dtype is not None and found.is_complex() and not dtype.is_complex:
+        raise TypeError(f"{argument}: expected {expected}, found dtype {found.dtype}")
+    return found if dtype is None else torch.as_tensor(value, dtype=dtype)
+
+
+def indices(argument: str, value: object, count: int) -> None:
+    """Raise ``TypeError`` or ``ValueError`` unless ``value`` holds whole numbers (n,) from 0 to ``count`` - 1."""
+    found = numbers(argument, value, "whole numbers")
     whole = not (found.is_floating_point() or found.is_complex() or found.dtype == torch.bool)
     if found.ndim != 1 or not (whole or len(found) == 0):
         raise TypeError(
@@ -182,7 +194,7 @@ def indices(argument: str, value: object, count: int) -> None:
 
 def affordable(argument: str, *sizes: int, hint: str = "take less") -> None:
     """Raise ``ValueError`` if an array of ``sizes`` would hold more than 2**28 numbers, 2 GiB in float64."""
-    if math.prod(sizes) > MOST:
+    if math.prod(map(int, sizes)) > MOST:
         raise ValueError(
             f"{argument}: expected an array of at most 2**28 numbers, found {' x '.join(map(str, sizes))}; {hint}"
         )

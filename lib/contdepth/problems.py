@@ -2,14 +2,15 @@
 
 Every problem has ``u0`` ``(d,)`` float64, ``T``, ``f(t, u)`` for ``u`` ``(..., d)`` of any floating dtype,
 and ``solution(t)``: ``(d,)`` for a number, ``(n, d)`` for n times, float64. Times and states are
-dimensionless.
+dimensionless. ``u0`` is on the problem's ``device``, the CPU unless one is given, and so is the solution at a
+number; at times it is where they are, and ``f`` follows ``u``.
 """
 
 from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Protocol
 
 import numpy as np
@@ -18,7 +19,7 @@ from scipy.integrate import solve_ivp
 from scipy.linalg import expm
 from torch import Tensor
 
-from contdepth import checks
+from contdepth import checks, devices
 
 __all__ = ["LinearSystem", "Pendulum", "Problem", "Quadratic", "Scaled", "TimeDependent", "reference"]
 
@@ -37,12 +38,10 @@ class Problem(Protocol):
     def solution(self, t: float | Tensor) -> Tensor: ...
 
 
-def as_times(t: float | Tensor) -> Tensor:
-    """``t`` in float64; raise ``TypeError`` if it is no number or numbers."""
-    try:
-        return torch.as_tensor(t, dtype=torch.float64)
-    except (TypeError, ValueError, RuntimeError, OverflowError):
-        raise TypeError(f"t: expected a time or times (n,), found {type(t).__name__}") from None
+def as_times(t: float | Tensor, device: str | torch.device = "cpu") -> Tensor:
+    """``t`` in float64, numbers on ``device``; raise ``TypeError`` if it is no number or numbers."""
+    found = checks.numbers("t", t, "a time or times (n,)", dtype=torch.float64)
+    return found if isinstance(t, Tensor) else found.to(devices.named("device", device))
 
 
 def reference(
@@ -52,13 +51,13 @@ def reference(
 
     Args:
         f: right-hand side.
-        u0: state ``(d,)`` at 0.
+        u0: state ``(d,)`` at 0; f is computed on its device, where the result is, and DOP853 on the CPU.
         t: a time, or times ``(n,)`` all on one side of 0 and in order of distance from it.
         tolerance: relative tolerance; the absolute one is a tenth of it.
     """
     checks.finite("u0", checks.reals("u0", u0, ndim=1))
     checks.real("tolerance", tolerance, above=0)
-    times = np.atleast_1d(as_times(t).detach().numpy())
+    times = np.atleast_1d(as_times(t).detach().cpu().numpy())
     if times.ndim != 1 or len(times) == 0 or not (abs(times) <= 1e6).all():
         raise ValueError(f"t: expected times, one or (n,), of at most 1e6, found {times.tolist()}")
     if times[-1] == 0.0:
@@ -66,10 +65,11 @@ def reference(
 
     def numpy_field(s: float, u: np.ndarray) -> np.ndarray:
         with torch.no_grad():
-            rate = checks.tensor("f(t, u)", f(torch.tensor(s, dtype=torch.float64), torch.from_numpy(u)))
-            return checks.same_shape("f(t, u)", rate, u.shape).numpy()
+            time, state = torch.tensor(s, dtype=torch.float64, device=u0.device), torch.from_numpy(u).to(u0.device)
+            rate = checks.tensor("f(t, u)", f(time, state))
+            return checks.same_shape("f(t, u)", rate, u.shape).cpu().numpy()
 
-    start = u0.detach().double().numpy()
+    start = u0.detach().double().cpu().numpy()
     checks.finite("f(0, u0)", torch.from_numpy(numpy_field(0.0, start)))
     found = solve_ivp(
         numpy_field,
@@ -82,7 +82,7 @@ def reference(
     )
     if not found.success:
         raise RuntimeError(f"reference: expected DOP853 to reach t = {times[-1]:.6g}, found: {found.message}")
-    values = torch.from_numpy(found.y.T.copy())
+    values = torch.from_numpy(found.y.T.copy()).to(u0.device)
     return values[0] if np.ndim(t) == 0 else values
 
 
@@ -94,11 +94,13 @@ class Pendulum:
     angle: float = 1.0
     speed: float = 0.5
     torque: float = 0.0
+    device: str | torch.device = field(default="cpu", repr=False, kw_only=True)
 
     @property
     def u0(self) -> Tensor:
         """Initial angle and speed."""
-        return torch.tensor([self.angle, self.speed], dtype=torch.float64)
+        where = devices.named("device", self.device)
+        return torch.tensor([self.angle, self.speed], dtype=torch.float64, device=where)
 
     def f(self, t: Tensor, u: Tensor) -> Tensor:
         """Return (p, torque - sin q)."""
@@ -119,7 +121,7 @@ class Pendulum:
 
     def solution(self, t: float | Tensor) -> Tensor:
         """Return the reference solution at ``t``."""
-        return reference(self.f, self.u0, t)
+        return reference(self.f, self.u0.to(t.device) if isinstance(t, Tensor) else self.u0, t)
 
 
 @dataclass(frozen=True)
@@ -131,11 +133,12 @@ class TimeDependent:
     """
 
     T: float = 1.0
+    device: str | torch.device = field(default="cpu", repr=False, kw_only=True)
 
     @property
     def u0(self) -> Tensor:
         """(1, 1)."""
-        return torch.ones(2, dtype=torch.float64)
+        return torch.ones(2, dtype=torch.float64, device=devices.named("device", self.device))
 
     def f(self, t: Tensor, u: Tensor) -> Tensor:
         """Return (x - 2t/x, -x y)."""
@@ -144,7 +147,7 @@ class TimeDependent:
 
     def solution(self, t: float | Tensor) -> Tensor:
         """Return the closed-form solution at ``t``."""
-        s = 1 + 2 * as_times(t)
+        s = 1 + 2 * as_times(t, self.device)
         return torch.stack([s.sqrt(), torch.exp((1 - s**1.5) / 3)], -1)
 
 
@@ -155,6 +158,7 @@ class LinearSystem:
     T: float = 2.0
     rows: tuple[tuple[float, ...], ...] = ((-0.3, 1.0, 0.5), (-1.0, -0.2, 0.4), (0.0, 0.0, -0.7))
     start: tuple[float, ...] = (1.0, -0.5, 0.8)
+    device: str | torch.device = field(default="cpu", repr=False, kw_only=True)
 
     def __post_init__(self) -> None:
         if {len(row) for row in self.rows} != {len(self.start)} or len(self.rows) != len(self.start):
@@ -167,12 +171,12 @@ class LinearSystem:
     @property
     def u0(self) -> Tensor:
         """Initial state."""
-        return torch.tensor(self.start, dtype=torch.float64)
+        return torch.tensor(self.start, dtype=torch.float64, device=devices.named("device", self.device))
 
     @property
     def matrix(self) -> Tensor:
         """A, ``(d, d)`` float64."""
-        return torch.tensor(self.rows, dtype=torch.float64)
+        return torch.tensor(self.rows, dtype=torch.float64, device=devices.named("device", self.device))
 
     def f(self, t: Tensor, u: Tensor) -> Tensor:
         """Return A u."""
@@ -180,8 +184,9 @@ class LinearSystem:
 
     def solution(self, t: float | Tensor) -> Tensor:
         """Return exp(t A) u0."""
-        times = as_times(t)[..., None, None]
-        return torch.from_numpy(expm((times * self.matrix).detach().numpy())) @ self.u0
+        times = as_times(t, self.device)[..., None, None]
+        flow = expm((times * self.matrix.to(times)).detach().cpu().numpy())
+        return torch.from_numpy(flow).to(times.device) @ self.u0.to(times)
 
 
 @dataclass(frozen=True)
@@ -191,6 +196,7 @@ class Quadratic:
     kappa: float = 100.0
     d: int = 10
     T: float = 1.0
+    device: str | torch.device = field(default="cpu", repr=False, kw_only=True)
 
     def __post_init__(self) -> None:
         checks.real("kappa", self.kappa, at_least=1.0)
@@ -199,12 +205,13 @@ class Quadratic:
     @property
     def u0(self) -> Tensor:
         """All ones in the eigenbasis."""
-        return torch.ones(self.d, dtype=torch.float64)
+        return torch.ones(self.d, dtype=torch.float64, device=devices.named("device", self.device))
 
     @property
     def eigenvalues(self) -> Tensor:
         """Eigenvalues of A, ``(d,)``; the largest, the Lipschitz constant L, is 1."""
-        return torch.logspace(-math.log10(self.kappa), 0.0, self.d, dtype=torch.float64)
+        where = devices.named("device", self.device)
+        return torch.logspace(-math.log10(self.kappa), 0.0, self.d, dtype=torch.float64, device=where)
 
     def f(self, t: Tensor, u: Tensor) -> Tensor:
         """Return -A u."""
@@ -212,8 +219,8 @@ class Quadratic:
 
     def solution(self, t: float | Tensor) -> Tensor:
         """Return exp(-t A) u0."""
-        times = as_times(t)[..., None]
-        return torch.exp(-times * self.eigenvalues) * self.u0
+        times = as_times(t, self.device)[..., None]
+        return torch.exp(-times * self.eigenvalues.to(times)) * self.u0.to(times)
 
 
 @dataclass(frozen=True)
@@ -239,4 +246,4 @@ class Scaled:
 
     def solution(self, t: float | Tensor) -> Tensor:
         """Return the reference solution at ``t``."""
-        return reference(self.f, self.u0, t)
+        return reference(self.f, self.u0.to(t.device) if isinstance(t, Tensor) else self.u0, t)

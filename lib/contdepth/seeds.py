@@ -6,7 +6,7 @@ import hashlib
 
 import torch
 
-from contdepth import checks
+from contdepth import checks, devices
 
 __all__ = ["derive", "generator"]
 
@@ -18,6 +18,10 @@ def derive(seed: int, purpose: str) -> int:
     return int.from_bytes(digest[:8], "big") >> 1
 
 
-def generator(seed: int, purpose: str) -> torch.Generator:
-    """A CPU generator started from ``derive(seed, purpose)``."""
-    return torch.Generator().manual_seed(derive(seed, purpose))
+def generator(seed: int, purpose: str, device: str | torch.device = "cpu") -> torch.Generator:
+    """A generator of ``device`` started from ``derive(seed, purpose)``.
+
+    The CPU's gives every device the same numbers, which are moved there. One of another device draws where the
+    numbers are wanted: other numbers than the CPU's, the same again on a device of the same kind.
+    """
+    return torch.Generator(devices.named("device", device)).manual_seed(derive(seed, purpose))

@@ -8,6 +8,19 @@ import torch
 from contdepth.moved import NAMES, SPLIT
 
 
+def pytest_addoption(parser):
+    parser.addoption("--device", help="where tests marked device compute, such as cuda (default: a fake device)")
+
+
+def pytest_configure(config):
+    """One line where the device that is asked for is not there."""
+    asked = config.getoption("--device", None)
+    try:
+        torch.empty(0, device=asked)
+    except (RuntimeError, AssertionError) as reason:
+        pytest.exit(f"no device {asked!r} here, nothing tested: {str(reason).partition(chr(10))[0]}", returncode=0)
+
+
 @pytest.fixture(scope="session", autouse=True)
 def single_thread():
     """One thread, for wider fixtures too: tensors are small, and several test processes share the cores."""

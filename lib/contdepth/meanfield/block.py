@@ -117,9 +117,10 @@ class Block:
     def draw(
         self, shape: tuple[int, ...], source: torch.Generator, *, scale: float = 1.0, mean: float = 0.0
     ) -> Tensor:
-        """Independent N(``mean``, ``scale``²) parameters, (*shape, size), float64."""
+        """Independent N(``mean``, ``scale``²) parameters, (*shape, size), float64, on the device of ``source``."""
         checks.instance("source", source, torch.Generator, "contdepth.seeds.generator makes one")
         shape = tuple(checks.integer("shape", n, at_least=0) for n in shape)
         checks.affordable("shape", *shape, self.size)
         mean, scale = checks.real("mean", mean), checks.real("scale", scale)
-        return mean + scale * torch.randn(*shape, self.size, generator=source, dtype=torch.float64)
+        size = (*shape, self.size)
+        return mean + scale * torch.randn(size, generator=source, dtype=torch.float64, device=source.device)

@@ -8,7 +8,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from contdepth import checks
+from contdepth import checks, devices
 from contdepth.meanfield.block import Block
 from contdepth.meanfield.particles import Particles
 
@@ -34,6 +34,7 @@ class GaussianDensity:
             Σ = S Sᵀ; or a function of t (...) -> (..., k) for independent entries.
         nodes: of the quadrature on ±8.5 standard deviations of z; 128 give an error of about 1e-10 while that
             deviation is below 3, of 1e-5 at 5.
+        device: where the law is; that of ``mean`` and ``deviation`` unless both are functions or numbers.
 
     Raises:
         TypeError, ValueError: another block, shapes that do not fit, negative deviations.
@@ -47,14 +48,23 @@ class GaussianDensity:
         mean: Tensor | Callable[[Tensor], Tensor],
         deviation: float | Tensor | Callable[[Tensor], Tensor] = 1.0,
         nodes: int = 128,
+        device: str | torch.device | None = None,
     ) -> None:
         checks.instance("block", block, Block)
         if block.width != 1 or block.activation != "tanh":
             checks.fail("block", "width 1 and tanh", block, "the drift of other blocks has no such formula here")
         self.block, self.mean = block, mean
         k = block.size
+        tensors = {
+            name: part for name, part in (("mean", mean), ("deviation", deviation)) if isinstance(part, Tensor)
+        }
+        where = (
+            devices.common(**tensors) if tensors else devices.named("device", "cpu" if device is None else device)
+        )
         if isinstance(deviation, (int, float)):
-            deviation = torch.full((k,), checks.real("deviation", deviation, at_least=0), dtype=torch.float64)
+            deviation = torch.full(
+                (k,), checks.real("deviation", deviation, at_least=0), dtype=torch.float64, device=where
+            )
         if not callable(deviation):
             shape = (k,) if checks.reals("deviation", deviation, like=FLOAT64).ndim == 1 else (k, k)
             checks.finite("deviation", checks.same_shape("deviation", deviation, shape))
@@ -63,12 +73,11 @@ class GaussianDensity:
         self.deviation = deviation
         if not callable(mean):
             checks.finite("mean", checks.same_shape("mean", checks.reals("mean", mean, like=FLOAT64), (k,)))
-        probe = torch.zeros(2, dtype=torch.float64)
+        probe = torch.zeros(2, dtype=torch.float64, device=where)
         checks.same_shape("mean(t)", self.centre(probe), (2, k), "one row for each t")
         checks.same_shape("deviation(t)", self.factor(probe), (2, k, k), "one row of deviations for each t")
-        z = torch.linspace(
-            -REACH, REACH, checks.integer("nodes", nodes, at_least=8, at_most=100_000), dtype=torch.float64
-        )
+        count = checks.integer("nodes", nodes, at_least=8, at_most=100_000)
+        z = torch.linspace(-REACH, REACH, count, dtype=torch.float64, device=where)
         weight = torch.exp(-z.square() / 2)
         self.nodes, self.node_weights = z, weight / weight.sum()
 
@@ -122,7 +131,10 @@ class GaussianDensity:
         return (torch.tanh(z).square() * (mean.square() + rest.clamp_min(0)[..., None])) @ self.node_weights
 
     def times(self, shape: tuple[int, ...], source: torch.Generator, kind: str = "uniform") -> Tensor:
-        """Sorted times, ``shape`` (..., L): "uniform" iid, "stratified" one in each [(l-1)/L, l/L], "grid" l/L."""
+        """Sorted times, ``shape`` (..., L): "uniform" iid, "stratified" one in each [(l-1)/L, l/L], "grid" l/L.
+
+        Drawn on the device of ``source`` and moved to that of the law.
+        """
         checks.one_of("kind", kind, TIMES)
         checks.instance("source", source, torch.Generator, "contdepth.seeds.generator makes one")
         shape = tuple(checks.integer("shape", n, at_least=1) for n in shape)
@@ -130,17 +142,18 @@ class GaussianDensity:
         if not shape:
             raise ValueError("shape: expected at least one number, found none")
         count = shape[-1]
-        grid = torch.arange(1, count + 1, dtype=torch.float64) / count
+        grid = torch.arange(1, count + 1, dtype=torch.float64, device=self.nodes.device) / count
         if kind == "grid":
             return grid.expand(shape).clone()
-        drawn = torch.rand(shape, generator=source, dtype=torch.float64)
+        drawn = torch.rand(shape, generator=source, dtype=torch.float64, device=source.device).to(grid)
         return drawn.sort(dim=-1).values if kind == "uniform" else grid - drawn / count
 
     def draw(self, t: Tensor, source: torch.Generator) -> Tensor:
         """One θ from ρ(· | t) for every t (...): (..., k)."""
         checks.reals("t", t)
         checks.instance("source", source, torch.Generator, "contdepth.seeds.generator makes one")
-        noise = torch.randn(*t.shape, self.block.size, generator=source, dtype=torch.float64)
+        size = (*t.shape, self.block.size)
+        noise = torch.randn(size, generator=source, dtype=torch.float64, device=source.device).to(self.nodes)
         if callable(self.deviation):
             return self.centre(t) + self.deviation(t) * noise
         return self.centre(t) + (noise @ self.deviation.T if self.deviation.ndim == 2 else noise * self.deviation)
@@ -169,7 +182,8 @@ class WindowedDensity:
         self.density, self.block = density, density.block
         self.windows = checks.integer("windows", windows, at_least=1, at_most=10_000)
         points, weights = np.polynomial.legendre.leggauss(checks.integer("nodes", nodes, at_least=1, at_most=1000))
-        self.points, self.weights = torch.from_numpy((points + 1) / 2), torch.from_numpy(weights / 2)
+        where = density.nodes
+        self.points, self.weights = (torch.from_numpy(v / 2).to(where) for v in (points + 1, weights))
         self.jumps = tuple(n / windows for n in range(1, windows))
 
     def drift(self, x: Tensor, t: Tensor) -> Tensor:

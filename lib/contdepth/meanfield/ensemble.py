@@ -20,9 +20,9 @@ __all__ = ["Ensemble", "outputs"]
 class Ensemble:
     """R sets of particles, deepest first: ``theta`` (R, L, k), ``t`` (R, L), ``depths`` (R,), ``seeds`` (R,).
 
-    On the CPU, float64 when drawn here. L is the largest depth; rows beyond a run's depth hold zeros and are
-    never read. With weighting "equal" a block has the factor depth^-``exponent``: 1 for the mean-field scaling,
-    1/2 for that of a random walk. With "gaps" leave it at 1.
+    On the device of the net, float64 when drawn here. L is the largest depth; rows beyond a run's depth hold
+    zeros and are never read. With weighting "equal" a block has the factor depth^-``exponent``: 1 for the
+    mean-field scaling, 1/2 for that of a random walk. With "gaps" leave it at 1.
 
     Raises:
         ValueError: depths that do not fall, shapes that do not fit.
@@ -62,7 +62,7 @@ class Ensemble:
     ) -> Ensemble:
         """One run for each depth and seed, float64: θ ~ N(``mean``, ``scale``²), t = i/L or uniform on [0, 1].
 
-        A run's draw depends on its own seed and depth alone.
+        A run's draw depends on its own seed and depth alone; it is made on the CPU and moved to the net's device.
 
         Raises:
             TypeError, ValueError: no depth or seed, one twice, a depth below 1.
@@ -81,10 +81,10 @@ class Ensemble:
         def draw(depth: int, seed: int) -> Particles:
             checks.affordable("depths", depth, net.block.size)
             source = generator(seed, f"particles/{depth}")
-            theta = net.block.draw((depth,), source, scale=scale, mean=mean)
+            theta = net.block.draw((depth,), source, scale=scale, mean=mean).to(net.w2.device)
             if not random_times:
                 return Particles.on_grid(theta)
-            return Particles(theta, torch.rand(depth, generator=source, dtype=torch.float64))
+            return Particles(theta, torch.rand(depth, generator=source, dtype=torch.float64).to(theta))
 
         return cls.of([draw(*run) for run in runs], [seed for _, seed in runs], exponent)
 
@@ -161,7 +161,8 @@ class Ensemble:
     @property
     def beyond(self) -> Tensor:
         """Where a row holds no particle, (R, L), bool."""
-        return torch.arange(self.theta.shape[1]) >= torch.tensor(self.depths)[:, None]
+        where = self.theta.device
+        return torch.arange(self.theta.shape[1], device=where) >= torch.tensor(self.depths, device=where)[:, None]
 
     def order(self) -> Tensor:
         """Particle numbers by rising time, run by run, those beyond the depth last: (R, L)."""
@@ -196,7 +197,8 @@ def outputs(net: MeanFieldNet, ensemble: Ensemble, x: Tensor) -> Tensor:
     if net.weighting == "gaps":
         weights = ensemble.t.gather(1, order).T.diff(dim=0, prepend=theta.new_zeros(1, len(ensemble)))
     else:
-        factors = torch.tensor([d**-ensemble.exponent for d in ensemble.depths], dtype=theta.dtype)
+        each = [d**-ensemble.exponent for d in ensemble.depths]
+        factors = torch.tensor(each, dtype=theta.dtype, device=theta.device)
         weights = factors.expand(len(theta), -1)
     state = net.initial(x).to(theta).T[:, :, None].expand(-1, -1, len(ensemble))
     ended = []

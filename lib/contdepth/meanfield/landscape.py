@@ -127,7 +127,8 @@ def descent_direction(
         w = w * (r_w / w.norm(dim=1, keepdim=True).clamp_min(r_w))
         return torch.cat([w, units[:, -1:].clamp(-r_b, r_b)], dim=1)
 
-    drawn = torch.randn(candidates, d + 1, generator=source, dtype=torch.float64).to(w)
+    size, kind = (candidates, d + 1), torch.float64
+    drawn = torch.randn(size, generator=source, dtype=kind, device=source.device).to(w)
     units = inside(torch.cat([torch.cat([w, b[:, None]], dim=1), drawn * drawn.new_tensor([r_w] * d + [r_b])]))
     along = net.along(particles, x, y)
     times, before = places(particles)

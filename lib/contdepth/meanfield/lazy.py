@@ -69,7 +69,6 @@ def train_linearised(
     """
     checks.finite("x", checks.reals("x", x, ndim=2))
     checks.finite("x_test", checks.reals("x_test", x_test, ndim=2))
-    checks.same_shape("y", checks.reals("y", y), (len(x),))
     checks.real("rate", rate, above=0)
     check_data(x, y)
     kernel = tangent_kernel(net, particles, x, scale=scale)

@@ -65,7 +65,7 @@ class MeanFieldODE:
         if density.jumps:
             if method != "dopri5":
                 checks.fail("method", "dopri5 for a law with jumps", repr(method))
-            self.options["jump_t"] = torch.tensor(density.jumps, dtype=torch.float64)
+            self.options["jump_t"] = torch.tensor(density.jumps, dtype=torch.float64, device=w2.device)
 
     def grid(self, field: Callable[[Tensor, Tensor], Tensor], start: Tensor, t: Tensor) -> Tensor:
         """Equal steps over [0, 1] and the times asked for, so that nothing is interpolated."""
@@ -164,7 +164,7 @@ class MeanFieldODE:
         """
         self.smooth()
         checks.integer("nodes", nodes, at_least=1, at_most=1000)
-        points, weights = (torch.from_numpy(v) for v in np.polynomial.legendre.leggauss(nodes))
+        points, weights = (torch.from_numpy(v).to(self.w2) for v in np.polynomial.legendre.leggauss(nodes))
         t, weights = (points + 1) / 2, weights / 2
         states, v = self.sensitivities(x, t)
         mean = (self.density.drift(states, t) * v).sum(-1)
@@ -202,8 +202,9 @@ def time_derivative(net: MeanFieldNet, along: Along, window: int) -> Tensor:
     count = len(along.weights)
     if count < 2:
         checks.fail("along", "at least two particles", count)
-    shift = torch.arange(1, checks.integer("window", window, at_least=1, at_most=100_000) + 1)
-    near = torch.arange(count)[:, None] + torch.cat([-shift, shift])
+    where = along.weights.device
+    shift = torch.arange(1, checks.integer("window", window, at_least=1, at_most=100_000) + 1, device=where)
+    near = torch.arange(count, device=where)[:, None] + torch.cat([-shift, shift])
     inside = (near >= 0) & (near < count)
     near = near.clamp(0, count - 1)
     theta, states = along.particles.theta, along.states[:-1]

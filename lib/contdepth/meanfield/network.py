@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from contdepth import checks
+from contdepth import checks, devices
 from contdepth.meanfield.block import Block
 from contdepth.meanfield.particles import WEIGHTINGS, Particles
 
@@ -15,13 +15,16 @@ __all__ = ["Along", "MeanFieldNet", "check_data", "lift"]
 
 
 def lift(inputs: int, dimension: int, source: torch.Generator) -> tuple[Tensor, Tensor]:
-    """Fixed maps around the flow: w2 (``inputs``, d) with N(0, 1/inputs) entries, w1 (d,) of norm 1, float64."""
+    """Fixed maps around the flow: w2 (``inputs``, d) with N(0, 1/inputs) entries, w1 (d,) of norm 1, float64.
+
+    On the device of ``source``.
+    """
     checks.integer("inputs", inputs, at_least=1)
     checks.integer("dimension", dimension, at_least=1)
     checks.instance("source", source, torch.Generator, "contdepth.seeds.generator makes one")
     checks.affordable("dimension", inputs, dimension)
-    w2 = torch.randn(inputs, dimension, generator=source, dtype=torch.float64) / inputs**0.5
-    w1 = torch.randn(dimension, generator=source, dtype=torch.float64)
+    w2 = torch.randn(inputs, dimension, generator=source, dtype=torch.float64, device=source.device) / inputs**0.5
+    w1 = torch.randn(dimension, generator=source, dtype=torch.float64, device=source.device)
     return w2, w1 / w1.norm()
 
 
@@ -29,6 +32,8 @@ def check_data(x: Tensor, y: Tensor, runs: int | None = None) -> None:
     """Refuse values that are not finite, and y that is neither (batch,) nor (``runs``, batch)."""
     each = () if runs is None or checks.tensor("y", y).ndim == 1 else (runs,)
     checks.same_shape("y", checks.tensor("y", y), (*each, len(checks.tensor("x", x))))
+    checks.reals("y", y)
+    devices.common(x=x, y=y)
     checks.finite("x", x.detach())
     checks.finite("y", y.detach())
 
@@ -57,8 +62,8 @@ class MeanFieldNet:
         w2: (inputs, d). w1: (d,).
         weighting: "equal" (c_l = m_l) or "gaps" (c_l = t_l - t_{l-1}).
 
-    Data are x (batch, inputs) and y (batch,), at least one sample, in the dtype of w2. All methods want sorted
-    particles and say so.
+    Data are x (batch, inputs) and y (batch,), at least one sample, in the dtype and on the device of w2. All
+    methods want sorted particles and say so.
 
     Raises:
         TypeError, ValueError: shapes that do not fit the block, maps of two dtypes, an unknown weighting.
@@ -69,7 +74,7 @@ class MeanFieldNet:
         self.w2 = checks.reals("w2", w2, ndim=2)
         self.w1 = checks.same_shape("w1", checks.reals("w1", w1, ndim=1, like=w2), (block.dimension,))
         checks.same_shape("w2", w2, (len(w2), block.dimension), "its columns are the state's coordinates")
-        checks.one_of("dtype of w1", w1.dtype, (w2.dtype,), "that of w2")
+        devices.common(w2=w2, w1=w1)
         self.weighting = checks.one_of("weighting", weighting, WEIGHTINGS)
 
     def initial(self, x: Tensor) -> Tensor:
@@ -79,8 +84,7 @@ class MeanFieldNet:
             raise ValueError("x: expected at least one sample, found none")
         if x.shape[1] != len(self.w2):
             checks.fail("x", f"{len(self.w2)} numbers a sample", f"shape {tuple(x.shape)}")
-        checks.one_of("dtype of x", x.dtype, (self.w2.dtype,), "that of the net's w2: call x.to(…)")
-        checks.integer("samples in x", len(x), at_least=1)
+        devices.common(w2=self.w2, x=x)
         return x @ self.w2
 
     def factors(self, particles: Particles) -> Tensor:

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from contdepth import checks
+from contdepth import checks, devices
 
 __all__ = ["WEIGHTINGS", "Particles", "reflect"]
 
@@ -57,6 +57,7 @@ class Particles:
         if self.mass is not None:
             checks.same_shape("mass", checks.reals("mass", self.mass, ndim=1), (len(self.theta),))
             checks.finite("mass", self.mass.detach())
+        devices.common(theta=self.theta, t=self.t, mass=self.t if self.mass is None else self.mass)
 
     @classmethod
     def on_grid(cls, theta: Tensor) -> Particles:

@@ -82,7 +82,8 @@ def bezier_path(
         return Particles(theta, line.t, line.mass)
 
     for _ in range(steps):
-        positions = (torch.arange(batch) + torch.rand(batch, generator=source)) / batch
+        drawn = torch.rand(batch, generator=source, device=source.device)
+        positions = (torch.arange(batch, device=source.device) + drawn) / batch
         loss = torch.stack([net.loss(path(s), x, y) for s in positions.tolist()]).mean()
         control.grad = torch.autograd.grad(loss, control)[0]
         rule.step()
@@ -96,7 +97,7 @@ def path_losses(net: MeanFieldNet, path: Path, x: Tensor, y: Tensor, count: int 
     """``count`` positions in [0, 1] with both ends, and E there: (count,), (count,)."""
     checks.instance("net", net, MeanFieldNet)
     checks.affordable("count", checks.integer("count", count, at_least=2))
-    positions = torch.linspace(0, 1, count, dtype=torch.float64)
+    positions = torch.linspace(0, 1, count, dtype=torch.float64, device=net.w2.device)
     return positions, torch.stack([net.loss(path(s), x, y) for s in positions.tolist()])
 
 

@@ -79,7 +79,7 @@ def train(
     if not isinstance(train_times, (bool, Tensor)):
         raise TypeError(f"train_times: expected a bool, or one for each run, found {type(train_times).__name__}")
     keep = tuple(checks.integer("keep", step, at_least=0) for step in keep)
-    moving = torch.as_tensor(train_times)
+    moving = torch.as_tensor(train_times, device=ensemble.theta.device)
     if moving.ndim == 0:
         moving = moving.expand(len(ensemble))
     checks.same_shape("train_times", moving, (len(ensemble),), "give one bool, or one for each run")
@@ -94,7 +94,8 @@ def train(
     theta = ensemble.theta.detach().clone().requires_grad_()
     t = ensemble.t.detach().clone().requires_grad_(some)
     exponent = 2 * ensemble.exponent - 1 if depth_scaled else 0.0
-    scale = torch.tensor([depth**exponent for depth in ensemble.depths], dtype=theta.dtype)
+    factors = [depth**exponent for depth in ensemble.depths]
+    scale = torch.tensor(factors, dtype=theta.dtype, device=theta.device)
     each = torch.ones_like(scale)
     if optimiser == "gd":
         each, rate = rates(rate, scale), 1.0

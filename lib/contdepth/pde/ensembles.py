@@ -13,9 +13,9 @@ from scipy import stats
 
 from contdepth import checks
 from contdepth.errors import EquationWarning
+from contdepth.parallel import run_all
 from contdepth.pde.estimator import Estimator
 from contdepth.pde.fields.trajectories import Trajectories
-from contdepth.pde.parallel import run_all
 
 __all__ = ["Ensemble"]
 
@@ -82,6 +82,10 @@ class Ensemble(Estimator):
         return made
 
     _kept: dict[str, dict[sympy.Expr, np.ndarray]] | None = None
+
+    @property
+    def _where(self) -> torch.device:
+        return self.members[0]._where if self.__sklearn_is_fitted__() else self.estimator._where
 
     @property
     def _wraps(self) -> bool:

@@ -14,7 +14,7 @@ import sympy
 import torch
 from sklearn.base import BaseEstimator
 
-from contdepth import checks
+from contdepth import checks, devices
 from contdepth.errors import EquationWarning
 from contdepth.pde.doors import warn
 from contdepth.pde.fields.grids import as_real
@@ -56,6 +56,13 @@ class Estimator(BaseEstimator, ABC):
     grid_: tuple[int, ...]
     _terms: dict[str, dict[sympy.Expr, float]] | None = None
     _sizes: dict[str, float] | None = None
+
+    @property
+    def _where(self) -> torch.device:
+        """Where it computes: fitted, where its weights are, else on its ``device``, if it has one."""
+        learned = vars(self).values() if self.__sklearn_is_fitted__() else ()
+        weights = next((part for part in learned if isinstance(part, torch.nn.Module)), None)
+        return torch.device(getattr(self, "device", "cpu")) if weights is None else devices.of(weights)
 
     @property
     def _wraps(self) -> bool:
@@ -166,7 +173,7 @@ class Estimator(BaseEstimator, ABC):
             warn_unless_periodic("u", sample)
         self._fitted = False
         self.names_, self.dt_, self.dx_, self.grid_ = data.names, data.dt, data.dx, data.grid
-        self._fit(data)
+        self._fit(data.to(self._where))
         self._fitted, self._terms = True, None
         self._sizes = typical_sizes(sample, self.names_, self.dx_)
         return self
@@ -226,6 +233,7 @@ class Estimator(BaseEstimator, ABC):
     def rollout(self, u0: torch.Tensor, steps: int) -> torch.Tensor:
         """States at 0, 1, …, ``steps`` time steps: ``(B, F, *space)`` to ``(B, steps + 1, F, *space)``.
 
+        They are computed where the estimator is and returned where ``u0`` is.
         Once a trajectory is no longer finite, the learned step has blown up; what follows is inf or NaN.
         """
         self._require_fit()
@@ -235,8 +243,8 @@ class Estimator(BaseEstimator, ABC):
             checks.fail("u0", f"{len(self.names_)} fields on axis 1", f"shape {tuple(u.shape)}")
         checks.finite("u0", u)
         with torch.no_grad():
-            frames = self._rollout(u, steps)
-        return frames
+            frames = self._rollout(u.to(self._where), steps)
+        return frames.to(u.device)
 
     def _rollout(self, u: torch.Tensor, steps: int) -> torch.Tensor:
         frames = [u]
@@ -294,7 +302,8 @@ class Estimator(BaseEstimator, ABC):
         if array.ndim != dim + 1 or array.shape[-1] != fields:
             expected = f"axes (*space, fields) with {dim} space dimensions and {fields} fields"
             checks.fail(label, expected, f"shape {array.shape}", "no time axis here")
-        return torch.from_numpy(np.ascontiguousarray(np.moveaxis(array, -1, 0))), bare
+        state = torch.from_numpy(np.ascontiguousarray(np.moveaxis(array, -1, 0)))
+        return state.to(self._where), bare
 
     def predict(self, u: Array | Sequence[Array] | Trajectories) -> Any:
         """Time derivative of every frame; axis order as in ``u``, NaN for missing frames.
@@ -318,10 +327,10 @@ class Estimator(BaseEstimator, ABC):
         if self._wraps:
             warn_unless_periodic("u", frames_sample(data))
         if isinstance(u, Trajectories):
-            return rates
+            return rates.to(u.values.device)
         items = u if many else [u]
         out = [
-            outward(r[: np.shape(item)[len(self.dx_)]].numpy(), np.ndim(item) == len(self.dx_) + 1)
+            outward(r[: np.shape(item)[len(self.dx_)]].cpu().numpy(), np.ndim(item) == len(self.dx_) + 1)
             for r, item in zip(rates, items, strict=True)
         ]
         return out if many else out[0]
@@ -344,7 +353,7 @@ class Estimator(BaseEstimator, ABC):
             rate = self._rhs(start[None])[0]
         if self._wraps:
             warn_unless_periodic(label, start[None])
-        return np.moveaxis(rate.numpy(), 0, -1).reshape(shape)
+        return np.moveaxis(rate.cpu().numpy(), 0, -1).reshape(shape)
 
     def score(
         self,
@@ -409,7 +418,7 @@ class Estimator(BaseEstimator, ABC):
                 checks.fail(key, f"that of the training data, {ours}", value)
         if data.names != self.names_:
             checks.fail("names", f"those of the training data, {self.names_}", data.names)
-        return data
+        return data.to(self._where)
 
 
 def outward(frames: np.ndarray, bare: bool) -> np.ndarray:

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from PIL import Image, ImageOps
 
-from contdepth import checks
+from contdepth import checks, devices
 from contdepth.files import write_atomically
 from contdepth.restoration.picture import lost
 from contdepth.restoration.restorer import DURR, POLICY_OF
@@ -25,6 +25,7 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--out", type=Path, help="where to write (default: NAME-restored.png beside the picture)")
     parser.add_argument("--reference", type=Path, help="the clean picture, for a PSNR of every step")
     parser.add_argument("--steps", type=int, help="take this many steps instead of the policy's choice")
+    parser.add_argument("--device", default="cpu", help="where to compute, such as cuda (default: cpu)")
     asked = parser.parse_args(arguments)
     try:
         picture = opened("picture", asked.picture)
@@ -34,7 +35,8 @@ def main(arguments: list[str] | None = None) -> int:
         if out.is_dir():
             checks.fail("--out", "a file to write", f"the folder {out}")
         reference = None if asked.reference is None else opened("--reference", asked.reference)
-        found = DURR.load(asked.model).restore(picture, reference=reference, steps=asked.steps)
+        restorer = DURR.load(asked.model, device=devices.named("--device", asked.device))
+        found = restorer.restore(picture, reference=reference, steps=asked.steps)
         kind = "PNG" if out.suffix.lower() == ".png" else "TIFF"
         how = {"compression": "tiff_deflate"} if kind == "TIFF" else {}
         try:

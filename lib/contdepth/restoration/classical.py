@@ -72,7 +72,7 @@ def wavelet(noisy: Tensor, level: float | Tensor) -> Tensor:
 
 
 def noise_level(noisy: Tensor) -> Tensor:
-    """Estimated level of white Gaussian noise, ``(n,)`` float32 in grey levels of 255.
+    """Estimated level of white Gaussian noise, ``(n,)`` float32 in grey levels of 255, where ``noisy`` is.
 
     The median absolute deviation of the finest diagonal wavelet coefficients (Donoho and Johnstone 1994);
     scikit-image. Coefficients that are exactly zero are left out; where all are, the level is 0. Clipped or
@@ -87,7 +87,7 @@ def noise_level(noisy: Tensor) -> Tensor:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", RuntimeWarning)
         estimates = np.array([estimate_sigma(image) for image in arrays(noisy)])
-    return torch.from_numpy(255 * np.nan_to_num(estimates)).float()
+    return torch.from_numpy(255 * np.nan_to_num(estimates)).float().to(noisy.device)
 
 
 def long_enough(noisy: Tensor, side: int = 8) -> Tensor:

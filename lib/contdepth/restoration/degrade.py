@@ -24,7 +24,7 @@ def noise_levels(argument: str, level: float | Tensor, count: int) -> Tensor:
         TypeError, ValueError: negative, not finite, or neither one number nor one for each image.
     """
     if not isinstance(level, Tensor):
-        level = torch.full((count,), checks.real(argument, level, at_least=0))
+        level = torch.full((count,), checks.real(argument, level, at_least=0, at_most=1e30))
     if level.is_complex() or level.dtype == torch.bool:
         checks.fail(argument, "real numbers", f"dtype {level.dtype}", error=TypeError)
     level = level.detach().cpu().float()
@@ -40,8 +40,9 @@ def noise_levels(argument: str, level: float | Tensor, count: int) -> Tensor:
 def gaussian(clean: Tensor, level: float | Tensor, generator: torch.Generator) -> Tensor:
     """``clean`` plus white Gaussian noise, ``(n, 1, h, w)``; not clipped, not rounded.
 
-    ``level``: standard deviation in grey levels of 255, a number or ``(n,)``. The noise is drawn on the CPU in
-    float32 from ``generator``, so that every device gets the same numbers.
+    ``level``: standard deviation in grey levels of 255, a number or ``(n,)``. The noise is drawn in
+    float32 on the device of ``generator`` and moved to that of ``clean``: from a CPU generator every device gets
+    the same numbers.
 
     Raises:
         TypeError, ValueError: ``clean`` is not grey images in [0, 1]; a bad level.
@@ -49,7 +50,8 @@ def gaussian(clean: Tensor, level: float | Tensor, generator: torch.Generator) -
     unit_range("clean", grey("clean", clean))
     explicit(generator)
     sigma = noise_levels("level", level, len(clean)) / 255
-    noise = torch.randn(clean.shape, generator=generator) * sigma.view(-1, 1, 1, 1)
+    where = generator.device
+    noise = torch.randn(clean.shape, generator=generator, device=where) * sigma.to(where).view(-1, 1, 1, 1)
     return clean + noise.to(clean.device, clean.dtype)
 
 
@@ -61,8 +63,9 @@ def blind(clean: Tensor, low: float, high: float, generator: torch.Generator) ->
     """
     low = checks.real("low", low, at_least=0)
     high = checks.real("high", high, at_least=low)
-    levels = low + (high - low) * torch.rand(len(grey("clean", clean)), generator=explicit(generator))
-    return gaussian(clean, levels, generator), levels
+    where = explicit(generator).device
+    levels = low + (high - low) * torch.rand(len(grey("clean", clean)), generator=generator, device=where)
+    return gaussian(clean, levels, generator), levels.to(clean.device)
 
 
 def jpeg(clean: Tensor, quality: int | Sequence[int] | np.ndarray | Tensor) -> Tensor:
@@ -74,6 +77,8 @@ def jpeg(clean: Tensor, quality: int | Sequence[int] | np.ndarray | Tensor) -> T
         TypeError, ValueError: ``clean`` is not grey images in [0, 1]; a quality out of range or a wrong count.
     """
     unit_range("clean", grey("clean", clean))
+    if np.ndim(quality) > 1:
+        checks.fail("quality", "one value, or one for each image", f"{np.ndim(quality)} dimensions")
     one = not isinstance(quality, Sequence | np.ndarray | Tensor) or np.ndim(quality) == 0
     values: list[Any] = [quality] * len(clean) if one else list(quality)  # type: ignore[arg-type]
     if len(values) != len(clean):

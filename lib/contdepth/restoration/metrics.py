@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from contdepth import checks
+from contdepth import checks, devices
 
 __all__ = ["grey", "psnr", "ssim", "unit_range"]
 
@@ -74,10 +74,11 @@ def ssim(restored: Tensor, clean: Tensor) -> Tensor:
     checks.same_shape("restored", restored, tuple(grey("clean", clean).shape))
     if min(clean.shape[-2:]) < WINDOW:
         checks.fail("clean", f"sides of at least {WINDOW} pixels", f"shape {tuple(clean.shape)}")
+    where = devices.common(restored=restored, clean=clean)
     pairs = zip(restored.clamp(0, 1)[:, 0].double().cpu(), clean[:, 0].double().cpu(), strict=True)
     options = {"gaussian_weights": True, "sigma": 1.5, "use_sample_covariance": False, "data_range": 1.0}
     values = [float(structural_similarity(r.numpy(), c.numpy(), **options)) for r, c in pairs]
-    return torch.tensor(values, dtype=torch.float64)
+    return torch.tensor(values, dtype=torch.float64, device=where)
 
 
 def comparable(restored: object, clean: object) -> tuple[Tensor, Tensor]:

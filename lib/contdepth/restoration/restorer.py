@@ -11,7 +11,7 @@ import torch
 from PIL import Image
 from torch import Tensor
 
-from contdepth import checks
+from contdepth import checks, devices
 from contdepth.restoration.damage import BLOCKS, SMALLEST, blocking, calm_noise
 from contdepth.restoration.metrics import psnr
 from contdepth.restoration.models.stored import load_model
@@ -90,16 +90,19 @@ class DURR:
         self.horizon = most if horizon is None else checks.integer("horizon", horizon, at_least=0, at_most=most)
 
     @classmethod
-    def load(cls, name: str = "gaussian", folder: Path | str = "") -> DURR:
+    def load(cls, name: str = "gaussian", folder: Path | str = "", *, device: str | torch.device = "cpu") -> DURR:
         """A restorer for ``"gaussian"`` noise or ``"jpeg"`` blocks; weights of this package, or of ``folder``.
 
+        It computes on ``device``, to which it moves every picture; what it returns is on the CPU.
+
         Raises:
-            ValueError: another name.
+            ValueError: another name, or no such device.
             StoredModelError: the weights are missing or damaged.
         """
         checks.one_of("name", name, tuple(POLICY_OF))
-        policy = load_policy(POLICY_OF[name], folder).policy
-        unit, luma = load_model(name, folder).model, name == "jpeg"
+        where = devices.named("device", device)
+        policy = load_policy(POLICY_OF[name], folder).policy.to(where)
+        unit, luma = load_model(name, folder).model.to(where), name == "jpeg"
         return cls(unit, policy, luma=luma, looks_for="blocks" if luma else "noise")  # type: ignore[arg-type]
 
     def step(self, x: Tensor, y: Tensor) -> Tensor:
@@ -123,9 +126,10 @@ class DURR:
             TypeError, ValueError: a picture that is empty, has NaN, a wrong range or shape; sizes that differ.
         """
         picture = read_picture(image, "image")
-        clean = None if reference is None else matching(picture, reference)
+        where = devices.of(self.unit)
+        clean = None if reference is None else matching(picture, reference).to(where)
         chosen = None if steps is None else checks.integer("steps", steps, at_least=0, at_most=self.horizon)
-        colour = picture.planes
+        colour = picture.planes.to(where)
         y = brightness(colour) if self.luma and len(colour) == 3 else colour
         damage = first = None
         if chosen is None:
@@ -162,7 +166,7 @@ class DURR:
         change = (first - y).square().mean(dim=(1, 2, 3))
         worth = bool((2 * variance * (1 - DIVERGENCE) - change).sum() > 0)
         if not worth:
-            noise = torch.randn(y.shape, generator=generator(0, "divergence"))
+            noise = torch.randn(y.shape, generator=generator(0, "divergence")).to(y.device)
             probe = y + PROBE * noise
             divergence = ((self.step(probe, probe) - first) * noise).mean(dim=(1, 2, 3)) / PROBE
             worth = bool((2 * variance * (1 - divergence) - change).sum() > 0)
@@ -172,7 +176,7 @@ class DURR:
         """The policy's v at step ``n``, the mean over the planes ``(n, 1, h, w)``."""
         with torch.inference_mode():
             parts = [
-                self.policy(x[i : i + 1], y[i : i + 1], previous[i : i + 1], torch.tensor([n]))
+                self.policy(x[i : i + 1], y[i : i + 1], previous[i : i + 1], torch.tensor([n], device=y.device))
                 for i in range(len(x))
             ]
         return float(torch.cat(parts).mean())
@@ -194,6 +198,6 @@ def brightness(planes: Tensor) -> Tensor:
 def quality(x: Tensor, clean: Tensor, seen: np.ndarray | None = None) -> float:
     """PSNR of the clipped iterate over all planes, where it is ``seen``, in dB; infinite if they are equal."""
     if seen is not None and seen.any():
-        mask = torch.from_numpy(seen)
+        mask = torch.from_numpy(seen).to(x.device)
         x, clean = x[..., mask][..., None, :], clean[..., mask][..., None, :]
     return float(psnr(torch.cat(list(x), 1)[:, None], torch.cat(list(clean), 1)[:, None]))

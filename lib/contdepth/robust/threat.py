@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import torch
 from torch import Tensor
 
-from contdepth import checks
+from contdepth import checks, devices
 from contdepth.robust.losses import checked_batch
 
 __all__ = ["Threat", "budget", "check_threat"]
@@ -97,8 +97,8 @@ class Threat:
         """A random start inside the threat: uniform in its ball, then clipped to the box of pixels.
 
         ``factor``: radius of the noise in units of ε; above 1 the noise may leave the ball (N-FGSM), not the box.
-        Drawn on the CPU from ``source`` (the global generator if None), so that every device gets the same
-        numbers.
+        Drawn on the device of ``source`` and moved to that of ``x``: from a CPU generator (the global one if
+        None) every device gets the same numbers.
 
         Raises:
             TypeError, ValueError: ``x`` no real tensor (batch, …), ``factor`` negative or not finite.
@@ -106,7 +106,7 @@ class Threat:
         kind: dict[str, Any]
         checked_batch("x", x)
         checks.real("factor", factor, at_least=0)
-        shape, kind = x.shape, {"generator": source, "dtype": torch.float32}
+        shape, kind = x.shape, {"generator": source, "dtype": torch.float32, "device": devices.drawn_on(source)}
         if self.norm == "linf":
             delta = 2 * torch.rand(shape, **kind) - 1
         else:

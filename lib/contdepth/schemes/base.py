@@ -94,7 +94,8 @@ def integrate(
             increasing for random schemes.
         scheme: any scheme of ``contdepth.schemes``.
         keep: ``"all"`` returns every state, ``"last"`` only the final one (no trajectory is stored).
-        generator: source of randomness, required by random schemes and refused by the others.
+        generator: source of randomness, required by random schemes and refused by the others. It draws on its
+            own device, and the numbers are moved to that of ``u0``.
 
     Returns:
         ``(N + 1, ..., d)`` with the first entry ``u0``, or ``(..., d)`` for ``keep="last"``. Differentiable

@@ -103,11 +103,11 @@ def modified_equation_gaps(
     for n in counts:
         slow = reduced_field(problem.f, k, T / n)
         scheme = LinearTwoStep(k=k, rescale=False, start=reference(slow, problem.u0, -T / n))
-        t = torch.linspace(0.0, T, n + 1, dtype=torch.float64)
+        t = torch.linspace(0.0, T, n + 1, dtype=torch.float64, device=problem.u0.device)
         u = integrate(problem.f, problem.u0, t, scheme, keep="last")
         targets = [original, plain, reference(slow, problem.u0, T)]
         if full:
-            start = torch.cat([problem.u0, slow(torch.zeros((), dtype=torch.float64), problem.u0)])
+            start = torch.cat([problem.u0, slow(torch.zeros_like(t[0]), problem.u0)])
             targets.append(reference(full_field(problem.f, k, T / n), start, T, tolerance=1e-10).chunk(2)[0])
         rows.append([torch.linalg.vector_norm(u - target).item() for target in targets])
     sizes = tuple(T / n for n in counts)

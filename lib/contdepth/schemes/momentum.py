@@ -93,7 +93,8 @@ def steps_to_tolerance(
     checks.real("tolerance", tolerance, above=0)
     checks.affordable("most", checks.integer("most", most, at_least=1) + 1, problem.d)
     scheme = LinearTwoStep(k=k, rescale=False, start="repeat")
-    t = torch.arange(most + 1, dtype=torch.float64) * checks.real("h", h, above=0.0)
+    steps = torch.arange(most + 1, dtype=torch.float64, device=problem.u0.device)
+    t = steps * checks.real("h", h, above=0.0)
     size = torch.linalg.vector_norm(integrate(problem.f, problem.u0, t, scheme), dim=-1)
     reached = (size <= tolerance * size[0]).nonzero()
     if not len(reached):

@@ -78,6 +78,8 @@ def measure_order(
 ) -> OrderMeasurement:
     """Integrate ``problem`` over [0, T] in equal steps and measure the error at T (2-norm, float64).
 
+    It is computed on the device of ``problem.u0``.
+
     Args:
         scheme: any deterministic scheme.
         problem: whose right-hand side is integrated.
@@ -90,7 +92,7 @@ def measure_order(
     exact = (problem if target is None else target).solution(problem.T)
     f, errors = field_for(scheme, problem), []
     for n in counts:
-        t = torch.linspace(0.0, problem.T, n + 1, dtype=torch.float64)
+        t = torch.linspace(0.0, problem.T, n + 1, dtype=torch.float64, device=problem.u0.device)
         errors.append(_distance(integrate(f, problem.u0, t, scheme, keep="last"), exact))
     return OrderMeasurement(counts, tuple(problem.T / n for n in counts), tuple(errors))
 
@@ -116,7 +118,7 @@ def local_error_order(
     sizes = tuple(checks.real("h", value, above=0.0) for value in checks.several("h", h, "such as (0.02, 0.01)"))
     errors = []
     for size in sizes:
-        t = torch.tensor([0.0, size], dtype=torch.float64)
+        t = torch.tensor([0.0, size], dtype=torch.float64, device=problem.u0.device)
         other = (
             problem.solution(size)
             if against is None

@@ -32,7 +32,7 @@ def amplification(scheme: Scheme, z: Tensor) -> Tensor:
         (its formula 1 / (1 - z)) and :class:`LinearTwoStep` (the roots of its characteristic equation) are
         not run.
     """
-    z = checks.floating("z", _numbers(z)).to(torch.complex128)
+    z = checks.floating("z", checks.numbers("z", z)).to(torch.complex128)
     if not hasattr(scheme, "stages"):
         raise TypeError(f"scheme: expected a scheme such as ForwardEuler(), found {scheme!r}")
     if isinstance(scheme, LinearTwoStep):
@@ -44,7 +44,9 @@ def amplification(scheme: Scheme, z: Tensor) -> Tensor:
         checks.fail("scheme", "a deterministic scheme of one field", scheme.name, error=TypeError)
     if hasattr(scheme, "stability"):
         return scheme.stability(z)
-    return scheme.step(lambda t, u: z * u, torch.zeros((), dtype=torch.float64), torch.ones_like(z), 1.0)
+    return scheme.step(
+        lambda t, u: z * u, torch.zeros((), dtype=torch.float64, device=z.device), torch.ones_like(z), 1.0
+    )
 
 
 def stability_region(scheme: Scheme, real: Tensor, imag: Tensor) -> Tensor:
@@ -60,19 +62,11 @@ def two_step_roots(k: float, z: Tensor, *, rescale: bool = False) -> Tensor:
 
     They say how solutions of u_{n+1} = (1 - k) u_n + k u_{n-1} + c z u_n grow.
     """
-    z = _numbers(z, torch.complex128)
+    z = checks.numbers("z", z, dtype=torch.complex128)
     checks.real("k", k)
     half = (1 - k + (1 + k if rescale else 1) * z) / 2
     root = torch.sqrt(half**2 + k)
     return torch.stack([half + root, half - root], -1)
-
-
-def _numbers(z: object, dtype: torch.dtype | None = None) -> Tensor:
-    """``z`` as a tensor; raise ``TypeError`` if it holds no numbers."""
-    try:
-        return torch.as_tensor(z, dtype=dtype)
-    except (TypeError, ValueError, RuntimeError, OverflowError):
-        raise TypeError(f"z: expected numbers, found {type(z).__name__}") from None
 
 
 def largest_root(k: float, z: Tensor, *, rescale: bool) -> Tensor:

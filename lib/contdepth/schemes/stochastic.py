@@ -56,8 +56,9 @@ class WithMoments(Protocol[Rate]):
 
 
 def _uniform(u: Tensor, generator: torch.Generator) -> Tensor:
-    """Return one number in [0, 1) per sample of ``u``, shape ``(..., 1)``."""
-    return torch.rand((*u.shape[:-1], 1), generator=generator, dtype=u.real.dtype, device=u.device)
+    """Return one number in [0, 1) per sample of ``u``, shape ``(..., 1)``, drawn on the generator's device."""
+    size, kind = (*u.shape[:-1], 1), u.real.dtype
+    return torch.rand(size, generator=generator, dtype=kind, device=generator.device).to(u.device)
 
 
 def _root(h: float | Tensor) -> float | Tensor:
@@ -99,8 +100,8 @@ class _LinearMoments:
         """Return E X(T)^power of the limit SDE of the class, scaled or not: a geometric Brownian motion."""
         m = checks.integer("power", power, at_least=1, at_most=100)
         drift, diffusion = self.limit_coefficients(rate)
-        for coefficient in (drift, diffusion):
-            checks.real("rate", coefficient)
+        for number in (drift, diffusion, x0, T):
+            checks.real("rate, x0 and T", number)
         return x0**m * math.exp((m * drift + m * (m - 1) / 2 * diffusion**2) * T)
 
 
@@ -130,6 +131,8 @@ class ShakeShake(_LinearMoments):
     @representable()
     def linear_moment(self, power: int, rate: tuple[float, float], steps: int, T: float, x0: float = 1.0) -> float:
         """Return E X_N^power exactly for f1 = rate[0] x and f2 = rate[1] x, N = ``steps`` to time T."""
+        for r in (*rate, x0):
+            checks.real("rate and x0", r)
         m, h, (r1, r2) = checks.integer("power", power, at_least=1, at_most=100), _step_size(T, steps), rate
         mean, square = 1 + h * (r1 + r2) / 2, h * (r1 - r2) ** 2  # a factor is mean + (η - 1/2) √square
         even = range(0, m + 1, 2)  # E (η - 1/2)^j = 2^-j / (j + 1), j even
@@ -195,6 +198,8 @@ class StochasticDepth(_LinearMoments):
     @representable()
     def linear_moment(self, power: int, rate: float, steps: int, T: float, x0: float = 1.0) -> float:
         """Return E X_N^power exactly for f = rate x and N = ``steps`` steps to time T."""
+        for r in (rate, x0):
+            checks.real("rate and x0", r)
         m = checks.integer("power", power, at_least=1, at_most=100)
         return x0**m * self.weighted_power(m, 1.0, rate, _step_size(T, steps)) ** steps
 

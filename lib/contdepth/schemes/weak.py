@@ -94,7 +94,10 @@ def sample_moments(
     T: float = 1.0,
     x0: float = 1.0,
 ) -> SampledMoments:
-    """Run ``paths`` paths of ``scheme`` for f = rate x and compare their moments with the exact recursion."""
+    """Run ``paths`` paths of ``scheme`` for f = rate x and compare their moments with the exact recursion.
+
+    It is computed on the device of ``generator``.
+    """
     checks.integer("paths", paths, at_least=2)
     checks.integer("steps", steps, at_least=1)
     checks.affordable("paths", paths)
@@ -102,8 +105,9 @@ def sample_moments(
     _check_moments(scheme, rate, T, x0)
     f: Any
     f = tuple(_linear(r) for r in rate) if isinstance(rate, tuple) else _linear(rate)
-    t = torch.linspace(0.0, T, steps + 1, dtype=torch.float64)
-    start = torch.full((paths, 1), x0, dtype=torch.float64)
+    where = checks.instance("generator", generator, torch.Generator).device
+    t = torch.linspace(0.0, T, steps + 1, dtype=torch.float64, device=where)
+    start = torch.full((paths, 1), x0, dtype=torch.float64, device=where)
     x = integrate(f, start, t, scheme, keep="last", generator=generator)
     powers = (x, x * x)
     return SampledMoments(

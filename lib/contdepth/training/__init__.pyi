@@ -3,6 +3,7 @@ from .checkpoint import CheckpointError, load_checkpoint, save_checkpoint
 from .evaluation import evaluate
 from .loop import DivergenceError, Fit, fit
 from .recipes import RECIPES, Recipe, recipe
+from .together import fit_together
 
 __all__ = [
     "RECIPES",
@@ -13,6 +14,7 @@ __all__ = [
     "crop_flip",
     "evaluate",
     "fit",
+    "fit_together",
     "load_checkpoint",
     "recipe",
     "save_checkpoint",

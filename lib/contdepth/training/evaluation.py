@@ -55,11 +55,10 @@ def checked(name: str, data: Pair) -> Pair:
     return images if images.dtype in (torch.float16, torch.float32, torch.float64) else images.float(), labels
 
 
-def placed(data: Pair, recipe: Recipe, device: torch.device, model: nn.Module) -> Pair:
-    """Checked (images, labels) on the device, in the precision of the run and the layout for ``model``."""
+def placed(data: Pair, precision: str, device: torch.device, form: torch.memory_format) -> Pair:
+    """Checked (images, labels) on the device, in the precision of the run and the memory format ``form``."""
     images, labels = data
-    form = layout(recipe, model)
-    return images.to(device, DTYPES[recipe.precision], memory_format=form), labels.to(device, torch.int64)
+    return images.to(device, DTYPES[precision], memory_format=form), labels.to(device, torch.int64)
 
 
 def classes(name: str, labels: Tensor, logits: Tensor) -> Tensor:

@@ -4,24 +4,26 @@ from __future__ import annotations
 
 import math
 import os
-from collections.abc import Callable, Iterator
+from collections import deque
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 from torch.nn.functional import cross_entropy
 from tqdm import tqdm
 
-from contdepth import checks
+from contdepth import checks, devices
 from contdepth.errors import DivergenceError
 from contdepth.seeds import derive, generator
-from contdepth.training.augment import crop_flip
+from contdepth.training.augment import Offsets, cropped, drawn
 from contdepth.training.checkpoint import Checkpointing, checksum, identity_of, save_checkpoint
 from contdepth.training.evaluation import DTYPES, Pair, checked, classes, evaluate, forward, layout, placed
 from contdepth.training.recipes import Recipe
+from contdepth.training.replay import Replay, recording
 
 __all__ = ["DivergenceError", "Fit", "fit"]
 
@@ -94,7 +96,8 @@ def fit(
 ) -> Fit:
     """Train ``model`` in place on ``train`` = (float images (N, C, H, W), labels (N,)); test it as it goes.
 
-    Data order, augmentation and noise (stochastic depth) of a step depend on ``seed`` and the step's number alone,
+    Data and model are moved to ``device``; the order of the data and the augmentation are drawn on the CPU.
+    Data order, augmentation and noise (stochastic depth, dropout) of a step depend on ``seed`` and the step alone,
     so with ``checkpoint`` a run that was stopped anywhere goes on from its last file, written each ``every`` steps
     and at the end, to the same bits as a run that was not (same machine, thread count and PyTorch). On CUDA
     the same bits need ``deterministic=True`` as well, and with it the environment variable
@@ -105,10 +108,33 @@ def fit(
     Raises ``DivergenceError`` naming step and learning rate if a training or test loss is not finite, and
     ``CheckpointError`` for a file of another run.
     """
-    checks.instance("model", model, nn.Module)
-    checks.instance("recipe", recipe, Recipe, "contdepth.training.recipe(name) makes one")
+    settings: dict[str, Any] = {"checkpoint": checkpoint, "every": every, "progress": progress, "on_step": on_step}
     device = checks.device("device", device)
     check_cublas(device, deterministic)
+    with devices.random_state_kept(device), deterministic_algorithms(deterministic):
+        return deque(fitting(model, train, test, recipe, seed=seed, device=device, **settings), maxlen=1).pop()
+
+
+def fitting(
+    model: nn.Module,
+    train: Pair,
+    test: Pair,
+    recipe: Recipe,
+    *,
+    seed: int,
+    checkpoint: Path | str | None = None,
+    every: int = 200,
+    device: torch.device,
+    progress: bool = True,
+    on_step: Callable[[int, float], None] | None = None,
+) -> Iterator[Fit]:
+    """The steps of ``fit``: yields what the run has left before the first and after each one.
+
+    Every step seeds the global generators, whose state is the caller's to keep.
+    """
+    checks.instance("model", model, nn.Module)
+    checks.instance("recipe", recipe, Recipe, "contdepth.training.recipe(name) makes one")
+    devices.named("device", device)
     train, test = checked("train", train), checked("test", test)
     per_epoch = math.ceil(len(train[0]) / recipe.batch)
     total = recipe.epochs * per_epoch
@@ -119,22 +145,31 @@ def fit(
         seed=checks.integer("seed", seed, at_least=0),
         data=[checksum(part) for part in (*train, *test)],
     )
-    (images, labels), test = (placed(data, recipe, device, model) for data in (train, test))
     form = layout(recipe, model)
+    (images, labels), test = (placed(data, recipe.precision, device, form) for data in (train, test))
     model.to(device=device, dtype=DTYPES[recipe.precision], memory_format=form)  # type: ignore[call-overload]
-    optimiser = torch.optim.SGD(
-        model.parameters(),
-        lr=recipe.lr,
-        momentum=recipe.momentum,
-        nesterov=recipe.nesterov,
-        weight_decay=recipe.weight_decay,
-    )
+    optimiser = sgd(model, recipe)
     result, sums = Fit({**run, "device": str(device), "threads": torch.get_num_threads()}), [0.0, 0.0]
     stored = kept.load(run)
     if stored is not None:
         model.load_state_dict(stored["model"])
         optimiser.load_state_dict(stored["optimiser"])
         result.steps, result.history, sums = stored["steps"], stored["history"], list(stored["sums"])
+
+    def update(chosen: Tensor, *offsets: Tensor) -> tuple[Tensor, Tensor]:
+        """Move the weights by the images ``chosen``; return the loss and the number of errors there."""
+        x, y = images[chosen], labels[chosen]
+        if offsets:
+            x = cropped(x, *by_name(recipe, offsets), recipe.pad)
+            x = x.clone(memory_format=form) if form == torch.contiguous_format else x
+        optimiser.zero_grad(set_to_none=True)
+        logits = forward(model, x, recipe.precision)
+        loss = cross_entropy(logits, y if recording() else classes("train labels", y, logits))
+        loss.backward()
+        if replay.recorder is None:
+            check_loss("loss", loss.item(), step, epoch, lr)
+        optimiser.step()
+        return loss.detach(), (logits.argmax(1) != y).sum()
 
     def save() -> None:
         path = kept.due(result.steps)
@@ -143,36 +178,31 @@ def fit(
             save_checkpoint(path, run, {**states, "steps": result.steps, "history": result.history, "sums": sums})
 
     model.train()
-    order = None
+    replay = Replay(update, device)
+    numbers = torch.zeros(per_epoch, 2, dtype=torch.float64, device=device)  # loss and errors of an epoch's steps
+    order, seen = None, result.steps % per_epoch
     hidden = None if progress else True
-    with (
-        torch.random.fork_rng(devices=[]),
-        deterministic_algorithms(deterministic),
-        tqdm(total=total, initial=result.steps, disable=hidden, unit="step", desc=f"seed {seed}") as bar,
-    ):
+    yield result
+    with tqdm(total=total, initial=result.steps, disable=hidden, unit="step", desc=f"seed {seed}") as bar:
         while result.steps < total:
             step = result.steps
             epoch, place = divmod(step, per_epoch)
             if order is None or place == 0:
-                order = torch.randperm(len(images), generator=generator(seed, f"order/{epoch}"))
-            chosen = order[place * recipe.batch : (place + 1) * recipe.batch].to(device)
-            x, y = images[chosen], labels[chosen]
-            if recipe.pad or recipe.flip:
-                x = crop_flip(x, pad=recipe.pad, flip=recipe.flip, source=generator(seed, f"augment/{step}"))
-                x = x.clone(memory_format=form) if form == torch.contiguous_format else x
-            torch.default_generator.manual_seed(derive(seed, f"noise/{step}"))
-            lr = optimiser.param_groups[0]["lr"] = recipe.rate(step, per_epoch)
-            optimiser.zero_grad(set_to_none=True)
-            logits = forward(model, x, recipe.precision)
-            loss = cross_entropy(logits, classes("train labels", y, logits))
-            loss.backward()
-            value = loss.item()
-            check_loss("loss", value, step, epoch, lr)
-            optimiser.step()
-            sums[0] += value * len(y)
-            sums[1] += float((logits.argmax(1) != y).sum())
+                order, *offsets = (part.to(device) for part in draws_of(recipe, len(images), seed, epoch))
+            here = slice(place * recipe.batch, (place + 1) * recipe.batch)
+            devices.seed(derive(seed, f"noise/{step}"), device)
+            lr = set_rate(optimiser, recipe.rate(step, per_epoch))
+            numbers[place, 0], numbers[place, 1] = replay(order[here], *(part[here] for part in offsets))
             result.steps += 1
-            if result.steps % per_epoch == 0:
+            ends = result.steps % per_epoch == 0
+            if replay.recorder is None or on_step is not None or ends or kept.due(result.steps) is not None:
+                values = numbers[seen : place + 1].tolist()
+                for i, (value, wrong) in enumerate(values, seen):
+                    check_loss("loss", value, step - place + i, epoch, recipe.rate(step - place + i, per_epoch))
+                    sums[0] += value * min(recipe.batch, len(images) - i * recipe.batch)
+                    sums[1] += wrong
+                seen = 0 if ends else place + 1
+            if ends:
                 tested = result.steps == total or (epoch + 1) % recipe.test_every == 0
                 on_test = math.nan, math.nan
                 if tested:
@@ -187,5 +217,60 @@ def fit(
             bar.update()
             if on_step is not None:
                 on_step(step, value)
+            if result.steps == total:
+                model.eval()
+            yield result
     model.eval()
-    return result
+
+
+def draws_of(recipe: Recipe, count: int, seed: int, epoch: int) -> list[Tensor]:
+    """Order (count,) of an epoch's images and what they draw for crop and mirror, in that order, all on the CPU.
+
+    What a step draws depends on ``seed`` and its number alone.
+    """
+    order = torch.randperm(count, generator=generator(seed, f"order/{epoch}"))
+    sizes = [len(part) for part in order.split(recipe.batch)]
+    first = epoch * len(sizes)
+    steps = [
+        drawn(size, recipe.pad, recipe.flip, generator(seed, f"augment/{step}"))
+        for step, size in enumerate(sizes, first)
+    ]
+    parts = [torch.cat(part) for part in zip(*steps, strict=True) if part[0] is not None]
+    return [order, *parts]
+
+
+def by_name(recipe: Recipe, offsets: Sequence[Tensor]) -> Offsets:
+    """The offsets that a recipe draws, with None for those that it does not."""
+    waiting = list(offsets)
+    mirrored = waiting.pop(0) if recipe.flip else None
+    return mirrored, waiting.pop(0) if recipe.pad else None
+
+
+def sgd(model: nn.Module, recipe: Recipe) -> torch.optim.SGD:
+    """The recipe's rule; where steps are recorded, with the rate as a tensor that a recorded step reads anew.
+
+    PyTorch 2.13.0's fused rule makes the buffers of momentum in the first step or never: so they are made here.
+    """
+    device = devices.of(model)
+    rule: dict[str, Any] = {
+        "momentum": recipe.momentum,
+        "nesterov": recipe.nesterov,
+        "weight_decay": recipe.weight_decay,
+    }
+    if not devices.records(device):
+        return torch.optim.SGD(model.parameters(), lr=recipe.lr, **rule)
+    made = torch.optim.SGD(model.parameters(), lr=torch.tensor(recipe.lr, device=device), fused=True, **rule)
+    for p in model.parameters() if recipe.momentum else ():
+        made.state[p]["momentum_buffer"] = torch.zeros_like(p)
+    return made
+
+
+def set_rate(optimiser: torch.optim.Optimizer, rate: float) -> float:
+    """Give all groups the learning rate ``rate`` and return it; a tensor stays where it is."""
+    for group in optimiser.param_groups:
+        if isinstance(group["lr"], Tensor):
+            group["lr"] = group["lr"].to(group["params"][0].device)  # a checkpoint brings it to the CPU
+            group["lr"].fill_(rate)
+        else:
+            group["lr"] = rate
+    return rate

@@ -61,8 +61,8 @@ class Recipe:
 
     def rate(self, step: int, steps_per_epoch: int) -> float:
         """Learning rate of optimisation step ``step`` (counted from 0)."""
-        checks.integer("step", step, at_least=0)
-        checks.integer("steps_per_epoch", steps_per_epoch, at_least=1)
+        step = checks.integer("step", step, at_least=0)
+        steps_per_epoch = checks.integer("steps_per_epoch", steps_per_epoch, at_least=1)
         if self.schedule == "multistep":
             epoch = step // steps_per_epoch
             return self.lr * self.factor ** sum(epoch >= m for m in self.milestones)

@@ -5,14 +5,15 @@
 
 from __future__ import annotations
 
-import os
+from copy import deepcopy
 from pathlib import Path
 from typing import Any
 
 import pytest
 import toy_book
 import yaml
-from hypothesis import HealthCheck, Phase, given, settings
+from fuzz.budget import fuzzed
+from hypothesis import given
 from hypothesis import strategies as st
 
 from companion.book.ledger import load_ledger
@@ -20,16 +21,7 @@ from companion.book.pages import find_page, load_runs
 from companion.book.parameters import merge, parse_value, read_defaults
 from companion.errors import CompanionError
 
-EXAMPLES = int(os.environ.get("CONTDEPTH_FUZZ", "150"))
-fuzzed = settings(
-    max_examples=EXAMPLES,
-    deadline=None,
-    derandomize=True,
-    database=None,
-    phases=(Phase.generate,),
-    suppress_health_check=list(HealthCheck),
-)
-
+FEW = 150
 READERS = {"claims.yml": (toy_book.CLAIMS, load_ledger), "runs.yml": (toy_book.RUNS, load_runs)}
 
 odd = st.sampled_from(
@@ -63,7 +55,7 @@ odd = st.sampled_from(
         {"below": "x"},
         {"value": None, "source": []},
     ]
-)
+).map(deepcopy)
 pieces = st.sampled_from(
     [
         "!!int abc",
@@ -164,7 +156,7 @@ def test_a_document_is_read_or_refused_in_sentences(root: Path, file: str, way: 
     text, read = READERS[file]
     path = root / "book" / "toy" / file
 
-    @fuzzed
+    @fuzzed(FEW)
     @given(way(text))
     def one(content: bytes) -> None:
         path.write_bytes(content)
@@ -230,7 +222,7 @@ values = st.one_of(
 )
 
 
-@fuzzed
+@fuzzed(FEW)
 @given(st.sampled_from(["steps", "width", "profile", "no such", ""]), values)
 def test_a_parameter_is_taken_or_refused_in_a_sentence(name: str, text: str) -> None:
     defaults = {"profile": "book", "steps": [40, 80], "width": 0.5, "free": None, "table": {"a": 1}}
@@ -242,7 +234,7 @@ def test_a_parameter_is_taken_or_refused_in_a_sentence(name: str, text: str) -> 
     assert repr(defaults) == kept
 
 
-@fuzzed
+@fuzzed(FEW)
 @given(st.lists(values, min_size=1, max_size=2), st.sampled_from(["", "steps = ", "steps: int = ", "a = b = "]))
 def test_a_parameters_cell_is_read_or_refused_in_a_sentence(texts: list[str], before: str) -> None:
     try:
@@ -251,7 +243,7 @@ def test_a_parameters_cell_is_read_or_refused_in_a_sentence(texts: list[str], be
         assert str(error)
 
 
-@fuzzed
+@fuzzed(FEW)
 @given(
     st.one_of(
         st.text(max_size=12), st.sampled_from(["toy/", "/", "toy/../toy/euler", "toy/\0", "toy/euler/", "."])

@@ -280,6 +280,21 @@ TRAINING: Table = {
         "deterministic": False,
         "on_step": lambda step, loss: None,
     },
+    "training.fit_together": lambda: {
+        "runs": [
+            {
+                "model": line(),
+                "train": pictures(),
+                "test": pictures(),
+                "recipe": short(),
+                "seed": seed,
+                "progress": False,
+            }
+            for seed in (0, 1)
+        ],
+        "device": "cpu",
+        "deterministic": False,
+    },
     "training.save_checkpoint": lambda: {
         "path": folder() / "run.pt",
         "identity": {"seed": 0},
@@ -309,7 +324,12 @@ DATA: Table = {
 # problems, seeds, timing, parallel -------------------------------------------------------------------------------
 
 SMALL: Table = {
-    "problems.LinearSystem": lambda: {"T": 1.0, "rows": ((0.0, 1.0), (-1.0, 0.0)), "start": (1.0, 0.0)},
+    "problems.LinearSystem": lambda: {
+        "device": "cpu",
+        "T": 1.0,
+        "rows": ((0.0, 1.0), (-1.0, 0.0)),
+        "start": (1.0, 0.0),
+    },
     "problems.LinearSystem.solution": lambda: {"self": problems.LinearSystem(), "t": grid()},
     "problems.Pendulum": lambda: {"T": 1.0, "angle": 1.0, "speed": 0.5, "torque": 0.1},
     "problems.Pendulum.solution": lambda: {"self": problems.Pendulum(), "t": 0.01 * grid()[1:]},
@@ -321,7 +341,7 @@ SMALL: Table = {
     "problems.TimeDependent.solution": lambda: {"self": problems.TimeDependent(), "t": grid()},
     "problems.reference": lambda: {"f": field, "u0": doubles(2), "t": grid()[1:], "tolerance": 1e-6},
     "seeds.derive": lambda: {"seed": 1, "purpose": "fuzz"},
-    "seeds.generator": lambda: {"seed": 1, "purpose": "fuzz"},
+    "seeds.generator": lambda: {"seed": 1, "purpose": "fuzz", "device": "cpu"},
     "timing.cpu_seconds": lambda: {"tasks": {"nothing": lambda: None}, "rounds": 1},
     "parallel.run_all": lambda: {"function": dict, "jobs": [{"a": 1}], "workers": 1, "progress": False},
 }

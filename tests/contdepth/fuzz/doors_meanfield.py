@@ -101,7 +101,13 @@ TABLE: Table = {
     "meanfield.Ensemble.particles": lambda: {"self": ensemble(), "row": 1},
     "meanfield.Ensemble.repeated": lambda: {"self": ensemble(), "times": 2},
     "meanfield.Ensemble.moved": lambda: {"self": ensemble(), "theta": doubles(4, 3, 5), "t": doubles(4, 3).abs()},
-    "meanfield.GaussianDensity": lambda: {"block": block(), "mean": doubles(5), "deviation": 0.5, "nodes": 16},
+    "meanfield.GaussianDensity": lambda: {
+        "block": block(),
+        "mean": doubles(5),
+        "deviation": 0.5,
+        "nodes": 16,
+        "device": "cpu",
+    },
     "meanfield.GaussianDensity.drift": lambda: {"self": density(), "x": x(), "t": torch.tensor(0.5).double()},
     "meanfield.GaussianDensity.draw": lambda: {"self": density(), "t": doubles(3).abs(), "source": source()},
     "meanfield.GaussianDensity.sample": lambda: {
@@ -240,6 +246,7 @@ TABLE: Table = {
         "dimension": 3,
         "activation": "tanh",
         "seed": 0,
+        "device": "cpu",
     },
     "meanfield.state_bounds": lambda: {"net": net(), "particles": particles()},
     "meanfield.tangent_kernel": lambda: {
@@ -271,5 +278,5 @@ TABLE: Table = {
         "theta": doubles(2, 5),
         "t": doubles(2).abs(),
     },
-    "meanfield.waves": lambda: {"count": 4, "seed": 0, "purpose": "train"},
+    "meanfield.waves": lambda: {"count": 4, "seed": 0, "purpose": "train", "device": "cpu"},
 }

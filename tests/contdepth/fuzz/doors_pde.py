@@ -95,6 +95,7 @@ def sets(**more: object) -> Arguments:
         "mean": 0.5,
         "noise": 0.01,
         "seed": 0,
+        "device": "cpu",
     } | more
 
 
@@ -135,6 +136,7 @@ TABLE: Table = {
         "jitter": 0.01,
         "boundary": "periodic",
         "seed": 0,
+        "device": "cpu",
     },
     "pde.PDENet.fit": lambda: {
         "self": pde.PDENet(size=5, order=2, coefficients="constant", blocks=(1,), iterations=1),
@@ -163,6 +165,7 @@ TABLE: Table = {
         "normalise": True,
         "degree": 2,
         "seed": 0,
+        "device": "cpu",
     },
     "pde.PDENet2.fit": lambda: {"self": quick(), **data()},
     "pde.PDENet2.simulate": lambda: {"self": fitted(), "u0": waves()[:, 0], "steps": 2},
@@ -261,7 +264,12 @@ TABLE: Table = {
         "stiff": False,
         "source": "",
     },
-    "pde.simulate.SpectralRHS": lambda: {"equation": simulate.burgers1d(), "shape": (8,), "dealias": True},
+    "pde.simulate.SpectralRHS": lambda: {
+        "equation": simulate.burgers1d(),
+        "shape": (8,),
+        "dealias": True,
+        "device": "cpu",
+    },
     "pde.simulate.SpectralRHS.__call__": lambda: {
         "self": simulate.SpectralRHS(simulate.burgers1d(), (8,)),
         "u": doubles(2, 1, 8),
@@ -307,6 +315,7 @@ TABLE: Table = {
         "amplitude": 1.0,
         "mean": 0.5,
         "seed": 0,
+        "device": "cpu",
     },
     "pde.simulate.solve": lambda: {
         "equation": simulate.burgers1d(),
@@ -353,6 +362,7 @@ TABLE: Table = {
         "batch": 2,
         "rate": 1e-3,
         "seed": 0,
+        "device": "cpu",
     },
     "pde.peers.PlainCNN.fit": lambda: {
         "self": peers.PlainCNN(layers=2, width=2, size=3, blocks=1, iterations=1),

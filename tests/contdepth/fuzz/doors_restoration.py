@@ -94,7 +94,7 @@ TABLE: Table = {
     },
     "restoration.DQNPlan.epsilon": lambda: {"self": restoration.DQNPlan(), "update": 3},
     "restoration.DURR": lambda: {"unit": unit(), "policy": policy(), "horizon": 2, "luma": True},
-    "restoration.DURR.load": lambda: {"self": durr(), "name": "gaussian", "folder": ""},
+    "restoration.DURR.load": lambda: {"self": durr(), "name": "gaussian", "folder": "", "device": "cpu"},
     "restoration.DURR.restore": lambda: {
         "self": durr(),
         "image": pixels(16, 16),

@@ -7,10 +7,8 @@ another type, dtype or shape, empty, not finite, negative, huge.
 from __future__ import annotations
 
 import contextlib
-import copy
 import dataclasses
 import io
-import os
 import resource
 import signal
 import traceback
@@ -18,19 +16,19 @@ import warnings
 from collections.abc import Callable, Iterator, Mapping
 from fractions import Fraction
 from pathlib import Path
-from types import MappingProxyType
 from typing import Any
 
 import numpy as np
 import torch
-from hypothesis import HealthCheck, Phase, given, settings
+from fuzz.budget import fuzzed
+from hypothesis import given
 from hypothesis import strategies as st
 from torch import Tensor, nn
 
 from contdepth import errors
 
-EXAMPLES = int(os.environ.get("CONTDEPTH_FUZZ", "10"))
-"""Examples for each door: a few in every run of the tests, 2,000 where the variable says so."""
+FEW = 10
+"""Examples for each door in every run of the tests."""
 
 SECONDS, GIBIBYTES = 10, 3
 NAMED = (
@@ -242,9 +240,11 @@ def frozen(value: Any, models: bool = True) -> Any:
         return {key: frozen(one, models) for key, one in value.items()}
     if isinstance(value, (list, tuple)):
         return [frozen(one, models) for one in value]
+    if isinstance(value, (set, frozenset)):
+        return sorted(repr(frozen(one, models)) for one in value)
     if dataclasses.is_dataclass(value) and not isinstance(value, type):
         return {f.name: frozen(getattr(value, f.name, None), models) for f in dataclasses.fields(value)}
-    if isinstance(value, (str, bytes, int, float, complex, set, frozenset, type(None))):
+    if isinstance(value, (str, bytes, int, float, complex, type(None))):
         return repr(value)
     return id(value)
 
@@ -337,16 +337,9 @@ def fuzz(
     long: frozenset[str] = frozenset(),
     models: bool = True,
 ) -> None:
-    """``EXAMPLES`` odd calls; raises at the first that ends in anything but a result or a sentence."""
+    """Odd calls (``fuzz.budget``); raises at the first that ends in anything but a result or a sentence."""
 
-    @settings(
-        max_examples=EXAMPLES,
-        deadline=None,
-        derandomize=True,
-        database=None,
-        phases=(Phase.generate,),
-        suppress_health_check=list(HealthCheck),
-    )
+    @fuzzed(FEW)
     @given(spoiled(fresh, long))
     def one(arguments: Arguments) -> None:
         attempt(door(name, arguments), arguments, models=models)
@@ -354,4 +347,4 @@ def fuzz(
     one()
 
 
-__all__ = ["EXAMPLES", "Arguments", "Table", "attempt", "frozen", "fuzz", "named", "copy", "MappingProxyType"]
+__all__ = ["Arguments", "Table", "attempt", "frozen", "fuzz", "named"]

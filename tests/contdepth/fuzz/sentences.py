@@ -69,7 +69,7 @@ WAYS: dict[str, Callable[[Any], Any]] = {
 SENTENCES: dict[tuple[str, str, str], str] = {
     ("T", "-1", "T: expected a number > 0"): "schemes.sample_moments",
     ("a", "a text", "a: expected a real number"): "pde.simulate.convection_diffusion2d schemes.Tableau",
-    ("along", "-1", "along: expected a Along"): (
+    ("along", "-1", "along: expected an Along"): (
         "meanfield.MeanFieldNet.first_variation meanfield.MeanFieldNet.gradients "
         "meanfield.MeanFieldNet.mass_gradient meanfield.time_derivative meanfield.variation_bounds"
     ),
@@ -127,12 +127,12 @@ SENTENCES: dict[tuple[str, str, str], str] = {
     ("dx", "1e60", "dx: expected a number <= 1e+50"): "pde.MomentFilters",
     ("eigenvalues", "-1", "eigenvalues: expected a torch.Tensor"): "schemes.spectral_radius",
     ("eigenvalues", "none", "eigenvalues: expected at least one"): "schemes.spectral_radius",
-    ("end", "-1", "end: expected a Ensemble"): "meanfield.movement",
+    ("end", "-1", "end: expected an Ensemble"): "meanfield.movement",
     ("end", "-1", "end: expected a Particles"): "meanfield.bezier_path meanfield.measure_path",
-    ("ensemble", "-1", "ensemble: expected a Ensemble"): "meanfield.outputs meanfield.train",
-    ("equation", "-1", "equation: expected a Equation"): "pde.simulate.SpectralRHS pde.simulate.solve",
+    ("ensemble", "-1", "ensemble: expected an Ensemble"): "meanfield.outputs meanfield.train",
+    ("equation", "-1", "equation: expected an Equation"): "pde.simulate.SpectralRHS pde.simulate.solve",
     ("exponent", "None", "exponent: expected a real number"): "meanfield.Ensemble",
-    ("expression", "-1", "expression: expected a Expr"): "pde.evaluate",
+    ("expression", "-1", "expression: expected an Expr"): "pde.evaluate",
     ("f", "gives seven", "f(t, u): expected shape (2,)"): "problems.reference",
     ("factor", "-1", "factor: expected a number > 0"): "training.Recipe",
     ("factor", "1.5", "factor: expected a number <= 1"): "training.Recipe",
@@ -248,7 +248,8 @@ SENTENCES: dict[tuple[str, str, str], str] = {
     ("problem", "-1", "problem: expected a problem such as Pendulum()"): (
         "schemes.local_error_order schemes.modified_equation_gaps"
     ),
-    ("rate", "a tensor", "rate: expected a real number"): "schemes.ShakeShake.limit_moment schemes.sample_moments",
+    ("rate", "a tensor", "rate: expected a real number"): "schemes.sample_moments",
+    ("rate", "a tensor", "rate, x0 and T: expected a real number"): "schemes.ShakeShake.limit_moment",
     ("rates", "-1 first", "rates: expected a number > 0"): "meanfield.rate_arms",
     ("recipe", "-1", "recipe: expected a Recipe"): "training.fit",
     ("rhs", "-1", "rhs: expected a Mapping"): "pde.simulate.Equation",
@@ -276,7 +277,7 @@ SENTENCES: dict[tuple[str, str, str], str] = {
         "training.crop_flip"
     ),
     ("stages", "-1", "stages: expected a number >= 0"): "nets.unused_parameter_count",
-    ("start", "-1", "start: expected a Ensemble"): "meanfield.movement",
+    ("start", "-1", "start: expected an Ensemble"): "meanfield.movement",
     ("start", "-1", "start: expected a Particles"): "meanfield.bezier_path meanfield.measure_path",
     ("states", "-1 first", "states: expected a torch.Tensor"): "control.ControlledSystem.costates",
     ("stem", "-1", "stem: expected a number >= 1"): "nets.unused_parameter_count",
@@ -388,7 +389,7 @@ SENTENCES: dict[tuple[str, str, str], str] = {
     ("window", "10**7", "window: expected a number <= 100000"): "meanfield.time_derivative",
     ("windows", "-1", "windows: expected a number >= 1"): "meanfield.GaussianDensity.windowed",
     ("windows", "10**7", "windows: expected a number <= 10000"): "meanfield.GaussianDensity.windowed",
-    ("x", "-1", "x: expected a Expr"): "pde.simulate.variable_a pde.simulate.variable_b",
+    ("x", "-1", "x: expected an Expr"): "pde.simulate.variable_a pde.simulate.variable_b",
     ("x", "-1", "x: expected a torch.Tensor"): (
         "control.ControlledSystem.adversary_gradient control.successive_approximations meanfield.Block.__call__ "
         "meanfield.GaussianDensity.drift meanfield.GaussianDensity.second_moment meanfield.attaining "
@@ -417,7 +418,7 @@ SENTENCES: dict[tuple[str, str, str], str] = {
     ),
     ("x_test", "nan inside", "x_test: expected finite values"): "meanfield.train_linearised",
     ("x_test", "one axis more", "x_test: expected a tensor with 2 dimensions"): "meanfield.train_linearised",
-    ("y", "-1", "y: expected a Expr"): "pde.simulate.variable_a pde.simulate.variable_b",
+    ("y", "-1", "y: expected an Expr"): "pde.simulate.variable_a pde.simulate.variable_b",
     ("y", "float32", "y: expected dtype torch.float64"): "control.successive_approximations",
     ("y", "int64", "y: expected a floating-point tensor"): (
         "control.successive_approximations meanfield.MeanFieldNet.along meanfield.MeanFieldNet.loss "

@@ -7,6 +7,7 @@ from collections.abc import Callable
 from fractions import Fraction
 from pathlib import Path
 
+import numpy as np
 import pytest
 import sympy
 import torch
@@ -18,6 +19,7 @@ from torch import nn
 
 from contdepth import checks, control, data, meanfield, nets, pde, problems, restoration, schemes, training
 from contdepth.nets.plan import cifar_plan
+from contdepth.pde import peers, simulate
 from contdepth.seeds import generator
 
 HUGE = 10**12
@@ -269,3 +271,138 @@ def test_states_are_halves_of_one_size() -> None:
     with pytest.raises(ValueError, match="channels: expected an even number"):
         nets.ReversibleBlock(5)
     assert cifar_plan(8).blocks == 3
+
+
+@pytest.mark.parametrize(
+    ("call", "said"),
+    [
+        (
+            lambda: schemes.ShakeShake().linear_moment(2, (torch.zeros(2), 1.0), 4, 1.0),
+            "rate and x0: expected a real",
+        ),
+        (
+            lambda: schemes.StochasticDepth().linear_moment(2, 0.1, 4, 1.0, torch.zeros(0)),
+            "rate and x0: expected a",
+        ),
+        (
+            lambda: schemes.StochasticDepth().limit_moment(2, 0.1, 1.0, torch.zeros(2)),
+            "rate, x0 and T: expected a",
+        ),
+        (
+            lambda: meanfield.curvature(net(), particles(), doubles(4, 2), torch.ones(4) > 0),
+            "y: expected a floating",
+        ),
+        (
+            lambda: meanfield.descend(net(), particles(), doubles(4, 2), 1j * doubles(4), steps=1),
+            "y: expected dtype",
+        ),
+        (
+            lambda: simulate.convection_diffusion_data(1, 1, grid=8, fine=torch.zeros(0)),
+            "fine: expected an int",
+        ),
+        (lambda: simulate.source_data(1, 1, grid=8, fine=1j), "fine: expected an integer"),
+        (lambda: peers.WeakSINDy(size=torch.zeros(2, dtype=torch.complex64)), "size: expected a real number"),
+        (
+            lambda: simulate.Equation("mine", ("u",), 1, 1.0, {"u": None}),
+            "rhs: expected an Expr, found NoneType",
+        ),
+        (lambda: solved(times=[[0.0, 1.0], [2.0]]), "times: expected numbers"),
+        (lambda: solved(times=torch.tensor([0j, 1j])), "times: expected numbers, found dtype torch.complex64"),
+        (lambda: solved(times=[0.0, 10**400]), "times: expected numbers"),
+        (lambda: solved(grid=torch.zeros(0)), "grid: expected an integer"),
+        (
+            lambda: restoration.trajectory(restoration.make_unit(small_unit(), 0), doubles(1, 1, 4, 4), 1),
+            "y: expected",
+        ),
+    ],
+)
+def test_another_type_of_number_is_named(call: Callable[[], object], said: str) -> None:
+    with pytest.raises(TypeError, match=said):
+        call()
+
+
+def solved(times: object = (0.0, 0.01), **more: object) -> torch.Tensor:
+    return simulate.solve(simulate.burgers1d(), doubles(1, 1, 8), times, **more)  # type: ignore[arg-type]
+
+
+def small_unit() -> restoration.UnitShape:
+    return restoration.UnitShape("compact", width=2)
+
+
+@pytest.mark.parametrize("grid", [0, -1])
+def test_a_grid_without_points_is_refused(grid: int) -> None:
+    with pytest.raises(ValueError, match="grid: expected a number >= 1"):
+        solved(grid=grid)
+
+
+@pytest.mark.parametrize("times", [[], [[0.0, 1.0]], [0.0, math.nan], [0.0, 0.0]])
+def test_times_that_do_not_increase_are_refused(times: list[float]) -> None:
+    with pytest.raises(ValueError, match="times: expected finite, increasing times"):
+        solved(times)
+
+
+def test_nothing_has_a_derivative_of_nothing() -> None:
+    equation = simulate.burgers1d()
+    none = torch.zeros(0, 1, 8, dtype=torch.float64)
+    assert simulate.SpectralRHS(equation, (8,))(none).shape == (0, 1, 8)
+    assert simulate.solve(equation, none, [0.0, 0.1]).shape == (0, 2, 1, 8)
+
+
+@pytest.mark.parametrize(
+    "call",
+    [
+        lambda: simulate.heat_data(1, 2, grid=8, diffusion=2.0**63),
+        lambda: simulate.burgers_data(1, 2, grid=8, fine=16, generator="spectral", mean=1e12),
+        lambda: simulate.solve(simulate.heat2d(1e9), doubles(1, 1, 8, 8), [0.0, 1.0], method="dop853"),
+    ],
+)
+def test_a_solution_that_needs_millions_of_steps_says_so_early(call: Callable[[], object]) -> None:
+    with pytest.raises(RuntimeError, match="in 100000 steps"):
+        call()
+
+
+def test_a_solution_that_is_infinite_at_once_is_refused() -> None:
+    """SciPy's DOP853 would never end."""
+    with pytest.raises(ValueError, match="du/dt at the first time: expected finite values"):
+        simulate.cdr_data(1, 1, grid=8, fine=16, amplitude=1e300)
+
+
+@pytest.mark.parametrize("level", [1e31, 1e300])
+def test_noise_beyond_single_precision_is_refused(level: float) -> None:
+    with pytest.raises(ValueError, match=r"level: expected a number <= 1e\+30"):
+        restoration.gaussian(torch.zeros(1, 1, 4, 4), level, generator(0, "a"))
+
+
+def test_qualities_are_a_row() -> None:
+    with pytest.raises(ValueError, match="quality: expected one value, or one for each image, found 2 dimensions"):
+        restoration.jpeg(torch.zeros(2, 1, 4, 4), torch.full((2, 3), 50))
+
+
+def test_a_time_step_that_overflows_when_squared_is_refused() -> None:
+    with pytest.raises(ValueError, match=r"dt: expected a number <= 1e\+100"):
+        pde.trajectories(doubles(8, 4).numpy(), dt=1e300, dx=0.1)
+
+
+@pytest.mark.parametrize("shape", [(0, 2, 8, 8), (1, 2, 0, 0)])
+def test_upwind_differences_of_nothing_are_refused(shape: tuple[int, ...]) -> None:
+    with pytest.raises(ValueError, match="u0: expected at least one sample with points"):
+        simulate.burgers2d_upwind(doubles(*shape), 2, 0.01)
+
+
+def test_sizes_of_numpy_do_not_overflow() -> None:
+    with pytest.raises(ValueError, match="at most"):
+        pde.SymNet(2, np.int64(3), 2**63)  # type: ignore[arg-type]
+    with pytest.raises(ValueError, match="at most"):
+        checks.affordable("shape", np.int64(3), 2**63)
+    assert training.Recipe("short", epochs=1).rate(2**63, np.int64(3)) == pytest.approx(0.1)  # type: ignore[arg-type]
+
+
+def test_a_device_that_is_a_tensor_is_refused() -> None:
+    with pytest.raises(TypeError, match="device: expected a device such as"):
+        meanfield.GaussianDensity(density().block, lambda t: t[..., None].expand(*t.shape, 5), device=doubles(3))  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("shape", [(2, 1, 16, 0), (2, 1, 0, 16)])
+def test_iterates_of_images_without_pixels_are_refused(shape: tuple[int, ...]) -> None:
+    with pytest.raises(ValueError, match="y: expected images with pixels"):
+        restoration.trajectory(restoration.make_unit(small_unit(), 0), torch.zeros(shape), 1)

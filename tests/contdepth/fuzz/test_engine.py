@@ -82,12 +82,12 @@ def test_odd_values_come_to_every_argument() -> None:
         return call
 
     engine.fuzz("any", door, lambda: {"x": 1, "y": torch.zeros(2)})
-    assert {key for key, kind in seen if kind not in ("int", "Tensor")} == {"x", "y"} or engine.EXAMPLES < 4
+    assert {key for key, kind in seen if kind not in ("int", "Tensor")} == {"x", "y"} or engine.FEW < 4
 
 
 def test_a_fault_behind_a_door_is_found(monkeypatch: pytest.MonkeyPatch) -> None:
     """Without its check a function lets an odd argument through to PyTorch, and the engine finds it."""
-    monkeypatch.setattr(engine, "EXAMPLES", 60)
+    monkeypatch.setattr(engine, "FEW", 60)
 
     def mean(x: Tensor, checked: bool) -> Tensor:
         return (checks.reals("x", x) if checked else x).mean()

@@ -140,7 +140,7 @@ def test_ensemble_refuses_what_does_not_fit() -> None:
             Ensemble(theta, t, depths, seeds)
     with pytest.raises(TypeError, match="particles: expected a Sequence, found int"):
         Ensemble.of(3, (0,))
-    with pytest.raises(TypeError, match="seeds: expected a Iterable, found int"):
+    with pytest.raises(TypeError, match="seeds: expected an Iterable, found int"):
         Ensemble.of([Particles.on_grid(theta[0])], 0)
     assert Ensemble(theta, t, [5, 3], range(2)).depths == (5, 3)
 

@@ -28,7 +28,7 @@ def picture(*shape: int, seed: int = 0) -> np.ndarray:
 @pytest.fixture
 def toy(monkeypatch):
     """The command with a toy restorer in place of the stored ones."""
-    monkeypatch.setattr(DURR, "load", classmethod(lambda cls, name="gaussian": cls(Brighter(), StopsAt(2))))
+    monkeypatch.setattr(DURR, "load", classmethod(lambda cls, name, device: cls(Brighter(), StopsAt(2))))
 
 
 def test_the_command_restores_a_file(tmp_path, capsys, toy):
@@ -73,7 +73,7 @@ def test_phone_pictures_are_turned_and_tiffs_lose_nothing(tmp_path, toy):
 
 def test_the_command_says_that_there_was_nothing_to_do(tmp_path, capsys, monkeypatch):
     choosy = DURR(Brighter(), StopsAt(2), looks_for="noise")
-    monkeypatch.setattr(DURR, "load", classmethod(lambda cls, name="gaussian": choosy))
+    monkeypatch.setattr(DURR, "load", classmethod(lambda cls, name, device: choosy))
     Image.new("L", (40, 40), 100).save(tmp_path / "flat.png")
     assert main([str(tmp_path / "flat.png")]) == 0
     assert "flat-restored.png: 0 steps, nothing to do: the picture as it came" in capsys.readouterr().out

@@ -25,6 +25,7 @@ from contdepth.training import (
     Recipe,
     evaluate,
     fit,
+    fit_together,
     recipe,
 )
 from contdepth.training.loop import check_cublas
@@ -311,3 +312,40 @@ def test_few_channels_into_a_strided_convolution_are_not_trained_channels_last(c
     else:
         robust_train(Natural(model), (train[0].sigmoid(), train[1]), SHORT, seed=0, steps=2, progress=False)
     assert model.formats == {contiguous}
+
+
+def test_runs_together_are_the_runs_alone(tmp_path: Path) -> None:
+    runs = [
+        {
+            "model": net(seed),
+            "train": data()[0],
+            "test": data()[1],
+            "recipe": SHORT,
+            "seed": seed,
+            "progress": False,
+        }
+        for seed in (0, 1)
+    ]
+    alone = [fit(**{**run, "model": net(run["seed"])}).history for run in runs]
+    torch.manual_seed(3)
+    expected = torch.rand(3)
+    torch.manual_seed(3)
+    assert [one.history for one in fit_together(runs)] == alone
+    assert torch.equal(torch.rand(3), expected)
+    again = [{**run, "model": net(run["seed"]), "checkpoint": tmp_path / f"{run['seed']}.pt"} for run in runs]
+    assert [one.history for one in fit_together(again)] == alone
+    finished = fit_together([{**run, "model": net(6)} for run in again])
+    assert [one.history for one in finished] == alone, "read from their checkpoints"
+
+
+def test_runs_together_are_refused_in_a_sentence() -> None:
+    model = net()
+    run = {"model": model, "train": data()[0], "test": data()[1], "recipe": SHORT, "seed": 0}
+    with pytest.raises(ValueError, match="runs: expected at least one, found none"):
+        fit_together([])
+    with pytest.raises(ValueError, match="runs: expected a model for each"):
+        fit_together([run, {**run, "seed": 1}])
+    with pytest.raises(TypeError, match="runs: expected a Mapping, found int"):
+        fit_together([3])  # type: ignore[list-item]
+    with pytest.raises(TypeError, match="runs: expected a sequence"):
+        fit_together(3)  # type: ignore[arg-type]

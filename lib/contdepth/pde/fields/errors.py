@@ -39,4 +39,4 @@ def rollout_error(model: Estimator, truth: Tensor) -> np.ndarray:
     if checks.reals("truth", truth).ndim < 4:
         raise ValueError(f"truth: expected frames (B, T, F, *space), found shape {tuple(truth.shape)}")
     truth = truth.detach()
-    return prediction_error(model.rollout(truth[:, 0], truth.shape[1] - 1), truth).numpy()
+    return prediction_error(model.rollout(truth[:, 0], truth.shape[1] - 1), truth).cpu().numpy()

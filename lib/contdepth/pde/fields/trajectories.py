@@ -7,13 +7,13 @@ Axis order outside is PySINDy's, ``(*space, time)`` or ``(*space, time, fields)`
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
 
-from contdepth import checks
+from contdepth import checks, devices
 from contdepth.pde.fields.grids import as_real, checked_names, checked_spacing, frame_times, split_axes
 
 if TYPE_CHECKING:
@@ -82,7 +82,7 @@ class Trajectories:
         set_ = object.__setattr__
         set_(self, "values", values)
         set_(self, "present", present)
-        set_(self, "dt", checks.real("dt", self.dt, above=0))
+        set_(self, "dt", checks.real("dt", self.dt, above=0, at_most=1e100))
         set_(self, "dx", checked_spacing(self.dx, values.ndim - 3))
         set_(self, "names", checked_names(self.names if len(self.names) else None, values.shape[2]))
         most = int(present.sum(1).max()) if present.numel() else 0
@@ -98,6 +98,13 @@ class Trajectories:
     def grid(self) -> tuple[int, ...]:
         """Points along every space axis."""
         return tuple(self.values.shape[3:])
+
+    def to(self, device: str | torch.device) -> Trajectories:
+        """The same trajectories on ``device``."""
+        where = devices.named("device", device)
+        if where == self.values.device:
+            return self
+        return replace(self, values=self.values.to(where), present=self.present.to(where))
 
     def segments(self, least: int = 2) -> list[torch.Tensor]:
         """Runs of consecutive present frames of at least ``least`` frames, each ``(T_i, F, *space)``."""
@@ -247,7 +254,7 @@ def windows(
     checks.integer("blocks", blocks, at_least=1)
     checks.integer("stride", stride, at_least=1)
     found = []
-    for n, present in enumerate(data.present):
+    for n, present in enumerate(data.present.cpu()):
         last = int(present.nonzero()[-1]) if bool(present.any()) else -1
         found += [
             (n, s)

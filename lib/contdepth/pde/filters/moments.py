@@ -186,11 +186,18 @@ def _inverse_powers(size: int) -> Tensor:
     return torch.tensor(rows, dtype=torch.float64)
 
 
+@lru_cache
+@torch.inference_mode(False)
+def _placed(matrix: Callable[[int], Tensor], size: int, device: torch.device, dtype: torch.dtype) -> Tensor:
+    """``matrix(size)`` on a device, moved there once."""
+    return matrix(size).to(device, dtype)
+
+
 def _along_axes(value: Tensor, argument: str, dim: int | None, matrix: Callable[[int], Tensor]) -> Tensor:
     """Apply ``matrix(size)`` along each of the last ``dim`` axes."""
     checks.floating(argument, value)
     dim = _dimension(value.ndim if dim is None else dim)
-    factor = matrix(_sizes(argument, value, dim)).to(value)
+    factor = _placed(matrix, _sizes(argument, value, dim), value.device, value.dtype)
     for axis in range(value.ndim - dim, value.ndim):
         value = torch.movedim(torch.movedim(value, axis, -1) @ factor.T, -1, axis)
     return value

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 __all__ = ["StencilPlan", "apply_stencil", "plan", "steps"]
 
 TILE = {1: 16, 2: 4, 3: 3}
+CPU = torch.device("cpu")
 
 
 class StencilPlan:
@@ -178,14 +179,17 @@ def apply_stencil(stencil: torch.Tensor, u: torch.Tensor, boundary: str = "perio
     size = next((n for n in range(1, 100, 2) if n**dim >= taps), 1)
     if size**dim != taps:
         checks.fail("stencil", f"N**{dim} taps with odd N", f"{taps} taps")
-    table = plan(tuple(u.shape[1:]), size, boundary)
+    table = plan(tuple(u.shape[1:]), size, boundary, u.device)
     return table.unpack(steps(table, table.matrices(stencil), table.pack(u)))
 
 
 @lru_cache(maxsize=16)
-def plan(space: tuple[int, ...], size: int, boundary: str = "periodic") -> StencilPlan:
-    """The index tables for this grid, built once and kept."""
-    return StencilPlan(space, size, boundary)
+def plan(space: tuple[int, ...], size: int, boundary: str = "periodic", device: torch.device = CPU) -> StencilPlan:
+    """The index tables for this grid, built once, on the CPU, and kept on ``device``."""
+    found = StencilPlan(space, size, boundary)
+    for name in ("row_of_point", "reads", "slots"):
+        setattr(found, name, getattr(found, name).to(device))
+    return found
 
 
 def tile_width(points: int, smallest: int) -> int:

@@ -139,7 +139,7 @@ class PDENetBlock(nn.Module):
                 if step % every == 0:
                     kept.append(u)
             return kept
-        table = plan(self.space, self.filters.size, self.filters.boundary)
+        table = plan(self.space, self.filters.size, self.filters.boundary, u.device)
         matrices, packed = table.matrices(stencil), table.pack(u[:, 0])
         for _ in range(blocks // every):
             if self.source is None:
@@ -180,7 +180,7 @@ class PDENetBlock(nn.Module):
         """
         half = self.filters.size // 2
         stencil = self.stencil().detach()
-        points = torch.cartesian_prod(*[torch.arange(-half, half + 1, dtype=stencil.dtype)] * self.dim)
+        points = torch.cartesian_prod(*[torch.arange(-half, half + 1).to(stencil)] * self.dim)
         points = points.view(-1, self.dim)
         found = {}
         for alpha in derivatives(sum(self.filters.derivatives[-1]), self.dim):

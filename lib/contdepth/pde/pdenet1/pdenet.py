@@ -10,7 +10,7 @@ import numpy as np
 import sympy
 import torch
 
-from contdepth import checks
+from contdepth import checks, devices
 from contdepth.pde.doors import boolean
 from contdepth.pde.estimator import Estimator
 from contdepth.pde.fields.trajectories import Trajectories, require_change, require_grid
@@ -50,6 +50,7 @@ class PDENet(Estimator):
             it. It is an error of the input: much more of it competes with the increment and biases what is read.
         boundary: ``"periodic"`` or ``"replicate"``.
         seed: for the draw of pairs.
+        device: where it is trained and computes, such as "cuda"; arrays go in and come out on the CPU.
 
     Attributes:
         block_: the trained ``PDENetBlock``; ``stages_``: one ``Stage`` each; ``states_``: parameters after
@@ -78,6 +79,7 @@ class PDENet(Estimator):
         jitter: float = 0.0,
         boundary: str = "periodic",
         seed: int = 0,
+        device: str | torch.device = "cpu",
     ) -> None:
         self.filters = checks.one_of("filters", filters, ("learned", "frozen"))
         self.size, self.order, self.coefficients_kind = size, order, coefficients
@@ -92,6 +94,8 @@ class PDENet(Estimator):
         self.zero_order = boolean("zero_order", zero_order)
         self.jitter = checks.real("jitter", jitter, at_least=0)
         self.boundary, self.seed = boundary, checks.integer("seed", seed, at_least=0)
+        devices.named("device", device)
+        self.device = device
         checks.integer("size", size, at_least=3)
         checks.one_of("coefficients", coefficients, ("fields", "constant"))
 
@@ -119,7 +123,7 @@ class PDENet(Estimator):
             accuracy=self.accuracy,
             average=self.average,
             boundary=self.boundary,
-        )
+        ).to(data.values.device)
         pairs(data, max(self.blocks), 1, self.seed)  # too few frames: an error before training, not after
         self.block_.interior(max(self.blocks))
         self.stages_: list[Stage] = []
@@ -131,7 +135,7 @@ class PDENet(Estimator):
                     start.shape, dtype=start.dtype, generator=generator(self.seed, f"jitter/{blocks}")
                 )
                 largest = start.flatten(1).abs().amax(1).view(-1, *[1] * (start.ndim - 1))
-                start = start + self.jitter * largest * draws
+                start = start + self.jitter * largest * draws.to(start)
             self.stages_.append(
                 train_stage(
                     self.block_,
@@ -162,13 +166,13 @@ class PDENet(Estimator):
         found = self.block_.coefficients().detach()
         if self.block_.mesh is None:
             found = found.view(-1, *[1] * len(self.grid_)).expand(-1, *self.grid_)
-        return {alpha: found[i].numpy().copy() for i, alpha in enumerate(self.block_.alphas)}
+        return {alpha: found[i].cpu().numpy().copy() for i, alpha in enumerate(self.block_.alphas)}
 
     def effective_fields(self) -> dict[tuple[int, ...], np.ndarray]:
         """Multi-index -> coefficient that a whole step gives the derivative: ``PDENetBlock.effective``."""
         self._require_fit()
         found = self.block_.effective()
-        return {alpha: value.expand(self.grid_).numpy().copy() for alpha, value in found.items()}
+        return {alpha: value.expand(self.grid_).cpu().numpy().copy() for alpha, value in found.items()}
 
     def source(self, values: object) -> np.ndarray:
         """f at ``values``, any shape; cells never visited say nothing. ``ValueError`` without a source."""
@@ -176,7 +180,8 @@ class PDENet(Estimator):
         if self.block_.source is None:
             checks.fail("source", "a model with a source", "none", "pass source={'cells': 20, 'range': 15}")
         with torch.no_grad():
-            return self.block_.source(torch.as_tensor(np.asarray(values, dtype=np.float64))).numpy()
+            points = torch.as_tensor(np.asarray(values, dtype=np.float64), device=self._where)
+            return self.block_.source(points).cpu().numpy()
 
     def _collected(self) -> dict[str, dict[sympy.Expr, float]]:
         """Of ``effective_fields``, what a whole step uses, the means over the grid; the source is no term."""

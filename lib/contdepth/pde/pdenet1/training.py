@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import math
-import time
 from dataclasses import dataclass
 
 import torch
 
-from contdepth import checks
+from contdepth import checks, devices
 from contdepth.errors import DivergenceError
 from contdepth.pde.fields.trajectories import Trajectories
 from contdepth.pde.filters.constrained import correlate
@@ -37,7 +36,7 @@ def pairs(data: Trajectories, blocks: int, count: int | None, seed: int) -> tupl
     ``ValueError`` where no trajectory is long enough.
     """
     known = data.present[:, : max(data.present.shape[1] - blocks, 0)] & data.present[:, blocks:]
-    found = known.nonzero()
+    found = known.cpu().nonzero()
     if not len(found):
         checks.fail(
             "u",
@@ -132,7 +131,7 @@ def train_stage(
     """
     learn = learn_filters and blocks > 0
     block.filters.freeze(not learn)
-    unknowns, losses, begin = Unknowns(block, start, learn), [], time.process_time()  # type: ignore[var-annotated]
+    unknowns, losses, begin = Unknowns(block, start, learn), [], devices.now(start.device)  # type: ignore[var-annotated]
     best = unknowns.z.detach().clone()
     optimiser = torch.optim.LBFGS(
         [unknowns.z],
@@ -171,7 +170,7 @@ def train_stage(
         unknowns.z.copy_(best)
     unknowns.push()
     block.filters.freeze(not learn_filters)
-    return Stage(blocks, losses[0], min(losses), len(losses), time.process_time() - begin)
+    return Stage(blocks, losses[0], min(losses), len(losses), devices.now(start.device) - begin)
 
 
 def _size(values: torch.Tensor) -> torch.Tensor:
@@ -196,7 +195,7 @@ def _source_scale(block: PDENetBlock, u: torch.Tensor) -> torch.Tensor:
 def _moment_scale(block: PDENetBlock, u: torch.Tensor) -> torch.Tensor:
     """A free moment of the filter of D_a adds dt c_a / dx^a times the filter with that one moment."""
     size, dim, filters = block.filters.size, block.dim, block.filters
-    unit = filter_from_moments(torch.eye(size**dim, dtype=u.dtype).view(-1, *[size] * dim), dim)
+    unit = filter_from_moments(torch.eye(size**dim, dtype=u.dtype, device=u.device).view(-1, *[size] * dim), dim)
     sample = u[:: max(1, len(u) // 8)]
     response = correlate(sample, unit, filters.boundary)[:, 0].transpose(0, 1)
     response = response.flatten(1).square().mean(1).sqrt()
@@ -221,6 +220,6 @@ def _moment_scale(block: PDENetBlock, u: torch.Tensor) -> torch.Tensor:
                 own = own * size + i
             factor = torch.maximum(block.dt * weight[alpha] / divide, 0.02 * total / response[own])
         else:
-            factor = torch.ones((), dtype=u.dtype)
+            factor = torch.ones((), dtype=u.dtype, device=u.device)
         scales.append(total / (factor * response[place]).clamp(min=1e-3 * float(total)))
     return torch.stack(scales)

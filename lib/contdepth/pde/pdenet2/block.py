@@ -87,6 +87,9 @@ class PDENet2Block(nn.Module):
     does not depend on which of the two images is called q.
     """
 
+    places: Tensor
+    own: Tensor
+
     def __init__(
         self,
         fields: int,
@@ -115,9 +118,11 @@ class PDENet2Block(nn.Module):
         self.filters = MomentFilters(self.alphas, size, dim, dx, accuracy=accuracy, boundary=boundary)
         self.symnet = SymNet(len(self.alphas) * fields, fields, hidden, seed=seed)
         self.first = [self.filters.index(tuple(int(i == axis) for i in range(dim))) for axis in range(dim)]
+        self.register_buffer("places", torch.tensor(self.first), persistent=False)
         if checks.one_of("start", start, STARTS) == "one-sided":
             self._start_one_sided()
-        self.own = [[f * len(self.alphas) + k for k in self.first] for f in range(fields)]
+        own = [[f * len(self.alphas) + k for k in self.first] for f in range(fields)]
+        self.register_buffer("own", torch.tensor(own), persistent=False)
 
     @torch.no_grad()
     def _start_one_sided(self) -> None:
@@ -147,9 +152,9 @@ class PDENet2Block(nn.Module):
         if not self.upwind:
             return kernels[1:]
         space = tuple(range(1, kernels.ndim))
-        first = kernels[self.first]
+        first = kernels[self.places]
         mirror = -first.flip(space)
-        odd = kernels.index_copy(0, torch.tensor(self.first, device=kernels.device), (first + mirror) / 2)
+        odd = kernels.index_copy(0, self.places, (first + mirror) / 2)
         return torch.cat([odd[1:], (first - mirror) / 2])
 
     def rhs(self, u: Tensor, kernels: Tensor | None = None) -> Tensor:

@@ -12,6 +12,7 @@ from torch import Tensor, nn
 
 from contdepth import checks
 from contdepth.errors import DivergenceError
+from contdepth.training.replay import Replay
 
 __all__ = ["METHODS", "Minimised", "minimise"]
 
@@ -52,12 +53,15 @@ def minimise(
     method: str = "lbfgs",
     history: int = 100,
     rate: float = 1e-3,
+    recorded: bool = False,
 ) -> Minimised:
     """Minimise ``loss()`` over the parameters that require a gradient, in place.
 
     Parameters never leave torch: no copies to NumPy between evaluations. ``history`` pairs are kept by L-BFGS
     (the official codes: 500 for PDE-Net, SciPy's dense BFGS for PDE-Net 2.0); ``rate`` is Adam's, decayed to zero
     by a cosine. L-BFGS may use 1.25 evaluations an iteration and stops where gradient or change vanish.
+    ``recorded``: where the parameters are on a device that can, loss and gradient are recorded and replayed; then
+    ``loss`` must look at no number of the device.
 
     Raises:
         TypeError, ValueError: unknown method, sizes that are not positive.
@@ -78,7 +82,7 @@ def minimise(
 
     kept = [p.detach().clone() for p in trained]
 
-    def closure() -> Tensor:
+    def value_and_gradients() -> tuple[Tensor]:
         for p in trained:
             p.grad = None
         value = loss()
@@ -90,7 +94,13 @@ def minimise(
         for p in trained:
             if p.grad is None:
                 p.grad = torch.zeros_like(p)
-        number = float(value.detach())
+        return (value.detach(),)
+
+    evaluate = Replay(value_and_gradients, trained[0].device, wanted=recorded)
+
+    def closure() -> Tensor:
+        (value,) = evaluate()
+        number = float(value)
         if not (math.isfinite(number) and all(bool(torch.isfinite(p.grad).all()) for p in trained)):  # type: ignore[arg-type]
             if not losses:
                 raise DivergenceError(f"the loss starts at {number}: {REMEDIES}")
@@ -101,7 +111,7 @@ def minimise(
             for best, p in zip(kept, trained, strict=True):
                 best.copy_(p.detach())
         losses.append(number)
-        return value.detach().new_tensor(number)
+        return value.new_tensor(number)
 
     if method == "lbfgs":
         optimiser: torch.optim.Optimizer = torch.optim.LBFGS(

@@ -9,7 +9,7 @@ import sympy
 import torch
 from torch import Tensor
 
-from contdepth import checks
+from contdepth import checks, devices
 from contdepth.pde.doors import boolean
 from contdepth.pde.estimator import Estimator
 from contdepth.pde.fields.trajectories import Trajectories, require_grid, windows
@@ -24,11 +24,16 @@ if TYPE_CHECKING:
 __all__ = ["PDENet2", "objective"]
 
 
+def there(mask: Tensor) -> list[Tensor | None]:
+    """The windows (m,) whose frame is known after each block, None for all of them; ``mask`` (M, n)."""
+    return [None if bool(column.all()) else column.nonzero()[:, 0] for column in mask.unbind(1)]
+
+
 def objective(
     block: PDENet2Block,
     start: Tensor,
     target: Tensor,
-    mask: Tensor,
+    mask: Tensor | Sequence[Tensor | None],
     weight: Tensor,
     *,
     sparsity: float = 0.0,
@@ -36,18 +41,19 @@ def objective(
 ) -> Tensor:
     """Loss of n blocks: Σ over blocks of the weighted data error + n sparsity |SymNet| + n moments |free moments|.
 
-    start (M, F, *space), target (M, n, F, *space), mask (M, n), weight (F,): factors of the squared errors of the
-    fields. Without periodicity the points that a border has reached do not count (``PDENet2Block.interior``). The
-    penalties are the Huber-type norms of ``SymNet.penalty`` and ``PDENet2Block.moment_penalty`` (PDE-Net 2.0,
-    section 2.4).
+    start (M, F, *space), target (M, n, F, *space), mask (M, n) or ``there(mask)``, weight (F,): factors of the
+    squared errors of the fields. Without periodicity the points that a border has reached do not count
+    (``PDENet2Block.interior``). The penalties are the Huber-type norms of ``SymNet.penalty`` and
+    ``PDENet2Block.moment_penalty`` (PDE-Net 2.0, section 2.4).
     """
     blocks = target.shape[1]
     total = start.new_zeros(())
     scale = weight.view(1, -1, *[1] * (start.ndim - 2))
+    known = there(mask) if isinstance(mask, Tensor) else mask
     for n, state in enumerate(block.unroll(start, blocks)):
-        present, inner = mask[:, n], (..., *block.interior(n + 1, start.shape[2:]))
+        present, inner = known[n], (..., *block.interior(n + 1, start.shape[2:]))
         wanted = target[:, n]
-        if not bool(present.all()):
+        if present is not None:
             state, wanted = state[present], wanted[present]
         if len(state):
             total = total + ((state[inner] - wanted[inner]).square() * scale).mean()  # type: ignore[index]
@@ -90,6 +96,7 @@ class PDENet2(Estimator):
             unscaled variables. The official code does not.
         degree: degree up to which ``equations`` expands the polynomial.
         seed: start of the SymNet's weights.
+        device: where it is trained and computes, such as "cuda"; arrays go in and come out on the CPU.
 
     Attributes after ``fit``:
         block_: the trained ``PDENet2Block``.
@@ -128,6 +135,7 @@ class PDENet2(Estimator):
         normalise: bool = True,
         degree: int = 3,
         seed: int = 0,
+        device: str | torch.device = "cpu",
     ) -> None:
         self.order = checks.integer("order", order, at_least=1)
         self.size = checks.integer("size", size, at_least=3)
@@ -155,6 +163,8 @@ class PDENet2(Estimator):
         self.normalise = boolean("normalise", normalise)
         self.degree = checks.integer("degree", degree, at_least=1)
         self.seed = checks.integer("seed", seed, at_least=0)
+        devices.named("device", device)
+        self.device = device
 
     def _fit(self, data: Trajectories) -> None:
         require_grid(data, self.size)
@@ -173,7 +183,7 @@ class PDENet2(Estimator):
             boundary=self.boundary,
             start=self.start,
             seed=self.seed,
-        )
+        ).to(data.values.device)
         self.stages_: list[tuple[int, Minimised]] = []
         weight = self._scales(data)
         self._stage(data, 0, weight)
@@ -200,7 +210,7 @@ class PDENet2(Estimator):
     def _stage(self, data: Trajectories, blocks: int, weight: Tensor) -> None:
         """Train ``blocks`` blocks from the present weights; 0 is the warm-up."""
         start, target, mask = windows(data, max(blocks, 1), at_most=self.batch)
-        warm_up = blocks == 0
+        warm_up, known = blocks == 0, there(mask)
         self.block_.filters.freeze(warm_up or self.filters == "frozen")
         frozen = not self.block_.filters.free.requires_grad
 
@@ -209,7 +219,7 @@ class PDENet2(Estimator):
                 self.block_,
                 start,
                 target,
-                mask,
+                known,
                 weight,
                 sparsity=0.0 if warm_up else self.sparsity,
                 moments=0.0 if frozen else self.moment_penalty,
@@ -222,6 +232,7 @@ class PDENet2(Estimator):
             method=self.optimiser,
             history=self.history,
             rate=self.rate,
+            recorded=True,
         )
         self.stages_.append((blocks, result))
 
@@ -251,8 +262,8 @@ class PDENet2(Estimator):
         names = symbols(self.names_, self.block_.alphas)
         out = {}
         for name, values, expression in zip(self.names_, whole, self._expressions().values(), strict=True):
-            read = sympy.lambdify(names, expression, "numpy", cse=True)(*points.numpy().T)
-            left = values - torch.as_tensor(read)
+            read = sympy.lambdify(names, expression, "numpy", cse=True)(*points.cpu().numpy().T)
+            left = values - torch.as_tensor(read, device=values.device)
             out[name] = float(left.square().mean().sqrt() / values.square().mean().sqrt())
         return out
 

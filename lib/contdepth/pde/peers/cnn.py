@@ -8,7 +8,7 @@ import sympy
 import torch
 from torch import nn
 
-from contdepth import checks, seeds
+from contdepth import checks, devices, seeds
 from contdepth.pde.estimator import Estimator
 from contdepth.pde.fields.trajectories import Trajectories, require_change, require_grid, windows
 
@@ -34,6 +34,7 @@ class PlainCNN(Estimator):
         batch: windows per step.
         rate: learning rate at the start.
         seed: weights and order of the windows.
+        device: where it is trained and computes, such as "cuda"; arrays go in and come out on the CPU.
     """
 
     def __init__(
@@ -48,6 +49,7 @@ class PlainCNN(Estimator):
         batch: int = 16,
         rate: float = 3e-3,
         seed: int = 0,
+        device: str | torch.device = "cpu",
     ) -> None:
         self.layers = checks.integer("layers", layers, at_least=2)
         self.width = checks.integer("width", width, at_least=1)
@@ -60,6 +62,8 @@ class PlainCNN(Estimator):
         self.batch = checks.integer("batch", batch, at_least=1)
         self.rate = checks.real("rate", rate, above=0)
         self.seed = checks.integer("seed", seed, at_least=0)
+        devices.named("device", device)
+        self.device = device
 
     @property
     def _wraps(self) -> bool:
@@ -84,7 +88,7 @@ class PlainCNN(Estimator):
         self._shift = values.mean(axes, keepdim=True)
         self._scale = _positive(values.std(axes, keepdim=True))
         self._gain = _positive(rates.square().mean(axes, keepdim=True).sqrt())
-        self.network = self._network(len(data.names), data.dim)
+        self.network = self._network(len(data.names), data.dim).to(data.values.device)
         optimiser = torch.optim.Adam(self.network.parameters(), lr=self.rate)
         schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimiser, max(self.iterations, 1))
         order = seeds.generator(self.seed, "plain cnn/windows")

@@ -387,7 +387,7 @@ class WeakSINDy(_Sparse):
         self.domains = checks.integer("domains", domains, at_least=1)
         self.power = checks.integer("power", power, at_least=1)
         self.seed = checks.integer("seed", seed, at_least=0)
-        positive = (checks.real("size", s, above=0) for s in size or ())
+        positive = (checks.real("size", s, above=0) for s in (() if size is None else size))
         self.size = tuple(size) if size is not None and all(positive) else None
         self._check()
 

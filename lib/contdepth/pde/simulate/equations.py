@@ -47,6 +47,7 @@ class Equation:
             checks.fail("rhs", f"one expression for each of {self.fields}", sorted(self.rhs))
         object.__setattr__(self, "rhs", MappingProxyType({f: sympy.sympify(self.rhs[f]) for f in self.fields}))
         for expression in self.rhs.values():
+            checks.instance("rhs", expression, sympy.Expr)
             for symbol in expression.free_symbols:
                 if str(symbol) not in AXES[: self.dim]:
                     self.derivative(symbol)

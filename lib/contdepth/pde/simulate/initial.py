@@ -8,7 +8,7 @@ from collections.abc import Sequence
 import numpy as np
 import torch
 
-from contdepth import checks
+from contdepth import checks, devices
 from contdepth.seeds import derive
 
 __all__ = ["random_fourier"]
@@ -27,6 +27,7 @@ def random_fourier(
     amplitude: float | None = 2.0,
     mean: float = 0.0,
     seed: int = 0,
+    device: str | torch.device = "cpu",
 ) -> torch.Tensor:
     """``n`` samples of random periodic functions on [0, length)^dim, shape (n, fields, *grid), float64.
 
@@ -38,8 +39,11 @@ def random_fourier(
 
     ``grid`` is the number of points per axis (an integer or one per axis). The maximum is taken on a fixed
     reference grid, so one seed is one function, whatever ``grid`` is; and the first samples do not depend
-    on ``n``. Raises ``ValueError`` or ``TypeError`` for sizes out of range.
+    on ``n``. They are computed on the CPU and moved to ``device``, so every device has the same.
+
+    Raises ``ValueError`` or ``TypeError`` for sizes out of range.
     """
+    where = devices.named("device", device)
     checks.integer("n", n, at_least=1)
     checks.integer("dim", dim, at_least=1, at_most=3)
     checks.integer("fields", fields, at_least=1)
@@ -64,7 +68,7 @@ def random_fourier(
         peak = _evaluate(series, (_REFERENCE[dim],) * dim).abs().flatten(2).amax(2)
         values = values * (amplitude / peak)[(...,) + (None,) * dim]
     shift = np.random.default_rng(derive(seed, "initial data/mean")).uniform(-1.0, 1.0, (n, fields))
-    return values + mean * torch.from_numpy(shift)[(...,) + (None,) * dim]
+    return (values + mean * torch.from_numpy(shift)[(...,) + (None,) * dim]).to(where)
 
 
 def _evaluate(series: torch.Tensor, shape: tuple[int, ...]) -> torch.Tensor:

@@ -9,6 +9,7 @@ import numpy as np
 import torch
 from scipy.integrate import DOP853
 
+from contdepth import checks
 from contdepth.pde.simulate.spectral import SpectralRHS
 
 if TYPE_CHECKING:
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
 
 __all__ = ["dop853", "etdrk4", "exponential_steps"]
 
+_MOST = 10**5  # steps of DOP853 from the first to the last time
 _FINEST = 12  # an interval is cut into at most 2**12 steps
 
 
@@ -33,23 +35,31 @@ def dop853(
     """Yield the state (N, F, *space) at times[1:], from SciPy's explicit Runge-Kutta method of order 8.
 
     The state is the vector of all grid values of the batch; its dense output gives the asked times.
-    ``RuntimeError`` if the step size falls to rounding.
+    ``RuntimeError`` if the step size falls to rounding, or as soon as the steps done say that more than 100,000
+    would be needed; ``ValueError`` if du/dt is not finite at the start.
     """
     shape = u0.shape
+    checks.finite("du/dt at the first time", rhs(u0), "SciPy's solver would not end")
 
     def slope(t: float, y: np.ndarray) -> np.ndarray:
-        return rhs(torch.from_numpy(y).reshape(shape)).numpy().ravel()
+        return rhs(torch.from_numpy(y).reshape(shape).to(u0.device)).cpu().numpy().ravel()
 
-    solver = DOP853(slope, times[0], u0.numpy().ravel(), times[-1], rtol=rtol, atol=atol)
-    dense = None
+    solver = DOP853(slope, times[0], u0.cpu().numpy().ravel(), times[-1], rtol=rtol, atol=atol)
+    dense, done = None, 0
     for time in times[1:]:
         while solver.t < time:
             message = solver.step()
-            dense = None
+            dense, done = None, done + 1
+            if done >= 100 and done * (times[-1] - times[0]) > _MOST * (solver.t - times[0]):
+                raise RuntimeError(
+                    f"{rhs.equation.name}: no solution to t = {times[-1]:.6g} in {_MOST} steps "
+                    f"({done} led to {solver.t:.6g})"
+                )
             if solver.status == "failed":
                 raise RuntimeError(f"{rhs.equation.name}: no solution beyond t = {solver.t:.6g} ({message})")
         dense = solver.dense_output() if dense is None else dense
-        yield torch.from_numpy(np.array(solver.y if time == solver.t else dense(time))).reshape(shape)
+        state = torch.from_numpy(np.array(solver.y if time == solver.t else dense(time)))
+        yield state.reshape(shape).to(u0.device)
 
 
 def etdrk4(
@@ -106,7 +116,7 @@ class _Etdrk4:
         self.nonlinear = rhs.nonlinear
         z = h * rhs.linear
         self.whole, self.half = torch.exp(z), torch.exp(z / 2)
-        turns = (torch.arange(points, dtype=torch.float64) + 0.5) / points
+        turns = (torch.arange(points, dtype=torch.float64, device=z.device) + 0.5) / points
         circle = torch.polar(torch.ones_like(turns), 2 * torch.pi * turns)
         q = first = middle = last = torch.zeros_like(z)
         for turn in circle:

@@ -32,4 +32,4 @@ def add_noise(u: torch.Tensor, level: float, *, seed: int = 0, relative_to: str 
     size = flat.abs().amax(2) if relative_to == "max" else flat.std(2, correction=0)
     size = size[:, None, :].reshape(u.shape[0], 1, u.shape[2], *(1,) * (u.ndim - 3))
     draws = np.random.default_rng(derive(seed, "measurement noise")).standard_normal(tuple(u.shape))
-    return u + level * size * torch.from_numpy(draws).to(u.dtype)
+    return u + level * size * torch.from_numpy(draws).to(u)

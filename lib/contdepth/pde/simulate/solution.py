@@ -29,6 +29,7 @@ def solve(
 ) -> torch.Tensor:
     """Solve ``equation`` from ``u0`` (N, F, *space) at times[0]: returns (N, T, F, *space), float64.
 
+    It is computed where ``u0`` is, but for the steps of DOP853, which SciPy takes on the CPU.
     Space is pseudo-spectral and de-aliased (``SpectralRHS``); the points are x_i = i length / n along each axis.
     ``method`` is "dop853", "etdrk4" or "auto" (ETDRK4 for equations marked stiff). ``rtol`` and ``atol`` bound
     the error of a step (DOP853) or of an interval between two times (ETDRK4) in the root mean square over the
@@ -46,18 +47,21 @@ def solve(
     checks.one_of("method", method, ("auto", "dop853", "etdrk4"))
     checks.real("rtol", rtol, above=0)
     checks.real("atol", atol, above=0)
-    clock = [float(t) for t in times]
-    if not clock or not np.isfinite(clock).all() or (np.diff(clock) <= 0).any():
-        checks.fail("times", "finite, increasing times, the first that of u0", clock[:5])
+    given = checks.numbers("times", times, dtype=torch.float64)
+    clock = given.tolist()
+    if given.ndim != 1 or not clock or not np.isfinite(clock).all() or (np.diff(clock) <= 0).any():
+        checks.fail("times", "finite, increasing times, the first that of u0", given.flatten()[:5].tolist())
+    if grid is not None:
+        checks.integer("grid", grid, at_least=1)
     strides = [1 if grid is None else n // grid for n in u0.shape[2:]]
     if grid is not None and any(n % grid for n in u0.shape[2:]):
         checks.fail("grid", f"a divisor of the points {tuple(u0.shape[2:])}", grid)
     keep = (..., *(slice(None, None, s) for s in strides))
-    rhs = SpectralRHS(equation, tuple(u0.shape[2:]), dealias=dealias)
+    rhs = SpectralRHS(equation, tuple(u0.shape[2:]), dealias=dealias, device=u0.device)
     stiff = equation.stiff if method == "auto" else method == "etdrk4"
     integrate = etdrk4 if stiff else dop853
     out = []
-    for sample in u0.double().split(1):
+    for sample in u0.double().split(1) if len(u0) else ():
         first = rhs.to_values(rhs.to_modes(sample))
         frames = [first[keep].clone()]  # type: ignore[index]
         if len(clock) > 1:

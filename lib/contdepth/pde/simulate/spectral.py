@@ -8,7 +8,7 @@ from typing import Any
 import sympy
 import torch
 
-from contdepth import checks
+from contdepth import checks, devices
 from contdepth.pde.simulate.equations import AXES, FUNCTIONS, Equation
 
 __all__ = ["SpectralRHS"]
@@ -23,10 +23,19 @@ class SpectralRHS:
     least (degree + 1) / 2 times the points, multiplied there and cut back, so that products of polynomial
     equations have no aliasing error (the 3/2 rule for quadratic terms, 2 for cubic ones; for other functions 2
     is a choice, as it is for variable coefficients). ``dealias=False`` multiplies on the given grid.
-    The highest mode of an even grid has no well-defined odd derivative and is kept at zero.
+    The highest mode of an even grid has no well-defined odd derivative and is kept at zero. Its tables are made on
+    the CPU and kept on ``device``, that of the fields that it is given.
     """
 
-    def __init__(self, equation: Equation, shape: tuple[int, ...], *, dealias: bool = True) -> None:
+    def __init__(
+        self,
+        equation: Equation,
+        shape: tuple[int, ...],
+        *,
+        dealias: bool = True,
+        device: str | torch.device = "cpu",
+    ) -> None:
+        where = devices.named("device", device)
         checks.instance("equation", equation, Equation)
         if len(shape) != equation.dim:
             checks.fail("u0", f"{equation.dim} space axes for {equation.name}", f"space shape {tuple(shape)}")
@@ -48,7 +57,9 @@ class SpectralRHS:
             for symbol, coefficient in terms.items():
                 self.linear[index] += coefficient * self._multiplier(equation.derivative(symbol)[1])
         self.linear *= self._keep
-        self._compile(rest)
+        self._compile(rest, where)
+        self._keep, self.linear = self._keep.to(where), self.linear.to(where)
+        self._wave = [wave.to(where) for wave in self._wave]
 
     def to_modes(self, u: torch.Tensor) -> torch.Tensor:
         """Fourier coefficients of grid values (..., *shape)."""
@@ -84,21 +95,23 @@ class SpectralRHS:
         checks.reals("u", u)
         wanted = (len(self.equation.fields), *self.shape)
         checks.same_shape("u", u, (*u.shape[: -len(wanted)], *wanted))
+        if u.numel() == 0:
+            return torch.zeros_like(u)
         w = self.to_modes(u)
         return self.to_values(self.linear * w + self.nonlinear(w))
 
-    def _compile(self, rest: list[sympy.Expr]) -> None:
+    def _compile(self, rest: list[sympy.Expr], where: torch.device) -> None:
         equation = self.equation
         unknowns = sorted({s for e in rest for s in e.free_symbols if str(s) not in AXES}, key=str)
         coordinates = sympy.symbols(list(AXES[: equation.dim]))
         self._inputs = []
         for symbol in unknowns:
             field, alpha = equation.derivative(symbol)
-            self._inputs.append((equation.fields.index(field), self._multiplier(alpha)))
+            self._inputs.append((equation.fields.index(field), self._multiplier(alpha).to(where)))
         self._points = [
-            (equation.length / n * torch.arange(n, dtype=torch.float64)).reshape(
-                [-1 if i == axis else 1 for i in range(equation.dim)]
-            )
+            (equation.length / n * torch.arange(n, dtype=torch.float64))
+            .reshape([-1 if i == axis else 1 for i in range(equation.dim)])
+            .to(where)
             for axis, n in enumerate(self.fine)
         ]
         self._function = (

@@ -27,7 +27,8 @@ def burgers2d_upwind(
     """Frames start, start + 1, ..., start + steps (spacing ``dt``) of u_t = -u u_x - v u_y + viscosity Lap u.
 
     The same equation holds for v; both are periodic on [0, length)^2. ``u0`` is (N, 2, n, n) with u, v as
-    fields; the result is (N, steps + 1, 2, grid, grid), float64, every (n / grid)-th point of the fine grid.
+    fields; the result is (N, steps + 1, 2, grid, grid), float64, where u0 is: every
+    (n / grid)-th point of the fine grid.
 
     Convection takes one-sided differences from the side the velocity comes from: of ``order`` 2,
     (3 u_i - 4 u_{i-1} + u_{i-2}) / (2 dx), as the official code of PDE-Net 2.0 (scheme "uw2"), or of order
@@ -39,6 +40,8 @@ def burgers2d_upwind(
     checks.floating("u0", u0, ndim=4)
     if u0.shape[1] != 2 or u0.shape[2] != u0.shape[3]:
         checks.fail("u0", "shape (N, 2, n, n)", f"shape {tuple(u0.shape)}")
+    if u0.numel() == 0:
+        raise ValueError(f"u0: expected at least one sample with points, found shape {tuple(u0.shape)}")
     checks.finite("u0", u0)
     checks.integer("steps", steps, at_least=0)
     checks.integer("start", start, at_least=0)
@@ -61,9 +64,10 @@ def burgers2d_upwind(
     rate = order * float(u0.abs().flatten(2).amax(2).sum(1).max()) / dx + 4 * viscosity / dx**2
     if h * rate > 1:
         checks.fail("max_step", f"at most {1 / rate:.3g} for these data", h, "the scheme is unstable beyond")
-    out = torch.empty(u0.shape[0], steps + 1, 2, grid, grid, dtype=torch.float64)
+    out = torch.empty(u0.shape[0], steps + 1, 2, grid, grid, dtype=torch.float64, device=u0.device)
     for sample, first in zip(out, u0.double(), strict=True):  # one at a time: its arrays stay in the cache
-        _trajectory(first, sample, start, substeps, _Upwind(size, h, dx, viscosity, order), size // grid)
+        rhs = _Upwind(size, h, dx, viscosity, order, u0.device)
+        _trajectory(first, sample, start, substeps, rhs, size // grid)
     return out
 
 
@@ -109,11 +113,13 @@ class _Upwind:
     FAR = {1: (1.0, 0.0), 2: (2.0, 0.5)}
     """Weights of the nearest and the next point of the one-sided difference, over dx, signs left out."""
 
-    def __init__(self, n: int, h: float, dx: float, viscosity: float, order: int = 2) -> None:
+    def __init__(
+        self, n: int, h: float, dx: float, viscosity: float, order: int = 2, device: torch.device | None = None
+    ) -> None:
         self.convection, self.diffusion, self.order = h / dx, h * viscosity / dx**2, order
-        buffers = torch.empty(4, 2, n, n, dtype=torch.float64)
+        buffers = torch.empty(4, 2, n, n, dtype=torch.float64, device=device)
         self.ahead, self.behind, self.weight, self.out = buffers.unbind()
-        self.centre = torch.empty(n, n, dtype=torch.float64)
+        self.centre = torch.empty(n, n, dtype=torch.float64, device=device)
 
     def __call__(self, w: _Halo) -> torch.Tensor:
         """-u D_x w - v D_y w + viscosity Lap w for w in (u, v), times h; the buffer is used again."""

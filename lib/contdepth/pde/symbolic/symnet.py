@@ -159,10 +159,11 @@ class SymNet(nn.Module):
         )
 
     @torch.no_grad()
-    def sensitivity(self, x: Tensor, columns: Sequence[Sequence[int]]) -> Tensor:
+    def sensitivity(self, x: Tensor, columns: Sequence[Sequence[int]] | Tensor) -> Tensor:
         """∂F_g/∂x_c at every point for the m columns c in ``columns[g]``: x (B, n, P); returns (B, G, m, P)."""
         weight, bias, product = self.effective()
-        picked = torch.stack([weight[g][:, list(c)] for g, c in enumerate(columns)])
+        rows = [c if isinstance(c, Tensor) else list(c) for c in columns]
+        picked = torch.stack([weight[g][:, c] for g, c in enumerate(rows)])
         out = []
         for part in x.split(chunk(x, weight)):
             z = preproducts(part, weight, bias, product)
@@ -265,13 +266,13 @@ class Truncated:
 
 
 def evaluate(expression: sympy.Expr, names: Sequence[str], x: Tensor) -> Tensor:
-    """Values of a SymPy expression at the points x (P, n), computed in float64."""
+    """Values of a SymPy expression at the points x (P, n), float64, computed by NumPy and put where x is."""
     checks.instance("expression", expression, sympy.Expr)
     if len(set(names)) != len(names) or checks.reals("x", x, ndim=2).shape[1] != len(names):
         raise ValueError(f"names: expected one different name for each column of x, found {names!r}")
     function = sympy.lambdify(sympy.symbols([str(name) for name in names]), expression, modules="numpy", cse=True)
-    values = function(*x.detach().numpy().T)
-    return torch.as_tensor(values, dtype=torch.float64).expand(len(x)).clone()
+    values = function(*x.detach().cpu().numpy().T)
+    return torch.as_tensor(values, dtype=torch.float64, device=x.device).expand(len(x)).clone()
 
 
 def huber(values: Tensor, threshold: float) -> Tensor:

@@ -154,6 +154,9 @@ def trajectory(unit: RestorationUnit, y: Tensor, steps: int) -> Tensor:
             f"unit: expected a RestorationUnit, found {type(unit).__name__}; make_unit(shape, seed) makes one"
         )
     checks.reals("y", y, ndim=4, hint="one grey channel: (n, 1, h, w) with values in [0, 1]")
+    checks.reals("y", y, like=next(unit.parameters(), y))
+    if 0 in y.shape[-2:]:
+        raise ValueError(f"y: expected images with pixels, found shape {tuple(y.shape)}")
     checks.integer("steps", steps, at_least=0)
     states = [y]
     with torch.inference_mode():

@@ -8,7 +8,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from contdepth import checks
+from contdepth import checks, devices
 from contdepth.restoration.degrade import blind, jpeg, to_tensor
 from contdepth.restoration.models.unit import RestorationUnit
 from contdepth.restoration.stopping.rollouts import Rollouts, roll_out
@@ -57,7 +57,7 @@ class BankPlan:
 
 
 def make_bank(unit: RestorationUnit, plan: BankPlan) -> Rollouts:
-    """The rollouts of ``unit`` by ``plan``, float16 states; the same for the same seed.
+    """The rollouts of ``unit`` by ``plan``, float16 states, on the unit's device; the same for the same seed.
 
     Raises:
         DataError: the images cannot be had.
@@ -70,7 +70,8 @@ def make_bank(unit: RestorationUnit, plan: BankPlan) -> Rollouts:
     else:
         levels = torch.randint(plan.low, plan.high + 1, (len(clean),), generator=source)  # type: ignore[call-overload]
         noisy = jpeg(clean, levels.tolist())
-    return roll_out(unit, clean, noisy, levels.float(), plan.steps)
+    where = devices.of(unit)
+    return roll_out(unit, clean.to(where), noisy.to(where), levels.float().to(where), plan.steps)
 
 
 def random_crops(plan: BankPlan) -> Tensor:

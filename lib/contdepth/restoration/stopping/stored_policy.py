@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from dataclasses import dataclass
 from importlib.resources import files
 from pathlib import Path
@@ -11,7 +10,7 @@ from typing import Any
 import torch
 from safetensors import SafetensorError
 
-from contdepth import checks
+from contdepth import checks, devices
 from contdepth.errors import StoredModelError
 from contdepth.restoration.models.stored import checked_folder, load_model
 from contdepth.restoration.stopping.bank import BankPlan, make_bank
@@ -69,8 +68,12 @@ class TrainedPolicy:
         }
 
 
-def train_policy(plan: PolicyPlan, folder: Path | str = "") -> TrainedPolicy:
+def train_policy(
+    plan: PolicyPlan, folder: Path | str = "", *, device: str | torch.device = "cpu"
+) -> TrainedPolicy:
     """The policy of ``plan``, trained from its seed, for the unit of this package or of a ``folder`` of your own.
+
+    It is trained on ``device``; what is drawn is drawn on the CPU.
 
     Raises:
         ValueError: no such stored unit.
@@ -78,10 +81,11 @@ def train_policy(plan: PolicyPlan, folder: Path | str = "") -> TrainedPolicy:
         DataError: the images cannot be had.
         DivergenceError: the loss is not finite.
     """
-    started, unit = time.process_time(), load_model(plan.unit, folder)
-    policy = make_policy(plan.bank.steps, plan.dqn.seed)
-    history = train_dqn(policy, make_bank(unit.model, plan.bank), plan.dqn)  # type: ignore[arg-type]
-    return TrainedPolicy(policy, plan, history, time.process_time() - started, unit.record["sha256"])
+    where = devices.named("device", device)
+    started, unit = devices.now(where), load_model(plan.unit, folder)
+    policy = make_policy(plan.bank.steps, plan.dqn.seed).to(where)
+    history = train_dqn(policy, make_bank(unit.model.to(where), plan.bank), plan.dqn)  # type: ignore[arg-type]
+    return TrainedPolicy(policy, plan, history, devices.now(where) - started, unit.record["sha256"])
 
 
 def save_policy(name: str, trained: TrainedPolicy, folder: Path | str) -> Path:

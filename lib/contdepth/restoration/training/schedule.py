@@ -42,14 +42,17 @@ class LoopSchedule:
         return (1 + self.random_up_to) / 2 if self.random_up_to else sum(self.loops) / len(self.loops)
 
     def draw(self, level_index: Tensor, source: Generator) -> Tensor:
-        """Loops ``(n,)`` of patches whose levels have the positions ``level_index`` ``(n,)``."""
+        """Loops ``(n,)`` of patches whose levels have the positions ``level_index`` ``(n,)``, on its device."""
         if checks.tensor("level_index", level_index).dtype != torch.int64:
             raise TypeError(f"level_index: expected dtype torch.int64, found {level_index.dtype}")
         checks.instance("source", source, Generator, "contdepth.seeds.generator makes one")
         if self.random_up_to:
-            return torch.randint(1, self.random_up_to + 1, level_index.shape, generator=source)
+            drawn = torch.randint(
+                1, self.random_up_to + 1, level_index.shape, generator=source, device=source.device
+            )
+            return drawn.to(level_index.device)
         checks.indices("level_index", level_index, len(self.loops))
-        return torch.tensor(self.loops)[level_index]
+        return torch.tensor(self.loops, device=level_index.device)[level_index]
 
 
 def unroll(step: Callable[[Tensor, Tensor], Tensor], y: Tensor, loops: Sequence[int] | Tensor) -> Tensor:

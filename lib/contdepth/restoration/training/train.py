@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import time
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -12,7 +11,7 @@ import torch
 from torch import Tensor, nn
 from tqdm import tqdm
 
-from contdepth import checks
+from contdepth import checks, devices
 from contdepth.restoration.training.patches import Patches
 from contdepth.restoration.training.plan import TrainingPlan, make_model
 from contdepth.restoration.training.schedule import unroll
@@ -56,13 +55,14 @@ def train(
     *,
     checkpoint: Path | str | None = None,
     every: int = 500,
-    device: str = "cpu",
+    device: str | torch.device = "cpu",
     progress: bool = True,
 ) -> TrainedModel:
     """Train the model of ``plan``.
 
     With ``checkpoint`` the run is stored every ``every`` steps and goes on where it stopped, to the same bits
-    on the same machine, thread count and PyTorch. ``seconds`` is CPU time of the process.
+    on the same machine, thread count and PyTorch. The model is trained on ``device``, patches are drawn on the
+    CPU. ``seconds`` is CPU time of the process, on a GPU time by the clock.
 
     Raises:
         DivergenceError: the loss is not finite.
@@ -70,10 +70,10 @@ def train(
         DataError: the training images cannot be had.
     """
     checks.instance("plan", plan, TrainingPlan)
-    checks.device("device", device)
+    where = devices.named("device", device)
     kept = Checkpointing(checkpoint, every=every, total=plan.iterations)
     patches = Patches(plan)
-    model = make_model(plan).to(device, memory_format=torch.channels_last).train()  # type: ignore[call-overload]
+    model = make_model(plan).to(where, memory_format=torch.channels_last).train()  # type: ignore[call-overload]
     engine = torch.optim.Adam(model.parameters(), lr=plan.rate)
     done = TrainedModel(model, plan, patches.checksum)
     run = identity_of(model, plan=plan.resolved(), data=patches.checksum)
@@ -86,8 +86,8 @@ def train(
         done.losses, recent = stored["losses"], stored["recent"]
     with tqdm(total=plan.iterations, initial=done.steps, disable=None if progress else True, unit="step") as bar:
         while done.steps < plan.iterations:
-            started, step = time.process_time(), done.steps
-            y, clean, index = (t.to(device) for t in patches.draw(step))
+            started, step = devices.now(where), done.steps
+            y, clean, index = (t.to(where) for t in patches.draw(step))
             rate = learning_rate(plan, step)
             for group in engine.param_groups:
                 group["lr"] = rate
@@ -100,7 +100,7 @@ def train(
             check_loss("loss", loss.item(), step, 0, rate)
             recent.append(loss.item())
             done.steps += 1
-            done.seconds += time.process_time() - started
+            done.seconds += devices.now(where) - started
             if len(recent) == done.every:
                 done.losses.append(sum(recent) / len(recent))
                 recent = []

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
-from contdepth import checks
+from contdepth import checks, devices
 from contdepth.robust.attacks.pgd import Attack, Found, Runs, blank, store
 from contdepth.robust.losses import checked_logits, margin
 from contdepth.robust.threat import lengths, unit
@@ -118,7 +118,8 @@ class Square(Attack):
 
 def signs(shape: tuple[int, ...], like: Tensor, source: torch.Generator) -> Tensor:
     """Random ±1."""
-    return (2 * torch.randint(2, shape, generator=source) - 1).to(like.device, like.dtype)
+    drawn = torch.randint(2, shape, generator=source, device=devices.drawn_on(source))
+    return (2 * drawn - 1).to(like.device, like.dtype)
 
 
 def stripes(x: Tensor, radius: float, source: torch.Generator) -> Tensor:
@@ -131,8 +132,8 @@ def places(delta: Tensor, sides: tuple[int, int], source: torch.Generator) -> tu
     """Rows (n, down) and columns (n, across) of one window of ``sides`` in every image, to index with."""
     found = []
     for size, side in zip(delta.shape[2:], sides, strict=True):
-        corner = torch.randint(size - side + 1, (len(delta), 1), generator=source)
-        found.append((corner + torch.arange(side)).to(delta.device))
+        corner = torch.randint(size - side + 1, (len(delta), 1), generator=source, device=devices.drawn_on(source))
+        found.append((corner + torch.arange(side, device=devices.drawn_on(source))).to(delta.device))
     return found[0][:, :, None], found[1][:, None]
 
 
@@ -152,7 +153,7 @@ def tiles(x: Tensor, radius: float, source: torch.Generator) -> Tensor:
     side = max((w if h == 1 else min(h, w)) // 5, 1)
     high = min(side, h)
     down, across = h // high, w // side
-    flip = bool(torch.randint(2, (1,), generator=source))
+    flip = bool(torch.randint(2, (1,), generator=source, device=devices.drawn_on(source)))
     grid = signs((n, c, down, 1, across, 1), x, source) * pair(high, side, flip).to(x)[:, None]
     delta = torch.zeros_like(x)
     delta[:, :, : down * high, : across * side] = grid.reshape(n, c, down * high, across * side)
@@ -178,7 +179,8 @@ def windows(delta: Tensor, radius: float, p: float, source: torch.Generator) -> 
     trial[first] = 0
     trial[second] = 0
     freed = before - (trial**2).sum((1, 2), keepdim=True)
-    pattern = pair(*sides, bool(torch.randint(2, (1,), generator=source))).to(delta)[None, :, :, None]
+    turned = bool(torch.randint(2, (1,), generator=source, device=devices.drawn_on(source)))
+    pattern = pair(*sides, turned).to(delta)[None, :, :, None]
     mixed = unit(signs((n, 1, 1, c), delta, source) * pattern + unit(old, (1, 2)), (1, 2))
     trial[first] = mixed * (freed.clamp_min(0) + unused / c).sqrt()
     return radius * trial.permute(0, 3, 1, 2)

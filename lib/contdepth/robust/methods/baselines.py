@@ -62,7 +62,7 @@ class SummedPGD(Stepped):
             delta = delta.detach().requires_grad_()
             result = self.trained_on(x, y, delta, weight=1 / self.steps if self.average else 1.0)
             delta = threat.ascend(delta.detach(), x, delta.grad, sigma)  # type: ignore[arg-type]
-        return Step(result.loss, result.errors, delta)
+        return Step(*result.numbers, delta)
 
 
 class FreeTraining(Method):
@@ -91,7 +91,7 @@ class FreeTraining(Method):
         delta = threat.project(self.delta[: len(x)], x).requires_grad_()
         result = self.trained_on(x, y, delta)
         self.delta[: len(x)] = threat.ascend(delta.detach(), x, delta.grad, threat.radius)  # type: ignore[arg-type]
-        return Step(result.loss, result.errors, delta.detach())
+        return Step(*result.numbers, delta.detach())
 
     def state(self) -> dict[str, Tensor]:
         return {} if self.delta is None else {"delta": self.delta}

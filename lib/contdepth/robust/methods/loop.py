@@ -3,28 +3,30 @@
 from __future__ import annotations
 
 import math
-import time
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 from tqdm import tqdm
 
-from contdepth import checks
+from contdepth import checks, devices
 from contdepth.robust.losses import checked_inputs
-from contdepth.robust.methods.method import Method, checked_optimiser, trainable
+from contdepth.robust.methods.method import Method, Step, checked_optimiser, trainable
 from contdepth.seeds import derive, generator
-from contdepth.training.augment import crop_flip
+from contdepth.training.augment import cropped
 from contdepth.training.checkpoint import Checkpointing, checksum, identity_of, save_checkpoint
 from contdepth.training.evaluation import Pair, layout
-from contdepth.training.loop import check_loss
+from contdepth.training.loop import by_name, check_loss, draws_of, set_rate, sgd
 from contdepth.training.recipes import Recipe
+from contdepth.training.replay import Replay
 
 __all__ = ["Trained", "train"]
 
+AT_ONCE = 100
+"""Steps after which a device that records is waited for, at the latest."""
 Probe = Callable[[nn.Module], dict[str, float]]
 
 
@@ -69,7 +71,9 @@ def train(
 
     Order, augmentation and noise of a step depend on ``seed`` and its number alone, so a run with
     ``checkpoint`` goes on where it stopped, to the same bits (same machine, thread count and PyTorch).
-    ``seconds`` is CPU time of the process (nothing else should run in it), on CUDA the clock's.
+    ``seconds`` is CPU time of the process (nothing else should run in it), on a GPU the clock's. Where steps are
+    recorded (CUDA, SGD of the recipe, a method of this package, no ramp), random starts come from the device's
+    generator, data are moved there once, losses are read every 100 steps, and ``seconds`` counts crops as well.
 
     Raises:
         DivergenceError: the loss is not finite; step and learning rate are named.
@@ -95,14 +99,8 @@ def train(
     checks.integer("probes", probes, at_least=0, at_most=total)
     kept = Checkpointing(checkpoint, every=every, total=total)
     model = method.model
-    rule: dict[str, Any]
-    engine: torch.optim.Optimizer
     device = trainable(model)[0].device
-    if optimiser is None:
-        rule = {"momentum": recipe.momentum, "nesterov": recipe.nesterov, "weight_decay": recipe.weight_decay}
-        engine = torch.optim.SGD(model.parameters(), lr=recipe.lr, **rule)
-    else:
-        engine = optimiser(model.parameters())
+    engine = sgd(model, recipe) if optimiser is None else optimiser(model.parameters())
     checked_optimiser(engine, model)
     looks = {round((i + 1) * total / probes) for i in range(probes)} if probe is not None else set()
     run = identity_of(
@@ -128,54 +126,81 @@ def train(
             states = {"model": model.state_dict(), "optimiser": engine.state_dict(), "method": method.state()}
             save_checkpoint(path, run, {**states, "result": vars(result)})
 
+    def update(chosen: Tensor, *offsets: Tensor) -> tuple[Tensor, ...]:
+        """A step of the method on the images ``chosen``: its loss and its share of errors."""
+        loss, errors = method.step(*batch(chosen, *offsets), engine).numbers
+        return torch.as_tensor(loss), torch.as_tensor(errors)
+
+    def batch(chosen: Tensor, *offsets: Tensor) -> Pair:
+        x, y = images[chosen], labels[chosen]
+        if offsets:
+            x = cropped(x, *by_name(recipe, offsets), recipe.pad)
+            x = x.clone(memory_format=form) if form == torch.contiguous_format else x
+        return x, y
+
+    def look() -> None:
+        """Read what the steps since the last look have left."""
+        for done in waiting:
+            step, value = len(result.losses), done.loss
+            check_loss("loss", value, step, step // per_epoch, stretched_rate(recipe, step, total))
+            result.losses.append(value)
+            result.errors.append(done.errors)
+        waiting.clear()
+
     model.train()
     form = layout(recipe, model)
+    images, labels, source = images.to(device), labels.to(device), method.source
+    if devices.records(device):
+        method.source = generator(seed, "robust", device)
+    waiting: list[Step] = []
     order, epoch_now = None, -1
-    cuda = [device] if device.type == "cuda" else []
     with (
-        torch.random.fork_rng(devices=cuda),
+        devices.random_state_kept(device),
         tqdm(total=total, initial=result.steps, disable=None if progress else True, unit="step") as bar,
     ):
+        replay = Replay(update, device, generators=(method.source,), wanted=recordable(method, optimiser))
+        began = devices.now(device)
         while result.steps < total:
             step = result.steps
             epoch, place = divmod(step, per_epoch)
             if epoch != epoch_now:
-                order, epoch_now = torch.randperm(len(images), generator=generator(seed, f"order/{epoch}")), epoch
-            chosen = order[place * recipe.batch : (place + 1) * recipe.batch]  # type: ignore[index]
-            x, y = images[chosen].to(device), labels[chosen].to(device)
-            if recipe.pad or recipe.flip:
-                x = crop_flip(x, pad=recipe.pad, flip=recipe.flip, source=generator(seed, f"augment/{step}"))
-                x = x.clone(memory_format=form) if form == torch.contiguous_format else x
-            lr = stretched_rate(recipe, step, total)
-            for group in engine.param_groups:
-                group["lr"] = lr
+                order, *offsets = (part.to(device) for part in draws_of(recipe, len(images), seed, epoch))
+                epoch_now = epoch
+            here = slice(place * recipe.batch, (place + 1) * recipe.batch)
+            parts = (order[here], *(part[here] for part in offsets))  # type: ignore[index]
+            set_rate(engine, stretched_rate(recipe, step, total))
             method.scale = min(1.0, (step + 1) / (ramp * total)) if ramp else 1.0
             method.source.manual_seed(derive(seed, f"attack/{step}"))
-            torch.manual_seed(derive(seed, f"noise/{step}"))  # dropout
-            start = now(device)
-            done = method.step(x, y, engine)
-            result.seconds += now(device) - start
-            check_loss("loss", done.loss, step, epoch, lr)
+            devices.seed(derive(seed, f"noise/{step}"), device)  # dropout
+            if replay.recorder is None:
+                x, y = batch(*parts)
+                began = devices.now(device)
+                waiting.append(method.step(x, y, engine))
+            else:  # a recorded step has the scale that it was recorded with
+                loss, errors = replay(*parts) if method.scale == 1 else update(*parts)
+                waiting.append(Step(loss.clone(), errors.clone()))
             result.steps += 1
-            result.losses.append(done.loss)
-            result.errors.append(done.errors)
+            due = result.steps in looks or result.steps == total or kept.due(result.steps) is not None
+            if replay.recorder is None or due or len(waiting) == AT_ONCE:
+                result.seconds += devices.now(device) - began
+                look()
             if result.steps in looks:
                 model.eval()
                 result.probes.append({"step": result.steps, "seconds": result.seconds, **probe(model)})  # type: ignore[misc]
                 model.train()
             save()
+            if not waiting:
+                began = devices.now(device)
             bar.update()
     model.eval()
     method.scale = 1.0
+    method.source = source
     return result
 
 
-def now(device: torch.device) -> float:
-    """CPU time of the process, or on CUDA the clock after all work is done."""
-    if device.type == "cuda":
-        torch.cuda.synchronize(device)
-        return time.perf_counter()
-    return time.process_time()
+def recordable(method: Method, optimiser: object) -> bool:
+    """Whether steps of ``method`` may be recorded: its code and the rule of the weights are this package's."""
+    return optimiser is None and type(method).__module__.startswith("contdepth.")
 
 
 def stretched_rate(recipe: Recipe, step: int, total: int) -> float:

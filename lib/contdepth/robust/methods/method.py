@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from dataclasses import dataclass
 from fractions import Fraction
 from typing import TypedDict
 
@@ -18,13 +17,23 @@ from contdepth.seeds import generator
 __all__ = ["Method", "Natural", "Options", "Step", "Stepped", "Steps"]
 
 
-@dataclass(frozen=True)
 class Step:
-    """What one step leaves: the ``loss`` trained on, the share of ``errors`` there, and the last ``delta``."""
+    """What one step leaves: the ``loss`` trained on, the share of ``errors`` there, and the last ``delta``.
 
-    loss: float
-    errors: float
-    delta: Tensor | None = None
+    Loss and errors may come as tensors without dimensions that a device is still computing (``numbers``); to read
+    them is to wait for it, and gives floats.
+    """
+
+    def __init__(self, loss: Tensor | float, errors: Tensor | float, delta: Tensor | None = None) -> None:
+        self.numbers, self.delta = (loss, errors), delta
+
+    @property
+    def loss(self) -> float:
+        return float(self.numbers[0])
+
+    @property
+    def errors(self) -> float:
+        return float(self.numbers[1])
 
 
 class Options(TypedDict, total=False):
@@ -48,7 +57,8 @@ class Method(ABC):
     ``x`` is (batch, …) with pixels in [0, 1] (normalise inside the model), ``y`` int64 (batch,). ``scale`` in
     (0, 1] shrinks ε and every step size together: the handle of an ε-ramp. ``precision`` is ``"fp32"`` (the
     model's own dtype) or ``"bf16"`` (autocast). The model's mode is the caller's, unless a subclass says
-    otherwise. Random starts come from ``source``, a CPU generator, so every device draws the same numbers.
+    otherwise. Random starts come from ``source``, a CPU generator, so every device draws the same numbers;
+    ``train`` puts one of the device in its place where it records steps.
 
     Raises:
         TypeError, ValueError: ``model`` is no module; in ``step``, a bad ``x`` or ``y``, logits that are not
@@ -109,7 +119,7 @@ class Method(ABC):
         logits = self.logits(x if delta is None else x + delta)
         loss = training_loss(logits, y)
         (weight * loss).backward()
-        return Step(loss.item(), errors(logits, y), delta)
+        return Step(loss.detach(), errors(logits, y), delta)
 
     def state(self) -> dict[str, Tensor]:
         """What a method carries from batch to batch, for a checkpoint."""
@@ -157,9 +167,9 @@ class Natural(Method):
         return self.trained_on(x, y)
 
 
-def errors(logits: Tensor, y: Tensor) -> float:
-    """Share of wrong labels."""
-    return float((logits.argmax(1) != y).float().mean())
+def errors(logits: Tensor, y: Tensor) -> Tensor:
+    """Share of wrong labels, a tensor without dimensions."""
+    return (logits.argmax(1) != y).float().mean()
 
 
 def checked_optimiser(optimiser: torch.optim.Optimizer, model: nn.Module) -> None:

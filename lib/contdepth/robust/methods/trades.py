@@ -33,7 +33,8 @@ class TRADES(Stepped):
         self.weight = checks.real("weight", weight, at_least=0)
 
     def gradients(self, x: Tensor, y: Tensor) -> Step:
-        noise = 0.001 * torch.randn(checked_batch("x", x).shape, generator=self.source)
+        shape, source = checked_batch("x", x).shape, self.source
+        noise = 0.001 * torch.randn(shape, generator=source, device=source.device)
         threat, sigma, delta = self.begin(x, noise.to(x))
         with in_mode(self.model, False):
             with torch.no_grad():
@@ -43,7 +44,7 @@ class TRADES(Stepped):
         distance = kl_div(log_softmax(adversarial, 1), softmax(clean, 1), reduction="batchmean")
         loss = training_loss(clean, y) + self.weight * distance
         loss.backward()
-        return Step(loss.item(), errors(adversarial, y), delta)
+        return Step(loss.detach(), errors(adversarial, y), delta)
 
     def ascend(self, x: Tensor, delta: Tensor, target: Tensor, threat: Threat, sigma: float) -> Tensor:
         """δ after the attack; no gradient reaches the weights."""

@@ -77,4 +77,4 @@ class YOPO(Stepped):
                 one.output.backward(one.slack)
             if output.requires_grad:
                 output.backward(one.slack)
-        return Step(float(one.loss) / share, errors(one.logits, y), delta)
+        return Step(one.loss.double() / share, errors(one.logits, y), delta)

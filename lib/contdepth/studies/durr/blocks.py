@@ -63,10 +63,10 @@ def deblock(
     y = torch.cat([jpeg(clean, quality) for quality in qualities])
     iterates = trajectory(unit, y, steps)
     chosen = [stop_lazily(policy, iterates) for policy in policies]
-    stops = torch.stack(chosen) if chosen else torch.empty(0, len(y), dtype=torch.int64)
-    alike = torch.full((1 + len(policies), len(y)), torch.nan, dtype=torch.float64)
+    stops = torch.stack(chosen) if chosen else y.new_empty(0, len(y), dtype=torch.int64)
+    alike = y.new_full((1 + len(policies), len(y)), torch.nan, dtype=torch.float64)
     if similarity:
-        wanted = torch.cat([torch.zeros(1, len(y), dtype=torch.int64), stops])
+        wanted = torch.cat([stops.new_zeros(1, len(y)), stops])
         for column in range(len(y)):
             for n in wanted[:, column].unique().tolist():
                 alike[wanted[:, column] == n, column] = ssim(iterates[n, column][None], clean)
@@ -85,11 +85,12 @@ def stop_lazily(policy: Policy, iterates: Tensor) -> Tensor:
     checks.floating("iterates", iterates, ndim=5, hint="(N + 1, q, 1, h, w), as trajectory() returns")
     steps, count = len(iterates) - 1, iterates.shape[1]
     checks.integer("len(iterates) - 1", steps, at_least=1, at_most=policy.horizon)
-    stops, going = torch.full((count,), steps), torch.arange(count)
+    where = iterates.device
+    stops, going = torch.full((count,), steps, device=where), torch.arange(count, device=where)
     with torch.no_grad():
         for n in range(steps):
             x, previous = iterates[n, going], iterates[max(n - 1, 0), going]
-            on = policy(x, iterates[0, going], previous, torch.full((len(going),), n)) > 0
+            on = policy(x, iterates[0, going], previous, torch.full_like(going, n)) > 0
             stops[going[~on]] = n
             going = going[on]
             if not len(going):

@@ -119,7 +119,7 @@ def main(arguments: list[str] | None = None) -> None:
     for name in asked.names:
         plan = plans[name]
         if isinstance(plan, PolicyPlan):
-            print(save_policy(name, train_policy(plan), asked.folder))
+            print(save_policy(name, train_policy(plan, device=asked.device), asked.folder))
             continue
         kept = asked.checkpoints / f"{'paper-' if asked.paper else ''}{name}.pt"
         print(save_model(name, train(plan, checkpoint=kept, device=asked.device), asked.folder))

@@ -10,7 +10,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from contdepth import checks
+from contdepth import checks, devices
 from contdepth.files import write_atomically
 from contdepth.restoration.classical import noise_level
 from contdepth.restoration.degrade import gaussian
@@ -79,14 +79,22 @@ class Contender:
     objective: list[float]
 
 
-def train_contender(kind: str, seed: int, bank: Path, updates: int, states: int, precision: str) -> Contender:
+def train_contender(
+    kind: str,
+    seed: int,
+    bank: Path,
+    updates: int,
+    states: int,
+    precision: str,
+    device: str | torch.device = "cpu",
+) -> Contender:
     """Train one policy unit on the stored bank: a job for ``contdepth.parallel.run_all``.
 
     ``kind``: ``"dqn"`` (objective: mean loss saved by the greedy episodes of the bank) or ``"l2stop"`` (the
     forward KL, mean over a tenth of the updates). For one seed both start from the same weights; both see
     ``states`` states (l2stop whole episodes, dqn transitions) in each of ``updates`` updates, with the same
     optimiser and rates. The exploration of the first falls over the first half of the updates; its target
-    network is copied ten times.
+    network is copied ten times. They are trained on ``device``.
 
     Raises:
         TypeError, ValueError: an unknown kind, ``states`` no multiple of the bank's steps, plans out of range.
@@ -94,10 +102,11 @@ def train_contender(kind: str, seed: int, bank: Path, updates: int, states: int,
     """
     checks.one_of("kind", kind, KINDS)
     checks.integer("states", states, at_least=1)
-    rollouts = load_bank(bank)
+    where = devices.named("device", device)
+    rollouts = load_bank(bank).to(where)
     if states % rollouts.steps:
         checks.fail("states", f"a multiple of the {rollouts.steps} states of an episode", states)
-    policy = make_policy(rollouts.steps, seed)
+    policy = make_policy(rollouts.steps, seed).to(where)
     every = max(1, updates // 10)
     if kind == "dqn":
         exploration: dict[str, Any] = {"target_every": every, "epsilon_updates": max(1, updates // 2)}
@@ -137,7 +146,7 @@ def slopes(policy: Policy, x: Tensor, y: Tensor, previous: Tensor, step: int) ->
     for name, part in (("x", x), ("y", y), ("previous", previous)):
         checks.same_shape(name, grey(name, part), (1, 1, *x.shape[-2:]), hint="one state")
     x, y = (part.detach().float().clone().requires_grad_() for part in (x, y))
-    value = policy(x, y, previous.detach().float(), torch.tensor([step])).sum()
+    value = policy(x, y, previous.detach().float(), torch.tensor([step], device=x.device)).sum()
     of_x, of_y = torch.autograd.grad(value, (x, y))
     return of_x[0, 0].abs(), of_y[0, 0].abs()
 

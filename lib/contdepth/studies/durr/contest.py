@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
@@ -11,7 +10,7 @@ from typing import Any, Protocol
 import torch
 from torch import Tensor, nn
 
-from contdepth import checks
+from contdepth import checks, devices
 from contdepth.parallel import run_all
 from contdepth.restoration import classical
 from contdepth.restoration.metrics import grey, psnr
@@ -118,9 +117,9 @@ def contest(
     curves = torch.stack([one["curve"] for one in found]).view(*shape, steps + 1).transpose(1, 2)
     return Contest(
         tuple(map(float, levels)),
-        {name: table(found, "psnr", name, shape) for name in names},
-        {name: table(found, "seconds", name, shape) for name in names},
-        torch.tensor([one["rule"] for one in found]).view(shape),
+        {name: table(found, "psnr", name, shape).to(clean.device) for name in names},
+        {name: table(found, "seconds", name, shape).to(clean.device) for name in names},
+        torch.tensor([one["rule"] for one in found], device=clean.device).view(shape),
         curves,
         {place: one["images"] for place, one in zip(places, found, strict=True) if one["images"]},
     )
@@ -172,10 +171,10 @@ def entry(
             network(small)
 
     def timed(name: str, restore: Callable[[], Any]) -> Any:
-        clock = time.process_time()
+        clock = devices.now(noisy.device)
         with torch.inference_mode():
             result = restore()
-        seconds[name] = time.process_time() - clock
+        seconds[name] = devices.now(noisy.device) - clock
         return result
 
     curve = psnr(trajectory(unit, noisy, steps), clean)[:, 0]

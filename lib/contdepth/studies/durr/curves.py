@@ -43,7 +43,7 @@ def step_curves(
     checks.integer("steps", steps, at_least=0)
     checks.real("h", h, above=0)
     checks.same_shape("noisy", noisy, (len(noisy), *clean.shape))
-    out = torch.empty(len(noisy), steps + 1, len(clean))
+    out = torch.empty(len(noisy), steps + 1, len(clean), device=noisy.device)
     with torch.inference_mode():
         for image in range(len(clean)):
             x = y = noisy[:, image]

@@ -58,7 +58,8 @@ def risk(clean: Tensor, level: float | Tensor, tau: float | Tensor) -> Tensor:
     variance = noise_levels("level", level, len(clean)).double().square()
     energy = torch.from_numpy(255 * coefficients(clean)[:, 0]).square()
     lam = eigenvalues(*clean.shape[-2:])
-    return torch.stack([error(energy, variance, lam, t) for t in times("tau", tau).reshape(-1)], dim=1)
+    found = [error(energy, variance, lam, t) for t in times("tau", tau).reshape(-1)]
+    return torch.stack(found, dim=1).to(clean.device)
 
 
 def best_time(clean: Tensor, level: float | Tensor) -> Tensor:
@@ -79,7 +80,8 @@ def best_time(clean: Tensor, level: float | Tensor) -> Tensor:
     last = 10 / float(positive.min()) if len(positive) else 1.0
     grid = [0.0, *np.geomspace(1e-3, last, 80).tolist()]
     pairs = zip(energies[:, None], variances[:, None], strict=True)
-    return torch.tensor([least(energy, variance, lam, grid) for energy, variance in pairs], dtype=torch.float64)
+    found = [least(energy, variance, lam, grid) for energy, variance in pairs]
+    return torch.tensor(found, dtype=torch.float64, device=clean.device)
 
 
 def cross_derivative(height: int, width: int, tau: float | Tensor) -> Tensor:
@@ -109,7 +111,7 @@ def measured_risk(
         noisy = gaussian(clean, level, generator)
         errors = [(flow(noisy, t) - clean).double().square().mean(dim=(1, 2, 3)) for t in ends]
         total += 255**2 * torch.stack(errors, dim=1).cpu()
-    return total / draws
+    return (total / draws).to(clean.device)
 
 
 def times(argument: str, value: float | Tensor) -> Tensor:

@@ -102,7 +102,8 @@ def refine(
     out = {}
     for name, way in ways.items():
         steps = until * way.per_unit
-        quality, end = torch.empty(steps + 1, len(clean)), torch.empty_like(noisy)
+        quality = torch.empty(steps + 1, len(clean), device=noisy.device)
+        end = torch.empty_like(noisy)
         with torch.inference_mode():
             for m in range(len(clean)):
                 x = y = noisy[m : m + 1]

@@ -16,7 +16,7 @@ from contdepth.meanfield.convnet import OrderedResNet, stage_particles
 from contdepth.nets.residual import ResidualNet
 from contdepth.seeds import generator
 from contdepth.training import Recipe, evaluate, fit
-from contdepth.training.evaluation import Pair, placed
+from contdepth.training.evaluation import Pair, layout, placed
 
 __all__ = [
     "Probed",
@@ -180,9 +180,10 @@ def probe_run(
     net = make(seed=seed)[arm]
     path = Path(checkpoints) / f"{arm}-{recipe.name}-seed{seed}.pt"
     steps = fit(net, train, test, recipe, seed=seed, checkpoint=path, device=device, progress=False).steps
-    part = placed((test[0][:images], test[1][:images]), recipe, torch.device(device), net)
+    seen, form = (test[0][:images], test[1][:images]), layout(recipe, net)
+    part = placed(seen, recipe.precision, torch.device(device), form)
     errors = order_probes(net, part, permutations=permutations, precision=recipe.precision)
     if not isinstance(net, OrderedResNet):
         return Probed(errors, steps=steps)
-    times = tuple(one.numpy() for one in net.times())
+    times = tuple(one.cpu().numpy() for one in net.times())
     return Probed(errors, times, steps, int(net.reorders), net.inversions())

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Sequence
 from typing import NamedTuple
 
 import torch
 from torch import Tensor
 
+from contdepth import devices
 from contdepth.meanfield.ensemble import Ensemble
 from contdepth.meanfield.network import MeanFieldNet
 from contdepth.meanfield.training import train
@@ -33,9 +33,9 @@ def training_cost(
     """
     ensemble = Ensemble.draw(net, depths, seeds)
     train(net, ensemble, x, y, steps=1, rate=0.01)  # PyTorch loads its optimisers at the first step
-    before = time.process_time()
+    before = devices.now(x.device)
     train(net, ensemble, x, y, steps=steps, rate=0.01)
-    batch = time.process_time() - before
+    batch = devices.now(x.device) - before
     alone = [one_alone(net, ensemble, row, x, y, steps) for row in range(len(ensemble))]
     deepest = sum(alone[ensemble.rows(max(depths))]) / len(seeds)
     return Cost(batch / steps, sum(alone) / steps, deepest / steps)
@@ -47,10 +47,10 @@ def one_alone(net: MeanFieldNet, ensemble: Ensemble, row: int, x: Tensor, y: Ten
     theta = particles.theta.clone().requires_grad_()
     weights, start = particles.weights(net.weighting), net.initial(x)
     optimiser = torch.optim.Adam([theta], lr=0.01)
-    before = time.process_time()
+    before = devices.now(x.device)
     for _ in range(steps):
         loss = 0.5 * (net.block.chain(theta, weights, start)[-1] @ net.w1 - y).square().mean()
         optimiser.zero_grad()
         loss.backward()
         optimiser.step()
-    return time.process_time() - before
+    return devices.now(x.device) - before

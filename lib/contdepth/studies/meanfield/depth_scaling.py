@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from contdepth import checks
+from contdepth import checks, devices
 from contdepth.meanfield.block import Block
 from contdepth.meanfield.density import GaussianDensity
 from contdepth.meanfield.ensemble import Ensemble
@@ -21,16 +21,25 @@ __all__ = ["LAWS", "Batch", "Scaling", "law", "sampled", "scaling"]
 LAWS = ("zero mean", "constant mean", "moving mean")
 
 
-def law(name: str, block: Block, seed: int = 0, deviation: float = 1.0) -> GaussianDensity:
-    """One of ``LAWS``: independent entries, ``deviation`` around 0, μ or μ + ν cos πt; μ, ν from ``seed``."""
+def law(
+    name: str, block: Block, seed: int = 0, deviation: float = 1.0, device: str | torch.device = "cpu"
+) -> GaussianDensity:
+    """One of ``LAWS``: independent entries, ``deviation`` around 0, μ or μ + ν cos πt; μ, ν from ``seed``.
+
+    They are drawn on the CPU; the law is on ``device``.
+    """
+    where = devices.named("device", device)
     checks.one_of("name", name, LAWS)
     source = generator(seed, "law")
-    still, moving = (torch.randn(block.size, generator=source, dtype=torch.float64) for _ in range(2))
+    drawn = [torch.randn(block.size, generator=source, dtype=torch.float64) for _ in range(2)]
+    still, moving = (one.to(where) for one in drawn)
     if name == "zero mean":
         return GaussianDensity(block, torch.zeros_like(still), deviation)
     if name == "constant mean":
         return GaussianDensity(block, still, deviation)
-    return GaussianDensity(block, lambda t: still + torch.cos(math.pi * t)[..., None] * moving, deviation)
+    return GaussianDensity(
+        block, lambda t: still + torch.cos(math.pi * t)[..., None] * moving, deviation, device=where
+    )
 
 
 @dataclass(frozen=True)
@@ -62,7 +71,8 @@ def scaling(depths: Sequence[int], values: Sequence[Tensor]) -> Scaling:
     if not bool((squares.sum(1) > 0).all()):
         checks.fail("values", "an RMS > 0 at every depth", squares.mean(1).sqrt().tolist())
     without = (squares.sum(1, keepdim=True) - squares) / (count - 1)
-    log_depth = torch.tensor([math.log(depth) for depth in depths], dtype=squares.dtype)
+    logs = [math.log(depth) for depth in depths]
+    log_depth = torch.tensor(logs, dtype=squares.dtype, device=squares.device)
     fit = (log_depth - log_depth.mean()) / (log_depth - log_depth.mean()).square().sum()
 
     def spread(replicates: Tensor) -> Tensor:
@@ -122,6 +132,7 @@ class Batch:
 
     def permuted(self, order: Tensor, with_weights: bool = False) -> Batch:
         """Blocks in the new ``order`` (R, L), their factors left in place unless ``with_weights``."""
+        order = order.to(self.theta.device)
         theta = self.theta.gather(1, order[..., None].expand_as(self.theta))
         return Batch(theta, self.weights.gather(1, order) if with_weights else self.weights)
 
@@ -130,8 +141,9 @@ class Batch:
         runs, depth = self.weights.shape
         if depth < 2:
             checks.fail("depth", "at least two blocks to swap", depth)
-        order = torch.arange(depth).repeat(runs, 1)
-        row, first = torch.arange(runs), torch.randint(0, depth - 1, (runs,), generator=source)
+        where = source.device
+        order, row = torch.arange(depth, device=where).repeat(runs, 1), torch.arange(runs, device=where)
+        first = torch.randint(0, depth - 1, (runs,), generator=source, device=where)
         order[row, first], order[row, first + 1] = first + 1, first
         return self.permuted(order, with_weights)
 
@@ -139,7 +151,8 @@ class Batch:
         """One block, drawn anew for every net, is left out; the others keep their factors."""
         runs, depth = self.weights.shape
         weights = self.weights.clone()
-        weights[torch.arange(runs), torch.randint(0, depth, (runs,), generator=source)] = 0
+        which = torch.randint(0, depth, (runs,), generator=source, device=source.device)
+        weights[torch.arange(runs), which.to(weights.device)] = 0
         return Batch(self.theta, weights)
 
     def shuffled(self, source: torch.Generator, windows: int = 1, with_weights: bool = False) -> Batch:
@@ -151,6 +164,7 @@ class Batch:
         runs, depth = self.weights.shape
         if depth % checks.integer("windows", windows, at_least=1):
             checks.fail("windows", f"a divisor of the depth {depth}", windows)
-        window = torch.arange(depth) // (depth // windows)
-        keys = window + torch.rand(runs, depth, generator=source, dtype=torch.float64)
+        window = torch.arange(depth, device=source.device) // (depth // windows)
+        drawn = torch.rand(runs, depth, generator=source, dtype=torch.float64, device=source.device)
+        keys = window + drawn
         return self.permuted(keys.argsort(dim=1), with_weights)

@@ -10,10 +10,10 @@ import numpy as np
 import torch
 
 from contdepth import checks
+from contdepth.parallel import run_all
 from contdepth.pde.estimator import Estimator
 from contdepth.pde.fields.errors import rollout_error
 from contdepth.pde.fields.trajectories import Trajectories
-from contdepth.pde.parallel import run_all
 from contdepth.pde.symbolic.comparison import Terms, compare
 
 __all__ = ["Entry", "Result", "contest", "prediction_errors", "thinned"]

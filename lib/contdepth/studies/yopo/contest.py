@@ -172,9 +172,9 @@ def little_cnn(in_channels: int, size: int, *, width: int = 16, hidden: int = 64
 
 
 def contestant(name: str, images: Tensor, setting: Setting, seed: int) -> Method:
-    """The method ``name`` with a fresh network for such images."""
+    """The method ``name`` with a fresh network for such images, on their device."""
     checks.one_of("name", name, tuple(METHODS))
-    return METHODS[name](network(images, setting, seed), setting.threat)
+    return METHODS[name](network(images, setting, seed).to(images.device), setting.threat)
 
 
 def engine(setting: Setting) -> Callable[..., torch.optim.Optimizer]:

@@ -10,7 +10,7 @@ import numpy as np
 import torch
 from torch import nn
 
-from contdepth import checks
+from contdepth import checks, devices
 from contdepth.data.unit_range import pixels
 from contdepth.nets.preact_resnet18 import PreActResNet18
 from contdepth.nets.small_cnn import SmallCNN
@@ -127,7 +127,7 @@ def cifar_runs(
     for name in names:
         method = CIFAR_METHODS[name](PreActResNet18().to(device).train(), threat, "bf16")
         tasks[name] = partial(method.step, x, y, torch.optim.SGD(method.model.parameters(), lr=0.01))
-    clock = gpu_seconds if torch.device(device).type == "cuda" else cpu_seconds
+    clock = gpu_seconds if devices.accelerator(devices.named("device", device)) else cpu_seconds
     steps = {name: max(20, round(seconds / each)) for name, each in clock(tasks).items()}
     found = {
         name: [cifar_run(name, data, test, threat, seed, steps[name], device=device) for seed in seeds]

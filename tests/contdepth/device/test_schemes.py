@@ -1,0 +1,100 @@
+"""Every scheme and problem on a device."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+import torch
+from device.cases import Case, Device, as_on_the_cpu
+from device.fake import fake_device
+from fuzz import doors_light
+from torch import Tensor
+
+from contdepth import problems, schemes, seeds
+
+pytestmark = pytest.mark.device
+
+
+def states(where: torch.device) -> Tensor:
+    return doors_light.doubles(3, 2).to(where)
+
+
+def grid(where: torch.device) -> Tensor:
+    return torch.linspace(0, 1, 5, dtype=torch.float64, device=where)
+
+
+def field(t: Tensor, u: Tensor) -> Tensor:
+    return torch.sin(u) - u * t
+
+
+def run(scheme: schemes.Scheme, f: Any = field) -> Case:
+    """A scheme over a grid, with a generator of the CPU where it is random, and the gradient in the start."""
+
+    def case(where: torch.device) -> Any:
+        u0 = states(where).requires_grad_()
+        more = {"generator": seeds.generator(0, "device")} if getattr(scheme, "random", False) else {}
+        end = schemes.integrate(f, u0, grid(where), scheme, keep="last", **more)
+        return end, *torch.autograd.grad(end.square().sum(), u0)
+
+    return case
+
+
+def batch_of_starts(where: torch.device) -> Tensor:
+    scheme = schemes.RungeKutta(schemes.RK4)
+    return torch.func.vmap(lambda u: schemes.integrate(field, u, grid(where), scheme, keep="last"))(states(where))
+
+
+PAIR = ((lambda t, v: torch.sin(v)), (lambda t, u: -u))
+SCHEMES: dict[str, Case] = {
+    "backward Euler": run(schemes.BackwardEuler()),
+    "forward Euler": run(schemes.ForwardEuler()),
+    "two steps": run(schemes.LinearTwoStep(0.1)),
+    "PolyNet": run(schemes.PolyNet(2)),
+    "nested PolyNet": run(schemes.NestedPolyNet(2)),
+    "FractalNet": run(schemes.FractalBlock()),
+    "RevNet": run(schemes.RevNet(), PAIR),
+    "stochastic depth": run(schemes.StochasticDepth()),
+    "stochastic two steps": run(schemes.StochasticTwoStep(0.1)),
+    "Shake-Shake": run(schemes.ShakeShake(), (field, lambda t, u: -u)),
+    "vmap": batch_of_starts,
+    "reduced field": lambda where: schemes.reduced_field(field, 0.1, 0.1)(grid(where)[1], states(where)),
+    "amplification": lambda where: [
+        schemes.amplification(scheme, states(where))
+        for scheme in (schemes.BackwardEuler(), schemes.LinearTwoStep(0.1), schemes.ForwardEuler())
+    ],
+}
+
+
+def problem(kind: Any, **options: Any) -> Case:
+    def case(where: torch.device) -> Any:
+        one = kind(**options, device=where)
+        return one.u0, one.f(grid(where)[0], one.u0), one.solution(grid(where)), one.solution(0.5)
+
+    return case
+
+
+PROBLEMS: dict[str, Case] = {
+    "pendulum": problem(problems.Pendulum),
+    "time": problem(problems.TimeDependent),
+    "linear": problem(problems.LinearSystem),
+    "quadratic": problem(problems.Quadratic, kappa=10.0),
+}
+
+
+CASES = {**SCHEMES, **PROBLEMS}
+
+
+@pytest.mark.parametrize("name", CASES)
+def test_a_device_gives_the_numbers_of_the_cpu(name: str, device: Device) -> None:
+    as_on_the_cpu(CASES[name], device)
+
+
+def test_the_cpu_does_not_wait_for_every_step() -> None:
+    counts = []
+    for steps in (4, 40):
+        with fake_device() as fake:
+            t = torch.linspace(0, 1, steps + 1, dtype=torch.float64, device=fake.device)
+            schemes.integrate(field, states(fake.device), t, schemes.RungeKutta(schemes.RK4))
+            counts.append(fake.reads)
+    assert counts[0] == counts[1] < 10

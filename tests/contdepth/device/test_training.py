@@ -1,0 +1,108 @@
+"""Trainings, attacks and audits on a device."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from device.cases import Case, Device, as_on_the_cpu
+from fuzz import doors_light, doors_robust
+from torch import nn
+
+from contdepth import nets, robust, seeds, training
+
+pytestmark = pytest.mark.device
+
+
+def classifier(where: torch.device) -> nn.Module:
+    return doors_robust.classifier().to(where)
+
+
+def audited(where: torch.device) -> Any:
+    x, y = (part.to(where) for part in doors_robust.batch().values())
+    effort = robust.Effort(3, 1, 3, 3, 3) if hasattr(robust, "Effort") else "quick"
+    found = robust.audit(
+        classifier(where), x, y, doors_robust.threat(), budget=effort, source=seeds.generator(0, "a")
+    )
+    return found.accuracy if hasattr(found, "accuracy") else found
+
+
+def ascents(where: torch.device) -> Any:
+    x, y = (part.to(where) for part in doors_robust.batch().values())
+    settings = {"steps": 2, "inner_steps": 2, "step_size": 0.02}
+    delta = doors_robust.delta().to(where)
+    return robust.compare_ascents(classifier(where), "0", x, y, delta, doors_robust.threat(), **settings)
+
+
+def fitted(**changes: Any) -> Case:
+    """A training with crops, dropout off the path of the images, and a test at its end."""
+
+    def case(where: torch.device) -> Any:
+        model = nets.SmallCNN(1, 8, (2, 2, 3, 3), 4, 3, seed=0)
+        images, labels = doors_light.singles(8, 1, 8, 8), doors_light.labels(8)
+        recipe = training.Recipe("short", epochs=2, batch=4, lr=0.01, pad=1, flip=True, **changes)
+        done = training.fit(
+            model, (images, labels), (images, labels), recipe, seed=0, device=where, progress=False
+        )
+        return list(model.parameters()), {key: row for key, row in done.history.items() if "seconds" not in key}
+
+    return case
+
+
+def continued(where: torch.device) -> Any:
+    """A training that stops after an epoch and goes on from its file."""
+    path = Path("run.pt")
+    path.unlink(missing_ok=True)
+    model, data, recipe = doors_light.line(), doors_light.pictures(), doors_light.short()
+
+    def stop(step: int, loss: float) -> None:
+        if step == 1:
+            raise KeyboardInterrupt
+
+    options = {"seed": 0, "device": where, "progress": False, "checkpoint": path, "every": 1}
+    with pytest.raises(KeyboardInterrupt):
+        training.fit(model, data, data, recipe, on_step=stop, **options)
+    model = doors_light.line()
+    training.fit(model, data, data, recipe, **options)
+    return list(model.parameters())
+
+
+def adversarial(where: torch.device) -> Any:
+    method = robust.TRADESYOPO(**doors_robust.steps(first_layer="0", inner_steps=2, weight=1.0))
+    method.model.to(where)
+    recipe = training.Recipe("short", epochs=1, batch=2, lr=0.01, pad=1)
+    x, y = doors_robust.batch().values()
+    done = robust.train(method, (x, y), recipe, seed=0, steps=2, progress=False)
+    return list(method.model.parameters()), done.losses
+
+
+CASES: dict[str, Case] = {
+    "audit": audited,
+    "ascents": ascents,
+    "fit": fitted(),
+    "fit, channels last": fitted(channels_last=True),
+    "fit, float64": fitted(precision="fp64"),
+    "fit, continued": continued,
+    "adversarial": adversarial,
+}
+
+
+@pytest.mark.parametrize("name", CASES)
+def test_a_device_gives_the_numbers_of_the_cpu(
+    name: str, device: Device, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    as_on_the_cpu(CASES[name], device)
+
+
+def test_dropout_depends_on_seed_and_step_alone(device: Device) -> None:
+    runs = []
+    for other in (1, 2):
+        torch.manual_seed(other)
+        model = nets.SmallCNN(1, 8, (2, 2, 3, 3), 4, 3, seed=0, dropout=0.5)
+        data = doors_light.singles(8, 1, 8, 8), doors_light.labels(8)
+        training.fit(model, data, data, doors_light.short(), seed=0, device=device.device, progress=False)
+        runs.append([value.cpu() for value in model.parameters()])
+    torch.testing.assert_close(*runs)

@@ -109,7 +109,7 @@ def fit(
     ``CheckpointError`` for a file of another run.
     """
     settings: dict[str, Any] = {"checkpoint": checkpoint, "every": every, "progress": progress, "on_step": on_step}
-    device = checks.device("device", device)
+    device = devices.named("device", device)
     check_cublas(device, deterministic)
     with devices.random_state_kept(device), deterministic_algorithms(deterministic):
         return deque(fitting(model, train, test, recipe, seed=seed, device=device, **settings), maxlen=1).pop()
@@ -134,7 +134,6 @@ def fitting(
     """
     checks.instance("model", model, nn.Module)
     checks.instance("recipe", recipe, Recipe, "contdepth.training.recipe(name) makes one")
-    devices.named("device", device)
     train, test = checked("train", train), checked("test", test)
     per_epoch = math.ceil(len(train[0]) / recipe.batch)
     total = recipe.epochs * per_epoch

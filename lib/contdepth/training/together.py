@@ -27,7 +27,7 @@ def fit_together(
     Raises:
         TypeError, ValueError: no run, arguments that ``fit`` does not take, a model that is trained twice.
     """
-    device = checks.device("device", device)
+    device = devices.named("device", device)
     check_cublas(device, deterministic)
     jobs = [dict(checks.instance("runs", run, Mapping)) for run in checks.several("runs", runs, "of dictionaries")]  # type: ignore[type-abstract]
     if not jobs:

@@ -56,6 +56,7 @@ def test_a_device_that_is_not_there_is_named() -> None:
         lambda: pde.PDENet2(device="xpu"),
         lambda: restoration.DURR.load(device="xpu"),
         lambda: training.fit(**{**doors_light.TRAINING["training.fit"](), "device": "xpu"}),
+        lambda: training.fit_together([doors_light.TRAINING["training.fit"]()], device="xpu"),
     ):
         with pytest.raises(ValueError, match="device: expected a device of this machine, found "):
             call()

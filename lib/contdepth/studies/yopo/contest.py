@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from fractions import Fraction
 from functools import partial
 from pathlib import Path
+from statistics import fmean
 from typing import Any
 
 import numpy as np
@@ -191,26 +192,36 @@ def steps_within(
     data: Pair,
     setting: Setting,
     *,
-    rounds: int = 3,
+    rounds: int = 9,
+    workers: int = 1,
     keep: Path | None = None,
 ) -> dict[str, int]:
     """How many training steps of each method take ``seconds`` of CPU time, measured interleaved on one batch.
 
-    ``keep``: file for the answer. If it is there it is believed, so that a run that resumes finds its own numbers.
+    ``workers``: processes that measure at once, as many as train at once later, since runs beside one another
+    slow each other down, and not every method by the same factor; the answer is their mean. ``keep``: file for
+    the answer. If it is there it is believed, so that a run that resumes finds its own numbers.
     """
     checks.real("seconds", seconds, above=0)
     if keep is not None and keep.exists():
         return json.loads(keep.read_text())
-    x, y = (part[: setting.recipe.batch] for part in data)
-    tasks = {}
-    for name in names:
-        method = contestant(name, x, setting, 0)
-        method.model.train()
-        tasks[name] = partial(method.step, x, y, engine(setting)(method.model.parameters()))
-    steps = {name: max(1, round(seconds / each)) for name, each in cpu_seconds(tasks, rounds).items()}
+    batch = data[0][: setting.recipe.batch], data[1][: setting.recipe.batch]
+    job = {"names": list(names), "data": batch, "setting": setting, "rounds": rounds}
+    measured = run_all(step_costs, [job] * checks.integer("workers", workers, at_least=1), workers)
+    steps = {name: max(1, round(seconds / fmean(one[name] for one in measured))) for name in names}
     if keep is not None:
         write_atomically(keep, lambda stream: stream.write(json.dumps(steps).encode()))
     return steps
+
+
+def step_costs(names: Sequence[str], data: Pair, setting: Setting, rounds: int) -> dict[str, float]:
+    """Median CPU seconds of a training step of each method on the batch ``data``, measured interleaved."""
+    tasks = {}
+    for name in names:
+        method = contestant(name, data[0], setting, 0)
+        method.model.train()
+        tasks[name] = partial(method.step, *data, engine(setting)(method.model.parameters()))
+    return cpu_seconds(tasks, rounds)
 
 
 def attacks(setting: Setting) -> dict[str, Attack]:

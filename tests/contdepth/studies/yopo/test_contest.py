@@ -197,6 +197,18 @@ def test_steps_within_divides_the_time_by_the_cost(monkeypatch):
     assert steps_within(10, names, data(), SETTING, rounds=2) == {"natural": 20, "FGSM-RS": 33, "Free-8": 1}
     with pytest.raises(ValueError, match="seconds"):
         steps_within(0, names, data(), SETTING)
+    with pytest.raises(ValueError, match="workers"):
+        steps_within(1, names, data(), SETTING, workers=0)
+
+
+def test_steps_within_measures_in_as_many_processes_as_train_at_once(monkeypatch):
+    def measured(function, jobs, workers):
+        assert function is contests.step_costs
+        assert len(jobs) == workers == 2
+        return [{"natural": 0.5, "FGSM-RS": 1.0}, {"natural": 1.5, "FGSM-RS": 3.0}]
+
+    monkeypatch.setattr(contests, "run_all", measured)
+    assert steps_within(10, ["natural", "FGSM-RS"], data(), SETTING, workers=2) == {"natural": 10, "FGSM-RS": 5}
 
 
 def test_setting_errors():

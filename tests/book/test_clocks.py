@@ -22,7 +22,7 @@ TIMERS = {
     "contdepth.studies.meanfield.cost": {"training_cost"},
     "contdepth.studies.pdenet2.contest_table": {"contest_table"},
     "contdepth.studies.pdenet2.cost": {"scaling"},
-    "contdepth.studies.yopo.contest": {"steps_within"},
+    "contdepth.studies.yopo.contest": {"step_costs", "steps_within"},
     "contdepth.studies.yopo.paper_scale": {"cifar_runs"},
     "contdepth.timing": {"cpu_seconds", "gpu_seconds"},
 }
@@ -30,6 +30,7 @@ TIMERS = {
 SECONDS = "seconds"
 """What fields and keys of other results are called that hold times."""
 MODULES = {
+    "devices.py",
     "pde/pdenet1/training.py",
     "restoration/stopping/stored_policy.py",
     "restoration/training/train.py",
@@ -173,7 +174,7 @@ def test_only_cells_that_read_a_clock_are_tagged_so(page: Page) -> None:
 
 def test_every_timer_of_the_library_is_known_here() -> None:
     library = ROOT / "lib" / "contdepth"
-    clock = re.compile(r"\b(?:process_time|perf_counter|monotonic|time\.time|tracemalloc)\b|max_memory")
+    clock = re.compile(r"\b(?:process_time|perf_counter|monotonic|time\.time|tracemalloc|devices\.now)\b|max_memory")
     sources = {path.relative_to(library).as_posix(): path.read_text("utf-8") for path in library.rglob("*.py")}
     found = {name for name, source in sources.items() if clock.search(source)}
     assert found == MODULES, "say in TIMERS what a new timer returns"

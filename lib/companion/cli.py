@@ -1,5 +1,5 @@
-"""The command line: ``companion run | pieces | bundle | collect | vary | carry | settle | verify | judge | status |
-scorecard | export | stale | register | check-ledger``.
+"""The command line: ``companion run | pieces | bundle | collect | vary | carry | settle | verify | judge |
+status | scorecard | export | stale | register | check-ledger``.
 """
 
 from __future__ import annotations

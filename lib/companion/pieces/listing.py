@@ -66,13 +66,13 @@ def readme(root: Path) -> str:
     lines = [
         "# Pieces",
         "",
-        "What the runs at the papers' scale are made of: one receipt a piece, by its key, and weights where a later "
-        "piece needs them. `companion pieces --write` writes this page.",
+        "What the runs at the papers' scale are made of: one receipt a piece, by its key, and weights where a "
+        "later piece needs them. `companion pieces --write` writes this page.",
         "",
-        "Whoever has a quarter of an hour of a GPU can give it. A command below writes a folder; on a machine with "
-        "PyTorch, NumPy, SciPy and Pillow `python run.py` in that folder computes as many pieces as fit and leaves "
-        "them in `results/`; `companion collect FOLDER/results` checks and stores them. On a machine with a checkout "
-        "`companion run --profile paper PAGE --minutes 14` does the same without a bundle.",
+        "Whoever has a quarter of an hour of a GPU can give it. A command below writes a folder; on a machine "
+        "with PyTorch, NumPy, SciPy and Pillow `python run.py` in it computes as many pieces as fit and leaves "
+        "them in `results/`; `companion collect FOLDER/results` checks and stores them. On a machine with a "
+        "checkout `companion run --profile paper PAGE --minutes 14` does the same without a bundle.",
         "",
         "| headline | pieces done | needed | left |",
         "|---|---|---|---|",

@@ -32,10 +32,10 @@ def verify(
 ) -> int:
     """Run the stored runs of ``pages`` at ``profile`` again, report what differs, and return the exit status.
 
-    Pages that lack the profile, do not attempt it or are assembled from pieces there are left out. The longest runs
-    come first at ``smoke``; at the other profiles those made with other versions than are pinned, then the oldest.
-    Raises :class:`RunError` where nbval is not installed. ``cold``: no kernel is forked from one that has imported
-    its packages.
+    Pages that lack the profile, do not attempt it or are assembled from pieces there are left out. The longest
+    runs come first at ``smoke``; at the other profiles those made with other versions than are pinned, then the
+    oldest. Raises :class:`RunError` where nbval is not installed. ``cold``: no kernel is forked from one that has
+    imported its packages.
     """
     if absent := [name for name in NEEDED if importlib.util.find_spec(name) is None]:
         raise RunError(

@@ -23,10 +23,19 @@ class Arms:
     seeds: tuple[int, ...]
     results: dict[str, tuple[Mapping[str, Any], ...]]
 
-    def of(self, arm: str, name: str) -> np.ndarray:
-        """The entry ``name`` of an arm's results: (seeds, …)."""
+    def of(self, arm: str, name: str, *at: int) -> np.ndarray:
+        """The entry ``name`` of an arm's results, of an array what stands ``at`` those places: (seeds, …)."""
         checks.one_of("arm", arm, tuple(self.results))
-        return np.array([one[name] for one in self.results[arm]], dtype=float)
+        found = np.array([one[name] for one in self.results[arm]], dtype=float)
+        return found[(slice(None), *at)]
+
+    def alone(self, arm: str, name: str, *at: int) -> dict[str, Any]:
+        """``value`` and ``seeds`` of one arm, each an entry for each seed."""
+        return {"value": self.of(arm, name, *at), "seeds": self.seeds}
+
+    def paired(self, arm: str, baseline: str, name: str, *at: int) -> dict[str, Any]:
+        """The same with the ``baseline`` at the same seeds."""
+        return {**self.alone(arm, name, *at), "baseline": self.of(baseline, name, *at)}
 
 
 def by_arm(pieces: Sequence[Piece]) -> Arms:

@@ -76,5 +76,6 @@ def curves(result: Fit) -> dict[str, Any]:
         "test_error": result.test_error,
         "train_loss": list(history["train_loss"]),
         "train_error": list(history["train_error"]),
+        "last_loss": history["train_loss"][-1],
         "steps": result.steps,
     }

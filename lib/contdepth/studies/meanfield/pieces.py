@@ -7,20 +7,18 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import torch
 from torch import nn
 
 from contdepth import checks, devices
 from contdepth.meanfield import ordered_pair
 from contdepth.meanfield.convnet import OrderedResNet
-from contdepth.studies.common.arms import Arms
 from contdepth.studies.common.image_training import curves, same, standard_images, trained
 from contdepth.studies.meanfield.conv_probes import order_probes
 from contdepth.training import recipe as named_recipe
 from contdepth.training.evaluation import layout, placed
 
-__all__ = ["ordered_arm", "rise"]
+__all__ = ["ordered_arm"]
 
 ARMS = ("plain", "ordered")
 
@@ -44,9 +42,10 @@ def ordered_arm(
     """Train one arm of ``ordered_pair`` by the named recipe, test it, and probe it on all test images.
 
     Returns ``curves`` and ``same``; the errors of ``order_probes`` as ``intact``, ``swap``, ``drop``, ``reverse``
-    and ``permute``; ``times`` (all stages in block order), ``reorders`` (percent of the steps that changed the
-    order) and ``inversions``. A run that was stopped goes on from the last epoch in the folder ``checkpoint``; on
-    the CPU to the bits of one that was not.
+    and ``permute``; ``swap_rise``, by how much the mean swap raises the error, and ``swap_less_drop``, that less
+    the mean of the drops; ``times`` (all stages in block order), ``reorders`` (percent of the steps that changed
+    the order) and ``inversions``. A run that was stopped goes on from the last epoch in the folder ``checkpoint``;
+    on the CPU to the bits of one that was not.
     """
     checks.one_of("arm", arm, ARMS)
     train, test = standard_images(dataset, train_size, test_size, shrink_by)
@@ -56,10 +55,14 @@ def ordered_arm(
     with never_recorded(model):
         result = trained(model, train, test, chosen, seed=seed, device=device, checkpoint=checkpoint)
     seen = placed(test, chosen.precision, devices.named("device", device), layout(chosen, model))
+    probes = order_probes(model, seen, permutations=permutations, precision=chosen.precision)
+    swap = float(probes["swap"].mean())
     return {
         **curves(result),
         "same": shared,
-        **order_probes(model, seen, permutations=permutations, precision=chosen.precision),
+        **probes,
+        "swap_rise": swap - float(probes["intact"][0]),
+        "swap_less_drop": swap - float(probes["drop"].mean()),
         "times": torch.cat(model.times()).numpy(),
         "reorders": 100 * int(model.reorders) / result.steps,
         "inversions": model.inversions(),
@@ -82,8 +85,3 @@ def never_recorded(net: OrderedResNet) -> Iterator[None]:
         yield
     finally:
         handle.remove()
-
-
-def rise(arms: Arms, arm: str, probe: str) -> np.ndarray:
-    """Mean error under a probe minus that of the intact net, percentage points: (seeds,)."""
-    return arms.of(arm, probe).mean(1) - arms.of(arm, "intact")[:, 0]

@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
-from torch import Tensor
 
 from contdepth import checks, devices
-from contdepth.pde.fields.errors import prediction_error
 from contdepth.pde.fields.trajectories import Trajectories
 from contdepth.pde.pdenet1.block import PDENetBlock
 from contdepth.pde.simulate import source_data
@@ -25,9 +23,9 @@ from contdepth.studies.pdenet.linear import (
     true_coefficients,
 )
 from contdepth.studies.pdenet.source import DIFFUSION, DT, relative_error, source, visited
-from contdepth.studies.pdenet.stages import train_stages
+from contdepth.studies.pdenet.stages import Field, coefficient_fields, forecasts, train_stages
 
-__all__ = ["level", "linear_arm", "source_arm"]
+__all__ = ["compared", "linear_arm", "source_arm"]
 
 LINEAR = {
     "learned 7×7": {"size": 7, "learn_filters": True},
@@ -35,10 +33,6 @@ LINEAR = {
     "frozen 7×7": {"size": 7, "learn_filters": False},
 }
 SOURCE = {"learned 7×7": LINEAR["learned 7×7"], "frozen 7×7": LINEAR["frozen 7×7"]}
-BLOWN_UP = 1e6
-"""What a relative error above it counts as: the forecast has blown up."""
-
-Field = dict[tuple[int, ...], np.ndarray]
 
 
 def linear_arm(
@@ -61,8 +55,8 @@ def linear_arm(
     """Train on new noisy pairs of the linear equation in each of the stages 1, 2, …, ``blocks``; forecast.
 
     Returns ``median`` (stage, step) of the relative error over ``test`` unseen trajectories without noise and
-    ``quantiles`` (2, step) of 10 % and 90 % after the last stage; relative errors ``a``, ``b``, ``second_orders``
-    and the size ``high_orders`` of the fields; ``diffusion`` (2,), mean coefficients of u_xx and u_yy of a whole
+    ``quantiles`` (2, step) of 10 % and 90 % after the last stage; relative errors ``a``, ``b``, ``second-orders``
+    and the size ``high-orders`` of the fields; ``diffusion`` (2,), mean coefficients of u_xx and u_yy of a whole
     step less those of an exact one; ``losses`` and ``same``.
     """
     chosen = LINEAR[checks.one_of("arm", arm, tuple(LINEAR))]
@@ -112,7 +106,7 @@ def source_arm(
 
     Returns ``median`` (stage, step) of the relative error, at most 1 in each of ``test`` unseen trajectories
     without noise; ``visited`` and ``central``, errors of the source; ``diffusion``, the larger relative error of
-    c_20 and c_02; ``other_terms``, the largest of the absent ones; ``source``, f at 601 points of [-15, 15];
+    c_20 and c_02; ``other-terms``, the largest of the absent ones; ``source``, f at 601 points of [-15, 15];
     ``losses`` and ``same``.
     """
     chosen = SOURCE[checks.one_of("arm", arm, tuple(SOURCE))]
@@ -145,27 +139,11 @@ def source_arm(
         "visited": relative_error(source_of(block, seen.centres), source(seen.centres), seen.weights),
         "central": relative_error(source_of(block, centre), source(centre)),
         "diffusion": max(abs(float(found[alpha].mean()) / DIFFUSION - 1) for alpha in ((2, 0), (0, 2))),
-        "other_terms": max(size[alpha] for alpha in ((1, 0), (0, 1), (1, 1))),
+        "other-terms": max(size[alpha] for alpha in ((1, 0), (0, 1), (1, 1))),
         "source": source_of(block, np.linspace(-15, 15, 601)),
         "losses": losses,
         "same": [float(values.abs().sum()), float(truth.abs().sum())],
     }
-
-
-@torch.no_grad()
-def forecasts(block: PDENetBlock, states: Sequence[Mapping[str, Tensor]], truth: Tensor) -> np.ndarray:
-    """Relative errors (stage, trajectory, step) from the first frames of ``truth`` on; the last state stays."""
-    start, found = truth[:, 0].to(devices.of(block)), []
-    for state in states:
-        block.load_state_dict(state)
-        frames = torch.stack([start, *block.frames(start, truth.shape[1] - 1)], 1).cpu()
-        found.append(prediction_error(frames, truth).clamp(max=BLOWN_UP).numpy())
-    return np.stack(found)
-
-
-def coefficient_fields(block: PDENetBlock) -> Field:
-    """Multi-index → coefficient on the grid, or the constant."""
-    return dict(zip(block.alphas, block.coefficients().detach().cpu().numpy(), strict=True))
 
 
 def linear_fields(block: PDENetBlock, truth: Field) -> dict[str, float]:
@@ -180,8 +158,8 @@ def linear_fields(block: PDENetBlock, truth: Field) -> dict[str, float]:
     return {
         "a": error((1, 0)),
         "b": error((0, 1)),
-        "second_orders": max(error((2, 0)), error((0, 2))),
-        "high_orders": float(np.mean(high) / np.mean([size[1, 0], size[0, 1]])) if high else 0.0,
+        "second-orders": max(error((2, 0)), error((0, 2))),
+        "high-orders": float(np.mean(high) / np.mean([size[1, 0], size[0, 1]])) if high else 0.0,
     }
 
 
@@ -192,6 +170,13 @@ def source_of(block: PDENetBlock, points: np.ndarray) -> np.ndarray:
     return block.source(torch.as_tensor(points, device=devices.of(block))).cpu().numpy()  # type: ignore[misc]
 
 
-def level(arms: Arms, arm: str, step: int, stage: int = -1) -> np.ndarray:
-    """Decimal logarithm of an arm's median error after ``step`` steps, trained up to ``stage``: (seeds,)."""
-    return np.log10(arms.of(arm, "median")[:, stage, step])
+def compared(arms: Arms, step: int) -> dict[str, dict[str, Any]]:
+    """Decimal logarithms of median errors after ``step`` steps: of learned 7×7 filters after the last stage as
+    ``value``, as ``baseline`` those of frozen ones, of 5×5 ones, and of the stage with one block; with ``seeds``.
+    """
+    others = {"learned-frozen": ("frozen 7×7", -1), "size": ("learned 5×5", -1), "blocks": ("learned 7×7", 1)}
+    own = np.log10(arms.of("learned 7×7", "median", -1, step))
+    return {
+        name: {"value": own, "baseline": np.log10(arms.of(arm, "median", stage, step)), "seeds": arms.seeds}
+        for name, (arm, stage) in others.items()
+    }

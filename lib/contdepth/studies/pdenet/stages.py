@@ -2,19 +2,27 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+import torch
 from torch import Tensor
 
 from contdepth import devices
+from contdepth.pde.fields.errors import prediction_error
 from contdepth.pde.fields.trajectories import Trajectories
 from contdepth.pde.pdenet1.block import PDENetBlock
 from contdepth.pde.pdenet1.training import pairs, train_stage
 from contdepth.training.checkpoint import checksum, identity_of, load_checkpoint, save_checkpoint
 
-__all__ = ["train_stages"]
+__all__ = ["Field", "coefficient_fields", "forecasts", "train_stages"]
+
+BLOWN_UP = 1e6
+"""What a relative error above it counts as: the forecast has blown up."""
+
+Field = dict[tuple[int, ...], np.ndarray]
 
 
 def train_stages(
@@ -67,3 +75,19 @@ def train_stages(
         if path is not None:
             save_checkpoint(path, run, kept)
     return kept["states"], kept["losses"]
+
+
+@torch.no_grad()
+def forecasts(block: PDENetBlock, states: Sequence[Mapping[str, Tensor]], truth: Tensor) -> np.ndarray:
+    """Relative errors (stage, trajectory, step) from the first frames of ``truth`` on; the last state stays."""
+    start, found = truth[:, 0].to(devices.of(block)), []
+    for state in states:
+        block.load_state_dict(state)
+        frames = torch.stack([start, *block.frames(start, truth.shape[1] - 1)], 1).cpu()
+        found.append(prediction_error(frames, truth).clamp(max=BLOWN_UP).numpy())
+    return np.stack(found)
+
+
+def coefficient_fields(block: PDENetBlock) -> Field:
+    """Multi-index → coefficient on the grid, or the constant."""
+    return dict(zip(block.alphas, block.coefficients().detach().cpu().numpy(), strict=True))

@@ -17,7 +17,7 @@ from contdepth.studies.common.arms import Arms
 from contdepth.studies.pdenet2.experiments import BURGERS, PAPER, burgers_by_hand, errors, unrolled
 from contdepth.studies.pdenet2.stages import SittingPDENet2
 
-__all__ = ["after", "burgers_arm"]
+__all__ = ["burgers_arm", "readings"]
 
 FILTERS = {"learned filters": "learned", "frozen filters": "frozen"}
 CONVECTION = ("u*u_x", "u_y*v", "u*v_x", "v*v_y")
@@ -88,8 +88,21 @@ def largest(terms: dict[str, float], least: float = 1e-4) -> dict[str, float]:
     return {name: c for name, c in sorted(terms.items(), key=lambda item: -abs(item[1])) if abs(c) >= least}
 
 
-def after(arms: Arms, arm: str, name: str, blocks: int) -> np.ndarray:
-    """The entry ``name`` of an arm after the stage with so many blocks; of forecasts, the error at their end."""
-    stages = list(arms.results[arm][0]["blocks"])
-    found = arms.of(arm, name)[:, stages.index(checks.one_of("blocks", blocks, stages))]
-    return found[:, -1] if found.ndim > 1 else found
+def readings(arms: Arms, blocks: int) -> dict[str, np.ndarray]:
+    """What is judged after the stage with so many blocks, each (seeds,).
+
+    ``frozen`` and ``frozen-prediction`` are the worst coefficient and the last error of the frozen filters over
+    those of the learned ones, ``closure`` that last error over the textbook scheme's.
+    """
+    learned, frozen = FILTERS
+    stages = list(arms.results[learned][0]["blocks"])
+    stage = stages.index(checks.one_of("blocks", blocks, stages))
+    last = {arm: arms.of(arm, "median", stage, -1) for arm in FILTERS}
+    return {
+        "convection": arms.of(learned, "convection", stage),
+        "viscosity": arms.of(learned, "viscosity", stage),
+        "wrong-terms": arms.of(learned, "wrong", stage),
+        "frozen": arms.of(frozen, "whole", stage) / arms.of(learned, "whole", stage),
+        "closure": last[learned] / arms.of(learned, "textbook", -1),
+        "frozen-prediction": last[frozen] / last[learned],
+    }

@@ -5,16 +5,13 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
 from contdepth import checks
 from contdepth.nets import learned_k, matched_pair
 from contdepth.nets.lm import LMNet
-from contdepth.studies.common.arms import Arms
 from contdepth.studies.common.image_training import curves, same, standard_images, trained
 from contdepth.training import recipe as named_recipe
 
-__all__ = ["coefficient", "trained_arm"]
+__all__ = ["trained_arm"]
 
 ARMS = ("ResNet", "LM-ResNet")
 
@@ -36,9 +33,9 @@ def trained_arm(
 ) -> dict[str, Any]:
     """Train one arm of ``matched_pair`` with basic blocks by the named recipe and test it after the last epoch.
 
-    Returns ``curves`` and ``same``; for LM-ResNet also ``k`` and ``k_start``, one number a block, and ``blocks``,
-    their names. A run that was stopped goes on from the last epoch in the folder ``checkpoint``; on the CPU to the
-    bits of one that was not.
+    Returns ``curves`` and ``same``; for LM-ResNet also ``k`` and ``k_start``, one number a block, their names
+    ``blocks``, and of them ``k_second``, k of the second block of stage 3, and ``k_last``. A run that was stopped
+    goes on from the last epoch in the folder ``checkpoint``; on the CPU to the bits of one that was not.
     """
     checks.one_of("arm", arm, ARMS)
     train, test = standard_images(dataset, train_size, test_size, shrink_by)
@@ -49,12 +46,7 @@ def trained_arm(
     result = trained(model, train, test, chosen, seed=seed, device=device, checkpoint=checkpoint)
     found = {**curves(result), "same": shared}
     if isinstance(model, LMNet):
-        names = [entry.label for entry in learned_k(model)]
-        found |= {"k": model.ks().numpy(), "k_start": start, "blocks": names}
+        k = {entry.label: entry.value for entry in learned_k(model)}
+        found |= {"k": list(k.values()), "k_start": start, "blocks": list(k)}
+        found |= {"k_second": k["3.2"], "k_last": found["k"][-1]}
     return found
-
-
-def coefficient(arms: Arms, block: str) -> np.ndarray:
-    """The trained k of one block, such as "3.2": (seeds,)."""
-    names = arms.results["LM-ResNet"][0]["blocks"]
-    return arms.of("LM-ResNet", "k")[:, names.index(checks.one_of("block", block, names))]

@@ -74,15 +74,14 @@ class Run:
         return found
 
 
-def cell_of(page: str) -> str:
-    """The one code cell of a page that judges pieces."""
+def cells_of(page: str) -> dict[str, str]:
+    """The code cells of a page that judge pieces, by the group that each asks for first."""
     cells = [cell.source for cell in find_page(ROOT, page).cells() if cell.source.startswith(BEGIN)]
-    assert len(cells) == 1
-    return cells[0]
+    return {cell.removeprefix(BEGIN).partition('"')[0]: cell for cell in cells}
 
 
 def executed(page: str, profile: str, done: set[str]) -> dict[str, Checked]:
-    """What a page's cell checks, judged by the ledger."""
+    """What the cells of a page check, judged by the ledger."""
     claims = {claim.id: claim for claim in load_ledger(ROOT, page.partition("/")[0]).claims}
     found: dict[str, Checked] = {}
 
@@ -90,29 +89,30 @@ def executed(page: str, profile: str, done: set[str]) -> dict[str, Checked]:
         assert id not in found, f"{id} is checked twice"
         found[id] = assess(claims[id], profile, value, **given)
 
-    exec(compile(cell_of(page), page, "exec"), {"profile": profile, "run": Run(page, done), "check": check})
+    for source in cells_of(page).values():
+        exec(compile(source, page, "exec"), {"profile": profile, "run": Run(page, done), "check": check})
     return found
 
 
 @pytest.mark.parametrize("page", PAGES)
-def test_a_cell_is_one_condition_of_few_lines(page: str) -> None:
-    source = cell_of(page)
-    (statement,) = ast.parse(source).body
-    assert isinstance(statement, ast.If) and not statement.orelse
-    assert len(source.splitlines()) <= MOST_LINES
+def test_each_group_has_a_cell_that_is_one_condition_of_few_lines(page: str) -> None:
+    assert list(cells_of(page)) == list(groups_of(page))
+    for source in cells_of(page).values():
+        (statement,) = ast.parse(source).body
+        assert isinstance(statement, ast.If) and not statement.orelse
+        assert len(source.splitlines()) <= MOST_LINES and source.count("run.ready(") == 1
 
 
 @pytest.mark.parametrize("page", PAGES)
-def test_a_cell_checks_what_the_plan_says(page: str) -> None:
-    groups = groups_of(page)
-    found = executed(page, "paper", set(groups))
-    assert set(found) == {claim for group in groups.values() for claim in group["claims"]}
-    assert all(one.verdict and one.seeds is not None for one in found.values())
+def test_cells_check_what_the_plan_says(page: str) -> None:
+    for name, group in groups_of(page).items():
+        found = executed(page, "paper", {name})
+        assert set(found) == set(group["claims"])
+        assert all(one.verdict and one.seeds == tuple(sorted(group["grid"]["seed"])) for one in found.values())
 
 
 @pytest.mark.parametrize("page", PAGES)
-def test_a_cell_judges_only_what_is_done(page: str) -> None:
+def test_cells_judge_only_what_is_done_at_the_papers_profile(page: str) -> None:
     groups = groups_of(page)
-    first = next(iter(groups))
-    assert set(executed(page, "paper", {first})) == set(groups[first]["claims"])
+    assert set(executed(page, "paper", set(groups))) == {id for one in groups.values() for id in one["claims"]}
     assert executed(page, "paper", set()) == executed(page, "book", set(groups)) == {}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from unittest import mock
 
 import numpy as np
 import pytest
@@ -12,6 +13,7 @@ from tiny_pieces import TINY
 
 from contdepth.pde import PDENet
 from contdepth.pde.pdenet1.block import PDENetBlock
+from contdepth.pde.pdenet1.training import Stage
 from contdepth.studies.common.arms import by_arm
 from contdepth.studies.pdenet.linear import training_pairs
 from contdepth.studies.pdenet.pieces import compared, linear_arm, source_arm
@@ -43,6 +45,15 @@ def test_sittings_go_on_where_the_last_ended() -> None:
     for before, after, closures in losses:
         assert after < before and 9 < closures < 27
     assert losses[1][0] == pytest.approx(losses[0][1])
+
+
+def test_a_stage_ends_with_the_sitting_in_which_the_optimiser_stopped() -> None:
+    data = training_pairs(1, (1, 2), batch=6, grid=24, cutoffs=(2, 3))
+    block = PDENetBlock(data.grid, data.dx, data.dt, order=2, size=5, mesh=6)
+    stopped = [Stage(0, 3.0, 2.0, closures, 0.0) for closures in (5, 2, 1, 2)]
+    with mock.patch("contdepth.studies.pdenet.stages.train_stage", side_effect=stopped):
+        states, losses = train_stages(block, data, (1, 2), seed=1, batch=6, iterations=9, sitting=3)
+    assert len(states) == 3 and losses == [[3.0, 2.0, 7], [3.0, 2.0, 1], [3.0, 2.0, 2]]
 
 
 @pytest.mark.parametrize("function", [linear_arm, source_arm])

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from pathlib import Path
+from unittest import mock
 
 import numpy as np
 import pytest
@@ -11,6 +12,7 @@ import torch
 from piece_checks import matched, stopped_on_the_way
 
 from contdepth.pde import PDENet2, Trajectories
+from contdepth.pde.pdenet2.optimise import Minimised
 from contdepth.pde.simulate import heat_data
 from contdepth.studies.common.arms import by_arm
 from contdepth.studies.pdenet2.pieces import burgers_arm, largest, readings
@@ -42,6 +44,13 @@ def test_sittings_go_on_where_the_last_ended(tmp_path: Path) -> None:
     assert again.stages_ == found.stages_ and again.coefficients() == found.coefficients()
     state = found.at(1).block_.state_dict()
     assert all(torch.equal(value, again.states_[1][name]) for name, value in state.items())
+
+
+def test_a_stage_ends_with_the_sitting_in_which_the_optimiser_stopped() -> None:
+    stopped = [Minimised((1.0,) * evaluations) for evaluations in (9, 3, 2, 1)]
+    with mock.patch("contdepth.pde.pdenet2.pdenet2.minimise", side_effect=stopped):
+        found = SittingPDENet2(**OPTIONS).resuming(None, 3).fit(data())
+    assert [len(stage.losses) for _, stage in found.stages_] == [9 + 3, 2, 1]
 
 
 def test_a_piece_goes_on_after_a_sitting(tmp_path: Path) -> None:

@@ -47,6 +47,8 @@ FULL = {
 """Task → plan of the full layout; those of ``catalogue.PAPER``."""
 SEEN = {"gaussian": (25, 55), "jpeg": (10, 30)}
 """Levels between which a policy learns: those of the unit's training."""
+EVERY = 500
+"""Steps of a unit's training from one checkpoint to the next."""
 
 
 def full_plan(task: str, seed: int, width: int = SHAPE.width, **changes: Any) -> TrainingPlan:
@@ -71,7 +73,7 @@ def unit(
     """
     plan = full_plan(task, seed, width, **(changes or {}))
     kept = None if checkpoint is None else Path(checkpoint) / "unit.pt"
-    done = train(plan, checkpoint=kept, device=device)
+    done = train(plan, checkpoint=kept, every=EVERY, device=device)
     weights = {name: value.detach().cpu().contiguous() for name, value in done.model.state_dict().items()}
     return {
         "losses_db": np.round(done.losses, 4),

@@ -31,8 +31,8 @@ def compute(
 ) -> Outcome:
     """Compute a piece in a process of its own and store its receipt, unless it is done.
 
-    It goes on from where it was stopped, and stops after ``seconds`` or when ``stop`` says so. A piece that another
-    process computes at the same time is left to it.
+    It goes on from where it was stopped, and stops after ``seconds`` or when ``stop`` says so. A piece that
+    another process computes at the same time is left to it.
     """
     try:
         key = key_of(root, piece)

@@ -8,13 +8,14 @@ import numpy as np
 import pytest
 import torch
 
+from contdepth.data.picture_sets import Picture
 from contdepth.restoration.classical import tv
 from contdepth.restoration.degrade import jpeg
 from contdepth.restoration.metrics import psnr
 from contdepth.restoration.models.unit import trajectory
 from contdepth.restoration.training import train as loop
 from contdepth.restoration.training.plan import make_model
-from contdepth.studies.durr import catalogue, pieces, rival_pieces
+from contdepth.studies.durr import catalogue, full_set, pieces, rival_pieces
 from contdepth.studies.durr.blocks import stop_lazily
 from contdepth.studies.durr.full_set import damaged, test_pictures
 from contdepth.studies.durr.pieces import full_plan, policy, unit
@@ -147,13 +148,19 @@ def test_every_picture_has_a_draw_of_its_own_and_levels_share_it():
     assert torch.equal(damaged("jpeg", first, [10, 40], 0)[1:], jpeg(first, 40))
 
 
-@pytest.mark.data
-@pytest.mark.parametrize(("dataset", "sides"), [("bsd68", (321, 481)), ("live1", (512, 768))])
-def test_whole_sets_are_grey_and_uncut(dataset, sides):
-    found = test_pictures(dataset, 3)
-    assert len(found) == 3 and all(clean.ndim == 4 and clean.shape[:2] == (1, 1) for clean in found)
-    assert all(0 <= float(clean.min()) and float(clean.max()) <= 1 for clean in found)
-    assert any(sorted(clean.shape[-2:]) == sorted(sides) for clean in found)
+def test_pictures_of_a_set_are_grey_and_uncut(monkeypatch):
+    """Grey ones as they are, colour ones by their luma of 16 to 235."""
+    grey = np.arange(12, dtype=np.uint8).reshape(3, 4)
+    colour = np.stack([np.full((4, 6), value, dtype=np.uint8) for value in (255, 255, 255)], axis=-1)
+    sets = {"bsd68": [Picture("a", grey), Picture("b", grey.T)], "live1": [Picture("c", colour)]}
+    monkeypatch.setattr(full_set, "pictures", lambda name, limit: sets[name][:limit])
+    first, second = test_pictures("bsd68")
+    assert torch.equal(first[0, 0] * 255, torch.from_numpy(grey).float()) and second.shape == (1, 1, 4, 3)
+    assert len(test_pictures("bsd68", 1)) == 1
+    (bright,) = test_pictures("live1")
+    assert bright.shape == (1, 1, 4, 6) and torch.equal(bright * 255, torch.full_like(bright, 235))
+    with pytest.raises(ValueError, match="dataset: expected one of 'bsd68', 'live1', 'photos'"):
+        test_pictures("set12")
 
 
 def test_a_rival_sees_the_noise_of_the_policy_and_goes_on_after_a_stop(tmp_path, monkeypatch):

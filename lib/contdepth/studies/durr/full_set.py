@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Sequence
+from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 import torch
 from torch import Tensor
@@ -56,9 +57,13 @@ def one_by_one(
     for number, item in list(enumerate(items))[len(done) :]:
         done.append(entry(number, item))
         if path is not None:
-            content = json.dumps(done).encode()
-            write_atomically(path, lambda stream, content=content: stream.write(content))
+            write_atomically(path, partial(written, json.dumps(done).encode()))
     return done
+
+
+def written(content: bytes, stream: BinaryIO) -> None:
+    """Write ``content``, all of it."""
+    stream.write(content)
 
 
 test_pictures.__test__ = False  # type: ignore[attr-defined]

@@ -29,12 +29,13 @@ from contdepth.training.checkpoint import load_checkpoint, save_checkpoint
 __all__ = ["full_plan", "policy", "unit"]
 
 SHAPE = UnitShape("unet", 32, activation="prelu")
+SHAPES = {"gaussian": SHAPE, "jpeg": replace(SHAPE, start="kaiming")}
 FULL = {
     "gaussian": TrainingPlan(
-        SHAPE, schedule=LoopSchedule((2, 3, 4, 5)), iterations=50000, batch=64, patch=64, rate=1e-3
+        SHAPES["gaussian"], schedule=LoopSchedule((2, 3, 4, 5)), iterations=50000, batch=64, patch=64, rate=1e-3
     ),
     "jpeg": TrainingPlan(
-        replace(SHAPE, start="kaiming"),
+        SHAPES["jpeg"],
         degradation="jpeg",
         levels=(10, 20, 30),
         schedule=LoopSchedule((4, 3, 2)),
@@ -54,7 +55,8 @@ EVERY = 500
 def full_plan(task: str, seed: int, width: int = SHAPE.width, **changes: Any) -> TrainingPlan:
     """The plan of the full unit for ``task`` with ``seed``; ``width`` and ``changes`` make it smaller."""
     plan = FULL[checks.one_of("task", task, tuple(FULL))]
-    return replace(plan, shape=replace(plan.shape, width=width), seed=seed, **changes)
+    shape = replace(SHAPES[task], width=width)
+    return replace(plan, shape=shape, seed=seed, **changes)
 
 
 def unit(

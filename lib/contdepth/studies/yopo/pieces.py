@@ -136,7 +136,8 @@ def mnist_arm(
     chosen = MNIST_ARMS[checks.one_of("arm", arm, tuple(MNIST_ARMS))]
     data, test = (pixels(dataset, split, size) for split, size in (("train", train_size), ("test", test_size)))
     threat = Threat("3/10")
-    model = SmallCNN(*data[0].shape[1:3], seed=seed, dropout=0.5, zero_last=True)
+    _, channels, size, _ = data[0].shape
+    model = SmallCNN(channels, size, seed=seed, dropout=0.5, zero_last=True)
     method = chosen.make(model.to(devices.named("device", device)), {"threat": threat, "seed": seed})
     recipe = lasting(chosen.recipe, epochs, milestones)
     attack = PGD(threat, steps=40, step_size="1/100")

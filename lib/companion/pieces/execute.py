@@ -18,9 +18,9 @@ from companion.pieces.one import STOPPED
 if TYPE_CHECKING:
     from companion.pieces.piece import Piece
 
-__all__ = ["DONE", "FAILED", "GRACE_S", "STOPPED_WORD", "Outcome", "job_of", "run_one"]
+__all__ = ["DONE", "FAILED", "GRACE_S", "LEFT", "STOPPED_WORD", "Outcome", "job_of", "run_one"]
 
-DONE, STOPPED_WORD, FAILED = "done", "stopped", "failed"
+DONE, STOPPED_WORD, FAILED, LEFT = "done", "stopped", "failed", "left"
 GRACE_S = 20.0
 """Seconds between SIGTERM and SIGKILL."""
 POLL_S = 0.05
@@ -29,8 +29,8 @@ LAST_LINES = 20
 
 @dataclass(frozen=True)
 class Outcome:
-    """What became of a piece: ``done``, ``stopped`` (it goes on next time) or ``failed`` with the last lines of
-    its log in ``error``.
+    """What became of a piece: ``done``, ``stopped`` (it goes on next time), ``failed`` with the last lines of its
+    log in ``error``, or ``left`` (not begun) with the reason.
     """
 
     id: str

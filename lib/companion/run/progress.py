@@ -78,7 +78,8 @@ class Progress:
         for page in self._pages.values():
             if now - page.beat >= self.heartbeat:
                 page.beat = now
-                self.line(f"       {page.label}  in cell {page.cell} of {page.cells}, {now - page.since:.0f} s")
+                where = f"in cell {page.cell} of {page.cells}, " if page.cells else ""
+                self.line(f"       {page.label}  {where}{now - page.since:.0f} s")
 
     def close(self) -> None:
         """Take the bars away; the next start brings them back."""

@@ -1,0 +1,1 @@
+"""Where pieces are computed: here, one a process, or on what an engine finds."""

@@ -48,8 +48,8 @@ def make_bundle(
     """Write the bundle for those of ``pieces`` (each after what it needs) that are not done.
 
     ``out`` is its new folder, ``minutes`` is what one call of its ``run.py`` takes at most, ``mib`` what a part
-    takes. Checkpoints of pieces that were begun here go with it. Raises :class:`CompanionError` where nothing is to
-    be done, a data set is not at hand, or the folder is not new.
+    takes. Checkpoints of pieces that were begun here go with it. Raises :class:`CompanionError` where nothing is
+    to be done, a data set is not at hand, or the folder is not new.
     """
     if out.exists() and any(out.iterdir() if out.is_dir() else [out]):
         raise CompanionError(f"--out: expected a new folder, found {out}; remove it, or name another")
@@ -119,7 +119,7 @@ def _add_begun(root: Path, pieces: Iterable[Piece], keys: Mapping[str, str], con
     for piece in pieces:
         folder = work_folder(root, keys[piece.id])
         for path in sorted(folder.rglob("*")) if (folder / "tries.json").is_file() else ():
-            if path.is_file() and path.suffix != ".part":
+            if path.is_file() and path.suffix != ".part" and path.name != ".held":
                 place = path.relative_to(folder.parent).as_posix()
                 contents.first[f"begun/{place}"] = path.read_bytes()
 

@@ -1,5 +1,5 @@
-"""The command line: ``companion run | vary | carry | settle | verify | judge | status | scorecard | export |
-stale | register | check-ledger``.
+"""The command line: ``companion run | pieces | bundle | collect | vary | carry | settle | verify | judge |
+status | scorecard | export | stale | register | check-ledger``.
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ from typing import Any, NoReturn
 
 from companion import commands
 from companion.errors import CompanionError, DocumentError
+from companion.pieces import cli as pieces_cli
 from companion.root import PROFILES, find_root, is_root
 
 __all__ = ["main"]
@@ -90,6 +91,26 @@ def _parser() -> _Parser:
     run.add_argument(
         "--out", type=os.path.expanduser, metavar="FOLDER", help="store below this folder instead of results/"
     )
+    run.add_argument(
+        "--only",
+        action="append",
+        default=[],
+        metavar="GROUP",
+        help="with --profile paper: the pieces of this group of pieces.yml alone, and no page; may be repeated",
+    )
+    run.add_argument(
+        "--minutes",
+        type=_minutes,
+        metavar="M",
+        help="with --profile paper: begin no piece that would not fit, stop what runs before that time is over",
+    )
+    run.add_argument(
+        "--on",
+        type=os.path.expanduser,
+        metavar="FILE.py",
+        help="with --profile paper: compute pieces where the Parsl configuration `config` of this file says",
+    )
+    pieces_cli.add_commands(command)
     vary = command(
         "vary",
         commands.vary_command,
@@ -122,6 +143,12 @@ def _parser() -> _Parser:
         help="leave out numbers and outputs: with other versions of the libraries they may differ",
     )
     verify.add_argument(
+        "--pieces",
+        type=_positive,
+        metavar="N",
+        help="compute N stored pieces, chosen by chance, again and compare them instead",
+    )
+    verify.add_argument(
         "--cold",
         action="store_true",
         help="start every kernel afresh, not from one that has imported its packages already",
@@ -138,6 +165,11 @@ def _parser() -> _Parser:
         "Show every claim: verdict by profile, value, age, and why its run is stale.",
     )
     status.add_argument("--json", action="store_true", help="as JSON instead of a table")
+    status.add_argument(
+        "--profile",
+        choices=("paper",),
+        help="how far the pieces of the runs at the papers' scale are instead: done, needed, left, by headline",
+    )
     text = "Print how many claims have which verdict, by chapter."
     scorecard = command("scorecard", commands.scorecard_command, text, chapter=False)
     scorecard.add_argument(
@@ -175,6 +207,16 @@ def _parser() -> _Parser:
         "say with its history, and that every number in prose stands in a role.",
     )
     return parser
+
+
+def _minutes(text: str) -> float:
+    try:
+        number = float(text)
+    except ValueError:
+        number = 0.0
+    if not 0 < number < float("inf"):
+        raise argparse.ArgumentTypeError(f"expected a number of minutes > 0, found {text!r}")
+    return number
 
 
 def _positive(text: str) -> int:

@@ -35,6 +35,7 @@ def run_command(root: Path, options: argparse.Namespace) -> int:
     from companion.book.ledger import load_ledger
     from companion.book.parameters import parse_value
     from companion.evidence.soundness import differences
+    from companion.pieces.commands import pieces_before
     from companion.run.progress import Progress
     from companion.run.runner import plan, run
 
@@ -49,8 +50,12 @@ def run_command(root: Path, options: argparse.Namespace) -> int:
             )
         overrides[name] = parse_value(text)
     progress = Progress()
+    pages = _pages(root, options)
+    failed = pieces_before(root, options, pages, progress)
+    if options.only:
+        return failed
     jobs = plan(
-        _pages(root, options),
+        pages,
         options.profile,
         overrides=overrides,
         out=Path(options.out) if options.out else None,
@@ -63,7 +68,7 @@ def run_command(root: Path, options: argparse.Namespace) -> int:
         if outcome.record is not None and not outcome.job.overrides:
             for line in differences(load_ledger(root, outcome.record.chapter), outcome.record):
                 print(f"verdict differs: {line}")
-    return _failures(outcomes)
+    return _failures(outcomes) or failed
 
 
 def _failures(outcomes: Sequence[Any]) -> int:
@@ -125,6 +130,11 @@ def verify_command(root: Path, options: argparse.Namespace) -> int:
     """Run pages afresh and compare."""
     from companion.rerun.verify import verify
 
+    if options.pieces:
+        from companion.pieces.commands import groups_of
+        from companion.pieces.running.recompute import verify_pieces
+
+        return verify_pieces(root, options.pieces, groups=groups_of(root, options))
     return verify(
         _pages(root, options),
         options.profile,
@@ -149,6 +159,10 @@ def status_command(root: Path, options: argparse.Namespace) -> int:
     from companion.report.scorecard import claim_rows
     from companion.report.status import as_json, write_table
 
+    if options.profile:
+        from companion.pieces.commands import status_of_pieces
+
+        return status_of_pieces(root, options)
     rows, pins = claim_rows(root, _chapter(root, options)), pinned(root)
     print(as_json(rows, pins)) if options.json else write_table(rows, pins=pins)
     return 0

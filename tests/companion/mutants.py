@@ -159,7 +159,7 @@ def try_mutants(page: Page, lines: Mapping[str, frozenset[int]], count: int, fol
     )
     copy = find_page(folder, page.id)
     before, draw = fingerprint(copy, "smoke")["digest"], random.Random(page.id)
-    reached = {symbol.module for symbol in page_symbols(copy).symbols}
+    reached = {symbol.module for symbol in page_symbols(copy, "smoke").symbols}
     on_lines, outside = [], []
     for path in sorted((folder / "lib").rglob("*.py")):
         name, source = path.relative_to(folder / "lib").as_posix(), path.read_text(encoding="utf-8")

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from companion.book.parameters import merge, read_defaults
+from companion.book.piece_cells import PAPER, asked_groups, executed_cells
 from companion.book.toc import chapters
 from companion.documents import Document, elsewhere, read_document, schema_problems
 from companion.errors import DocumentError, PageError, nearest
@@ -61,9 +62,17 @@ class Page:
         """The text notebook."""
         return source_path(self.root, self.chapter, self.name)
 
-    def notebook(self) -> NotebookNode:
-        """Return the page as a notebook without outputs (a fresh copy)."""
-        return copy.deepcopy(self._read())
+    def notebook(self, profile: str | None = None) -> NotebookNode:
+        """Return the page as a notebook without outputs (a fresh copy), with ``profile`` without the code cells
+        that are not executed there.
+        """
+        notebook = copy.deepcopy(self._read())
+        if profile is not None:
+            code = [cell for cell in notebook.cells if cell.cell_type == "code"]
+            kept = executed_cells([cell.source for cell in code], profile)
+            idle = {id(cell) for cell, one in zip(code, kept, strict=True) if not one}
+            notebook.cells = [cell for cell in notebook.cells if id(cell) not in idle]
+        return notebook
 
     def _read(self) -> NotebookNode:
         if not self.source.is_file():
@@ -71,13 +80,19 @@ class Page:
         status = self.source.stat()
         return _read_notebook(self.source, status.st_mtime_ns, status.st_size)
 
-    def cells(self) -> tuple[CodeCell, ...]:
-        """Return the code cells in order."""
-        return tuple(
+    def cells(self, profile: str | None = None) -> tuple[CodeCell, ...]:
+        """Return the code cells in order, with ``profile`` those that are executed there."""
+        found = [
             CodeCell(cell.source, "parameters" in cell.metadata.get("tags", ()))
             for cell in self._read().cells
             if cell.cell_type == "code"
-        )
+        ]
+        kept = executed_cells([cell.source for cell in found], profile) if profile else [True] * len(found)
+        return tuple(cell for cell, one in zip(found, kept, strict=True) if one)
+
+    def asked(self, profile: str) -> tuple[str, ...]:
+        """Return the groups of pieces that the cells executed at ``profile`` ask for: none but at ``paper``."""
+        return asked_groups([cell.source for cell in self.cells()]) if profile == PAPER else ()
 
     def defaults(self) -> dict[str, Any]:
         """Return the parameters and their defaults, read from the cell tagged ``parameters`` without running

@@ -84,11 +84,11 @@ class Changes:
     values: tuple[str, ...] = ()
 
 
-def changes(old_root: Path, new_root: Path, old_page: Page, new_page: Page) -> Changes:
+def changes(old_root: Path, new_root: Path, old_page: Page, new_page: Page, profile: str = "smoke") -> Changes:
     """Return what differs between the symbols that ``old_page`` reaches below ``old_root`` and those that
-    ``new_page`` reaches below ``new_root``.
+    ``new_page`` reaches below ``new_root``, by their cells at ``profile``.
     """
-    sides = _Side(old_root, page_symbols(old_page)), _Side(new_root, page_symbols(new_page))
+    sides = _Side(old_root, page_symbols(old_page, profile)), _Side(new_root, page_symbols(new_page, profile))
     pairs = _pairs(*sides)
     lines: tuple[list[tuple[Line, Piece]], list[tuple[Line, Piece]]] = ([], [])
     names: set[str] = set()

@@ -1,9 +1,10 @@
 """Fingerprints: a hash over everything in this repository that a run's numbers depend on, and what has
 changed since.
 
-The parts are the page's code, the symbols of the library that it reaches, its parameters and the registry
-entries of its data sets. Where a symbol stands, how it is imported and how it is formatted is not among them, nor
-is prose, nor what a claim expects: a run stores numbers, and verdicts are derived from them.
+The parts are the page's code, the symbols of the library that it reaches, its parameters, the registry entries of
+its data sets and, at profile paper, the keys of the pieces that it was assembled from. Where a symbol stands, how
+it is imported and how it is formatted is not among them, nor is prose, nor what a claim expects: a run stores
+numbers, and verdicts are derived from them.
 """
 
 from __future__ import annotations
@@ -15,7 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from companion.book.pages import Page
-from companion.errors import CompanionError, PageError
+from companion.errors import CheckError, CompanionError, PageError
 from companion.evidence.record import Record, stored_notebook
 from companion.freshness.code.page_symbols import SHORT, PageSymbols, page_symbols
 from companion.root import registry_path
@@ -24,17 +25,29 @@ from companion.text import read_text
 __all__ = ["against", "fingerprint", "same_code", "stale"]
 
 
-def fingerprint(page: Page, profile: str, overrides: Mapping[str, Any] | None = None) -> dict[str, Any]:
-    """Return ``{"digest": hex, "parts": {code, library, parameters, data}}`` of a page at a profile.
+def fingerprint(
+    page: Page,
+    profile: str,
+    overrides: Mapping[str, Any] | None = None,
+    stored: Mapping[str, Any] | None = None,
+) -> dict[str, Any]:
+    """Return ``{"digest": hex, "parts": {code, library, parameters, data}}`` of a page at a profile; a page that
+    asks for pieces has the part ``pieces`` too: group to id to key.
 
-    ``overrides`` are parameters that differ from the profile's. Raises :class:`PageError` where the page
-    names a data set that the registry does not have, or has a cell that is no Python.
+    ``overrides`` are parameters that differ from the profile's. ``stored``: an earlier fingerprint, whose groups
+    of pieces are looked at; default: those that are complete. Raises :class:`PageError` where the page names a
+    data set that the registry does not have or a group that its plan does not have, or has a cell that is no
+    Python.
     """
-    return _fingerprint(page, profile, overrides, page_symbols(page))
+    return _fingerprint(page, profile, overrides, page_symbols(page, profile), stored)
 
 
 def _fingerprint(
-    page: Page, profile: str, overrides: Mapping[str, Any] | None, symbols: PageSymbols
+    page: Page,
+    profile: str,
+    overrides: Mapping[str, Any] | None,
+    symbols: PageSymbols,
+    stored: Mapping[str, Any] | None,
 ) -> dict[str, Any]:
     parts: dict[str, Any] = {
         "code": _digest(symbols.code),
@@ -42,13 +55,15 @@ def _fingerprint(
         "parameters": _digest(page.parameters(profile, overrides)),
         "data": _data(page, profile),
     }
+    if page.asked(profile):
+        parts["pieces"] = _pieces(page, profile, stored)
     return {"digest": _digest({**parts, "library": parts["library"]["digest"]}), "parts": parts}
 
 
 def same_code(record: Record, page: Page) -> bool:
     """Tell whether the cells of ``page`` say what those of the stored run said, import lines aside."""
     try:
-        return _digest(page_symbols(page).code) == record.fingerprint.get("parts", {}).get("code")
+        return _digest(page_symbols(page, record.profile).code) == record.fingerprint.get("parts", {}).get("code")
     except CompanionError:
         return False
 
@@ -75,8 +90,8 @@ def against(
     if not record.matches(stored_notebook(page.root, record, results)):
         reasons.append("the stored notebook is not the one its record was written for")
     try:
-        symbols, parameters = page_symbols(page), page.parameters(record.profile, overrides)
-        now = _fingerprint(page, record.profile, overrides, symbols)
+        symbols, parameters = page_symbols(page, record.profile), page.parameters(record.profile, overrides)
+        now = _fingerprint(page, record.profile, overrides, symbols, record.fingerprint)
     except CompanionError as error:
         return [*reasons, f"its present state has an error: {error}"], ""
     digest = now["digest"]
@@ -96,6 +111,7 @@ def against(
         "data set {} was added since the run",
         "data set {} was dropped since the run",
     )
+    reasons += _pieces_reasons(old.get("pieces", {}), new.get("pieces", {}))
     return reasons or ["its fingerprint differs from the record's"], digest
 
 
@@ -153,6 +169,33 @@ def _data(page: Page, profile: str) -> dict[str, str]:
                 f"found {name!r}"
             )
     return {name: _digest(entries[name]) for name in sorted(names)}
+
+
+def _pieces(page: Page, profile: str, stored: Mapping[str, Any] | None) -> dict[str, dict[str, str]]:
+    """Return group -> id -> key of the pieces that a page is assembled from, and of all that they need."""
+    from companion.pieces.assemble import group_of, is_ready, used_keys
+
+    names = page.asked(profile)
+    try:
+        groups = [group_of(page.root, page.chapter, name) for name in names]
+    except CheckError as error:
+        raise PageError(f"page {page.id}, {error}") from None
+    before = stored.get("parts", {}).get("pieces") if stored else None
+    chosen = [
+        group for group in groups if (is_ready(page.root, [group]) if before is None else group.name in before)
+    ]
+    return {group.name: used_keys(page.root, [group]) for group in chosen}
+
+
+def _pieces_reasons(old: Mapping[str, Any], new: Mapping[str, Any]) -> list[str]:
+    """Return of which groups how many pieces are not those that were used."""
+    found = []
+    for name, before in old.items():
+        now = new.get(name, {})
+        changed = sum(now.get(id) != before.get(id) for id in {*before, *now})
+        if changed:
+            found.append(f"pieces {name}: {changed} of {len(before)} changed since the run")
+    return found
 
 
 def _differences(

@@ -85,6 +85,8 @@ def obstacle(stored: Stored, today: datetime) -> str | None:
     record = stored.record
     if not record.matches(stored_notebook(stored.page.root, record, stored.results)):
         return f"{stored.label}: expected the notebook that its record was written for, found another"
+    if stored.page.asked(record.profile):
+        return f"{stored.label}: expected a run of the cells of smoke, found one from pieces; run the page again"
     parts, now = record.fingerprint.get("parts", {}), stored.now["parts"]
     odd = sorted({name for name in {*parts, *now} if parts.get(name) != now.get(name)} - {"library"})
     if odd:

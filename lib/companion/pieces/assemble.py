@@ -1,18 +1,21 @@
-"""What ``run.ready`` and ``run.pieces`` give a page: whole groups of pieces that may be compared with each other."""
+"""What ``run.ready`` and ``run.pieces`` give a page: whole groups of pieces that may be compared."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from companion.errors import CheckError, counted, nearest
+from companion.errors import CheckError, nearest
 from companion.pieces.keys import keys_of
 from companion.pieces.piece import Group, ordered
 from companion.pieces.plan import load_plan
 from companion.pieces.receipts import Receipt, find
 
-__all__ = ["assembled", "group_of", "is_ready", "missing_words", "used_keys"]
+if TYPE_CHECKING:
+    from companion.book.pages import Page
+
+__all__ = ["any_ready", "assembled", "group_of", "is_ready", "missing_words", "used_keys"]
 
 
 def group_of(root: Path, chapter: str, name: object) -> Group:
@@ -27,6 +30,12 @@ def group_of(root: Path, chapter: str, name: object) -> Group:
     return known[name]
 
 
+def any_ready(page: Page) -> bool:
+    """Tell whether a group of pieces that the page asks for at profile paper is complete."""
+    groups = [group_of(page.root, page.chapter, name) for name in page.asked("paper")]
+    return any(is_ready(page.root, [group]) for group in groups)
+
+
 def is_ready(root: Path, groups: Iterable[Group]) -> bool:
     """Tell whether every piece of every group has a valid receipt."""
     groups = list(groups)
@@ -37,15 +46,14 @@ def is_ready(root: Path, groups: Iterable[Group]) -> bool:
 def assembled(root: Path, group: Group) -> list[dict[str, Any]]:
     """Return ``arguments``, ``result`` and ``weights`` (a path or None) of each piece, in the plan's order.
 
-    Raises :class:`CheckError` where pieces are missing, and where they cannot be compared: matched arms on other
-    kinds of devices or with other versions of PyTorch, or pieces with other code.
+    Raises :class:`CheckError` where pieces are missing, and where matched arms were computed on other kinds of
+    devices or with other versions of PyTorch. Pieces of other code are none of the plan's: their keys differ.
     """
     keys = keys_of(root, group.pieces)
     found = {piece.id: find(root, piece, keys[piece.id]) for piece in group.pieces}
     receipts = [receipt for receipt in found.values() if receipt is not None]
     if len(receipts) < len(found):
         raise CheckError(missing_words(group, len(found) - len(receipts)))
-    _same(group, receipts, "the same code", lambda one: one.code[:16])
     if group.arms is not None:
         for arms in _matched(group, receipts).values():
             _same(group, arms, "matched arms on the same kind of device", lambda one: one.device["kind"])

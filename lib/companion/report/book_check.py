@@ -11,11 +11,13 @@ from companion.book.conclusions import conclusions
 from companion.book.escapes import escapes
 from companion.book.ledger import Ledger, load_ledger, load_ledgers
 from companion.book.pages import Page, load_pages
+from companion.book.piece_cells import cell_problems
 from companion.book.typed_numbers import survey
 from companion.errors import CompanionError, DocumentError, counted
 from companion.evidence.machines import unstated
 from companion.evidence.soundness import semicolons
 from companion.freshness.fingerprint import fingerprint
+from companion.pieces.plan_rules import plan_problems
 from companion.register.entries import entries
 from companion.register.history import findings
 from companion.report.scales import shares
@@ -49,6 +51,9 @@ def check_book(root: Path, chapter: str | None = None) -> Checked:
     if not problems:
         problems += [line for page in pages for line in _of_page(page)]
         problems += _of_scales(ledgers, {page.id: page for page in pages})
+        for ledger in ledgers:
+            mine = {page.name: page for page in pages if page.chapter == ledger.chapter}
+            problems += plan_problems(root, ledger, mine)
         unregistered, unknown = findings(root, entries(ledgers, pages), chapter)
         problems += unregistered + [line for ledger in ledgers for line in unstated(root, ledger)]
         remarks = (unknown,) if unknown else ()
@@ -80,7 +85,9 @@ def _of_scales(ledgers: list[Ledger], pages: dict[str, Page]) -> Iterator[str]:
 def _of_page(page: Page) -> Iterator[str]:
     """Yield what is wrong with cells and parameters of a page, so that nothing is left for a kernel to find."""
     try:
-        yield from (f"page {page.id}: {said}" for said in semicolons([cell.source for cell in page.cells()]))
+        sources = [cell.source for cell in page.cells()]
+        yield from (f"page {page.id}: {said}" for said in semicolons(sources))
+        yield from (f"page {page.id}, {said}" for said in cell_problems(sources))
         for profile in page.settings:
             fingerprint(page, profile)
         yield from escapes(page)

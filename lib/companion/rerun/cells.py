@@ -63,7 +63,7 @@ def present_cells(page: Page, profile: str) -> list[Cell]:
     from papermill.iorw import load_notebook_node
     from papermill.parameterize import parameterize_notebook
 
-    notebook, injected = load_notebook_node(page.notebook()), page.injected(profile)
+    notebook, injected = load_notebook_node(page.notebook(profile)), page.injected(profile)
     if injected:
         notebook = parameterize_notebook(notebook, injected, kernel_name="python3", language="python")
     return filled(notebook)

@@ -32,9 +32,10 @@ def verify(
 ) -> int:
     """Run the stored runs of ``pages`` at ``profile`` again, report what differs, and return the exit status.
 
-    Pages that lack the profile, or do not attempt it, are left out. The longest runs come first at ``smoke``; at
-    the other profiles those made with other versions than are pinned, then the oldest. Raises :class:`RunError`
-    where nbval is not installed. ``cold``: no kernel is forked from one that has imported its packages.
+    Pages that lack the profile, do not attempt it or are assembled from pieces there are left out. The longest
+    runs come first at ``smoke``; at the other profiles those made with other versions than are pinned, then the
+    oldest. Raises :class:`RunError` where nbval is not installed. ``cold``: no kernel is forked from one that has
+    imported its packages.
     """
     if absent := [name for name in NEEDED if importlib.util.find_spec(name) is None]:
         raise RunError(
@@ -44,7 +45,7 @@ def verify(
     missing, stored = [], []
     pins = pinned(pages[0].root) if pages else {}
     for page in pages:
-        if profile in page.settings and not page.setting(profile).not_attempted:
+        if profile in page.settings and not page.setting(profile).not_attempted and not page.asked(profile):
             record = load_record(page.root, profile, page.chapter, page.name)
             path = notebook_path(page.root / "results", profile, page.chapter, page.name)
             if record is None or not path.is_file():

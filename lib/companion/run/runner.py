@@ -24,6 +24,7 @@ from companion.evidence.record import Record, load_record
 from companion.evidence.soundness import semicolons
 from companion.freshness.state import CARRIED, lacking, state_of
 from companion.machine import THREADS, cores
+from companion.pieces.assemble import any_ready
 from companion.root import notebook_path, record_path
 from companion.run.progress import Progress
 
@@ -76,14 +77,20 @@ def plan(
     ``overrides`` (parameters other than the profile's) need a folder ``out``: ``<root>/results`` holds the
     profiles' own runs only. ``resume`` leaves out pages whose stored run speaks for them: it is
     fresh, or carried and without claims by a clock. Pages that lack the
-    profile, or do not attempt it, are left out unless they were ``named``. ``environment``: further variables.
+    profile, or do not attempt it, are left out unless they were ``named``; so are pages that are assembled from
+    pieces of which no group is complete. ``environment``: further variables.
     """
     jobs = []
     for page in pages:
         if not named and profile not in page.settings:
             continue
         reason = page.setting(profile).not_attempted
-        if reason and not named:
+        if page.asked(profile):
+            if not any_ready(page):
+                if progress:
+                    progress.line(f"skip   {page.id} ({profile})  no group of its pieces is complete")
+                continue
+        elif reason and not named:
             if progress:
                 progress.line(f"skip   {page.id} ({profile})  not attempted: {reason}")
             continue

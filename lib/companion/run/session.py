@@ -1,5 +1,5 @@
 """What a page calls: ``begin`` once, ``check`` for each claim, ``note`` for each other number its prose
-shows.
+shows; at profile paper ``run.ready`` and ``run.pieces`` for what was computed before.
 
 Each check displays one line; its numbers travel in the output's metadata, from which the runner writes the record.
 So the executed notebook is the evidence, and the record is derived from it. What a run stores carries no verdict:
@@ -36,6 +36,7 @@ class Run:
     ledger: Ledger = field(repr=False)
     _seen: dict[str, object] = field(default_factory=dict, repr=False)
     _folder: Path | None = field(default=None, repr=False)
+    _ready: set[str] = field(default_factory=set, repr=False)
 
     def _ipython_display_(self) -> None:
         """Show nothing where ``begin`` ends a cell."""
@@ -63,6 +64,35 @@ class Run:
             folder = self._folder
         folder.mkdir(parents=True, exist_ok=True)
         return folder
+
+    def ready(self, *names: str) -> bool:
+        """Tell whether all pieces of the chapter's groups ``names`` are done; at other profiles than paper False.
+
+        Raises :class:`CheckError` where the chapter's plan has no such group.
+        """
+        from companion.pieces.assemble import group_of, is_ready
+
+        groups = [group_of(self.root, self.chapter, name) for name in names]
+        if self.profile != "paper" or not is_ready(self.root, groups):
+            return False
+        self._ready.update(names)
+        return True
+
+    def pieces(self, name: str) -> list[dict[str, Any]]:
+        """Return the pieces of the group ``name`` in the plan's order, each with its ``arguments``, ``result`` and
+        ``weights`` (the path of a safetensors file, or None).
+
+        Raises :class:`CheckError` at any profile but paper, where pieces are missing, where matched arms cannot be
+        compared, and under the runner where ``ready`` was not asked before: its record names what it said.
+        """
+        from companion.pieces.assemble import assembled, group_of
+
+        group = group_of(self.root, self.chapter, name)
+        if self.profile != "paper":
+            raise CheckError(f"pieces {name}: expected profile paper, found {self.profile}, which uses none")
+        if _recorded() and name not in self._ready:
+            raise CheckError(f'pieces {name}: expected run.ready("{name}") before, found that it was not asked')
+        return assembled(self.root, group)
 
 
 def _private_folder() -> Path:

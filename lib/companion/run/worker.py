@@ -96,9 +96,9 @@ def run_page(
         own_interpreter()
         with _PeakMemory() as memory:
             sockets = Path(scratch) / "socket"
-            notebook = _execute(page, injected, page.setting(profile).timeout, report, sockets)
+            notebook = _execute(page, profile, injected, report, sockets)
     duration = time.monotonic() - clock
-    if fingerprint(page, profile, overrides)["digest"] != mark["digest"]:
+    if fingerprint(page, profile, overrides, mark)["digest"] != mark["digest"]:
         raise RunError(
             f"page {page.id}: expected the page and its library to stay as they were during the run, found them "
             f"changed; run it again"
@@ -125,7 +125,7 @@ def run_page(
             started=started.isoformat(timespec="seconds"),
             duration_s=round(duration, 2),
             peak_memory_mb=round(memory.peak / 2**20, 1),
-            device=device_line(str(parameters.get("device", "cpu"))),
+            device=device_line("cpu" if page.asked(profile) else str(parameters.get("device", "cpu"))),
             versions=versions(),
             commit=state[0],
             dirty=state[1],
@@ -141,16 +141,17 @@ def run_page(
     return stored
 
 
-def _execute(page: Page, injected: dict[str, Any], timeout: float | None, report: Report, sockets: Path) -> Any:
+def _execute(page: Page, profile: str, injected: dict[str, Any], report: Report, sockets: Path) -> Any:
     """Return the executed notebook; raise :class:`RunError` with cell and traceback where a cell fails."""
     import papermill
     from jupyter_client.manager import AsyncKernelManager
     from nbclient.exceptions import CellTimeoutError, DeadKernelError
     from papermill.engines import NBClientEngine, papermill_engines
 
-    source = page.notebook()
+    source = page.notebook(profile)
     total = sum(cell.cell_type == "code" for cell in source.cells) + bool(injected)
     report("start", cells=total)
+    timeout = page.setting(profile).timeout
     deadline = time.monotonic() + timeout if timeout else None
     position, running, failed = 0, source, False
     status: int | None = None

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from companion.book.pages import Page
+from companion.book.pages import CodeCell, Page
 from companion.book.sourcecode import parse_cell
 from companion.errors import PageError
 from companion.freshness.code.canonical import Emitter
@@ -51,17 +51,18 @@ class PageSymbols:
         return {"digest": digest_of([*order, "", *sorted(set(digests.values()))]), "symbols": names}
 
 
-def page_symbols(page: Page) -> PageSymbols:
-    """Return what the cells of ``page`` say; raise :class:`PageError` where a cell is no Python."""
-    library, cells = library_at(page.root), page.cells()
+def page_symbols(page: Page, profile: str) -> PageSymbols:
+    """Return what the cells of ``page`` that are executed at ``profile`` say; raise :class:`PageError` where a
+    cell is no Python.
+    """
+    library, cells = library_at(page.root), page.cells(profile)
     key = (page.id, cells)
     if key not in library.pages:
-        library.pages[key] = _page_symbols(page, library)
+        library.pages[key] = _page_symbols(page, cells, library)
     return library.pages[key]
 
 
-def _page_symbols(page: Page, library: Library) -> PageSymbols:
-    cells = page.cells()
+def _page_symbols(page: Page, cells: Sequence[CodeCell], library: Library) -> PageSymbols:
     trees = []
     for number, cell in enumerate(cells, 1):
         try:

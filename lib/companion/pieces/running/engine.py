@@ -71,7 +71,7 @@ class Slot(Worker):
 
 
 class Engine:
-    """Parsl in a process of its own, from ``with`` to its end; ``slots`` are the pieces that it takes at a time."""
+    """Parsl in a process of its own, from ``with`` to its end; ``slots`` are the pieces it takes at a time."""
 
     def __init__(self, root: Path, file: Path) -> None:
         self.file, self.folder = file.resolve(), (root / "_build" / "parsl").resolve()
@@ -157,7 +157,8 @@ class Engine:
                     said = answer.get(timeout=TICK_S)
                     if "outcome" in said:
                         return Outcome(**said["outcome"])
-                    text = f"piece {told['id']}: expected a receipt, found that Parsl lost it: {said['lost']['error']}"
+                    lost = said["lost"]["error"]
+                    text = f"piece {told['id']}: expected a receipt, found that Parsl lost it: {lost}"
                     return Outcome(told["id"], FAILED, error=text)
                 except queue.Empty:
                     if self._process.poll() is not None:

@@ -32,9 +32,9 @@ def compute(
 ) -> Outcome:
     """Compute a piece in a process of its own and store its receipt, unless it is done.
 
-    ``execute`` starts that process here, as :func:`run_one` does, or elsewhere. It goes on from where it was
-    stopped, and stops after ``seconds`` or when ``stop`` says so. A piece that another process computes at the same
-    time is left to it.
+    It goes on from where it was stopped, and stops after ``seconds`` or when ``stop`` says so. A piece that
+    another process computes at the same time is left to it. ``execute`` starts the piece's process: here, as
+    :func:`run_one` does, or elsewhere.
     """
     try:
         key = key_of(root, piece)

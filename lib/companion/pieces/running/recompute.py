@@ -30,18 +30,20 @@ def verify_pieces(
     root: Path,
     number: int,
     *,
+    groups: Sequence[Group] | None = None,
     chooser: random.Random | None = None,
     progress: Progress | None = None,
     worker: Worker | None = None,
 ) -> int:
-    """Compute ``number`` done pieces again, chosen by chance among those this machine has a device for; print what
-    differs and return the exit status.
+    """Compute ``number`` done pieces of ``groups`` (default: of the book) again, chosen by chance among those that
+    this machine has a device for; print what differs and return the exit status.
 
     On the device and with the versions of the receipt everything but times is equal to the bit. Elsewhere a number
     may lie as far from the stored one as two of the group's other seeds lie apart.
     """
     worker, progress = worker or workers_for(1)[0], progress or Progress()
-    known = [(group, piece) for group in all_groups(root) for piece in group.pieces if worker.takes(piece.device)]
+    chosen_groups = all_groups(root) if groups is None else groups
+    known = [(group, piece) for group in chosen_groups for piece in group.pieces if worker.takes(piece.device)]
     keys = keys_of(root, [piece for _, piece in known])
     done = [(group, piece) for group, piece in known if find(root, piece, keys[piece.id]) is not None]
     if not done:
@@ -68,15 +70,14 @@ def _verified(root: Path, group: Group, piece: Piece, keys: Mapping[str, str], w
     """Return what differs between a piece's receipt and the piece computed again."""
     stored = find(root, piece, keys[piece.id])
     folder = Path(tempfile.mkdtemp(prefix="companion-piece-"))
+    out = folder / "out"
     try:
-        job = job_of(root, piece, folder / "out", threads=worker.threads)
+        job = job_of(root, piece, out, threads=worker.threads)
         job["work"] = str(folder / "work")
         outcome = run_one(job, environment=worker.environment(piece.device))
         if outcome.word != DONE:
             return [outcome.error or f"piece {piece.id}: expected it to end, found that it was stopped"]
-        fresh = read_receipt(
-            folder / "out" / "receipt.json", keys[piece.id], folder / "out" / "weights.safetensors"
-        )
+        fresh = read_receipt(out / "receipt.json", keys[piece.id], out / "weights.safetensors")
     except CompanionError as error:
         return [str(error)]
     finally:

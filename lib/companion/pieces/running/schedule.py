@@ -168,5 +168,5 @@ class _Schedule:
         if needs:
             return f"piece {piece.id}: expected {needs[0]} to be done before it, found that it is not"
         if not any(worker.takes(piece.device) for worker in self.idle):
-            return f"piece {piece.id}: expected a GPU, found none; companion bundle takes it to a machine that has one"
+            return f"piece {piece.id}: expected a GPU, found none; companion bundle takes it to one"
         return f"piece {piece.id}: expected {piece.minutes:g} minutes for it, found less time left"

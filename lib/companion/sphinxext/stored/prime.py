@@ -19,6 +19,7 @@ from nbformat import NotebookNode
 from sphinx.application import Sphinx
 from sphinx.environment import BuildEnvironment
 
+from companion.book.piece_cells import executed_cells
 from companion.freshness.code.page_symbols import speaks
 from companion.sphinxext.build import depends_on_ledger, depends_on_records, store_of
 from companion.sphinxext.store import Store
@@ -53,8 +54,15 @@ def stored_outputs(
             that say something are paired in order.
 
     Returns:
-        One list of outputs per cell; ``None`` where there is no run or its code differs.
+        One list of outputs per cell, an empty one for a cell that asks for pieces, since no run but that at paper
+        executes it; ``None`` where there is no run or its code differs.
     """
+    kept = executed_cells([cell.source for cell in cells], "book")
+    if not all(kept):
+        shown = [cell for cell, one in zip(cells, kept, strict=True) if one]
+        outputs = stored_outputs(shown, path, same_code=same_code)
+        rest = iter(outputs or [])
+        return None if outputs is None else [next(rest) if one else [] for one in kept]
     try:
         stored = code_cells(nbformat.read(path, as_version=4))
     except (OSError, ValueError, nbformat.reader.NotJSONError):
@@ -70,6 +78,8 @@ def stored_outputs(
 def drifted_cell(cells: Sequence[NotebookNode], path: Path) -> str:
     """Return which cell makes the stored run unusable, in words."""
     stored = code_cells(nbformat.read(path, as_version=4))
+    kept = executed_cells([cell.source for cell in cells], "book")
+    cells = [cell for cell, one in zip(cells, kept, strict=True) if one]
     for position, (ours, theirs) in enumerate(zip(cells, stored, strict=False), start=1):
         if ours.source.strip() != theirs.source.strip():
             return f"code cell {position} differs"

@@ -10,6 +10,7 @@ from sphinx.util import logging
 from sphinx.util.docutils import SphinxDirective
 
 from companion.book.pages import Page
+from companion.errors import counted
 from companion.evidence.record import Record
 from companion.freshness.sidecar import Sidecar
 from companion.freshness.state import State
@@ -127,7 +128,7 @@ class Provenance(SphinxDirective):
                 cells = [
                     wording.duration(record.duration_s),
                     f"{record.peak_memory_mb:.0f} MB",
-                    record.device,
+                    record.device + from_pieces(record),
                     wording.date(record.started) + carried_on(store_of(self.env.app).state(page.id, profile)),
                 ]
             else:
@@ -157,6 +158,13 @@ class Provenance(SphinxDirective):
 def carried_on(state: State) -> str:
     """Return behind the date of a run the day on which it was carried; nothing where it was not."""
     return f", carried on {wording.date(state.sidecar.date)}" if state.sidecar else ""
+
+
+def from_pieces(record: Record) -> str:
+    """Return behind the machine of a run from how many pieces it was assembled; nothing where it was not."""
+    groups = record.fingerprint.get("parts", {}).get("pieces", {})
+    number = len({id for keys in groups.values() for id in keys})
+    return f", from {counted(number, 'piece')}" if number else ""
 
 
 def spaced(items: list[Any]) -> list[Any]:

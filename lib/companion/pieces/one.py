@@ -68,7 +68,8 @@ def _stop(number: int, frame: FrameType | None) -> None:
 
 
 def _stop_with_parent() -> None:
-    sys.stdin.buffer.read()  # ends when the parent is gone
+    while os.read(0, 4096):  # ends when the parent is gone; sys.stdin would be locked while Python ends
+        pass
     os.kill(os.getpid(), signal.SIGTERM)
 
 

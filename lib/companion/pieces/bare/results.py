@@ -65,7 +65,7 @@ def pack(
         taken[kind].append(name)
         members += [(f"{kind}/{path.relative_to(base).as_posix()}", path) for path in files]
     archive = scratch / "results.zip"
-    with zipfile.ZipFile(archive, "w", zipfile.ZIP_DEFLATED, compresslevel=3) as stream:
+    with zipfile.ZipFile(archive, "w", zipfile.ZIP_DEFLATED, compresslevel=3, strict_timestamps=False) as stream:
         for name, path in members:
             stream.write(path, name)
     chunks = _cut(archive, results)

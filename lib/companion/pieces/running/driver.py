@@ -67,8 +67,8 @@ def load_config(file: Path, folder: Path) -> Any:
 
     def refuse(*arguments: object, **options: object) -> Any:
         raise CompanionError(
-            f'--on {file}: expected an address for each executor (address="127.0.0.1" for this one), found none: '
-            "Parsl asks a public server"
+            f'--on {file}: expected an address for each executor (address="127.0.0.1" for this one), found none, '
+            "with which Parsl asks a public server for it"
         )
 
     before = parsl.addresses.address_by_query, executor.get_all_addresses

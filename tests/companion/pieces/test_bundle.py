@@ -17,11 +17,13 @@ from once import made_once
 
 from companion.cli import main
 from companion.pieces.bare.manifest import Manifest
+from companion.pieces.bundle.contents import code_files
 from companion.pieces.keys import keys_of
 from companion.pieces.plan import pieces_of
 from companion.pieces.receipts import find, pieces_folder, work_folder
 
 PAGE = "toy/euler"
+ROOT = Path(__file__).resolve().parents[3]
 
 
 def bundled(root: Path, out: Path, *options: str) -> int:
@@ -250,3 +252,42 @@ def test_bundles_that_cannot_be_made_are_refused(home, made, tmp_path, monkeypat
     monkeypatch.setenv("CONTDEPTH_DATA", str(damaged.parent))
     assert bundled(home.root, tmp_path / "bundle") == 2
     assert "a.bin: expected sha256" in capsys.readouterr().err
+
+
+IMPORTS = """
+import importlib, json, pkgutil, sys
+sys.path.insert(0, sys.argv[1])
+from companion.pieces.bare import standins
+standins.install()
+import contdepth
+found = {}
+for module in pkgutil.walk_packages(contdepth.__path__, "contdepth."):
+    if not module.name.endswith("__main__"):
+        try:
+            importlib.import_module(module.name)
+            found[module.name] = ""
+        except ModuleNotFoundError as error:
+            found[module.name] = error.name
+print(json.dumps(found))
+"""
+DRAWS = {"contdepth.studies.common.plots", "contdepth.studies.pdenet.filter_picture"} | {
+    "contdepth.studies.pdenet2.drawing"
+}
+"""Modules that need Matplotlib as soon as they are loaded; no piece draws."""
+
+
+def test_the_whole_library_is_loaded_where_a_bundle_runs(made, tmp_path):
+    """All modules but those that draw, and the kernel that Numba compiles, which the library does without."""
+    files = code_files(ROOT, ROOT / "lib", ())
+    for name, path in files.items():
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).symlink_to(path)
+    python = made.folder / "empty" / "bin" / "python"
+    done = subprocess.run(
+        [python, "-c", IMPORTS, tmp_path / "code"], capture_output=True, text=True, env=bare(), check=False
+    )
+    assert done.returncode == 0, done.stderr
+    found = json.loads(done.stdout)
+    failed = {name: package for name, package in found.items() if package}
+    assert failed == {"contdepth.robust.fused_kernel": "numba", **dict.fromkeys(DRAWS, "matplotlib")}
+    assert len(found) > 200

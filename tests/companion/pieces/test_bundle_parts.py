@@ -181,3 +181,18 @@ def test_the_last_line_of_a_log_is_the_last_that_says_something(tmp_path):
     assert last_line(log) == "says nothing yet"
     log.write_text("first\nepoch 1\repoch 2\n\n")
     assert last_line(log) == "epoch 2"
+
+
+def test_the_stand_in_for_estimators_keeps_their_parameters():
+    from companion.pieces.bare.estimators import BaseEstimator
+
+    class Method(BaseEstimator):
+        def __init__(self, *, rate=1.0, inner=None):
+            self.rate, self.inner = rate, inner
+
+    method = Method(inner=Method(rate=2.0))
+    assert method.get_params()["inner__rate"] == 2.0 and set(method.get_params(deep=False)) == {"rate", "inner"}
+    assert method.set_params(rate=3.0, inner__rate=4.0) is method
+    assert (method.rate, method.inner.rate) == (3.0, 4.0)
+    with pytest.raises(ValueError, match="rates: expected a parameter of Method"):
+        method.set_params(rates=1.0)

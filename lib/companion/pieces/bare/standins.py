@@ -1,9 +1,10 @@
-"""What stands in for packages that a bare machine lacks: safetensors as far as the library uses it, and names that
-the library imports at the top of modules and that raise where they are used.
+"""What stands in for packages that a bare machine lacks: what the library uses of safetensors, what it inherits
+from scikit-learn, and names that it imports at the top of modules and that raise where they are used.
 """
 
 from __future__ import annotations
 
+import importlib
 import importlib.util
 import sys
 from collections.abc import Iterable
@@ -16,11 +17,13 @@ __all__ = ["ABSENT", "install"]
 
 ABSENT = {"matplotlib": "Matplotlib", "sklearn": "scikit-learn"}
 """Packages whose names the library imports at the top of modules that pieces load → what they are called."""
-TENSORS = {
-    "safetensors": ("SafetensorError",),
-    "safetensors.torch": ("load", "load_file", "save", "save_file"),
+OWN = {
+    "safetensors": ("tensors", ("SafetensorError",)),
+    "safetensors.torch": ("tensors", ("load", "load_file", "save", "save_file")),
+    "sklearn.base": ("estimators", ("BaseEstimator",)),
+    "sklearn.exceptions": ("estimators", ("NotFittedError",)),
 }
-"""Modules of safetensors → the names that ``tensors`` has of them."""
+"""Modules → the module beside this one that has names of theirs, and these."""
 
 
 class Absent(type):
@@ -48,19 +51,19 @@ class Finder(MetaPathFinder, Loader):
     def find_spec(self, fullname: str, path: object = None, target: object = None) -> ModuleSpec | None:
         """Return a spec for a package that has a stand-in, or a module in it."""
         package = fullname.partition(".")[0]
-        known = package in self.packages and (package in ABSENT or fullname in TENSORS)
+        known = package in self.packages and (package in ABSENT or fullname in OWN)
         return ModuleSpec(fullname, self, is_package=True) if known else None
 
     def exec_module(self, module: ModuleType) -> None:
         """Give the module its names."""
         name = module.__name__
-        if name in TENSORS:
-            from companion.pieces.bare import tensors
-
-            for public in TENSORS[name]:
-                setattr(module, public, getattr(tensors, public))
-            return
-        module.__getattr__ = lambda attribute: _attribute(name, attribute)  # type: ignore[method-assign]
+        if name in OWN:
+            place, public = OWN[name]
+            own = importlib.import_module(f"companion.pieces.bare.{place}")
+            for one in public:
+                setattr(module, one, getattr(own, one))
+        if name.partition(".")[0] in ABSENT:
+            module.__getattr__ = lambda attribute: _attribute(name, attribute)  # type: ignore[method-assign]
 
 
 def install() -> None:

@@ -16,8 +16,13 @@ __all__ = ["PURE", "STARTED", "code_files", "companion_modules"]
 
 PURE = ("lazy-loader", "platformdirs", "torchdiffeq", "tqdm")
 """Distributions in pure Python that the library imports: their modules travel, as installed."""
-STARTED = ("companion.pieces.bare.work", "companion.pieces.bare.child")
-"""Modules that a bundle starts."""
+STARTED = (
+    "companion.pieces.bare.work",
+    "companion.pieces.bare.child",
+    "companion.pieces.bare.tensors",
+    "companion.pieces.bare.estimators",
+)
+"""Modules that a bundle starts, and those that stand-ins load by name."""
 TEXTS = (".py", ".pyi", ".json")
 
 

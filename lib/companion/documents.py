@@ -78,15 +78,13 @@ class Document:
         """Split ``where`` into what a reader calls the thing (claim, table, page …) and the keys inside it."""
         if (
             len(where) >= 2
-            and where[0] in ("claims", "tables", "headlines", "departures")
+            and where[0] in ("claims", "tables", "headlines", "departures", "pieces")
             and isinstance(where[1], int)
         ):
             item = self.data[where[0]][where[1]]
-            name = item.get("id") if isinstance(item, dict) else None
-            return (
-                f"{str(where[0])[:-1]} {name if isinstance(name, str) else f'number {where[1] + 1}'}",
-                where[2:],
-            )
+            kind, key = ("group", "name") if where[0] == "pieces" else (str(where[0])[:-1], "id")
+            name = item.get(key) if isinstance(item, dict) else None
+            return f"{kind} {name if isinstance(name, str) else f'number {where[1] + 1}'}", where[2:]
         if len(where) >= 2 and where[0] in ("sources", "scales", "pages"):
             return f"{str(where[0])[:-1]} {where[1]}", where[2:]
         return "", where

@@ -68,7 +68,7 @@ def _stop(number: int, frame: FrameType | None) -> None:
 
 
 def _stop_with_parent() -> None:
-    while os.read(0, 4096):  # ends when the parent is gone; sys.stdin would be locked while Python ends
+    while os.read(0, 4096):  # ends when the parent is gone
         pass
     os.kill(os.getpid(), signal.SIGTERM)
 

@@ -9,6 +9,7 @@ by name: another writer's order of entries, or its metadata, is no part of it.
 from __future__ import annotations
 
 import hashlib
+import importlib
 import json
 import math
 from collections.abc import Mapping
@@ -66,8 +67,7 @@ def _described(path: Path, mtime: int, size: int) -> str:
 
 def read_weights(path: Path) -> dict[str, Any]:
     """Return the tensors of the file at ``path``; raise :class:`RunError` where it is damaged."""
-    import torch
-
+    torch = _torch()
     entries, content = _entries(path)
     found = {}
     for name, (kind, shape, start, end) in entries.items():
@@ -86,8 +86,7 @@ def weights_bytes(tensors: Mapping[str, Any]) -> bytes:
     """Return the file's bytes: the same for equal tensors, whatever their order, device, strides and lazy
     conjugation.
     """
-    import torch
-
+    torch = _torch()
     kinds = {getattr(torch, name): kind for kind, (name, _) in SIZES.items()}
     header: dict[str, Any] = {}
     parts, place = [], 0
@@ -108,6 +107,11 @@ def weights_bytes(tensors: Mapping[str, Any]) -> bytes:
     said = json.dumps(header, separators=(",", ":")).encode()
     said += b" " * (-len(said) % 8)
     return b"".join([len(said).to_bytes(8, "little"), said, *parts])
+
+
+def _torch() -> Any:
+    """Return PyTorch in the process of a piece; the bookkeeping's own processes never ask for it."""
+    return importlib.import_module("torch")
 
 
 def _entries(path: Path) -> tuple[dict[str, tuple[str, list[int], int, int]], bytes]:

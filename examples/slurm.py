@@ -2,9 +2,9 @@
 
 companion run --profile paper PAGE --on examples/slurm.py
 
-The checkout and its .venv must be on a disk that the nodes share, on a path without blanks. A piece that does not end
-within the wall time writes its checkpoint 30 s before and goes on in the next job. Ctrl-C loses nothing: the same
-command goes on.
+The checkout and its .venv must be on a disk that the nodes share, on a path without blanks. A piece that does not
+end within the wall time writes its checkpoint 30 s before and goes on in the next job. Ctrl-C loses nothing: the
+same command goes on.
 """
 
 import socket
@@ -28,7 +28,7 @@ provider = SlurmProvider(
     init_blocks=1,
     max_blocks=2,  # jobs at a time
     walltime="00:15:00",
-    # worker_init="module load python/3.11; source .venv/bin/activate",  # where a job does not inherit the environment
+    # worker_init="module load python/3.11",  # where jobs need more than the environment that they inherit
     launcher=SrunLauncher(),
 )
 

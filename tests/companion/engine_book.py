@@ -14,15 +14,15 @@ import time
 
 
 def total(*, seed, loses=False, given=None, checkpoint=None):
-    """Return a sum; with ``loses``, first the process that waits for this one is killed in the middle."""
+    """Return a sum; with ``loses``, an engine's worker that waits for this one is killed in the middle, once."""
     path = checkpoint / "half.txt"
     if not path.is_file():
         path.write_text(str(sum(range(100 * seed))))
-        if loses:
+        if loses and "PARSL_WORKER_RANK" in os.environ:
             os.kill(os.getppid(), signal.SIGKILL)
             time.sleep(60)
     before = given["other"]["result"]["sum"] if given and "other" in given else 0
-    return {"sum": int(path.read_text()) + before, "threads": os.environ["OMP_NUM_THREADS"]}
+    return {"sum": int(path.read_text()) + before, "gpus": os.environ["CUDA_VISIBLE_DEVICES"]}
 
 
 def stubborn(*, seed):
@@ -36,15 +36,23 @@ pieces:
   - name: sums
     page: euler
     function: contdepth.studies.toy.pieces:total
-    grid: {seed: [1, 2], loses: [false, true]}
+    grid: {seed: [1, 2, 3]}
+    arguments: {loses: false}
+    device: cpu
+    minutes: 0.05
+  - name: lost
+    page: euler
+    function: contdepth.studies.toy.pieces:total
+    arguments: {loses: true}
+    grid: {seed: [2]}
     device: cpu
     minutes: 0.05
   - name: after
     page: euler
     function: contdepth.studies.toy.pieces:total
     arguments: {loses: false}
-    grid: {seed: [1]}
-    needs: {other: sums}
+    grid: {seed: [2]}
+    needs: {other: lost}
     device: cpu
     minutes: 0.05
   - name: endless
@@ -77,7 +85,7 @@ config = Config(
 
 
 def build(folder: Path) -> Path:
-    """Write the repository into ``folder`` and return it; ``local.py`` in it is a configuration with two workers."""
+    """Write the repository into ``folder`` and return it; its ``local.py`` is a configuration with two workers."""
     root = toy_book.build(folder)
     for name, text in {
         "book/toy/pieces.yml": PIECES,

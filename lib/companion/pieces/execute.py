@@ -150,6 +150,8 @@ def _end(process: subprocess.Popen[bytes]) -> None:
     if process.poll() is None:
         process.told = True  # type: ignore[attr-defined]
         process.terminate()
+        assert process.stdin is not None
+        process.stdin.close()  # from now on it tells itself to end, again and again
         try:
             process.wait(GRACE_S)
         except subprocess.TimeoutExpired:

@@ -18,7 +18,7 @@ from typing import Any
 
 from companion.errors import CompanionError
 
-__all__ = ["load_config", "main"]
+__all__ = ["load_config", "main", "offers"]
 
 
 def main(file: str, folder: str) -> int:
@@ -41,7 +41,7 @@ def main(file: str, folder: str) -> int:
     except Exception as error:
         say(error=f"--on {file}: expected that Parsl starts with it, found {type(error).__name__}: {error}")
         return 2
-    say(**_offers(config))
+    say(**offers(config))
     for line in sys.stdin:
         told = json.loads(line)
 
@@ -75,6 +75,12 @@ def load_config(file: Path, folder: Path) -> Any:
     parsl.addresses.address_by_query = executor.get_all_addresses = refuse
     try:
         config = runpy.run_path(str(file)).get("config")
+    except CompanionError:
+        raise
+    except (Exception, SystemExit) as error:
+        raise CompanionError(
+            f"--on {file}: expected a file that can be run, found {type(error).__name__}: {error}"
+        ) from None
     finally:
         parsl.addresses.address_by_query, executor.get_all_addresses = before
     if not isinstance(config, parsl.Config):
@@ -94,7 +100,7 @@ def _started(config: Any) -> tuple[Any, Any]:
     return kernel, parsl.python_app(do, data_flow_kernel=kernel, cache=False)
 
 
-def _offers(config: Any) -> dict[str, Any]:
+def offers(config: Any) -> dict[str, Any]:
     """Return how many pieces at a time the executors take at most, and the threads for each."""
     slots, threads = 0, 1
     for executor in config.executors:

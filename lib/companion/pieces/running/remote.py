@@ -15,7 +15,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-__all__ = ["do"]
+__all__ = ["alone", "do"]
 
 WALL = "SLURM_JOB_END_TIME"
 """The variable in which Slurm says when a job ends, in seconds since 1970."""
@@ -44,7 +44,7 @@ def _wall() -> float | None:
     return float(text) - SPARE_S if text.isdigit() else None
 
 
-def _alone(work: Path) -> int:
+def alone(work: Path) -> int:
     """Hold a piece's work folder and return the handle; exit where another process does not leave it."""
     work.mkdir(parents=True, exist_ok=True)
     handle = os.open(work / ".held", os.O_RDWR | os.O_CREAT, 0o644)
@@ -62,5 +62,5 @@ def _alone(work: Path) -> int:
 if __name__ == "__main__":
     from companion.pieces.one import main
 
-    held = _alone(Path(json.loads(Path(sys.argv[1]).read_text(encoding="utf-8"))["work"]))
+    held = alone(Path(json.loads(Path(sys.argv[1]).read_text(encoding="utf-8"))["work"]))
     sys.exit(main())

@@ -54,7 +54,7 @@ def test_every_import_of_the_library_is_declared_for_its_room():
 def test_all_brings_every_package_of_the_library():
     library = {"data", "meanfield", "robust", "restoration", "pde", "fast", "peers", "studies"}
     assert brings({"all"}) == brings(library)
-    book = {"run", "book", "test", "all"}
+    book = {"run", "book", "cluster", "test", "all"}
     assert set(EXTRAS) == library | book
 
 
@@ -66,7 +66,7 @@ def test_make_and_conda_install_every_extra():
 def test_the_readme_lists_every_extra_of_the_library():
     text = (ROOT / "README.md").read_text(encoding="utf-8")
     listed = re.findall(r"^\| `(\w+)` \|", text[text.index("| extra |") :], re.MULTILINE)
-    assert listed and set(listed) == set(EXTRAS) - {"run", "book", "test"}
+    assert listed and set(listed) == set(EXTRAS) - {"run", "book", "cluster", "test"}
 
 
 needs_fork = pytest.mark.skipif(

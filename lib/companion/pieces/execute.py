@@ -95,7 +95,8 @@ def run_one(
     """Compute a job in a process of its own and say what became of it; its log is ``log.txt`` in the job's folder.
 
     It gets SIGTERM after its ``seconds``, or when ``stop`` says so, and SIGKILL 20 s later. ``environment`` holds
-    further variables; ``watch`` is called about twenty times a second. On an exception here the process is ended
+    further variables; the job's ``module`` is run in place of :mod:`companion.pieces.one` where it names one;
+    ``watch`` is called about twenty times a second. On an exception here the process is ended
     likewise.
     """
     folder = Path(job["folder"])
@@ -105,7 +106,7 @@ def run_one(
     began = time.monotonic()
     with (folder / "log.txt").open("ab") as log:
         process = subprocess.Popen(
-            [sys.executable, "-P", "-m", "companion.pieces.one", str(told)],
+            [sys.executable, "-P", "-m", job.get("module", "companion.pieces.one"), str(told)],
             cwd=folder,
             env=_environment(job, environment or {}),
             stdin=subprocess.PIPE,
@@ -149,6 +150,8 @@ def _end(process: subprocess.Popen[bytes]) -> None:
     if process.poll() is None:
         process.told = True  # type: ignore[attr-defined]
         process.terminate()
+        assert process.stdin is not None
+        process.stdin.close()  # from now on it tells itself to end, again and again
         try:
             process.wait(GRACE_S)
         except subprocess.TimeoutExpired:

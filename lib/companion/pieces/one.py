@@ -15,6 +15,7 @@ import resource
 import signal
 import sys
 import threading
+import time
 import traceback
 from collections.abc import Mapping
 from datetime import UTC, datetime
@@ -26,6 +27,8 @@ __all__ = ["STOPPED", "main"]
 
 STOPPED = 75
 """Exit status of a piece that was stopped and goes on next time."""
+AGAIN_S = 0.5
+"""Seconds between two signals to a piece whose parent is gone."""
 
 
 class _Stop(BaseException):
@@ -70,7 +73,9 @@ def _stop(number: int, frame: FrameType | None) -> None:
 def _stop_with_parent() -> None:
     while os.read(0, 4096):  # ends when the parent is gone
         pass
-    os.kill(os.getpid(), signal.SIGTERM)
+    while True:  # a signal that comes just before a call that waits does not end the call
+        os.kill(os.getpid(), signal.SIGTERM)
+        time.sleep(AGAIN_S)
 
 
 def _receipt(job: Mapping[str, Any], tries: Any) -> tuple[dict[str, Any], Mapping[str, Any] | None]:

@@ -28,11 +28,13 @@ def compute(
     seconds: float | None = None,
     environment: Mapping[str, str] | None = None,
     stop: Callable[[], bool] | None = None,
+    execute: Callable[..., Outcome] = run_one,
 ) -> Outcome:
     """Compute a piece in a process of its own and store its receipt, unless it is done.
 
     It goes on from where it was stopped, and stops after ``seconds`` or when ``stop`` says so. A piece that
-    another process computes at the same time is left to it.
+    another process computes at the same time is left to it. ``execute`` starts the piece's process: here, as
+    :func:`run_one` does, or elsewhere.
     """
     try:
         key = key_of(root, piece)
@@ -41,7 +43,7 @@ def compute(
                 return Outcome(piece.id, LEFT, error=f"piece {piece.id}: another process computes it")
             if find(root, piece, key) is not None:
                 return Outcome(piece.id, DONE)
-            return _computed(root, piece, threads, seconds, environment, stop)
+            return _computed(root, piece, threads, seconds, environment, stop, execute)
     except CompanionError as error:
         return Outcome(piece.id, FAILED, error=str(error))
 
@@ -53,12 +55,13 @@ def _computed(
     seconds: float | None,
     environment: Mapping[str, str] | None,
     stop: Callable[[], bool] | None,
+    execute: Callable[..., Outcome],
 ) -> Outcome:
     above = root / "_build" / "pieces"
     folder = Path(tempfile.mkdtemp(prefix="run-", dir=above))
     try:
         job = job_of(root, piece, folder, threads=threads, seconds=seconds)
-        outcome = run_one(job, environment=environment, stop=stop)
+        outcome = execute(job, environment=environment, stop=stop)
         if outcome.word == DONE:
             store(root, piece, folder)
         return outcome

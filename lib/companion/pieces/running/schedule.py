@@ -5,13 +5,13 @@ from __future__ import annotations
 import queue
 import threading
 import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 
 from companion.errors import counted
 from companion.freshness.code.symbols import library_at
 from companion.pieces.code import parameters
-from companion.pieces.execute import DONE, FAILED, GRACE_S, LEFT, Outcome
+from companion.pieces.execute import DONE, FAILED, GRACE_S, LEFT, Outcome, run_one
 from companion.pieces.piece import Piece, ordered
 from companion.pieces.running.devices import Worker, workers_for
 from companion.pieces.running.local import compute
@@ -31,19 +31,22 @@ def schedule(
     minutes: float | None = None,
     progress: Progress | None = None,
     machine: Sequence[Worker] | None = None,
+    execute: Callable[..., Outcome] = run_one,
 ) -> list[Outcome]:
     """Compute those of ``pieces``, and of what they need, that are not done; return what became of them, in order.
 
     ``minutes`` is the time for all: a piece that would not fit is not begun, unless it can go on from a
     checkpoint, and what still runs is stopped before the time is over. A failing piece does not stop the others;
-    those that need it are left. ``machine`` holds the workers, default: this machine's, ``workers`` of them. On an
-    interrupt all running pieces are stopped, and go on next time.
+    those that need it are left. ``machine`` holds the workers, default: this machine's, ``workers`` of them;
+    ``execute`` starts a piece's process, by default here. On an interrupt all running pieces are stopped, and go
+    on next time.
     """
     wanted = ordered(pieces)
     found = states(root, wanted)
     missing = [piece for piece in wanted if found[piece.id] != DONE]
     done = {piece.id for piece in wanted if found[piece.id] == DONE}
-    return _Schedule(root, missing, done, machine or workers_for(workers), minutes, progress or Progress()).run()
+    machine = machine or workers_for(workers)
+    return _Schedule(root, missing, done, machine, minutes, progress or Progress(), execute).run()
 
 
 class _Schedule:
@@ -55,8 +58,9 @@ class _Schedule:
         machine: Sequence[Worker],
         minutes: float | None,
         progress: Progress,
+        execute: Callable[..., Outcome],
     ) -> None:
-        self.root, self.pieces, self.done = root, pieces, done
+        self.root, self.pieces, self.done, self.execute = root, pieces, done, execute
         self.idle, self.progress = list(machine), progress
         self.end = None if minutes is None else time.monotonic() + 60 * minutes
         self.outcomes: dict[str, Outcome] = {}
@@ -139,6 +143,7 @@ class _Schedule:
                 seconds=seconds,
                 environment=worker.environment(piece.device),
                 stop=self.halt.is_set,
+                execute=self.execute,
             )
         except Exception as error:  # a full disk, a folder that cannot be written
             outcome = Outcome(

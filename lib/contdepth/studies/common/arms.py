@@ -27,7 +27,8 @@ class Arms:
         """The entry ``name`` of an arm's results, of an array what stands ``at`` those places: (seeds, …)."""
         checks.one_of("arm", arm, tuple(self.results))
         found = np.array([one[name] for one in self.results[arm]], dtype=float)
-        return found[(slice(None), *at)]
+        place: Any = (slice(None), *at)
+        return found[place]
 
     def alone(self, arm: str, name: str, *at: int) -> dict[str, Any]:
         """``value`` and ``seeds`` of one arm, each an entry for each seed."""

@@ -159,6 +159,8 @@ def build(folder: Path) -> Path:
         "  heun:\n    profiles:\n",
         "  heun:\n    profiles:\n      paper: {not_attempted: no GPU, cost: 1 h}\n",
     )
+    begins = 'run = begin("toy/euler", profile=profile)\n'
+    toy_book.edit(folder, PAGE, begins, f"{begins}```\n\n```{{code-cell}} python\n")
     with (folder / PAGE).open("a", encoding="utf-8") as page:
         page.write(CELL)
     toy_book.register(folder, "with pieces")
@@ -173,3 +175,16 @@ def pieces(root: Path, group: str) -> list[Piece]:
 def ran(root: Path, piece: Piece, folder: Path, **limits: float) -> Outcome:
     """Compute a piece into ``folder`` without storing it."""
     return run_one(job_of(root, piece, folder, **limits))
+
+
+def lengthen(root: Path, steps: int) -> list[Piece]:
+    """Let the pieces that go on from a checkpoint take ``steps`` steps of 0.02 s and return them."""
+    path = root / "book/toy/pieces.yml"
+    path.write_text(path.read_text().replace("seed: [0, 1], steps: [5]", f"seed: [0, 1], steps: [{steps}]"))
+    return pieces(root, "sums")
+
+
+def break_first(root: Path) -> None:
+    """Let those of them with seed 0 fail."""
+    line = "    done, total = load(checkpoint)\n"
+    toy_book.edit(root, "lib/contdepth/studies/toy/pieces.py", line, f"{line}    assert seed\n")

@@ -141,7 +141,7 @@ def compared(ledger: Ledger, record: Record) -> list[str]:
 
 def unstated(root: Path, ledger: Ledger) -> list[str]:
     """Return a sentence for each number of the chapter's stored runs that no group of its file holds, and for each
-    name in the file that no stored run has.
+    name in the file that no stored run has. Runs that were assembled from pieces give the same everywhere.
     """
     try:
         allowances = load_allowances(root, ledger.chapter)
@@ -151,7 +151,7 @@ def unstated(root: Path, ledger: Ledger) -> list[str]:
         record
         for page in load_pages(root, ledger.chapter)
         for profile in page.settings
-        if (record := load_record(root, profile, page.chapter, page.name))
+        if not page.asked(profile) and (record := load_record(root, profile, page.chapter, page.name))
     ]
     names = {(record.profile, name) for record in records for name in compared(ledger, record)}
     run = {(record.profile, record.page) for record in records}

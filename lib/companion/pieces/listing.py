@@ -7,6 +7,7 @@ import math
 from collections.abc import Iterable
 from pathlib import Path
 
+from companion.errors import counted
 from companion.pieces.headlines import headline_counts, minutes_words
 from companion.pieces.piece import Group, ordered
 from companion.pieces.plan import all_groups
@@ -89,7 +90,7 @@ def readme(root: Path) -> str:
 def _section(root: Path, group: Group) -> list[str]:
     whole = count(root, [group])
     total = group.minutes * len(group.pieces)
-    quarters = math.ceil(total / BUNDLE_MINUTES)
+    calls = counted(math.ceil(total / BUNDLE_MINUTES), "call")
     where = "an H200" if group.device == "cuda" else "one core"
     claims = ", ".join(f"`{claim}`" for claim in group.claims) or "none by itself"
     one = f"{group.minutes:g} minutes of {where} each"
@@ -98,7 +99,7 @@ def _section(root: Path, group: Group) -> list[str]:
         f"## {group.id}",
         "",
         f"Decides: {claims}. {whole.done} of {whole.needed} pieces are done, with those that they need. "
-        f"Pieces of its own: {len(group.pieces)}, {one}, {quarters} calls of {BUNDLE_MINUTES} minutes{long}.",
+        f"Pieces of its own: {len(group.pieces)}, {one}, {calls} of {BUNDLE_MINUTES} minutes{long}.",
         "",
         f"    {bundle_command_line(group)}",
     ]

@@ -129,10 +129,10 @@ def read_receipt(path: Path, key: str, weights: Path | None = None) -> Receipt:
     if data["key"] != key:
         raise RunError(f"{path.name}: expected the key {key[:SHORT]}, found {data['key'][:SHORT]}")
     weights = weights or path.with_suffix(".safetensors")
-    if data["weights"] is not None and (found := described(weights)) != data["weights"]:
+    if data["weights"] is not None and (here := described(weights)) != data["weights"]:
         raise RunError(
             f"{weights.name}: expected weights of the digest {data['weights'].get('digest')!r:.20}, "
-            f"found {found['digest']!r:.20}"
+            f"found {here['digest']!r:.20}"
         )
     data["result"] = _numbers(data["result"])
     return Receipt(**data, weights_file=weights if data["weights"] is not None else None)

@@ -14,6 +14,7 @@ from companion.errors import CompanionError
 from companion.evidence.record import Record
 from companion.freshness.fingerprint import same_code
 from companion.freshness.state import CARRIED, State, lacking
+from companion.pieces.plan import pieces_path
 from companion.report.export import document
 from companion.report.scorecard import Row, claim_rows, records_of
 from companion.root import PROFILES, carry_path, claims_path, notebook_path, record_path, runs_path
@@ -111,7 +112,9 @@ class Store:
 
     def sources(self, chapter: str) -> list[Path]:
         """Return the files that say what the chapter claims and runs."""
-        return [claims_path(self.root, chapter), runs_path(self.root, chapter)]
+        plan = pieces_path(self.root, chapter)
+        pieces = [plan] if plan.is_file() else []
+        return [claims_path(self.root, chapter), runs_path(self.root, chapter), *pieces]
 
     def _records_of(self, page: Page) -> dict[str, tuple[Record, State]]:
         """Return the stored runs of a page, looked at once: telling their states takes a walk."""

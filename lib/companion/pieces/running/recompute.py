@@ -136,10 +136,12 @@ def _near(value: Any, other: Any, allowed: float) -> bool:
 
 
 def numbers_of(value: Any, name: str = "") -> Iterator[tuple[str, Any]]:
-    """Yield what a result holds, each with its place (``curve[3]``), in order; times are left out."""
+    """Yield what a result holds, each with its place (``curve[3]``), in order; what clocks measured is left out:
+    ``seconds``, and names that end or begin as those of noted times do.
+    """
     if isinstance(value, Mapping):
         for key, item in value.items():
-            if not clock_note(key):
+            if key != "seconds" and not clock_note(key):
                 yield from numbers_of(item, f"{name}.{key}" if name else key)
     elif isinstance(value, (list, tuple)):
         for place, item in enumerate(value):

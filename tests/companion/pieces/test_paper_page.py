@@ -118,3 +118,19 @@ def test_a_failing_piece_fails_the_command_and_other_groups_are_assembled(root, 
     assert "left   toy/big[seed=0,arm=better]: expected a GPU, found none" in captured.out
     assert "AssertionError" in captured.err
     assert list(load_record(root, "paper", "toy", "euler").checks) == ["toy.euler.gap"]
+
+
+def test_a_run_from_pieces_is_shown_as_one_and_never_carried(done):
+    from datetime import UTC, datetime
+
+    from companion.freshness.stored import obstacle, stored_runs
+    from companion.sphinxext.stored.provenance import from_pieces
+
+    assert run(done, "--minutes", "0.01") == 0
+    record = load_record(done, "paper", "toy", "euler")
+    assert from_pieces(record) == ", from 6 pieces"
+    edit(done, CODE, "twice(1.0)", "twice(1.5)")
+    (stored,) = stored_runs(done, [find_page(done, "toy/euler")])
+    assert obstacle(stored, datetime.now(UTC)) == (
+        "toy/euler (paper): expected a run of the cells of smoke, found one from pieces; run the page again"
+    )

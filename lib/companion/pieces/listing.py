@@ -8,10 +8,9 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from companion.errors import counted
-from companion.pieces.headlines import headline_counts, minutes_words
 from companion.pieces.piece import Group, ordered
 from companion.pieces.plan import all_groups
-from companion.pieces.state import DONE, count, states
+from companion.pieces.state import DONE, states
 
 __all__ = ["BUNDLE_MINUTES", "bundle_command_line", "list_json", "list_lines", "readme"]
 
@@ -62,44 +61,33 @@ def bundle_command_line(group: Group) -> str:
 
 
 def readme(root: Path) -> str:
-    """Return the text of ``results/pieces/README.md``."""
-    groups = all_groups(root)
+    """Return the text of ``results/pieces/README.md``: it follows from the plans alone."""
     lines = [
         "# Pieces",
         "",
         "What the runs at the papers' scale are made of: one receipt a piece, by its key, and weights where a "
-        "later piece needs them. `companion pieces --write` writes this page.",
+        "later piece needs them. `companion pieces --write` writes this page; `companion status --profile paper` "
+        "says what is done and what is left.",
         "",
         "Whoever has a quarter of an hour of a GPU can give it. A command below writes a folder; on a machine "
         "with PyTorch, NumPy, SciPy and Pillow `python run.py` in it computes as many pieces as fit and leaves "
         "them in `results/`; `companion collect FOLDER/results` checks and stores them. On a machine with a "
         "checkout `companion run --profile paper PAGE --minutes 14` does the same without a bundle.",
-        "",
-        "| headline | pieces done | needed | left |",
-        "|---|---|---|---|",
     ]
-    lines += [
-        f"| {row.headline} | {row.count.done} | {row.count.needed} | {minutes_words(row.count.minutes)} |"
-        for row in headline_counts(root, groups)
-    ]
-    for group in groups:
-        lines += ["", *_section(root, group)]
+    for group in all_groups(root):
+        lines += ["", *_section(group)]
     return "\n".join(lines) + "\n"
 
 
-def _section(root: Path, group: Group) -> list[str]:
-    whole = count(root, [group])
-    total = group.minutes * len(group.pieces)
-    calls = counted(math.ceil(total / BUNDLE_MINUTES), "call")
+def _section(group: Group) -> list[str]:
+    number, minutes = counted(len(group.pieces), "piece"), group.minutes * len(group.pieces)
     where = "an H200" if group.device == "cuda" else "one core"
-    claims = ", ".join(f"`{claim}`" for claim in group.claims) or "none by itself"
-    one = f"{group.minutes:g} minutes of {where} each"
-    long = "; a piece goes on from its checkpoint in the next call" if group.minutes > BUNDLE_MINUTES else ""
-    return [
-        f"## {group.id}",
-        "",
-        f"Decides: {claims}. {whole.done} of {whole.needed} pieces are done, with those that they need. "
-        f"Pieces of its own: {len(group.pieces)}, {one}, {calls} of {BUNDLE_MINUTES} minutes{long}.",
-        "",
-        f"    {bundle_command_line(group)}",
+    needs = sorted({need.group for piece in group.pieces for need in piece.needs.values()})
+    said = [
+        f"{number} of {group.minutes:g} minutes of {where}, "
+        f"{counted(math.ceil(minutes / BUNDLE_MINUTES), 'call')} of {BUNDLE_MINUTES} minutes",
+        *(["a piece goes on from its checkpoint in the next call"] if group.minutes > BUNDLE_MINUTES else []),
+        *([f"needs the pieces of {', '.join(needs)}"] if needs else []),
+        *([f"decides {', '.join(f'`{claim}`' for claim in group.claims)}"] if group.claims else []),
     ]
+    return [f"## {group.id}", "", f"{'; '.join(said)}.", "", f"    {bundle_command_line(group)}"]

@@ -58,9 +58,13 @@ def test_pieces_lists_what_is_not_done(root, capsys):
 def test_the_page_of_bundles_names_every_command(root, capsys):
     assert told(capsys, root, "pieces", "--write") == "results/pieces/README.md\n"
     text = (root / "results/pieces/README.md").read_text()
-    assert "| toy.headline.better | 0 | 6 | 1 min of one core |" in text
+    assert "6 pieces of 0.1 minutes of one core, 1 call of 9 minutes; decides `toy.euler.gap`." in text
+    assert "2 pieces of 0.1 minutes of one core, 1 call of 9 minutes; needs the pieces of sums." in text
     assert "    companion bundle toy/euler --profile paper --minutes 9 --mib 55 --only big --out FOLDER" in text
-    assert "Pieces of its own: 1, 3 minutes of an H200 each, 1 call of 9 minutes." in text
+    assert "1 piece of 3 minutes of an H200, 1 call of 9 minutes.\n" in text
+    schedule(root, pieces(root, "sums"), machine=[Worker(1)])
+    told(capsys, root, "pieces", "--write")
+    assert (root / "results/pieces/README.md").read_text() == text
 
 
 def test_only_computes_a_group_and_runs_no_page(root, capsys):

@@ -26,6 +26,7 @@ def keys(root):
         (PIECES, "/ len(given)", "/ (len(given) + 1)", {"means"}),
         (PIECES, "steps: int = 3", "steps: int = 2", {"losses", "big"}),
         ("book/toy/pieces.yml", "arguments: {steps: 4}", "arguments: {steps: 5}", {"losses"}),
+        (PIECES, "unused = 1", "unused = 1\nnp.seterr(all='raise')", {"losses", "sums", "means", "big"}),
         ("book/toy/pieces.yml", "pieces:mean", "pieces:mean2", {"means"}),
     ],
 )

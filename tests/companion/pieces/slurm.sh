@@ -12,8 +12,7 @@ finish() {
   scancel --full --state=RUNNING --state=PENDING --partition=pieces 2>/dev/null || true
   sleep 1
   for daemon in "${daemons[@]}"; do kill "$daemon" 2>/dev/null || true; done
-  sleep 1
-  for daemon in "${daemons[@]}"; do kill -9 "$daemon" 2>/dev/null || true; done
+  wait
   rm -rf "$folder"
 }
 trap finish EXIT

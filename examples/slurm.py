@@ -16,6 +16,7 @@ from parsl.providers import SlurmProvider
 
 # Other systems: in place of SlurmProvider one of parsl.providers, with the same options init_blocks, max_blocks,
 # walltime, worker_init and launcher:
+# worker_init="export COMPANION_JOB_END=$(( $(date +%s) + 900 ))" tells pieces there when their job ends.
 #   PBS         PBSProProvider(account=…, queue=…, select_options="ngpus=4"), TorqueProvider for older ones
 #   LSF         LSFProvider(project=…, queue=…, bsub_redirection=True), launcher=JsrunLauncher() on Summit's kin
 #   Kubernetes  KubernetesProvider(image=…, persistent_volumes=[("claim", "/path of the checkout")]), no launcher
@@ -40,6 +41,7 @@ config = Config(
             address=socket.gethostbyname(socket.gethostname()),
             loopback_address="127.0.0.1",
             available_accelerators=4,  # one GPU for each worker
+            drain_period=13 * 60,  # seconds after which a job takes no further piece: below the wall time
             cores_per_worker=8,
             provider=provider,
         )

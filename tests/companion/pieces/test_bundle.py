@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 import shutil
 import signal
 import subprocess
 import time
+import zipfile
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -173,6 +175,54 @@ def test_a_missing_file_is_refused(home, capsys):
     next(home.results.glob("results-*.bin")).unlink()
     assert collected(home) == 2 and stored(home) == []
     assert "no such file" in capsys.readouterr().err
+
+
+def repacked(home, change) -> None:
+    """Change what is in the results, with digests that fit."""
+    (chunk,) = home.results.glob("results-*.bin")
+    with zipfile.ZipFile(chunk) as archive:
+        members = {name: archive.read(name) for name in archive.namelist()}
+    with zipfile.ZipFile(chunk, "w") as archive:
+        for name, content in change(members).items():
+            archive.writestr(name, content)
+    index = json.loads((home.results / "index.json").read_text())
+    index["chunks"][0]["sha256"] = hashlib.sha256(chunk.read_bytes()).hexdigest()
+    (home.results / "index.json").write_text(json.dumps(index))
+
+
+def flipped(members):
+    name = next(name for name in members if name.endswith(".safetensors"))
+    return {**members, name: members[name][:-1] + bytes([members[name][-1] ^ 1])}
+
+
+def edited(members):
+    return {name: content.replace(b'"steps": 6', b'"steps": 7') for name, content in members.items()}
+
+
+def without_a_receipt(members):
+    return dict(list(members.items())[1:])
+
+
+def with_another_file(members):
+    return {**members, "receipts/../../../stray.txt": b"stray"}
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        (flipped, "expected weights of the digest"),
+        (edited, "expected the key of its own function, code and arguments"),
+        (without_a_receipt, "expected the receipts that the index names, found others"),
+        (with_another_file, "expected receipts, weights and checkpoints alone"),
+    ],
+)
+def test_results_that_do_not_belong_together_are_refused(home, capsys, change, said):
+    repacked(home, lambda members: members)
+    repacked(home, change)
+    assert collected(home) == 2 and stored(home) == []
+    text = capsys.readouterr().err
+    assert said in text and text.count("\n") == 1
+    assert not list(home.root.parent.rglob("stray.txt"))
 
 
 def test_another_version_of_the_library_is_refused(home, capsys):

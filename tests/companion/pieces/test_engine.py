@@ -167,7 +167,8 @@ class Told:
 @pytest.fixture
 def told(monkeypatch):
     monkeypatch.setattr("companion.pieces.execute.run_one", found := Told())
-    monkeypatch.delenv(remote.WALL, raising=False)
+    for name in (*remote.ENDS, remote.JOB):
+        monkeypatch.delenv(name, raising=False)
     return found
 
 
@@ -176,13 +177,36 @@ def test_a_piece_is_stopped_before_its_job_ends(told, monkeypatch):
     assert said["word"] == "done" and told.job["seconds"] is None
     assert told.environment == {"CUDA_VISIBLE_DEVICES": ""}
     monkeypatch.setattr("time.time", lambda: 1000.0)
-    monkeypatch.setenv(remote.WALL, "1100")
+    monkeypatch.setenv("SLURM_JOB_END_TIME", "1100")
     remote.do({"id": "a", "deadline": None})
     assert told.job["seconds"] == 70.0
     remote.do({"id": "a", "deadline": 1020.0})
     assert told.job["seconds"] == 20.0
     remote.do({"id": "a", "deadline": 900.0})
     assert told.job["seconds"] == 0.1
+    monkeypatch.setenv("COMPANION_JOB_END", "1200")
+    remote.do({"id": "a", "deadline": None})
+    assert told.job["seconds"] == 170.0
+
+
+def test_an_earlier_slurm_is_asked_when_the_job_ends(told, monkeypatch, tmp_path):
+    (tmp_path / "squeue").write_text('#!/bin/sh\n[ "$3" = 7 ] && echo 2:30\n')
+    (tmp_path / "squeue").chmod(0o755)
+    monkeypatch.setenv("PATH", str(tmp_path), prepend=":")
+    monkeypatch.setenv("SLURM_JOB_ID", "7")
+    remote.do({"id": "a", "deadline": None})
+    assert 115 < told.job["seconds"] <= 120
+    monkeypatch.setenv("SLURM_JOB_ID", "8")
+    remote.do({"id": "a", "deadline": None})
+    assert told.job["seconds"] is None
+
+
+@pytest.mark.parametrize(
+    ("text", "seconds"),
+    [("45", 45), ("2:30", 150), ("1:00:01", 3601), ("2-00:00:05", 172805), ("UNLIMITED", None), ("", None)],
+)
+def test_times_of_slurm(text, seconds):
+    assert remote.seconds_of(text) == seconds
 
 
 def test_two_processes_do_not_compute_one_piece(tmp_path, monkeypatch):
@@ -197,6 +221,7 @@ def test_two_processes_do_not_compute_one_piece(tmp_path, monkeypatch):
 def test_a_piece_that_its_worker_had_no_time_for_is_given_out_again(root, monkeypatch):
     words = iter(["stopped", "stopped", "done"])
     running = engine.Engine(root, root / "local.py")
+    monkeypatch.setattr(engine, "MOST_PAUSE_S", 0.0)
     monkeypatch.setattr(running, "_given_out", lambda told, stop: Outcome(told["id"], next(words)))
     assert running.execute({"id": "a", "seconds": None}).word == "done"
     words = iter(["stopped", "done"])

@@ -80,7 +80,7 @@ def pack(
 
 def _cut(archive: Path, results: Path) -> list[dict[str, str]]:
     """Write the archive in files of ``MOST_FILE_BYTES``, named by their content; return names and digests."""
-    found = []
+    found: list[dict[str, str]] = []
     with archive.open("rb") as stream:
         while content := stream.read(MOST_FILE_BYTES):
             mark = hashlib.sha256(content).hexdigest()

@@ -91,7 +91,8 @@ class Work:
         self._say(
             f"{self._count()} of {len(tasks)} pieces done; {self.deadline - time.monotonic():.0f} s for more"
         )
-        free, running = list(self.workers), {}
+        free = list(self.workers)
+        running: dict[Future[Outcome], tuple[Task, int | None]] = {}
         with ThreadPoolExecutor(len(self.workers)) as pool:
             while True:
                 while free and (task := self._next({one.id for one, _ in running.values()})) is not None:

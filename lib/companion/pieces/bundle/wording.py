@@ -16,7 +16,7 @@ all at once or one after the other, and run
     python part-1/run.py
 
 Nothing is installed or downloaded. One call does as many pieces as fit into {minutes:g} minutes and stops before;
-the next one goes on. All of it takes about {total:.0f} minutes{device}. Options: python part-1/run.py --help
+the next one goes on. All of it takes about {total:.1f} minutes{device}. Options: python part-1/run.py --help
 
 It leaves two folders beside the parts. results: to carry home, at most {files} files of {file:.0f} MB,
 {all:.0f} MB together; they are complete after each piece. kept: what the next call goes on from. A piece that was

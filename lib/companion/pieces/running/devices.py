@@ -10,7 +10,7 @@ from functools import cache
 
 from companion.machine import cores
 
-__all__ = ["Worker", "gpus", "workers_for"]
+__all__ = ["Slot", "Worker", "gpus", "workers_for"]
 
 VISIBLE = "CUDA_VISIBLE_DEVICES"
 
@@ -29,6 +29,19 @@ class Worker:
     def environment(self, device: str) -> dict[str, str]:
         """Return the variables of a piece's process: one on the CPU sees no GPU."""
         return {VISIBLE: self.gpu or "" if device == "cuda" else ""}
+
+
+@dataclass(frozen=True)
+class Slot(Worker):
+    """Room for one piece somewhere; the engine gives it its device."""
+
+    def takes(self, device: str) -> bool:
+        """Tell that a piece for any device can be given out."""
+        return True
+
+    def environment(self, device: str) -> dict[str, str]:
+        """Return the variables of a piece's process: one on the CPU sees no GPU."""
+        return {VISIBLE: ""} if device == "cpu" else {}
 
 
 def gpus() -> list[str]:

@@ -17,14 +17,13 @@ import threading
 import time
 import uuid
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from companion.errors import CompanionError, RunError
 from companion.pieces.execute import FAILED, GRACE_S, STOPPED_WORD, Outcome
 from companion.pieces.piece import Piece
-from companion.pieces.running.devices import VISIBLE, Worker
+from companion.pieces.running.devices import Slot, Worker
 from companion.pieces.running.ending import MARK, end_marked
 from companion.pieces.running.schedule import schedule
 from companion.run.progress import Progress
@@ -37,6 +36,8 @@ START_S = 120.0
 TICK_S = 0.1
 MOST_TRIES = 100
 """Times that a piece is given out again after its worker's time was over."""
+SHORT_S, MOST_PAUSE_S = 10.0, 30.0
+"""A try shorter than this says that its worker's time is over; the next one waits, this long at most."""
 
 
 def run_on(
@@ -55,19 +56,6 @@ def run_on(
         return schedule(
             root, pieces, minutes=minutes, progress=progress, machine=engine.slots, execute=engine.execute
         )
-
-
-@dataclass(frozen=True)
-class Slot(Worker):
-    """Room for one piece somewhere; the engine gives it its device."""
-
-    def takes(self, device: str) -> bool:
-        """Tell that a piece for any device can be given out."""
-        return True
-
-    def environment(self, device: str) -> dict[str, str]:
-        """Return the variables of a piece's process: one on the CPU sees no GPU."""
-        return {VISIBLE: ""} if device == "cpu" else {}
 
 
 class Engine:
@@ -136,12 +124,20 @@ class Engine:
         deadline = None if seconds is None else time.time() + seconds
         told = {**job, "deadline": deadline, "environment": dict(environment or {})}
         outcome = Outcome(job["id"], STOPPED_WORD)
-        for _ in range(MOST_TRIES):
+        for number in range(MOST_TRIES):
+            if number and outcome.seconds < SHORT_S:
+                self._pause(min(MOST_PAUSE_S, 2.0**number), stop)
             outcome = self._given_out(told, stop)
             over = deadline is not None and time.time() >= deadline - TICK_S
             if outcome.word != STOPPED_WORD or over or (stop is not None and stop()):
                 break
         return outcome
+
+    def _pause(self, seconds: float, stop: Callable[[], bool] | None) -> None:
+        """Wait, so that a worker with no time left is not given the same piece again and again."""
+        end = time.monotonic() + seconds
+        while time.monotonic() < end and not (stop is not None and stop()):
+            time.sleep(TICK_S)
 
     def _given_out(self, told: Mapping[str, Any], stop: Callable[[], bool] | None) -> Outcome:
         number, answer = next(self._numbers), queue.Queue[dict[str, Any]]()

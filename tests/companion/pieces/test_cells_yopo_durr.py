@@ -11,6 +11,7 @@ from companion.book.pages import find_page
 from companion.evidence.judging import assess
 from companion.pieces.plan import load_plan
 from companion.root import find_root
+from contdepth.studies.yopo.assembled import of_cifar, of_long, of_mnist
 
 ROOT = find_root()
 PAGES = {"yopo/training": 3, "durr/stopping": 1, "durr/deblocking": 1, "durr/rivals": 1}
@@ -22,7 +23,7 @@ def made_up(piece):
     asked = piece.arguments
     seed = asked.get("seed", 0)
     if "arm" in asked:
-        rows = ("clean", "pgd", "pgd_few", "audit_autoattack", "seconds")
+        rows = ("clean", "pgd", "pgd_few", "audit_autoattack", "audit_apgd_t", "seconds")
         return {
             **{name: 40.0 + place + seed / 8 for place, name in enumerate(rows)},
             "looks": [20.0, 41.0 + seed], "look_seconds": [20.0, 40.0 + seed], "where": "a device",
@@ -31,7 +32,7 @@ def made_up(piece):
         levels = asked.get("levels", [])
         curves = [[[20.0, 22.0], [30.0 + seed, 28.0], [25.0, 31.0]] for _ in levels]
         return {"psnr": curves, "stops": [[1, 2] for _ in levels], "levels": levels}
-    return {"psnr": [29.0, 30.0]}
+    return {"psnr": [29.0, 30.0], "estimates": [15.0, 25.0]}
 
 
 class MadeUp:
@@ -59,7 +60,7 @@ def cells(page):
 
 
 def executed(page, run, profile="paper"):
-    """Execute those cells: claim → how it was judged by the ledger, and the names of the notes."""
+    """Execute those cells: claim → how it was judged by the ledger, and the notes."""
     claims = {claim.id: claim for claim in load_ledger(ROOT, page.partition("/")[0]).claims}
     judged, notes = {}, {}
 
@@ -112,4 +113,15 @@ def test_groups_that_are_not_done_are_not_asked_for(page):
         judged, _ = executed(page, MadeUp(chapter, done=set(everything) - {name}))
         assert group.page_id != page or not set(judged) & set(group.claims)
     judged, _ = executed("yopo/training", MadeUp("yopo", done={"cifar", "mnist"}))
-    assert "yopo.paper.full-time" not in judged and len(judged) == 11
+    assert "yopo.paper.full-time" not in judged and len(judged) == 14
+
+
+def test_what_a_clock_gave_is_marked_in_the_ledger():
+    """All claims of ``seconds`` are marked, and none of ``checks``: the pages' loops cannot tell them apart."""
+    claims = {claim.id: claim for claim in load_ledger(ROOT, "yopo").claims}
+    run = MadeUp("yopo")
+    cifar, long, mnist = (run.pieces(name) for name in ("cifar", "cifar-long", "mnist"))
+    found = [of_cifar(cifar), of_long(cifar, long), of_mnist(mnist)]
+    assert all(claims[claim].clock for one in found for claim in one.seconds)
+    assert not any(claims[claim].clock for one in found for claim in one.checks)
+    assert sum(len(one.seconds) for one in found) == 4

@@ -13,10 +13,14 @@ __all__ = ["Assembled", "gathered", "seeds_of"]
 
 @dataclass(frozen=True)
 class Assembled:
-    """What pieces say: ``checks``, claim → keyword arguments of its check, and ``notes``, name → number."""
+    """What pieces say: ``checks``, claim → keyword arguments of its check, and ``notes``, name → number.
+
+    ``seconds``: the same as ``checks`` for claims whose numbers come from a clock.
+    """
 
     checks: dict[str, dict[str, Any]] = field(default_factory=dict)
     notes: dict[str, float] = field(default_factory=dict)
+    seconds: dict[str, dict[str, Any]] = field(default_factory=dict)
 
 
 def gathered(pieces: Iterable[Mapping[str, Any]], key: str = "arm") -> dict[Any, list[Mapping[str, Any]]]:

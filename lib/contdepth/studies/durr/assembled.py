@@ -6,8 +6,10 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
+import torch
 
 from contdepth import checks
+from contdepth.restoration.stopping.rules import by_noise_level
 from contdepth.studies.common.gathered import Assembled, gathered, seeds_of
 
 __all__ = ["of_deblocking", "of_denoising", "of_rivals"]
@@ -46,14 +48,18 @@ def of_deblocking(pieces: Pieces) -> Assembled:
 def of_rivals(pieces: Pieces, rivals: Pieces) -> Assembled:
     """Unit and policy on BSD68 beside ``rivals`` with the same noise, by method and level.
 
+    The rivals' estimates of the noise stop the unit too, in the place of its policy.
+
     Raises:
         ValueError: a rival that was judged on other pictures, or not at a level.
     """
     runs = by_task(pieces, "gaussian")
     table: dict[str, dict[float, list[float]]] = {}
+    estimates: dict[float, list[float]] = {}
     for piece in rivals:
-        asked = piece["arguments"]
-        table.setdefault(asked["method"], {})[asked["level"]] = piece["result"]["psnr"]
+        asked, result = piece["arguments"], piece["result"]
+        table.setdefault(asked["method"], {})[asked["level"]] = result["psnr"]
+        estimates[asked["level"]] = result["estimates"]
     found = {}
     for claim, method, levels in (
         ("full-bm3d", "BM3D", INSIDE),
@@ -63,6 +69,8 @@ def of_rivals(pieces: Pieces, rivals: Pieces) -> Assembled:
     ):
         checks.one_of("rivals", method, tuple(table))
         found[claim] = {"value": [ahead_of(run, table[method], levels) for run in runs]}
+    for level in (*INSIDE[1:], *UNSEEN):
+        found[f"paper-{level}"] = {"value": [by_estimate(run, level, estimates[level]) for run in runs]}
     notes = {
         f"full_{method.lower().replace('-', '_')}_{level:g}": float(np.mean(values))
         for method, row in table.items()
@@ -106,6 +114,13 @@ def ahead_of(run: Mapping[str, Any], rival: Mapping[float, Sequence[float]], lev
             checks.fail("rivals", f"{len(own)} pictures, as the unit has", len(rival[level]))
         gaps.append(own - np.asarray(rival[level]))
     return float(np.mean(gaps))
+
+
+def by_estimate(run: Mapping[str, Any], level: float, estimates: Sequence[float]) -> float:
+    """Mean PSNR where the estimated noise level of each picture stops the unit."""
+    curves = np.asarray(run["psnr"])[run["levels"].index(level)]
+    stops = by_noise_level(torch.tensor(estimates), len(curves) - 1).numpy()
+    return float(curves[stops, np.arange(len(stops))].mean())
 
 
 def mean_stop(runs: Sequence[Mapping[str, Any]], level: float) -> float:

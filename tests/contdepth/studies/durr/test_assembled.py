@@ -30,7 +30,10 @@ def rivals(method, ahead, levels=NOISE, count=2):
     return [
         {
             "arguments": {"method": method, "level": level},
-            "result": {"psnr": [float(v) for v in [39 - level / 10 - ahead, 41 - level / 10 - ahead][:count]]},
+            "result": {
+                "psnr": [float(v) for v in [39 - level / 10 - ahead, 41 - level / 10 - ahead][:count]],
+                "estimates": [14.0, 6.0][:count],
+            },
         }
         for level in levels
     ]
@@ -70,6 +73,15 @@ def test_rivals_are_met_picture_by_picture():
             one = found.checks[f"durr.rivals.full-{claim}{end}"]
             assert one["value"] == pytest.approx([gap, gap + 1, gap + 2]) and one["seeds"] == [0, 1, 2]
     assert found.notes["full_bm3d_25"] == pytest.approx(37) and found.notes["full_dncnn_b_75"] == 32.75
+
+
+def test_estimates_of_the_noise_stop_the_unit_as_well():
+    """One step at 14, none at 6: 30 and 20 of the two pictures, where the policy has 30 and 32."""
+    found = of_rivals(denoising(), rivals("BM3D", 0) + rivals("DnCNN-B", 0))
+    for level in NOISE[1:]:
+        one = found.checks[f"durr.rivals.paper-{level}"]
+        assert one["value"] == pytest.approx([34 - level / 10 + seed for seed in range(3)])
+    assert "durr.rivals.paper-25" not in found.checks
 
 
 def test_levels_are_averaged_over_those_of_the_claim():

@@ -13,6 +13,7 @@ def result(clean=80.0, pgd=40.0, worst=38.0, seconds=60.0, looks=(10, 30, 40), w
     count = len(looks)
     return {
         "clean": clean + shift, "pgd": pgd + shift, "pgd_few": pgd + 1 + shift, "audit_autoattack": worst + shift,
+        "audit_apgd_t": worst + 0.5 + shift,
         "seconds": seconds, "looks": list(looks), "where": where,
         "look_seconds": [seconds * (place + 1) / count for place in range(count)],
     }  # fmt: skip
@@ -56,15 +57,18 @@ def test_claims_of_cifar():
     assert difference("full-gap") == [3, 3, 3] and difference("cifar-against-pgd") == [-3, -3, -3]
     assert difference("full-against-worst") == [-3, -3, -3]
     assert difference("full-free") == [1, 1, 1] and difference("full-fast") == [-2, -2, -2]
-    assert found.checks["yopo.paper.full-time-equal"]["value"] == [1.5] * 3
-    assert found.checks["yopo.paper.full-free-time"]["value"] == [1.4] * 3
+    assert found.seconds == {
+        "yopo.paper.full-time-equal": {"value": [1.5] * 3, "seeds": [0, 1, 2]},
+        "yopo.paper.full-free-time": {"value": [1.4] * 3, "seeds": [0, 1, 2]},
+    }
     assert found.notes["full_clean_yopo_5_3"] == 81 and found.notes["full_minutes_pgd_10"] == 1.5
     assert len(found.notes) == 4 * 4 and all(name.isidentifier() for name in found.notes)
 
 
 def test_the_longer_schedule_against_the_shorter():
     found = of_long(contest(), arm("PGD-10", seconds=270.0, looks=(10, 20, 30, 35, 40, 41)))
-    assert found.checks == {"yopo.paper.full-time": {"value": [225 / 60] * 3, "seeds": [0, 1, 2]}}
+    assert found.seconds == {"yopo.paper.full-time": {"value": [225 / 60] * 3, "seeds": [0, 1, 2]}}
+    assert not found.checks
     assert set(found.notes) == {f"long_{key}_pgd_10" for key in ("clean", "pgd", "worst", "minutes")}
 
 
@@ -72,4 +76,7 @@ def test_claims_of_mnist():
     found = of_mnist([*arm("YOPO-5-10", pgd=96.0), *arm("PGD-40", pgd=96.5, seconds=300.0)])
     one = found.checks["yopo.paper.mnist-against-pgd"]
     assert [a - b for a, b in zip(one["value"], one["baseline"], strict=True)] == [-0.5] * 3
-    assert found.checks["yopo.paper.mnist-time"]["value"] == [5.0] * 3
+    assert found.seconds["yopo.paper.mnist-time"]["value"] == [5.0] * 3
+    own = {claim: found.checks[f"yopo.paper.mnist{claim}"] for claim in ("", "-clean", "-gap")}
+    assert own[""]["value"] == [96, 97, 98] and own["-clean"]["value"] == [80, 81, 82]
+    assert [a - b for a, b in zip(own["-gap"]["value"], own["-gap"]["baseline"], strict=True)] == [58.5] * 3

@@ -2,17 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import torch
-from torch import nn
 
 from contdepth import checks, devices
 from contdepth.meanfield import ordered_pair
-from contdepth.meanfield.convnet import OrderedResNet
 from contdepth.studies.common.image_training import curves, same, standard_images, trained
 from contdepth.studies.meanfield.conv_probes import order_probes
 from contdepth.training import recipe as named_recipe
@@ -52,8 +48,7 @@ def ordered_arm(
     model = ordered_pair(depth, seed=seed, width=width, in_channels=train[0].shape[1])[arm]
     chosen = named_recipe(recipe, epochs=epochs, test_every=epochs)
     shared = same(model, train, chosen, seed)
-    with never_recorded(model):
-        result = trained(model, train, test, chosen, seed=seed, device=device, checkpoint=checkpoint)
+    result = trained(model, train, test, chosen, seed=seed, device=device, checkpoint=checkpoint)
     seen = placed(test, chosen.precision, devices.named("device", device), layout(chosen, model))
     probes = order_probes(model, seen, permutations=permutations, precision=chosen.precision)
     swap = float(probes["swap"].mean())
@@ -67,21 +62,3 @@ def ordered_arm(
         "reorders": 100 * int(model.reorders) / result.steps,
         "inversions": model.inversions(),
     }
-
-
-@contextmanager
-def never_recorded(net: OrderedResNet) -> Iterator[None]:
-    """Inside, a pass in training draws from the CPU's global generator, by which ``Replay`` knows such a step.
-
-    Sorting looks at the times, and a recorded step must look at no number of the device.
-    """
-
-    def draw(module: nn.Module, _: Any) -> None:
-        if module.training:
-            torch.rand(())
-
-    handle = net.register_forward_pre_hook(draw)
-    try:
-        yield
-    finally:
-        handle.remove()

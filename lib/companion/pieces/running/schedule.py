@@ -21,6 +21,8 @@ from companion.run.progress import Progress
 __all__ = ["schedule"]
 
 TICK_S = 0.2
+LEAST_S = 60.0
+"""Less time than this is not enough to begin what will be stopped in it."""
 
 
 def schedule(
@@ -63,6 +65,7 @@ class _Schedule:
         self.root, self.pieces, self.done, self.execute = root, pieces, done, execute
         self.idle, self.progress = list(machine), progress
         self.end = None if minutes is None else time.monotonic() + 60 * minutes
+        self.least = 0.0 if minutes is None else min(LEAST_S, 15 * minutes)
         self.outcomes: dict[str, Outcome] = {}
         self.running: dict[str, Worker] = {}
         self.events: queue.Queue[Outcome] = queue.Queue()
@@ -111,7 +114,7 @@ class _Schedule:
             return True
         if left <= 0:
             return False
-        return 60 * piece.minutes <= left or self._goes_on(piece.function)
+        return 60 * piece.minutes <= left or (left >= self.least and self._goes_on(piece.function))
 
     def _goes_on(self, function: str) -> bool:
         """Tell whether a function takes a checkpoint folder, from which it goes on when it was stopped."""

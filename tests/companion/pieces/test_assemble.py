@@ -11,16 +11,7 @@ from companion.errors import CheckError
 from companion.pieces.assemble import any_ready, assembled, group_of, is_ready
 from companion.pieces.keys import key_of
 from companion.pieces.receipts import receipt_path
-from companion.pieces.running.devices import Worker
-from companion.pieces.running.schedule import schedule
 from companion.run.session import begin
-
-
-@pytest.fixture
-def done(root):
-    """Return the repository with one group complete."""
-    schedule(root, pieces(root, "losses"), machine=[Worker(1), Worker(1)])
-    return root
 
 
 @pytest.fixture
@@ -40,7 +31,7 @@ def changed(root, number, **told):
 
 def test_a_page_gets_all_pieces_in_the_plans_order(page):
     run = page("paper")
-    assert run.ready("losses") and not run.ready("losses", "sums") and not run.ready("sums")
+    assert run.ready("losses") and not run.ready("losses", "means") and not run.ready("big")
     found = run.pieces("losses")
     assert [(one["arguments"]["seed"], one["arguments"]["arm"]) for one in found[:3]] == [
         (0, "better"),
@@ -60,12 +51,12 @@ def test_other_profiles_never_read_stored_pieces(page, profile):
 
 
 def test_missing_pieces_are_told_with_their_cost_and_the_command(done):
-    groups = {name: group_of(done, "toy", name) for name in ("sums", "big")}
+    groups = {name: group_of(done, "toy", name) for name in ("means", "big")}
     with pytest.raises(CheckError) as caught:
-        assembled(done, groups["sums"])
+        assembled(done, groups["means"])
     assert str(caught.value) == (
-        "pieces sums: expected all 2 pieces to be done, found that 2 are not (0.2 minutes of one core); "
-        "companion run --profile paper toy/euler --only sums computes them"
+        "pieces means: expected all 2 pieces to be done, found that 2 are not (0.2 minutes of one core); "
+        "companion run --profile paper toy/heun --only means computes them"
     )
     with pytest.raises(CheckError, match=r"that 1 is not \(3 minutes of an H200\); .* computes it"):
         assembled(done, groups["big"])

@@ -14,8 +14,6 @@ from companion.freshness.fingerprint import against, fingerprint
 from companion.freshness.staleness import findings
 from companion.pieces.keys import key_of
 from companion.pieces.receipts import receipt_path
-from companion.pieces.running.devices import Worker
-from companion.pieces.running.schedule import schedule
 from companion.report.scorecard import claim_rows
 
 CODE = "lib/contdepth/studies/toy/pieces.py"
@@ -122,18 +120,17 @@ def test_a_failing_piece_fails_the_command_and_other_groups_are_assembled(root, 
     assert list(load_record(root, "paper", "toy", "euler").checks) == ["toy.euler.gap"]
 
 
-def test_a_run_from_pieces_is_shown_as_one_and_never_carried(root):
+def test_a_run_from_pieces_is_shown_as_one_and_never_carried(done):
     from datetime import UTC, datetime
 
     from companion.freshness.stored import obstacle, stored_runs
     from companion.sphinxext.stored.provenance import from_pieces
 
-    schedule(root, pieces(root, "losses"), machine=[Worker(1), Worker(1)])
-    assert run(root, "--minutes", "0.01") == 0
-    record = load_record(root, "paper", "toy", "euler")
+    assert run(done, "--minutes", "0.01") == 0
+    record = load_record(done, "paper", "toy", "euler")
     assert from_pieces(record) == ", from 6 pieces"
-    edit(root, CODE, "twice(1.0)", "twice(1.5)")
-    (stored,) = stored_runs(root, [find_page(root, "toy/euler")])
+    edit(done, CODE, "twice(1.0)", "twice(1.5)")
+    (stored,) = stored_runs(done, [find_page(done, "toy/euler")])
     assert obstacle(stored, datetime.now(UTC)) == (
         "toy/euler (paper): expected a run of the cells of smoke, found one from pieces; run the page again"
     )

@@ -112,4 +112,4 @@ def test_check_ledger_takes_the_plan_as_it_is(root, capsys):
 def test_check_ledger_refuses_other_cells_that_ask_for_pieces(root, capsys):
     edit(root, "book/toy/euler.md", 'if profile == "paper" and run.ready("losses"):', 'if run.ready("losses"):')
     assert main(["check-ledger", "--root", str(root)]) == 2
-    assert "code cell 4: expected nothing but if profile" in capsys.readouterr().err
+    assert "code cell 5: expected nothing but if profile" in capsys.readouterr().err

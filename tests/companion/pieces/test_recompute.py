@@ -3,7 +3,6 @@
 import json
 import random
 
-import pytest
 from toy_book import edit
 from toy_pieces import pieces
 
@@ -13,14 +12,6 @@ from companion.pieces.plan import load_plan
 from companion.pieces.receipts import find, receipt_path
 from companion.pieces.running.devices import Worker
 from companion.pieces.running.recompute import difference, numbers_of, siblings, verify_pieces
-from companion.pieces.running.schedule import schedule
-
-
-@pytest.fixture
-def done(root):
-    """Return the repository with two groups complete."""
-    schedule(root, [*pieces(root, "losses"), *pieces(root, "sums")], machine=[Worker(1), Worker(1)])
-    return root
 
 
 def changed(root, piece, **told):

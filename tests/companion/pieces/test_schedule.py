@@ -95,7 +95,7 @@ def test_two_processes_do_not_compute_the_same_piece(root):
     piece, found = pieces(root, "sums")[0], []
     other = threading.Thread(target=lambda: found.append(compute(root, piece)))
     other.start()
-    while not (work_folder(root, key_of(root, piece)) / "checkpoint/state.json").is_file():
+    while other.is_alive() and not (work_folder(root, key_of(root, piece)) / "checkpoint/state.json").is_file():
         time.sleep(0.01)
     mine = compute(root, piece)
     other.join()

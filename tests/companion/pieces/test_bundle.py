@@ -287,7 +287,8 @@ def test_bundles_that_cannot_be_made_are_refused(home, made, tmp_path, monkeypat
     monkeypatch.setenv("CONTDEPTH_DATA", str(tmp_path / "nowhere"))
     monkeypatch.setenv("CONTDEPTH_CACHE", str(tmp_path / "nowhere"))
     assert bundled(home.root, tmp_path / "bundle") == 2
-    assert "data set toys: expected toys/a.bin in CONTDEPTH_DATA" in capsys.readouterr().err
+    text = capsys.readouterr().err
+    assert "data set toys: expected toys/a.bin in CONTDEPTH_DATA" in text and "https://example.org/toys" in text
     monkeypatch.setenv("CONTDEPTH_DATA", str(made.folder / "data"))
     assert bundled(home.root, tmp_path / "bundle", "--mib", "0.1") == 2
     assert "--mib: expected at least" in capsys.readouterr().err

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import hashlib
 import importlib
 import json
 import os
 import subprocess
 import sys
+import tarfile
 from pathlib import Path
 
 import pytest
@@ -16,6 +18,7 @@ from companion.pieces.bare import results
 from companion.pieces.bare.machine import gpu_name, last_line
 from companion.pieces.bare.manifest import Manifest
 from companion.pieces.bundle.contents import STARTED, companion_modules
+from companion.pieces.bundle.data import data_files
 from companion.pieces.bundle.parts import MIB, divided
 
 LIB = Path(__file__).resolve().parents[3] / "lib"
@@ -196,3 +199,48 @@ def test_the_stand_in_for_estimators_keeps_their_parameters():
     assert (method.rate, method.inner.rate) == (3.0, 4.0)
     with pytest.raises(ValueError, match="rates: expected a parameter of Method"):
         method.set_params(rates=1.0)
+
+
+BATCH = b"a batch"
+
+
+@pytest.fixture
+def cifar(tmp_path, monkeypatch):
+    """A registry with a packed form beside the canonical one, and the folder in which data are looked for."""
+    digests = {content: hashlib.sha256(content).hexdigest() for content in (BATCH, b"packed")}
+    packed = {"local": "cifar10/batch.xz", "sha256": digests[b"packed"]}
+    entry = {"source": "https://example.org", "archive": {"name": "cifar.tar.gz"}}
+    registry = {"cifar10": {**entry, "files": {"batch": {"sha256": digests[BATCH], "packed": packed}}}}
+    path = tmp_path / "lib" / "contdepth" / "data" / "registry.json"
+    path.parent.mkdir(parents=True)
+    path.write_text(json.dumps(registry))
+    monkeypatch.setenv("CONTDEPTH_DATA", str(tmp_path / "data"))
+    monkeypatch.setenv("CONTDEPTH_CACHE", str(tmp_path / "cache"))
+    return tmp_path
+
+
+def test_data_travel_in_their_smallest_form_at_hand(cifar):
+    place = cifar / "data" / "cifar-10-batches-py" / "batch"
+    place.parent.mkdir(parents=True)
+    with tarfile.open(cifar / "data" / "cifar.tar.gz", "w:gz") as archive:
+        place.write_bytes(BATCH)
+        archive.add(place, "cifar-10-batches-py/batch")
+    place.unlink()
+    assert list(data_files(cifar, ["cifar10"])) == [("cifar10", "cifar-10-batches-py/batch", BATCH)]
+    place.write_bytes(BATCH)
+    (cifar / "data" / "cifar.tar.gz").write_bytes(b"damaged, and not looked at")
+    assert list(data_files(cifar, ["cifar10"])) == [("cifar10", "cifar-10-batches-py/batch", BATCH)]
+    (cifar / "data" / "cifar10").mkdir()
+    (cifar / "data" / "cifar10" / "batch.xz").write_bytes(b"packed")
+    assert list(data_files(cifar, ["cifar10"])) == [("cifar10", "cifar10/batch.xz", b"packed")]
+
+
+def test_data_that_are_damaged_or_absent_are_refused(cifar):
+    with pytest.raises(CompanionError, match=r"cifar10/batch.xz in CONTDEPTH_DATA .* https://example.org"):
+        list(data_files(cifar, ["cifar10"]))
+    with pytest.raises(CompanionError, match="expected a data set of the registry, found 'mnist'"):
+        list(data_files(cifar, ["mnist"]))
+    (cifar / "data").mkdir()
+    (cifar / "data" / "cifar.tar.gz").write_bytes(b"no archive")
+    with pytest.raises(CompanionError, match="expected a file that can be read"):
+        list(data_files(cifar, ["cifar10"]))

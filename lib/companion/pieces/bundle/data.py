@@ -46,8 +46,8 @@ def data_files(root: Path, names: Iterable[str]) -> Iterator[tuple[str, str, byt
     for name in names:
         if name not in registry:
             raise CompanionError(f"data: expected a data set of the registry, found {name!r}")
-        for file, entry in registry[name]["files"].items():
-            place, source, digest = _source(name, file, entry, registry[name].get("archive"))
+        for file in registry[name]["files"]:
+            place, source, digest = _source(name, file, registry[name])
             content = source.content()
             found = hashlib.sha256(content).hexdigest()
             if found != digest:
@@ -58,10 +58,9 @@ def data_files(root: Path, names: Iterable[str]) -> Iterator[tuple[str, str, byt
             yield name, place, content
 
 
-def _source(
-    name: str, file: str, entry: Mapping[str, Any], archive: Mapping[str, Any] | None
-) -> tuple[str, Source, str]:
+def _source(name: str, file: str, info: Mapping[str, Any]) -> tuple[str, Source, str]:
     """Return place, source and expected digest of a file, the packed form if it is at hand."""
+    entry, archive = info["files"][file], info.get("archive")
     packed = entry.get("packed", entry)
     inside = f"cifar-10-batches-py/{file}"
     for folder in _folders():
@@ -77,7 +76,7 @@ def _source(
                 return inside, Source(folder / place, inside), entry["sha256"]
     raise CompanionError(
         f"data set {name}: expected {packed['local']} in CONTDEPTH_DATA or the cache folder, found none; "
-        "any page that uses it at profile book says how to get it"
+        f"put the file of {info['source']} there"
     )
 
 

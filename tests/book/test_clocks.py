@@ -174,7 +174,9 @@ def test_only_cells_that_read_a_clock_are_tagged_so(page: Page) -> None:
 
 def test_every_timer_of_the_library_is_known_here() -> None:
     library = ROOT / "lib" / "contdepth"
-    clock = re.compile(r"\b(?:process_time|perf_counter|monotonic|time\.time|tracemalloc|devices\.now)\b|max_memory")
+    clock = re.compile(
+        r"\b(?:process_time|perf_counter|monotonic|time\.time|tracemalloc|devices\.now)\b|max_memory"
+    )
     sources = {path.relative_to(library).as_posix(): path.read_text("utf-8") for path in library.rglob("*.py")}
     found = {name for name, source in sources.items() if clock.search(source)}
     assert found == MODULES, "say in TIMERS what a new timer returns"

@@ -9,7 +9,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from contdepth import checks
+from contdepth import checks, devices
 from contdepth.nets.blocks import images
 from contdepth.nets.plan import Plan, cifar_plan
 from contdepth.nets.residual import ResidualNet
@@ -193,6 +193,8 @@ class OrderedResNet(ResidualNet):
                 u = u + c * self.residual(stage[i], u)
                 yield u
             first += shape.blocks
+        if self.training and devices.records(x.device):
+            torch.rand(())  # a pass that sorts looks at numbers; by this draw contdepth.training.replay knows it
 
 
 def ordered_resnet(depth: int = 20, block: str = "basic", *, width: int = 16, **options: Any) -> OrderedResNet:

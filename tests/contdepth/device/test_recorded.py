@@ -16,6 +16,7 @@ from device.test_replay import METHODS, SHORT, data, net, small, unit_images
 from torch import Tensor, nn
 
 from contdepth import devices, pde, robust
+from contdepth.meanfield import ordered_pair
 from contdepth.training import fit, fit_together
 from contdepth.training.replay import Replay
 
@@ -116,6 +117,21 @@ def test_attacks_in_recorded_steps_draw_anew_each_time(device: Device, name: str
     assert seen[0] > 0
     assert len(set(done.losses)) == len(done.losses) > 10
     assert again.losses == pytest.approx(done.losses, rel=1e-6), "the same numbers again on the same device"
+
+
+@pytest.mark.parametrize("arm", ["plain", "ordered"])
+def test_a_net_that_sorts_its_blocks_is_called_and_not_recorded(device: Device, arm: str) -> None:
+    def run(where: torch.device) -> Any:
+        model = ordered_pair(14, seed=0, width=2, in_channels=1, num_classes=2)[arm]
+        return fit(model, *data(), SHORT, seed=3, device=where, progress=False).history["train_loss"], model
+
+    with mock.patch.dict(devices.RECORDERS, clear=True):
+        losses, model = run(device.device)
+    with counted(device) as seen:
+        again, other = run(device.device)
+    assert seen[0] == 0 and again == pytest.approx(losses, rel=1e-5)
+    for left, right in zip(weights(model), weights(other), strict=True):
+        torch.testing.assert_close(left, right, rtol=1e-4, atol=1e-5)
 
 
 def weights(model: nn.Module) -> list[Tensor]:

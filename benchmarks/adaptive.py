@@ -1,7 +1,6 @@
 """Solving to a tolerance: contdepth against torchdiffeq's dopri5, SciPy's Radau and, if it is installed, torchode.
 
 Run: python benchmarks/adaptive.py [--quick] [--out FILE]      (about a minute on one core)
-
 Same right-hand side in float64, same tolerances, one thread; times are medians of process time over interleaved
 repeats. Errors are root mean squares against a solution at 1e-12. Ratios are contdepth / other: below 1 is better
 for contdepth. "at equal error" multiplies a ratio by that of the errors to the power 1/5, what a scheme of order 5
@@ -13,7 +12,6 @@ from __future__ import annotations
 import argparse
 import json
 import statistics
-import time
 from collections.abc import Callable
 from importlib.util import find_spec
 from pathlib import Path
@@ -26,6 +24,7 @@ from torchdiffeq import odeint
 
 from adaptive_problems import (
     Counted,
+    medians,
     pendulums,
     plain_robertson,
     plain_van_der_pol,
@@ -33,6 +32,7 @@ from adaptive_problems import (
     ring,
     ring_start,
     robertson,
+    torchode_solver,
     van_der_pol,
 )
 from contdepth.schemes import DORMAND_PRINCE, RODAS5P, Field, solve
@@ -42,18 +42,6 @@ SIZES = {2: 20.0, 100: 10.0, 10_000: 5.0, 1_000_000: 0.3}
 """Coordinates of the ring, and the time it is followed."""
 
 Row = dict[str, Any]
-
-
-def medians(calls: dict[str, Callable[[], object]], repeats: int) -> dict[str, float]:
-    """Return median seconds of each call, over interleaved repeats after one that is not counted."""
-    seconds: dict[str, list[float]] = {name: [] for name in calls}
-    for n in range(repeats + 1):
-        for name, call in calls.items():
-            start = time.process_time()
-            call()
-            if n:
-                seconds[name].append(time.process_time() - start)
-    return {name: statistics.median(found) for name, found in seconds.items()}
 
 
 def error(found: Tensor, exact: Tensor) -> float:
@@ -102,17 +90,6 @@ def sizes(repeats: int) -> list[Row]:
         rows.append({"size": size, **found, "ratio": ratio})
         print(f"{size:20d}{1e3 * found['contdepth']:12.2f}{ratio:10.2f}", flush=True)
     return rows
-
-
-def torchode_solver(u0: Tensor, t: Tensor, tolerance: float) -> Callable[[], Tensor]:
-    """Return a call of torchode's Dormand–Prince with steps of their own."""
-    import torchode
-
-    term = torchode.ODETerm(lambda s, u: pendulums(s, u))
-    control = torchode.IntegralController(atol=tolerance, rtol=tolerance, term=term)
-    solver = torchode.AutoDiffAdjoint(torchode.Dopri5(term=term), control)
-    problem = torchode.InitialValueProblem(y0=u0, t_eval=t.expand(len(u0), len(t)))
-    return lambda: solver.solve(problem).ys.transpose(0, 1)
 
 
 def batches(repeats: int) -> list[Row]:

@@ -1,7 +1,10 @@
-"""Problems of ``benchmarks/adaptive.py``."""
+"""Problems of ``benchmarks/adaptive.py``, and how they are timed."""
 
 from __future__ import annotations
 
+import statistics
+import time
+from collections.abc import Callable
 from typing import Any
 
 import torch
@@ -76,3 +79,26 @@ class Counted:
     def __call__(self, t: Tensor, u: Tensor) -> Tensor:
         self.calls += 1
         return self.f(t, u)
+
+
+def medians(calls: dict[str, Callable[[], object]], repeats: int) -> dict[str, float]:
+    """Return median seconds of each call, over interleaved repeats after one that is not counted."""
+    seconds: dict[str, list[float]] = {name: [] for name in calls}
+    for n in range(repeats + 1):
+        for name, call in calls.items():
+            start = time.process_time()
+            call()
+            if n:
+                seconds[name].append(time.process_time() - start)
+    return {name: statistics.median(found) for name, found in seconds.items()}
+
+
+def torchode_solver(u0: Tensor, t: Tensor, tolerance: float) -> Callable[[], Tensor]:
+    """Return a call of torchode's Dormand–Prince with steps of their own."""
+    import torchode
+
+    term = torchode.ODETerm(lambda s, u: pendulums(s, u))
+    control = torchode.IntegralController(atol=tolerance, rtol=tolerance, term=term)
+    solver = torchode.AutoDiffAdjoint(torchode.Dopri5(term=term), control)
+    problem = torchode.InitialValueProblem(y0=u0, t_eval=t.expand(len(u0), len(t)))
+    return lambda: solver.solve(problem).ys.transpose(0, 1)

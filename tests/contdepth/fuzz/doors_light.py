@@ -492,6 +492,7 @@ SCHEMES: Table = {
         "t": grid(),
         "scheme": schemes.RODAS5P,
         "steps": "own",
+        "gradient": "backprop",
         "record": False,
         **tolerances(),
     },

@@ -107,3 +107,40 @@ def test_errors_and_stiffness_of_steps_can_be_differentiated():
         torch.autograd.grad(record.stiffness.mean(), rate, retain_graph=True)[0], times(1.0)
     )
     assert (record.error <= 1).all() and torch.autograd.grad(record.error.sum(), rate)[0].abs() > 0
+
+
+@pytest.mark.parametrize("scheme", ALL[:2], ids=lambda s: s.name)
+def test_gradients_from_checkpoints_are_those_of_backprop(scheme):
+    """First and second derivatives in the start, in what f holds and in the times."""
+    found = []
+    for gradient in ("backprop", "checkpoints"):
+        net, t = Net(), times(0.0, 0.4, 0.41, 1.0).requires_grad_()
+        u0 = torch.linspace(-1, 1, 6, dtype=torch.float64).reshape(2, 3).requires_grad_()
+        solution = schemes.solve(net, u0, t, scheme, gradient=gradient)
+        by = torch.autograd.grad(solution.u.square().sum(), (u0, net.w, t), create_graph=True)
+        found.append([solution.u, *by, *torch.autograd.grad(by[0].square().sum(), (u0, net.w))])
+        assert solution.statistics.accepted > 3
+    for one, other in zip(*found, strict=True):
+        torch.testing.assert_close(one, other, rtol=1e-11, atol=1e-13)
+
+
+def kept_numbers(gradient):
+    """Numbers that the graph of a solution keeps from its forward pass, and what the solution cost."""
+    sizes = []
+
+    def keep(x):
+        sizes.append(x.numel())
+        return x
+
+    u0 = times(2.0, 0.0).requires_grad_()
+    with torch.autograd.graph.saved_tensors_hooks(keep, lambda x: x):
+        found = schemes.solve(Pendulum().f, u0, times(0.0, 60.0), gradient=gradient)
+    return sum(sizes), found.statistics
+
+
+def test_checkpoints_keep_little():
+    """A stretch evaluates f once more than its steps do: there are as many as steps in one of them."""
+    (plain, cost), (thrifty, more) = kept_numbers("backprop"), kept_numbers("checkpoints")
+    assert cost.accepted == more.accepted > 100 and thrifty < plain / 20
+    stretches = more.evaluations - 1 - cost.evaluations - 6 * cost.accepted
+    assert abs(stretches - cost.accepted**0.5) <= 2

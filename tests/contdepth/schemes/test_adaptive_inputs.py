@@ -36,6 +36,11 @@ def f(t, u):
         ({"atol": 0.0}, ValueError, "atol: expected a number > 0"),
         ({"first": 0.0}, ValueError, "first: expected a number > 0"),
         ({"most": 0}, ValueError, "most: expected a number >= 1"),
+        ({"gradient": "none"}, ValueError, "gradient: expected one of 'backprop', 'checkpoints'"),
+        *(
+            ({"gradient": "checkpoints", **more}, ValueError, "gradient: expected 'backprop', found 'checkpoints'")
+            for more in ({"steps": "own"}, {"record": True}, {"scheme": schemes.RODAS5P})
+        ),
         ({"record": 1.5}, TypeError, "record: expected True or False"),
         ({"record": True, "steps": "own"}, ValueError, "record: expected False, found True"),
         ({"record": True, "scheme": schemes.RODAS5P}, ValueError, "record: expected False, found True"),

@@ -8,13 +8,15 @@ import torch
 from torch import Tensor
 
 from contdepth import checks
-from contdepth.schemes.adaptive.common import Step, Walk
+from contdepth.schemes.adaptive.checkpoints import from_checkpoints
+from contdepth.schemes.adaptive.common import Walk
+from contdepth.schemes.adaptive.outputs import passed, states
 from contdepth.schemes.adaptive.own import OwnWalk
 from contdepth.schemes.adaptive.pairs import DORMAND_PRINCE, EmbeddedPair
 from contdepth.schemes.adaptive.record import Record, recorded_step
 from contdepth.schemes.adaptive.rosenbrock import Rosenbrock
 from contdepth.schemes.adaptive.setting import Setting, Tolerances, prepared
-from contdepth.schemes.base import Field
+from contdepth.schemes.base import Field, transforms
 
 __all__ = ["Solution", "Statistics", "solve"]
 
@@ -53,6 +55,7 @@ def solve(
     steps: str = "common",
     first: float | None = None,
     most: int = 100_000,
+    gradient: str = "backprop",
     record: bool = False,
 ) -> Solution:
     """Solve u' = f(t, u) from ``u0`` at ``t[0]``, with steps as long as the tolerances allow.
@@ -68,6 +71,8 @@ def solve(
         steps: ``"common"``, or ``"own"``: each member of a batch ``(..., d)`` steps as if it were alone.
         first: size of the first step; chosen from f if None.
         most: steps tried at most.
+        gradient: ``"backprop"`` keeps the graph of every step; ``"checkpoints"``, for common steps of a pair,
+            chooses the steps without a graph, keeps the states of √N of N steps, and takes each step twice more.
         record: keep sizes, errors and stiffness of the steps of a pair, as values that can be differentiated.
 
     Returns:
@@ -85,8 +90,19 @@ def solve(
     setting = prepared(f, u0, t, scheme, Tolerances(rtol, atol, first, most), own=own, recorded=record)
     if record and (scheme.implicit or own):
         checks.fail("record", "False", True, "steps are kept where they are common and the scheme is a pair")
+    thrifty = checks.one_of("gradient", gradient, ("backprop", "checkpoints")) == "checkpoints"
+    if thrifty and (record or own or scheme.implicit or transforms()):
+        hint = "checkpoints are for common steps of a pair without a record, by autograd"
+        checks.fail("gradient", "'backprop'", repr(gradient), hint)
     if u0.numel() == 0:
         return Solution(t, u0.expand(len(t), *u0.shape).clone(), Statistics(setting.flow.calls, 0, 0, 0))
+    if thrifty and setting.recorded and torch.is_grad_enabled():
+        with torch.no_grad():
+            limits = Tolerances(rtol, atol, first, most)
+            quiet = prepared(f, u0.detach(), t.detach(), scheme, limits, own=False, recorded=False)
+        kept, walk = from_checkpoints(setting, quiet, u0, t)
+        calls = setting.flow.calls + quiet.flow.calls, setting.flow.jacobians + quiet.flow.jacobians
+        return Solution(t, torch.stack([u0, *kept]), Statistics(*calls, walk.accepted, walk.rejected))
     with torch.set_grad_enabled(setting.recorded and torch.is_grad_enabled()):
         return _own(setting, u0, t) if own else _common(setting, u0, t, record)
 
@@ -97,33 +113,16 @@ def _common(setting: Setting, u0: Tensor, t: Tensor, record: bool) -> Solution:
     for step in walk(u0.contiguous()):
         if record:
             walked.append(recorded_step(setting.steps, step))
-        passed = len(kept)
-        while passed < len(offsets) and abs(offsets[passed]) <= abs(step.end):
-            passed += 1
-        if passed > len(kept):
-            kept += _states(setting, step, t, len(kept), passed)
+        stop = passed(offsets, len(kept), step.end)
+        if stop > len(kept):
+            kept += states(setting, step, t, len(kept), stop)
     cost = Statistics(setting.flow.calls, setting.flow.jacobians, walk.accepted, walk.rejected)
     return Solution(t, torch.stack(kept), cost, Record.of(walked) if record else None)
 
 
-def _states(setting: Setting, step: Step, t: Tensor, start: int, stop: int) -> list[Tensor]:
-    """Return the states at the times ``start`` … ``stop`` - 1, inside a step or at its end."""
-    offsets, steps = setting.offsets[start:stop], setting.steps
-    if setting.moving:
-        theta = (t[start:stop] - t[0] - step.at) / step.h
-        return list(steps.inside(step.before, step.after, theta).unbind())
-    ends = offsets[-1] == step.end
-    shares = [(offset - step.at) / step.h for offset in (offsets[:-1] if ends else offsets)]
-    if not shares:
-        return [step.after]
-    theta = torch.tensor(shares, dtype=torch.float64, device=step.after.device)
-    states = list(steps.inside(step.before, step.after, theta).unbind())
-    return [*states, step.after] if ends else states
-
-
 def _own(setting: Setting, u0: Tensor, t: Tensor) -> Solution:
     walk = OwnWalk(setting.flow, setting.steps, setting.course, setting.offsets)
-    states = walk(u0.reshape(setting.flow.shape).contiguous())
+    found = walk(u0.reshape(setting.flow.shape).contiguous())
     accepted, rejected = (count.reshape(u0.shape[:-1]) for count in (walk.accepted, walk.rejected))
     cost = Statistics(setting.flow.calls, setting.flow.jacobians, accepted, rejected)
-    return Solution(t, torch.stack([u0, *(state.reshape(u0.shape) for state in states)]), cost)
+    return Solution(t, torch.stack([u0, *(state.reshape(u0.shape) for state in found)]), cost)

@@ -82,6 +82,7 @@ pdf: html
 bench: env
 	@mkdir -p _build/bench
 	@$(STEP) --stream "Fixed-step integration against torchdiffeq" $(BIN)/python benchmarks/integrate.py --out _build/bench/integrate.json
+	@$(STEP) --stream "Solving to a tolerance against torchdiffeq and Radau" $(BIN)/python benchmarks/adaptive.py --out _build/bench/adaptive.json
 	@$(STEP) --stream "PDE-Net 2.0 closure against the plain way" $(BIN)/python benchmarks/pdenet2_closure.py --out _build/bench/pdenet2_closure.json
 	@$(STEP) --stream "One step of YOPO against PGD and the plain algorithm" $(BIN)/python benchmarks/yopo_step.py --out _build/bench/yopo_step.json
 	@$(STEP) --stream "Many mean-field nets as one batch against a loop" $(BIN)/python benchmarks/meanfield_batch.py --out _build/bench/meanfield_batch.json

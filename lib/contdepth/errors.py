@@ -5,6 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from torch import Tensor
+
     from contdepth.pde.estimator import NotFittedError
 
 __all__ = [
@@ -12,6 +14,7 @@ __all__ = [
     "DataError",
     "DivergenceError",
     "EquationWarning",
+    "IntegrationError",
     "NotFittedError",
     "StoredModelError",
 ]
@@ -31,6 +34,14 @@ class DivergenceError(RuntimeError):
 
 class EquationWarning(UserWarning):
     """Data, an equation or a simulation that may not be what it seems; the sentence says why and what to do."""
+
+
+class IntegrationError(RuntimeError):
+    """An integration that cannot go on; ``time``, ``state`` and ``step`` are those of the last good state."""
+
+    def __init__(self, message: str, *, time: float, state: Tensor, step: float) -> None:
+        super().__init__(message)
+        self.time, self.state, self.step = time, state, step
 
 
 class StoredModelError(RuntimeError):

@@ -1,3 +1,8 @@
+from .adaptive.events import Root, first_root
+from .adaptive.pairs import DORMAND_PRINCE, TSITOURAS, EmbeddedPair
+from .adaptive.record import Record
+from .adaptive.rosenbrock import RODAS5P, Rosenbrock
+from .adaptive.solution import Solution, Statistics, solve
 from .backward_euler import BackwardEuler
 from .base import Field, Scheme, integrate
 from .euler import ForwardEuler
@@ -21,15 +26,19 @@ from .stochastic import ShakeShake, StochasticDepth, StochasticTwoStep
 from .weak import SampledMoments, sample_moments, variances, weak_order
 
 __all__ = [
+    "DORMAND_PRINCE",
     "HEUN2",
     "HEUN3",
     "KUTTA3",
     "MIDPOINT",
     "RALSTON2",
     "RK4",
+    "RODAS5P",
     "THREE_EIGHTHS",
+    "TSITOURAS",
     "BackwardEuler",
     "BestRate",
+    "EmbeddedPair",
     "Field",
     "ForwardEuler",
     "FractalBlock",
@@ -38,17 +47,23 @@ __all__ = [
     "NestedPolyNet",
     "OrderMeasurement",
     "PolyNet",
+    "Record",
     "RevNet",
+    "Root",
+    "Rosenbrock",
     "RungeKutta",
     "SampledMoments",
     "Scheme",
     "ShakeShake",
+    "Solution",
+    "Statistics",
     "StochasticDepth",
     "StochasticTwoStep",
     "Tableau",
     "amplification",
     "best_k",
     "best_step_and_k",
+    "first_root",
     "full_field",
     "heavy_ball",
     "integrate",
@@ -60,6 +75,7 @@ __all__ = [
     "root_modulus",
     "sample_moments",
     "satisfies_root_condition",
+    "solve",
     "spectral_radius",
     "stability_region",
     "steps_to_tolerance",

@@ -45,6 +45,27 @@ def batch_of_starts(where: torch.device) -> Tensor:
     return torch.func.vmap(lambda u: schemes.integrate(field, u, grid(where), scheme, keep="last"))(states(where))
 
 
+def solved(scheme: Any, steps: str) -> Case:
+    """States at all times and the cost, and gradients in the start and in a number that f holds."""
+
+    def case(where: torch.device) -> Any:
+        u0, rate = (
+            states(where).requires_grad_(),
+            torch.ones(1, dtype=torch.float64, device=where).requires_grad_(),
+        )
+        plain = schemes.solve(field, u0.detach(), grid(where), scheme, steps=steps)
+        found = schemes.solve(lambda t, u: -rate * field(t, u), u0, grid(where), scheme, steps=steps)
+        return plain, found, torch.autograd.grad(found.u.square().sum(), (u0, rate))
+
+    return case
+
+
+def root(where: torch.device) -> Any:
+    u0 = states(where)[0].requires_grad_()
+    found = schemes.first_root(field, u0, grid(where)[[0, -1]], lambda t, u: u[0] - 0.9)
+    return found, torch.autograd.grad(found.t, u0)
+
+
 PAIR = ((lambda t, v: torch.sin(v)), (lambda t, u: -u))
 SCHEMES: dict[str, Case] = {
     "backward Euler": run(schemes.BackwardEuler()),
@@ -58,6 +79,12 @@ SCHEMES: dict[str, Case] = {
     "stochastic two steps": run(schemes.StochasticTwoStep(0.1)),
     "Shake-Shake": run(schemes.ShakeShake(), (field, lambda t, u: -u)),
     "vmap": batch_of_starts,
+    **{
+        f"{scheme.name}, {steps} steps": solved(scheme, steps)
+        for scheme in (schemes.DORMAND_PRINCE, schemes.RODAS5P)
+        for steps in ("common", "own")
+    },
+    "first root": root,
     "reduced field": lambda where: schemes.reduced_field(field, 0.1, 0.1)(grid(where)[1], states(where)),
     "amplification": lambda where: [
         schemes.amplification(scheme, states(where))

@@ -349,9 +349,18 @@ SMALL: Table = {
 # schemes ---------------------------------------------------------------------------------------------------------
 
 
+def costs() -> schemes.Statistics:
+    return schemes.Statistics(2, 0, 1, 0)
+
+
+def tolerances() -> Arguments:
+    return {"rtol": 1e-4, "atol": 1e-6, "first": 0.1, "most": 200}
+
+
 SCHEMES: Table = {
     "schemes.BackwardEuler": lambda: {"tolerance": 1e-8, "iterations": 10},
     "schemes.BestRate": lambda: {"k": 0.1, "h": 0.1, "rate": 0.5},
+    "schemes.EmbeddedPair": lambda: dict(vars(schemes.TSITOURAS)),
     "schemes.ForwardEuler": dict,
     "schemes.FractalBlock": lambda: {"k1": 0.5, "k2": 0.5, "k3": 1.0, "a": 1.0, "b": 0.5},
     "schemes.FractalBlock.second_order": lambda: {"self": schemes.FractalBlock(), "a": 0.5},
@@ -360,7 +369,10 @@ SCHEMES: Table = {
     "schemes.NestedPolyNet": lambda: {"terms": 2},
     "schemes.OrderMeasurement": lambda: {"steps": (1, 2), "h": (1.0, 0.5), "errors": (0.1, 0.05)},
     "schemes.PolyNet": lambda: {"terms": 2},
+    "schemes.Record": lambda: dict.fromkeys(("t", "h", "error", "stiffness"), doubles(2)),
     "schemes.RevNet": lambda: {"dim": -1},
+    "schemes.Root": lambda: {"t": doubles(1)[0], "u": doubles(2), "found": True, "statistics": costs()},
+    "schemes.Rosenbrock": lambda: dict(vars(schemes.RODAS5P)),
     "schemes.RungeKutta": lambda: {"tableau": schemes.RK4},
     "schemes.SampledMoments": lambda: {
         "sampled": (1.0, 1.0),
@@ -383,6 +395,8 @@ SCHEMES: Table = {
         "T": 1.0,
         "x0": 1.0,
     },
+    "schemes.Solution": lambda: {"t": grid(2), "u": doubles(3, 2), "statistics": costs(), "record": None},
+    "schemes.Statistics": lambda: {"evaluations": 2, "jacobians": 0, "accepted": 1, "rejected": 0},
     "schemes.StochasticDepth": lambda: {"p": 0.5, "scaled": True},
     "schemes.StochasticDepth.linear_moment": lambda: {
         "self": schemes.StochasticDepth(),
@@ -417,6 +431,15 @@ SCHEMES: Table = {
     "schemes.amplification": lambda: {"scheme": schemes.RungeKutta(schemes.RK4), "z": doubles(3)},
     "schemes.best_k": lambda: {"problem": problems.Quadratic(10.0, 3), "h": 1.0},
     "schemes.best_step_and_k": lambda: {"problem": problems.Quadratic(10.0, 3)},
+    "schemes.first_root": lambda: {
+        "f": field,
+        "u0": doubles(2),
+        "t": grid(1),
+        "event": lambda t, u: u.sum() - 1.5,
+        "scheme": schemes.TSITOURAS,
+        "direction": -1,
+        **tolerances(),
+    },
     "schemes.full_field": lambda: {"f": field, "k": 0.1, "h": 0.1},
     "schemes.heavy_ball": lambda: {
         "gradient": lambda u: u,
@@ -463,6 +486,16 @@ SCHEMES: Table = {
         "x0": 1.0,
     },
     "schemes.satisfies_root_condition": lambda: {"k": 0.5},
+    "schemes.solve": lambda: {
+        "f": field,
+        "u0": doubles(3, 2),
+        "t": grid(),
+        "scheme": schemes.RODAS5P,
+        "steps": "own",
+        "gradient": "backprop",
+        "record": False,
+        **tolerances(),
+    },
     "schemes.spectral_radius": lambda: {"k": 0.1, "h": 1.0, "eigenvalues": singles(3).double()},
     "schemes.stability_region": lambda: {
         "scheme": schemes.RungeKutta(schemes.RK4),

@@ -37,6 +37,7 @@ NAMED = (
     errors.CheckpointError,
     errors.DataError,
     errors.DivergenceError,
+    errors.IntegrationError,
     errors.StoredModelError,
 )
 

@@ -1,0 +1,128 @@
+"""Solving an initial value problem to a tolerance, with states at the times asked for."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from contdepth import checks
+from contdepth.schemes.adaptive.checkpoints import from_checkpoints
+from contdepth.schemes.adaptive.common import Walk
+from contdepth.schemes.adaptive.outputs import passed, states
+from contdepth.schemes.adaptive.own import OwnWalk
+from contdepth.schemes.adaptive.pairs import DORMAND_PRINCE, EmbeddedPair
+from contdepth.schemes.adaptive.record import Record, recorded_step
+from contdepth.schemes.adaptive.rosenbrock import Rosenbrock
+from contdepth.schemes.adaptive.setting import Setting, Tolerances, prepared
+from contdepth.schemes.base import Field, transforms
+
+__all__ = ["Solution", "Statistics", "solve"]
+
+
+@dataclass(frozen=True)
+class Statistics:
+    """What a solution cost: calls of f and Jacobians, whole batches each, and steps accepted and rejected.
+
+    For a batch with own steps the latter are one number a member.
+    """
+
+    evaluations: int
+    jacobians: int
+    accepted: int | Tensor
+    rejected: int | Tensor
+
+
+@dataclass(frozen=True)
+class Solution:
+    """States ``u`` ``(N + 1, ..., d)`` at times ``t`` ``(N + 1,)``, what they cost, and the steps if asked for."""
+
+    t: Tensor
+    u: Tensor
+    statistics: Statistics
+    record: Record | None = None
+
+
+def solve(
+    f: Field,
+    u0: Tensor,
+    t: Tensor,
+    scheme: EmbeddedPair | Rosenbrock = DORMAND_PRINCE,
+    *,
+    rtol: float = 1e-6,
+    atol: float = 1e-9,
+    steps: str = "common",
+    first: float | None = None,
+    most: int = 100_000,
+    gradient: str = "backprop",
+    record: bool = False,
+) -> Solution:
+    """Solve u' = f(t, u) from ``u0`` at ``t[0]``, with steps as long as the tolerances allow.
+
+    Args:
+        f: right-hand side ``f(t, u)``. With own steps t is ``(..., 1)``, a time for each member of the batch.
+        u0: state ``(..., d)`` at ``t[0]``, floating point; complex where ``scheme`` is explicit.
+        t: times ``(N + 1,)`` of the states wanted, strictly increasing or strictly decreasing. Pairs step over the
+            inner ones and take the states inside steps, of order 4; Rosenbrock schemes end a step at each.
+        scheme: ``DORMAND_PRINCE``, ``TSITOURAS``, or ``RODAS5P`` for stiff equations.
+        rtol: relative tolerance.
+        atol: absolute one: the root mean square of a step's errors as shares of ``atol + rtol |u|`` is at most 1.
+        steps: ``"common"``, or ``"own"``: each member of a batch ``(..., d)`` steps as if it were alone.
+        first: size of the first step; chosen from f if None.
+        most: steps tried at most.
+        gradient: ``"backprop"`` keeps the graph of every step; ``"checkpoints"``, for common steps of a pair,
+            chooses the steps without a graph, keeps the states of √N of N steps, and takes each step twice more.
+        record: keep sizes, errors and stiffness of the steps of a pair, as values that can be differentiated.
+
+    Returns:
+        The solution, differentiable in ``u0``, in what ``f`` holds and, for common steps, in ``t``: the derivative
+        of the steps taken, whose sizes are constants.
+
+    Raises:
+        IntegrationError: the error cannot be kept, as where a solution ends, or there are too many steps.
+        TypeError, ValueError: a wrong argument or value of ``f``.
+    """
+    checks.one_of("steps", steps, ("common", "own"))
+    own = steps == "own"
+    if record not in (True, False):
+        checks.fail("record", "True or False", f"{record!r:.60}", error=TypeError)
+    setting = prepared(f, u0, t, scheme, Tolerances(rtol, atol, first, most), own=own, recorded=record)
+    if record and (scheme.implicit or own):
+        checks.fail("record", "False", True, "steps are kept where they are common and the scheme is a pair")
+    thrifty = checks.one_of("gradient", gradient, ("backprop", "checkpoints")) == "checkpoints"
+    if thrifty and (record or own or scheme.implicit or transforms()):
+        hint = "checkpoints are for common steps of a pair without a record, by autograd"
+        checks.fail("gradient", "'backprop'", repr(gradient), hint)
+    if u0.numel() == 0:
+        return Solution(t, u0.expand(len(t), *u0.shape).clone(), Statistics(setting.flow.calls, 0, 0, 0))
+    if thrifty and setting.recorded and torch.is_grad_enabled():
+        with torch.no_grad():
+            limits = Tolerances(rtol, atol, first, most)
+            quiet = prepared(f, u0.detach(), t.detach(), scheme, limits, own=False, recorded=False)
+        kept, walk = from_checkpoints(setting, quiet, u0, t)
+        calls = setting.flow.calls + quiet.flow.calls, setting.flow.jacobians + quiet.flow.jacobians
+        return Solution(t, torch.stack([u0, *kept]), Statistics(*calls, walk.accepted, walk.rejected))
+    with torch.set_grad_enabled(setting.recorded and torch.is_grad_enabled()):
+        return _own(setting, u0, t) if own else _common(setting, u0, t, record)
+
+
+def _common(setting: Setting, u0: Tensor, t: Tensor, record: bool) -> Solution:
+    offsets, kept, walked = setting.offsets, [u0], []
+    walk = Walk(setting.flow, setting.steps, setting.course)
+    for step in walk(u0.contiguous()):
+        if record:
+            walked.append(recorded_step(setting.steps, step))
+        stop = passed(offsets, len(kept), step.end)
+        if stop > len(kept):
+            kept += states(setting, step, t, len(kept), stop)
+    cost = Statistics(setting.flow.calls, setting.flow.jacobians, walk.accepted, walk.rejected)
+    return Solution(t, torch.stack(kept), cost, Record.of(walked) if record else None)
+
+
+def _own(setting: Setting, u0: Tensor, t: Tensor) -> Solution:
+    walk = OwnWalk(setting.flow, setting.steps, setting.course, setting.offsets)
+    found = walk(u0.reshape(setting.flow.shape).contiguous())
+    accepted, rejected = (count.reshape(u0.shape[:-1]) for count in (walk.accepted, walk.rejected))
+    cost = Statistics(setting.flow.calls, setting.flow.jacobians, accepted, rejected)
+    return Solution(t, torch.stack([u0, *(state.reshape(u0.shape) for state in found)]), cost)

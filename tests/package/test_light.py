@@ -66,7 +66,7 @@ def test_make_and_conda_install_every_extra():
 def test_the_readme_lists_every_extra_of_the_library():
     text = (ROOT / "README.md").read_text(encoding="utf-8")
     listed = re.findall(r"^\| `(\w+)` \|", text[text.index("| extra |") :], re.MULTILINE)
-    assert listed and set(listed) == set(EXTRAS) - {"run", "book", "cluster", "test"}
+    assert listed and set(listed) == set(EXTRAS) - {"run", "book", "test"}
 
 
 needs_fork = pytest.mark.skipif(

@@ -61,7 +61,9 @@ def test_time_ends_what_goes_on_later_and_begins_nothing_that_does_not_fit(root)
     outcomes, _ = scheduled(root, "sums", minutes=0.05)  # of one
     assert {outcome.word for outcome in outcomes.values()} == {STOPPED_WORD}
     assert (work_folder(root, key_of(root, pieces(root, "sums")[0])) / "checkpoint/state.json").is_file()
-    outcomes, _ = scheduled(root, "sums", minutes=0.05, machine=[Worker(1)])  # the rest is too short for the second
+    outcomes, _ = scheduled(
+        root, "sums", minutes=0.05, machine=[Worker(1)]
+    )  # the rest is too short for the second
     assert [outcome.word for outcome in outcomes.values()] == [STOPPED_WORD, LEFT]
     outcomes, _ = scheduled(root, "losses", minutes=0.1)  # pieces of 6 s, and 3 s until what runs is stopped
     assert {outcome.word for outcome in outcomes.values()} == {LEFT}

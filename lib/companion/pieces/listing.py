@@ -71,8 +71,8 @@ def readme(root: Path) -> str:
         "",
         "Whoever has a quarter of an hour of a GPU can give it. A command below writes a folder; on a machine "
         "with PyTorch, NumPy, SciPy and Pillow `python part-1/run.py` in it computes as many pieces as fit "
-        "and leaves them in `results/`; `companion collect FOLDER/results` checks and stores them. On a machine with a "
-        "checkout `companion run --profile paper PAGE --minutes 14` does the same without a bundle.",
+        "and leaves them in `results/`; `companion collect FOLDER/results` checks and stores them. On a machine "
+        "with a checkout `companion run --profile paper PAGE --minutes 14` does the same without a bundle.",
     ]
     for group in all_groups(root):
         lines += ["", *_section(group)]

@@ -88,7 +88,7 @@ def test_another_type_is_named(call: Callable[[], object], said: str) -> None:
         ),
         (
             lambda: meanfield.Ensemble.together(ensemble(), particles()),
-            "parts: expected a Ensemble, found Particles",
+            "parts: expected an Ensemble, found Particles",
         ),
         (
             lambda: meanfield.movement(net(), ensemble(), ensemble().repeated(2), doubles(4, 2)),

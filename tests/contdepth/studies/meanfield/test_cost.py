@@ -15,6 +15,6 @@ from contdepth.studies.meanfield import cost
 def test_costs_are_a_step_s_and_add_up_over_the_runs(monkeypatch: pytest.MonkeyPatch, weighting: str) -> None:
     """Reading n of the clock says n²: two readings for the batch, then two a run, deepest first."""
     readings = itertools.count()
-    monkeypatch.setattr(cost.time, "process_time", lambda: float(next(readings)) ** 2)
+    monkeypatch.setattr(cost.devices, "now", lambda device: float(next(readings)) ** 2)
     found = cost.training_cost(small_net(1, weighting), (8, 24), (0, 1), *waves(12), steps=2)
     assert found == ((1 - 0) / 2, (5 + 9 + 13 + 17) / 2, (5 + 9) / 2 / 2)

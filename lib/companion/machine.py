@@ -59,16 +59,18 @@ def threads() -> int:
 
 
 def device_line(device: str = "cpu", count: int | None = None) -> str:
-    """Return the device in words: ``cpu, 2 threads, <model>, <instructions>``, or ``cuda, <model>`` where
-    ``device`` says cuda; ``count`` is the number of threads if not :func:`threads`.
+    """Return the device in words: ``cpu, 2 threads, <model>, family <n> model <n>, <instructions>``, or
+    ``cuda, <model>`` where ``device`` says cuda; ``count`` is the number of threads if not :func:`threads`.
+
+    Behind it stands what ``OPENBLAS_CORETYPE`` makes OpenBLAS take the processor for: two machines of one line
+    compute the same bits.
     """
     if device.startswith("cuda"):
         return f"cuda, {_gpu_model()}"
     count = count or threads()
-    instructions = _instructions()
-    return f"cpu, {count} thread{'s' if count > 1 else ''}, {_cpu_model()}" + (
-        f", {instructions}" if instructions else ""
-    )
+    blas = os.environ.get("OPENBLAS_CORETYPE")
+    parts = [_cpu_model(), _generation(), _instructions(), f"OpenBLAS for {blas}" if blas else ""]
+    return ", ".join([f"cpu, {count} thread{'s' if count > 1 else ''}", *filter(None, parts)])
 
 
 def threads_of(line: str) -> int | None:
@@ -85,12 +87,19 @@ def _instructions() -> str:
     return next((words for flag, words in INSTRUCTIONS.items() if flag in flags), "")
 
 
+def _generation() -> str:
+    """Return family and model of the processor: clouds call several generations by one name."""
+    family, model = _cpuinfo("cpu family"), _cpuinfo("model")
+    return f"family {family} model {model}" if family and model else ""
+
+
 @cache
 def _cpuinfo(key: str) -> str:
     """Return what Linux says of the first processor under ``key``; an empty string where it says nothing."""
     info = Path("/proc/cpuinfo")
     text = info.read_text(encoding="utf-8", errors="replace") if info.is_file() else ""
-    return next((line.partition(":")[2].strip() for line in text.splitlines() if line.startswith(key)), "")
+    told = (line.partition(":") for line in text.splitlines())
+    return next((value.strip() for name, _, value in told if name.strip() == key), "")
 
 
 def _cpu_model() -> str:

@@ -3,116 +3,75 @@
 from __future__ import annotations
 
 import ast
-import json
-from functools import cache
-from importlib import import_module
-from itertools import product
-from pathlib import Path
-from typing import Any
 
 import pytest
-import yaml
-from tiny_pieces import TINY
+from paper_cells import ROOT, MadeUp, cells_of, chapter_of, claims_of, executed, groups_of
 
 from companion.book.ledger import load_ledger
-from companion.book.pages import find_page
-from companion.evidence.judging import Checked, assess
+from companion.pieces.plan import all_groups
+from contdepth.studies.yopo.assembled import of_cifar, of_long, of_mnist
 
-ROOT = Path(__file__).resolve().parents[2]
-PAGES = (
-    "schemes/lm_resnet",
-    "meanfield/images",
-    "pdenet/convection_diffusion",
-    "pdenet/source",
-    "pdenet2/burgers",
-)
-BEGIN = 'if profile == "paper" and run.ready("'
+PAGES = sorted({group.page_id for group in all_groups(ROOT)})
 MOST_LINES = 15
 
 
-def groups_of(page: str) -> dict[str, dict[str, Any]]:
-    """The groups of the plan that belong to a page, by their names."""
-    chapter, _, name = page.partition("/")
-    plan = yaml.safe_load((ROOT / "book" / chapter / "pieces.yml").read_text(encoding="utf-8"))
-    return {group["name"]: group for group in plan["pieces"] if group["page"] == name}
-
-
-@cache
-def made_up(function: str, arm: str) -> str:
-    """As JSON, what the smallest piece of one arm returns."""
-    module, _, name = function.partition(":")
-    called = getattr(import_module(module), name)
-    return json.dumps(called(**TINY[called], arm=arm, seed=0), default=lambda value: value.tolist())
-
-
-def scaled(value: Any, factor: float) -> Any:
-    """The same with every float times ``factor``."""
-    if isinstance(value, list):
-        return [scaled(one, factor) for one in value]
-    if isinstance(value, dict):
-        return {name: scaled(one, factor) for name, one in value.items()}
-    return value * factor if isinstance(value, float) else value
-
-
-class Run:
-    """A run whose ``done`` groups have all their pieces."""
-
-    def __init__(self, page: str, done: set[str]) -> None:
-        self.groups, self.done = groups_of(page), done
-
-    def ready(self, *names: str) -> bool:
-        assert set(names) <= set(self.groups), "a group that the plan does not have"
-        return set(names) <= self.done
-
-    def pieces(self, name: str) -> list[dict[str, Any]]:
-        assert name in self.done, f"{name} is used before it is ready"
-        group, found = self.groups[name], []
-        for values in product(*group["grid"].values()):
-            own = dict(zip(group["grid"], values, strict=True))
-            result = scaled(json.loads(made_up(group["function"], own["arm"])), 1 + 0.01 * own["seed"])
-            found.append({"arguments": {**group["arguments"], **own}, "result": result, "weights": None})
-        return found
-
-
-def cells_of(page: str) -> dict[str, str]:
-    """The code cells of a page that judge pieces, by the group that each asks for first."""
-    cells = [cell.source for cell in find_page(ROOT, page).cells() if cell.source.startswith(BEGIN)]
-    return {cell.removeprefix(BEGIN).partition('"')[0]: cell for cell in cells}
-
-
-def executed(page: str, profile: str, done: set[str]) -> dict[str, Checked]:
-    """What the cells of a page check, judged by the ledger."""
-    claims = {claim.id: claim for claim in load_ledger(ROOT, page.partition("/")[0]).claims}
-    found: dict[str, Checked] = {}
-
-    def check(id: str, value: object = None, **given: Any) -> None:
-        assert id not in found, f"{id} is checked twice"
-        found[id] = assess(claims[id], profile, value, **given)
-
-    for source in cells_of(page).values():
-        exec(compile(source, page, "exec"), {"profile": profile, "run": Run(page, done), "check": check})
-    return found
+def test_the_pages_are_those_that_had_pieces_at_first() -> None:
+    """A plan that cannot be found, or lost a page, is no reason to look at fewer."""
+    assert len(PAGES) >= 9 and len({page.partition("/")[0] for page in PAGES}) >= 6
 
 
 @pytest.mark.parametrize("page", PAGES)
 def test_each_group_has_a_cell_that_is_one_condition_of_few_lines(page: str) -> None:
-    assert list(cells_of(page)) == list(groups_of(page))
-    for source in cells_of(page).values():
+    cells = cells_of(page)
+    assert set(groups_of(page)) <= {name for names in cells.values() for name in names} <= set(chapter_of(page))
+    for source in cells:
         (statement,) = ast.parse(source).body
         assert isinstance(statement, ast.If) and not statement.orelse
         assert len(source.splitlines()) <= MOST_LINES and source.count("run.ready(") == 1
 
 
 @pytest.mark.parametrize("page", PAGES)
-def test_cells_check_what_the_plan_says(page: str) -> None:
-    for name, group in groups_of(page).items():
-        found = executed(page, "paper", {name})
-        assert set(found) == set(group["claims"])
-        assert all(one.verdict and one.seeds == tuple(sorted(group["grid"]["seed"])) for one in found.values())
+def test_a_cell_checks_what_the_plan_says_of_its_groups(page: str) -> None:
+    for source, names in cells_of(page).items():
+        run = MadeUp(page, names)
+        judged, notes = executed(page, run)
+        own = {name: groups_of(page)[name] for name in names if name in groups_of(page)}
+        assert own and set(judged) == claims_of(own.values()) and run.asked == set(names)
+        assert bool(notes) == ("note(" in source)
+        seeds = {piece.arguments["seed"] for name in names for piece in chapter_of(page)[name].pieces
+                 if "seed" in piece.arguments}  # fmt: skip
+        assert all(one.verdict and one.seeds == tuple(sorted(seeds)) for one in judged.values())
 
 
 @pytest.mark.parametrize("page", PAGES)
-def test_cells_judge_only_what_is_done_at_the_papers_profile(page: str) -> None:
-    groups = groups_of(page)
-    assert set(executed(page, "paper", set(groups))) == {id for one in groups.values() for id in one["claims"]}
-    assert executed(page, "paper", set()) == executed(page, "book", set(groups)) == {}
+def test_groups_that_are_not_done_are_not_asked_for(page: str) -> None:
+    """Without one group its claims are not judged, and no cell asks for what is not there."""
+    everything, own = set(chapter_of(page)), groups_of(page)
+    assert set(executed(page, MadeUp(page, everything))[0]) == claims_of(own.values())
+    for name, group in own.items():
+        judged, _ = executed(page, MadeUp(page, everything - {name}))
+        assert not set(judged) & set(group.claims)
+
+
+@pytest.mark.parametrize("page", PAGES)
+def test_nothing_is_judged_of_what_is_not_done_or_at_another_profile(page: str) -> None:
+    nothing, everything = MadeUp(page, ()), MadeUp(page, chapter_of(page))
+    assert executed(page, nothing) == ({}, {}) and not nothing.asked
+    for profile in ("smoke", "book"):
+        assert executed(page, everything, profile) == ({}, {}) and not everything.asked
+
+
+def test_the_longer_schedule_alone_waits_for_itself() -> None:
+    judged, _ = executed("yopo/training", MadeUp("yopo/training", {"cifar", "mnist"}))
+    assert "yopo.paper.full-time" not in judged and len(judged) == 14
+
+
+def test_what_a_clock_gave_is_marked_in_the_ledger() -> None:
+    """All claims of ``seconds`` are marked, and none of ``checks``: the pages' loops cannot tell them apart."""
+    claims = {claim.id: claim for claim in load_ledger(ROOT, "yopo").claims}
+    run = MadeUp("yopo/training", chapter_of("yopo/training"))
+    cifar, long, mnist = (run.pieces(name) for name in ("cifar", "cifar-long", "mnist"))
+    found = [of_cifar(cifar), of_long(cifar, long), of_mnist(mnist)]
+    assert all(claims[claim].clock for one in found for claim in one.seconds)
+    assert not any(claims[claim].clock for one in found for claim in one.checks)
+    assert sum(len(one.seconds) for one in found) == 4

@@ -10,7 +10,7 @@ from collections.abc import Iterable
 from importlib import metadata
 from pathlib import Path
 
-import toy_book
+import toy_pieces
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
@@ -108,7 +108,6 @@ sys.addaudithook(refuse)
 
 def build(folder: Path) -> Path:
     """Write the repository and its data into ``folder``, and return the repository."""
-    root = toy_book.build(folder / "repository")
     files = {}
     for name, content in CONTENTS.items():
         files[name] = {"local": f"toys/{name}", "sha256": hashlib.sha256(content).hexdigest(), "url": None}
@@ -116,22 +115,13 @@ def build(folder: Path) -> Path:
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_bytes(content)
     registry = {"toys": {"title": "Toys", "source": "https://example.org/toys", "files": files}}
-    written = {
-        "book/_toc.yml": None,
-        "book/toy/pieces.yml": PIECES,
+    others = {
         "lib/contdepth/data/__init__.py": "",
         "lib/contdepth/data/registry.json": json.dumps(registry),
-        "lib/contdepth/studies/__init__.py": "",
-        "lib/contdepth/studies/toy/__init__.py": "",
-        "lib/contdepth/studies/toy/pieces.py": FUNCTIONS,
         "lib/contdepth/studies/toy/weights.bin": "not travelling text",
         "lib/contdepth/schemes/heavy.bin": "heavy",
     }
-    for name, text in written.items():
-        if text is not None:
-            (root / name).parent.mkdir(parents=True, exist_ok=True)
-            (root / name).write_text(text, encoding="utf-8")
-    return root
+    return toy_pieces.lay(folder / "repository", FUNCTIONS, PIECES, others)
 
 
 def needed_by(names: Iterable[str]) -> set[str]:

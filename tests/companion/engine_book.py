@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-import toy_book
+import toy_pieces
 
 FUNCTIONS = '''"""Pieces of toys."""
 
@@ -86,14 +86,4 @@ config = Config(
 
 def build(folder: Path) -> Path:
     """Write the repository into ``folder`` and return it; its ``local.py`` is a configuration with two workers."""
-    root = toy_book.build(folder)
-    for name, text in {
-        "book/toy/pieces.yml": PIECES,
-        "lib/contdepth/studies/__init__.py": "",
-        "lib/contdepth/studies/toy/__init__.py": "",
-        "lib/contdepth/studies/toy/pieces.py": FUNCTIONS,
-        "local.py": LOCAL,
-    }.items():
-        (root / name).parent.mkdir(parents=True, exist_ok=True)
-        (root / name).write_text(text, encoding="utf-8")
-    return root
+    return toy_pieces.lay(folder, FUNCTIONS, PIECES, {"local.py": LOCAL})

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from pathlib import Path
 
 import toy_book
@@ -138,20 +139,27 @@ REGISTRY = {
 }
 
 
-def build(folder: Path) -> Path:
-    """Write the repository into ``folder`` and return it."""
-    toy_book.build(folder)
-    for name, text in {
+def lay(folder: Path, functions: str, plan: str, others: Mapping[str, str]) -> Path:
+    """Write the repository with a study's ``functions``, the ``plan`` of their pieces and ``others``."""
+    root = toy_book.build(folder)
+    files = {
         "lib/contdepth/studies/__init__.py": '"""Studies."""\n',
         "lib/contdepth/studies/toy/__init__.py": '"""Toys."""\n',
-        "lib/contdepth/studies/toy/pieces.py": FUNCTIONS,
-        "lib/contdepth/studies/toy/kept.py": KEPT,
-        "lib/contdepth/data/registry.json": json.dumps(REGISTRY),
-        "book/toy/pieces.yml": PLAN,
-    }.items():
-        path = folder / name
+        "lib/contdepth/studies/toy/pieces.py": functions,
+        "book/toy/pieces.yml": plan,
+        **others,
+    }
+    for name, text in files.items():
+        path = root / name
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(text, encoding="utf-8")
+    return root
+
+
+def build(folder: Path) -> Path:
+    """Write the repository into ``folder`` and return it."""
+    others = {"lib/contdepth/studies/toy/kept.py": KEPT, "lib/contdepth/data/registry.json": json.dumps(REGISTRY)}
+    lay(folder, FUNCTIONS, PLAN, others)
     toy_book.edit(folder, "book/toy/claims.yml", "  - id: toy.heun.order\n", f"{CLAIM}  - id: toy.heun.order\n")
     toy_book.edit(
         folder,

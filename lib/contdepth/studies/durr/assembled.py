@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -10,11 +10,11 @@ import torch
 
 from contdepth import checks
 from contdepth.restoration.stopping.rules import by_noise_level
-from contdepth.studies.common.gathered import Assembled, gathered, seeds_of
+from contdepth.studies.common.arms import Assembled, Piece, by_arm
 
 __all__ = ["of_deblocking", "of_denoising", "of_rivals"]
 
-Pieces = Iterable[Mapping[str, Any]]
+Pieces = Sequence[Piece]
 INSIDE, UNSEEN = (25, 35, 45, 55), (65, 75)
 """Noise levels of the training, and those above."""
 AR_CNN = {10: 28.96, 20: 31.29, 30: 32.67, 40: 33.63}
@@ -81,8 +81,7 @@ def of_rivals(pieces: Pieces, rivals: Pieces) -> Assembled:
 
 def by_task(pieces: Pieces, task: str) -> Sequence[Mapping[str, Any]]:
     """The results of one task by seed."""
-    runs = gathered(pieces, "task")
-    return runs[checks.one_of("task", task, tuple(runs))]
+    return by_arm(pieces, key="task", matched=False).runs(task)
 
 
 def stopped(run: Mapping[str, Any]) -> np.ndarray:
@@ -132,4 +131,4 @@ def by_seed(
     page: str, found: Mapping[str, Mapping[str, Any]], runs: Sequence[object]
 ) -> dict[str, dict[str, Any]]:
     """The arguments of every check with the seeds, under the claims' full names."""
-    return {f"durr.{page}.{claim}": {**given, "seeds": seeds_of({"": runs})} for claim, given in found.items()}
+    return {f"durr.{page}.{claim}": {**given, "seeds": tuple(range(len(runs)))} for claim, given in found.items()}

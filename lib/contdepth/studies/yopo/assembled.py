@@ -2,40 +2,40 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
 
 from contdepth import checks
-from contdepth.studies.common.gathered import Assembled, gathered, seeds_of
+from contdepth.studies.common.arms import Arms, Assembled, Piece, by_arm
 
 __all__ = ["of_cifar", "of_long", "of_mnist", "time_to_equal"]
 
 Results = Sequence[Mapping[str, Any]]
-Pieces = Iterable[Mapping[str, Any]]
+Pieces = Sequence[Piece]
 WORST = "audit_autoattack"
 """Right under APGD-CE, APGD-T and Square."""
 
 
 def of_cifar(pieces: Pieces) -> Assembled:
     """YOPO-5-3, PGD-10, Free-8 and FGSM-RS on CIFAR-10, 36 epochs each: the claims of that contest."""
-    arms = gathered(pieces)
-    yopo, pgd, free, fast = (arms[name] for name in ("YOPO-5-3", "PGD-10", "Free-8", "FGSM-RS"))
-    own: dict[str, dict[str, Any]] = {
-        "full-clean": {"value": of(yopo, "clean")},
-        "full-pgd": {"value": of(yopo, "pgd")},
-        "full-gap": {"value": of(yopo, "pgd_few"), "baseline": of(yopo, WORST)},
-        "cifar-against-pgd": {"value": of(yopo, "pgd"), "baseline": of(pgd, "pgd")},
-        "full-against-worst": {"value": of(yopo, WORST), "baseline": of(pgd, WORST)},
-        "full-free": {"value": of(yopo, "pgd"), "baseline": of(free, "pgd")},
-        "full-fast": {"value": of(fast, WORST), "baseline": of(yopo, WORST)},
+    arms = by_arm(pieces, matched=False)
+    yopo, pgd, free, fast = "YOPO-5-3", "PGD-10", "Free-8", "FGSM-RS"
+    own = {
+        "full-clean": arms.alone(yopo, "clean"),
+        "full-pgd": arms.alone(yopo, "pgd"),
+        "full-gap": {**arms.alone(yopo, "pgd_few"), "baseline": arms.of(yopo, WORST)},
+        "cifar-against-pgd": arms.paired(yopo, pgd, "pgd"),
+        "full-against-worst": arms.paired(yopo, pgd, WORST),
+        "full-free": arms.paired(yopo, free, "pgd"),
+        "full-fast": arms.paired(fast, yopo, WORST),
     }
     timed = {
-        "full-time-equal": {"value": time_to_equal(pgd, yopo)},
-        "full-free-time": {"value": ratio(free, yopo, "seconds")},
+        "full-time-equal": {"value": time_to_equal(arms.runs(pgd), arms.runs(yopo)), "seeds": arms.seeds},
+        "full-free-time": {"value": ratio(arms.runs(free), arms.runs(yopo), "seconds"), "seeds": arms.seeds},
     }
-    return Assembled(by_seed(own, arms), table("full", arms), by_seed(timed, arms))
+    return Assembled(named(own), table("full", arms), named(timed))
 
 
 def of_long(pieces: Pieces, long: Pieces) -> Assembled:
@@ -43,24 +43,24 @@ def of_long(pieces: Pieces, long: Pieces) -> Assembled:
 
     ``pieces``: as for ``of_cifar``; ``long``: those of PGD-10 alone.
     """
-    arms, slow = gathered(pieces), gathered(long)
-    pgd, yopo = slow["PGD-10"], arms["YOPO-5-3"]
-    timed = {"full-time": {"value": time_to_equal(pgd, yopo)}}
-    return Assembled({}, table("long", slow), by_seed(timed, slow))
+    arms, slow = by_arm(pieces, matched=False), by_arm(long, matched=False)
+    factors = time_to_equal(slow.runs("PGD-10"), arms.runs("YOPO-5-3"))
+    timed = {"full-time": {"value": factors, "seeds": slow.seeds}}
+    return Assembled({}, table("long", slow), named(timed))
 
 
 def of_mnist(pieces: Pieces) -> Assembled:
     """YOPO-5-10 against PGD-40 on MNIST, each by the authors' schedule."""
-    arms = gathered(pieces)
-    yopo, pgd = arms["YOPO-5-10"], arms["PGD-40"]
-    own: dict[str, dict[str, Any]] = {
-        "mnist": {"value": of(yopo, "pgd")},
-        "mnist-clean": {"value": of(yopo, "clean")},
-        "mnist-gap": {"value": of(yopo, "pgd_few"), "baseline": of(yopo, "audit_apgd_t")},
-        "mnist-against-pgd": {"value": of(yopo, "pgd"), "baseline": of(pgd, "pgd")},
+    arms = by_arm(pieces, matched=False)
+    yopo, pgd = "YOPO-5-10", "PGD-40"
+    own = {
+        "mnist": arms.alone(yopo, "pgd"),
+        "mnist-clean": arms.alone(yopo, "clean"),
+        "mnist-gap": {**arms.alone(yopo, "pgd_few"), "baseline": arms.of(yopo, "audit_apgd_t")},
+        "mnist-against-pgd": arms.paired(yopo, pgd, "pgd"),
     }
-    timed = {"mnist-time": {"value": time_to_equal(pgd, yopo)}}
-    return Assembled(by_seed(own, arms), table("mnist", arms), by_seed(timed, arms))
+    timed = {"mnist-time": {"value": time_to_equal(arms.runs(pgd), arms.runs(yopo)), "seeds": arms.seeds}}
+    return Assembled(named(own), table("mnist", arms), named(timed))
 
 
 def time_to_equal(slow: Results, fast: Results) -> list[float]:
@@ -84,7 +84,7 @@ def time_to_equal(slow: Results, fast: Results) -> list[float]:
 def ratio(top: Results, bottom: Results, key: str) -> list[float]:
     """``key`` of the one over that of the other, seed by seed, on devices of one name."""
     same_device(top, bottom)
-    return [a / b for a, b in zip(of(top, key), of(bottom, key), strict=True)]
+    return [float(a[key]) / float(b[key]) for a, b in zip(top, bottom, strict=True)]
 
 
 def same_device(*arms: Results) -> None:
@@ -94,22 +94,17 @@ def same_device(*arms: Results) -> None:
         checks.fail("pieces", "seconds of one kind of device", " and ".join(names), "compute one arm again")
 
 
-def of(results: Results, key: str) -> list[float]:
-    """One number of each result."""
-    return [float(one[key]) for one in results]
+def named(own: Mapping[str, dict[str, Any]]) -> dict[str, dict[str, Any]]:
+    """The arguments of every check under the claims' full names."""
+    return {f"yopo.paper.{claim}": given for claim, given in own.items()}
 
 
-def by_seed(own: Mapping[str, dict[str, Any]], arms: Mapping[Any, Results]) -> dict[str, dict[str, Any]]:
-    """The arguments of every check with the seeds, under the claims' full names."""
-    return {f"yopo.paper.{claim}": {**given, "seeds": seeds_of(arms)} for claim, given in own.items()}
-
-
-def table(name: str, arms: Mapping[str, Results]) -> dict[str, float]:
+def table(name: str, arms: Arms) -> dict[str, float]:
     """Means over seeds for the prose: clean, PGD, the three attacks, and minutes of training, arm by arm."""
     found = {}
-    for arm, results in arms.items():
+    for arm in arms.results:
         end = arm.lower().replace("-", "_")
         for key, short in (("clean", "clean"), ("pgd", "pgd"), (WORST, "worst")):
-            found[f"{name}_{short}_{end}"] = float(np.mean(of(results, key)))
-        found[f"{name}_minutes_{end}"] = float(np.mean(of(results, "seconds"))) / 60
+            found[f"{name}_{short}_{end}"] = float(np.mean(arms.of(arm, key)))
+        found[f"{name}_minutes_{end}"] = float(np.mean(arms.of(arm, "seconds"))) / 60
     return found

@@ -70,7 +70,7 @@ def test_arms_of_the_linear_equation() -> None:
         assert 0 < one["a"] < 1 and 0 < one["b"] < 1 and one["second-orders"] > 0 and one["high-orders"] > 0
     assert learned["a"] != frozen["a"] != small["a"]
     results = {"learned 7×7": learned, "frozen 7×7": frozen, "learned 5×5": small}
-    arms = by_arm([{"arguments": {"arm": arm, "seed": 3}, "result": one} for arm, one in results.items()])
+    arms = by_arm([{"arguments": {"arm": arm, "seed": 0}, "result": one} for arm, one in results.items()])
     found = compared(arms, 20)
     assert found["size"]["value"] == np.log10(learned["median"][-1, 20])
     assert found["size"]["baseline"] == np.log10(small["median"][-1, 20])

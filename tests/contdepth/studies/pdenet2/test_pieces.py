@@ -63,7 +63,7 @@ def test_arms_of_burgers_equations_are_read_by_stage() -> None:
     assert learned["blocks"] == [0, 6, 15] and np.shape(learned["median"]) == (3, 5)
     assert learned["read"].keys() == {"u", "v"} and learned["whole"] != frozen["whole"]
     results = {"learned filters": learned, "frozen filters": frozen}
-    arms = by_arm([{"arguments": {"arm": arm, "seed": 3}, "result": one} for arm, one in results.items()])
+    arms = by_arm([{"arguments": {"arm": arm, "seed": 0}, "result": one} for arm, one in results.items()])
     found = readings(arms, 6)
     assert found["convection"] == learned["convection"][1] and found["wrong-terms"] == learned["wrong"][1]
     assert found["frozen"] == frozen["whole"][1] / learned["whole"][1]

@@ -66,12 +66,10 @@ class ClaimsFields(CompanionDirective):
 def fields(item: dict[str, Any], without: Sequence[str], prefix: str = "") -> list[tuple[str, str]]:
     """Return the paths of an object's fields, those of nested objects and lists too, and what they mean.
 
-    Fields and values ``without`` a use in the book are left out.
+    Values ``without`` a use in the book are left out.
     """
     found = []
     for key, value in item["properties"].items():
-        if key in without:
-            continue
         found.append((f"{prefix}{key}", meaning(value, without)))
         inner = value.get("items", value)
         if "properties" in inner and not all("$ref" in v for v in inner["properties"].values()):

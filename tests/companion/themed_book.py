@@ -108,6 +108,11 @@ note("error", 0.25)
 
 The order is {ours}`deep.first.order:.2f`, the paper says {paper-says}`deep.first.order`; the error
 {noted}`error:.2f`. See {claim}`deep.first.bound` and {doc}`../../toy/concept`, after {cite:t}`roe2021`.
+
+(deep-start)=
+## Start
+
+It began in {ref}`deep-start`.
 """
 )
 

@@ -6,6 +6,7 @@ import json
 import re
 import shutil
 import subprocess
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -14,9 +15,10 @@ from open_data import faults, table
 from sphinx_toy import build, built, edit, page_text, site_faults, words
 from themed_book import list_theme, register, run_theme, write_theme
 
-from companion.book.ledger import GROUPS
+from companion.book.ledger import GROUPS, load_ledger
 from companion.cli import main
 from companion.evidence.record import load_record
+from companion.register.entries import hash_of
 from companion.register.history import past_claims
 from companion.report.export import export
 from companion.report.scorecard import by_chapter, claim_rows, summary
@@ -112,6 +114,7 @@ def test_the_notebook_of_a_theme_leads_back_to_its_page(book):
     assert [path.parent.name for path in found] == ["deep"]
     text = found[0].read_text("utf-8")
     assert "/book/related/deep/claims.html#claim-deep-first-bound" in text and "/book/toy/concept.html" in text
+    assert "/book/related/deep/first.html#deep-start" in text
 
 
 def test_open_data_have_an_entry_for_each_work(book, tmp_path):
@@ -157,6 +160,14 @@ def test_a_theme_without_its_bibliography_or_with_an_unknown_name_is_said(copy):
     said = build(copy).stderr
     assert "book/references.bib has no entry roe2021, a paper of deep" in said
     assert "expected a theme of book/related (deep), found 'toy'" in said
+
+
+def test_the_register_sees_that_something_is_about_another_work(book):
+    ledger = load_ledger(book, "deep")
+    for item in (ledger.claims[0], ledger.headlines[0], ledger.tables[0], ledger.departures[0]):
+        other = replace(item, work="second" if item.work == "first" else "first")
+        assert hash_of(other) != hash_of(item)
+        assert hash_of(replace(item, work="")) != hash_of(item)
 
 
 def test_the_register_keeps_the_claims_of_a_theme(copy, monkeypatch, capsys):

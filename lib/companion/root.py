@@ -10,12 +10,18 @@ from companion.errors import CompanionError
 __all__ = [
     "CARRY",
     "PROFILES",
+    "RELATED",
     "carry_path",
+    "chapter_folder",
+    "chapter_label",
     "checkpoints_path",
     "claims_path",
+    "docname_of",
     "find_root",
     "is_root",
+    "is_theme",
     "notebook_path",
+    "page_name",
     "record_path",
     "register_path",
     "registry_path",
@@ -25,6 +31,8 @@ __all__ = [
 
 PROFILES = ("smoke", "book", "paper")
 """The profiles, from the least to the most demanding."""
+RELATED = "related"
+"""The folder of ``book/`` that holds the themes: chapters about several related works."""
 CARRY = ".carry.json"
 """How the name of a carry's sidecar ends, which stands beside a record."""
 
@@ -59,19 +67,47 @@ def is_root(folder: Path) -> bool:
     return (folder / "book").is_dir() and (folder / "lib").is_dir()
 
 
+def is_theme(root: Path, chapter: str) -> bool:
+    """Tell whether a chapter is a theme of related works: its folder lies in ``book/related/``."""
+    return bool(chapter) and (root / "book" / RELATED / chapter).is_dir()
+
+
+def chapter_folder(root: Path, chapter: str) -> Path:
+    """Return the folder of a chapter: ``book/<chapter>``, of a theme ``book/related/<theme>``."""
+    return root / "book" / RELATED / chapter if is_theme(root, chapter) else root / "book" / chapter
+
+
+def chapter_label(root: Path, chapter: str) -> str:
+    """Return the chapter's folder as messages name it, from the root."""
+    return chapter_folder(root, chapter).relative_to(root).as_posix()
+
+
+def docname_of(root: Path, page: str) -> str:
+    """Return the document of a page: ``book/schemes/orders`` for ``schemes/orders``, ``book/related/depth/ode``
+    for the page ``depth/ode`` of a theme.
+    """
+    chapter, _, name = page.partition("/")
+    return f"{chapter_label(root, chapter)}/{name}" if name else f"book/{page}"
+
+
+def page_name(docname: str) -> str:
+    """Return the page of a document: ``schemes/orders`` for ``book/schemes/orders``."""
+    return docname.removeprefix("book/").removeprefix(f"{RELATED}/")
+
+
 def claims_path(root: Path, chapter: str) -> Path:
     """Return the chapter's ledger, ``book/<chapter>/claims.yml``."""
-    return root / "book" / chapter / "claims.yml"
+    return chapter_folder(root, chapter) / "claims.yml"
 
 
 def runs_path(root: Path, chapter: str) -> Path:
     """Return the chapter's list of pages and parameters, ``book/<chapter>/runs.yml``."""
-    return root / "book" / chapter / "runs.yml"
+    return chapter_folder(root, chapter) / "runs.yml"
 
 
 def source_path(root: Path, chapter: str, page: str) -> Path:
     """Return the page's text notebook, ``book/<chapter>/<page>.md``."""
-    return root / "book" / chapter / f"{page}.md"
+    return chapter_folder(root, chapter) / f"{page}.md"
 
 
 def notebook_path(results: Path, profile: str, chapter: str, page: str) -> Path:

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from companion.book.ledger import load_ledgers
+from companion.root import chapter_label, docname_of
 from companion.site import checks
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -27,8 +28,10 @@ def test_every_claim_has_one_row(book: checks.Site) -> None:
 
 def test_every_chapter_has_its_claims_page(book: checks.Site) -> None:
     for ledger in load_ledgers(ROOT):
-        page = book.pages.get(f"book/{ledger.chapter}/claims.html")
-        assert page is not None, f"outputs link to claims.html in book/{ledger.chapter}, and there is none"
+        page = book.pages.get(f"{chapter_label(ROOT, ledger.chapter)}/claims.html")
+        assert page is not None, (
+            f"outputs link to claims.html in {chapter_label(ROOT, ledger.chapter)}, and there is none"
+        )
         assert {claim.anchor for claim in ledger.claims} <= set(page.ids)
 
 
@@ -36,7 +39,7 @@ def test_every_executable_page_says_where_it_comes_from(book: checks.Site) -> No
     from companion.book.pages import load_pages
 
     for page in load_pages(ROOT):
-        built = book.pages.get(f"book/{page.id}.html")
+        built = book.pages.get(f"{docname_of(ROOT, page.id)}.html")
         assert built is not None, f"{page.id} is in runs.yml but not in the table of contents"
         text = " ".join(built.text.split())
         assert "Outputs: book profile" in text, f"{page.id} shows no provenance of its outputs"

@@ -22,7 +22,7 @@ from companion.freshness.sidecar import read_sidecar
 from companion.freshness.staleness import findings
 from companion.freshness.state import CARRIED, FRESH
 from companion.report.scorecard import records_of
-from companion.root import CARRY
+from companion.root import CARRY, docname_of
 from companion.run.variations import Variation, load_variations, results_of
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -169,7 +169,7 @@ def test_every_stored_runs_code_can_be_checked_out() -> None:
 
 def test_every_page_of_the_run_plans_is_in_the_table_of_contents() -> None:
     names = {page.name for page in listed(ROOT)}
-    assert [page.id for page in PAGES if f"book/{page.id}" not in names] == []
+    assert [page.id for page in PAGES if docname_of(ROOT, page.id) not in names] == []
 
 
 def test_every_ledger_and_every_record_can_be_read() -> None:

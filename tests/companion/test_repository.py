@@ -103,7 +103,12 @@ def test_citation_names_every_paper_as_the_bibliography_does():
     named = {item["title"].lower(): item for item in cff["references"]}
     entries = parse_file(str(ROOT / "book/references.bib")).entries
     for ledger in load_ledgers(ROOT):
-        entry = entries[ledger.paper.key]
+        for paper in ledger.papers.values() if ledger.is_theme else ():
+            assert re.sub("[{}]", "", entries[paper.key].fields["title"]) == paper.title
+            assert paper.year == int(entries[paper.key].fields["year"])
+        if ledger.is_theme:
+            continue
+        entry = entries[ledger.papers[""].key]
         title = re.sub("[{}]", "", entry.fields["title"]).lower()
         item = named.pop(title)
         families = [" ".join(person.last_names) for person in entry.persons["author"]]

@@ -15,6 +15,7 @@ from pathlib import Path
 
 from companion.book.prose import DIRECTIVE, ROLE, WITHOUT_PROSE, parser
 from companion.book.toc import listed
+from companion.root import chapter_label
 from companion.text import read_text
 
 __all__ = ["FROZEN", "HEADING", "LEAST_WORDS", "NUMBERS", "conclusions"]
@@ -48,7 +49,7 @@ def conclusions(root: Path, chapter: str | None = None) -> list[str]:
     found: list[str] = []
     for label in (f"{page.name}.md" for page in listed(root)):
         path = root / label
-        if path.is_file() and (chapter is None or label.startswith(f"book/{chapter}/")):
+        if path.is_file() and (chapter is None or label.startswith(f"{chapter_label(root, chapter)}/")):
             status = path.stat()
             found += _page(path, label, status.st_mtime_ns, status.st_size)
     return found

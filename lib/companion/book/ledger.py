@@ -14,7 +14,7 @@ from companion.book.toc import chapters
 from companion.documents import read_document, schema_problems
 from companion.errors import DocumentError, nearest
 from companion.evidence.verdict import OWN_VERDICTS, VERDICTS, Region
-from companion.root import PROFILES, claims_path
+from companion.root import PROFILES, chapter_label, claims_path, is_theme
 
 __all__ = [
     "CONSTRUCTION",
@@ -22,6 +22,7 @@ __all__ = [
     "GROUPS",
     "NO_SCALE",
     "OURS",
+    "RELATED_WORKS",
     "Cell",
     "Claim",
     "Code",
@@ -40,9 +41,10 @@ __all__ = [
 ]
 
 Scalar = float | int | str | None
-OURS, CONSTRUCTION = "ours", "construction"
+OURS, CONSTRUCTION, RELATED_WORKS = "ours", "construction", "related"
 GROUPS = {
     "paper": "The papers’ claims",
+    RELATED_WORKS: "Claims of related works",
     "independent": "Third parties’ figures",
     OURS: "The book’s own checks",
     CONSTRUCTION: "Holds by construction",
@@ -72,7 +74,7 @@ class Code:
 
 @dataclass(frozen=True)
 class Paper:
-    """The paper a chapter is about."""
+    """The paper a chapter is about, or one of a theme's."""
 
     key: str
     title: str
@@ -115,6 +117,7 @@ class Table:
     verified: bool = False
     note: str = ""
     publish: bool = True
+    work: str = ""
 
 
 @dataclass(frozen=True)
@@ -154,6 +157,7 @@ class Headline:
     beside: tuple[str, ...] = ()
     paper: Reported | None = None
     why: str = ""
+    work: str = ""
 
 
 @dataclass(frozen=True)
@@ -191,7 +195,8 @@ class Expectation:
 @dataclass(frozen=True)
 class Claim:
     """One checkable sentence; ``clock`` says that its value depends on time or memory measured in the run,
-    ``construction`` why it could not but hold, ``trained`` that it is about trained networks.
+    ``construction`` why it could not but hold, ``trained`` that it is about trained networks, ``work`` which of a
+    theme's papers it is about.
     """
 
     id: str
@@ -209,11 +214,14 @@ class Claim:
     trained: bool = False
     code: Reported | None = None
     earlier: Reported | None = None
+    work: str = ""
 
     @property
     def group(self) -> str:
-        """The scorecard that counts it: one of :data:`GROUPS`."""
-        return CONSTRUCTION if self.construction else self.origin
+        """The scorecard that counts it: one of :data:`GROUPS`; what a related work claims is counted apart."""
+        if self.construction:
+            return CONSTRUCTION
+        return RELATED_WORKS if self.work and self.origin == "paper" else self.origin
 
     @property
     def words(self) -> tuple[str, ...]:
@@ -245,21 +253,35 @@ class Departure:
     ours: str
     why: str
     who: str
+    work: str = ""
 
 
 @dataclass(frozen=True)
 class Ledger:
-    """All of ``claims.yml``, validated."""
+    """All of ``claims.yml``, validated.
+
+    ``papers`` are those of a theme by the names of its works, and of another chapter its paper by the name ``""``.
+    """
 
     chapter: str
-    path: Path
-    paper: Paper
+    root: Path
+    papers: Mapping[str, Paper]
     sources: Mapping[str, Source]
     tables: tuple[Table, ...]
     claims: tuple[Claim, ...]
     departures: tuple[Departure, ...]
     scales: Mapping[str, Scale] = field(default_factory=dict)
     headlines: tuple[Headline, ...] = ()
+
+    @property
+    def is_theme(self) -> bool:
+        """Whether the chapter is about several related works."""
+        return is_theme(self.root, self.chapter)
+
+    @property
+    def label(self) -> str:
+        """The file as messages name it."""
+        return f"{chapter_label(self.root, self.chapter)}/claims.yml"
 
     def claim(self, id: str) -> Claim:
         """Return the claim called ``id``; raise ``KeyError`` with a suggestion where there is none."""
@@ -297,8 +319,8 @@ def load_ledger(root: Path, chapter: str) -> Ledger:
     data = document.data
     return Ledger(
         chapter=chapter,
-        path=path,
-        paper=_paper(data["paper"]),
+        root=root,
+        papers=MappingProxyType({work: _paper(item) for work, item in _papers(data).items()}),
         sources=MappingProxyType({key: Source(key, **item) for key, item in data["sources"].items()}),
         tables=tuple(_table(item) for item in data.get("tables") or ()),
         claims=tuple(_claim(item) for item in data["claims"]),
@@ -328,6 +350,10 @@ def _sources(value: str | list[str]) -> tuple[str, ...]:
     return (value,) if isinstance(value, str) else tuple(value)
 
 
+def _papers(data: dict[str, Any]) -> dict[str, Any]:
+    return data["papers"] if "papers" in data else {"": data["paper"]}
+
+
 def _paper(item: dict[str, Any]) -> Paper:
     return Paper(
         **{
@@ -355,6 +381,7 @@ def _table(item: dict[str, Any]) -> Table:
         verified,
         item.get("note", ""),
         item.get("publish", True),
+        item.get("work", ""),
     )
 
 
@@ -380,6 +407,7 @@ def _headline(item: dict[str, Any]) -> Headline:
         tuple(item.get("beside") or ()),
         _reported(item.get("paper")),
         item.get("why", ""),
+        item.get("work", ""),
     )
 
 
@@ -405,6 +433,7 @@ def _claim(item: dict[str, Any]) -> Claim:
         item.get("trained", item["kind"] == "training"),
         _reported(item.get("code")),
         _reported(item.get("earlier")),
+        item.get("work", ""),
     )
 
 

@@ -13,10 +13,11 @@ from companion.book.ledger_figures import (
     headline_problems,
     verdict_problems,
 )
+from companion.book.theme_rules import theme_problems
 from companion.documents import Document, Where, elsewhere, read_document, schema_problems
 from companion.errors import nearest
 from companion.evidence.verdict import Region
-from companion.root import PROFILES, runs_path
+from companion.root import PROFILES, chapter_label, runs_path
 
 __all__ = ["semantic_problems"]
 
@@ -48,11 +49,12 @@ def semantic_problems(document: Document, root: Path, chapter: str) -> list[str]
                     )
                 )
     pages = _pages(root, chapter)
+    plan = f"{chapter_label(root, chapter)}/runs.yml"
     for i, claim in enumerate(data["claims"]):
-        found += _claim_problems(document, ("claims", i), claim, chapter, pages)
+        found += _claim_problems(document, ("claims", i), claim, plan, pages)
         found += figure_problems(document, ("claims", i), claim)
         found += verdict_problems(document, ("claims", i), claim)
-    return [*found, *headline_problems(document, chapter)]
+    return [*found, *headline_problems(document, chapter), *theme_problems(document, root, chapter)]
 
 
 def _duplicates(document: Document, group: str) -> list[str]:
@@ -102,9 +104,9 @@ def _pages(root: Path, chapter: str) -> dict[str, dict[str, Any]]:
 
 
 def _claim_problems(
-    document: Document, where: Where, claim: dict[str, Any], chapter: str, pages: dict[str, dict[str, Any]]
+    document: Document, where: Where, claim: dict[str, Any], plan: str, pages: dict[str, dict[str, Any]]
 ) -> list[str]:
-    found = []
+    chapter, found = document.data["chapter"], []
     if claim["id"].split(".")[0] != chapter:
         found.append(document.problem((*where, "id"), f"an id that begins with {chapter}.", repr(claim["id"])))
     checked = [
@@ -126,7 +128,7 @@ def _claim_problems(
         found.append(
             document.problem(
                 (*where, "page"),
-                f"a page of book/{chapter}/runs.yml ({', '.join(pages) or 'none'})",
+                f"a page of {plan} ({', '.join(pages) or 'none'})",
                 f"{page!r}{nearest(page, pages)}",
             )
         )

@@ -8,6 +8,7 @@ from functools import lru_cache
 from pathlib import Path
 
 from companion.documents import read_document
+from companion.root import RELATED, page_name
 
 __all__ = ["Listed", "captions", "chapters", "listed"]
 
@@ -20,9 +21,9 @@ class Listed:
     part: str = ""
 
     @property
-    def folder(self) -> str:
-        """The page's folder below ``book/``; empty for a page of ``book/`` itself."""
-        return self.name.removeprefix("book/").rpartition("/")[0]
+    def chapter(self) -> str:
+        """The page's chapter, the name of its folder; empty for a page of ``book/`` itself."""
+        return page_name(self.name).rpartition("/")[0]
 
 
 def listed(root: Path) -> tuple[Listed, ...]:
@@ -51,22 +52,23 @@ def _pages(entry: object, part: str) -> Iterator[Listed]:
 
 
 def captions(root: Path) -> dict[str, str]:
-    """Return folder below ``book/`` -> caption of its part in the table of contents, in the order of the book."""
+    """Return chapter -> caption of its part in the table of contents, in the order of the book."""
     found: dict[str, str] = {}
     for page in listed(root):
-        if page.folder:
-            found.setdefault(page.folder, page.part or page.folder)
+        if page.chapter:
+            found.setdefault(page.chapter, page.part or page.chapter)
     return found
 
 
 def chapters(root: Path) -> list[str]:
-    """Return the chapters (folders of ``book/`` with a ledger or a ``runs.yml``) in the order of
-    ``_toc.yml``.
+    """Return the chapters (folders of ``book/`` and ``book/related/`` with a ledger or a ``runs.yml``) in the
+    order of ``_toc.yml``.
     """
-    found = sorted(
+    themes = root / "book" / RELATED
+    found = {
         folder.name
-        for folder in (root / "book").iterdir()
+        for folder in [*(root / "book").iterdir(), *(themes.iterdir() if themes.is_dir() else ())]
         if (folder / "claims.yml").is_file() or (folder / "runs.yml").is_file()
-    )
+    }
     places = {name: place for place, name in enumerate(captions(root))}
     return sorted(found, key=lambda name: (places.get(name, len(places)), name))

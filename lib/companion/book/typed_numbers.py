@@ -21,6 +21,7 @@ from pathlib import Path
 
 from companion.book.prose import HIDDEN, Piece, page_prose
 from companion.book.toc import listed
+from companion.root import chapter_label
 
 __all__ = ["NAMES", "PLACES", "Survey", "is_number", "numbers", "survey"]
 
@@ -120,7 +121,7 @@ def survey(root: Path, chapter: str | None = None) -> Survey:
     found: list[str] = []
     given = {}
     for label in (f"{page.name}.md" for page in listed(root)):
-        if chapter is not None and not label.startswith(f"book/{chapter}/"):
+        if chapter is not None and not label.startswith(f"{chapter_label(root, chapter)}/"):
             continue
         path = root / label
         if not path.is_file():

@@ -20,6 +20,7 @@ from companion.evidence.judging import Checked
 from companion.evidence.notebook_text import code_cells
 from companion.evidence.record import Record, load_record, noted, stored_notebook
 from companion.machine import device_line, threads_of, versions
+from companion.root import chapter_folder
 
 __all__ = ["Allowance", "Allowances", "compared", "load_allowances", "machines_path", "same_machine", "unstated"]
 
@@ -83,7 +84,7 @@ class Allowances:
 
 def machines_path(root: Path, chapter: str) -> Path:
     """Return the chapter's file."""
-    return root / "book" / chapter / "machines.yml"
+    return chapter_folder(root, chapter) / "machines.yml"
 
 
 def load_allowances(root: Path, chapter: str) -> Allowances:
@@ -125,7 +126,7 @@ def compared(ledger: Ledger, record: Record) -> list[str]:
     ``page#name``, all but those that a clock measured.
     """
     clocks = {claim.id for claim in ledger.claims if claim.clock}
-    path = stored_notebook(ledger.path.parents[2], record)
+    path = stored_notebook(ledger.root, record)
     outputs = [
         output
         for cell in code_cells(json.loads(path.read_text(encoding="utf-8")))

@@ -34,7 +34,7 @@ def _each(ledger: Ledger, record: Record) -> Iterator[tuple[str, Checked | str]]
     claims = {claim.id: claim for claim in ledger.claims}
     for id, numbers in record.checks.items():
         if id not in claims:
-            yield id, f"claim {id}: expected a claim of book/{ledger.chapter}/claims.yml, found only numbers"
+            yield id, f"claim {id}: expected a claim of {ledger.label}, found only numbers"
             continue
         if claims[id].page != record.page:
             yield id, f"claim {id}: expected a claim of page {record.page}, found one of page {claims[id].page}"

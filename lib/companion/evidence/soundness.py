@@ -17,6 +17,7 @@ from companion.evidence.judging import Checked
 from companion.evidence.record import Record, extract, numbers_problem, seeds_of
 from companion.evidence.rejudging import judged, judged_again
 from companion.evidence.verdict_line import MEASURED, plain_line
+from companion.root import RELATED
 
 __all__ = ["difference", "differences", "flaws", "measured", "notebook_problems", "problems", "semicolons"]
 
@@ -98,7 +99,7 @@ def _place_problems(notebook: Mapping[str, Any], record: Record) -> list[str]:
     """Return how the page and the profile that an executed notebook names differ from the record's."""
     named = notebook.get("metadata", {}).get("companion", {})
     wanted = {"source": f"book/{record.page_id}.md", "profile": record.profile}
-    if named == wanted:
+    if named in (wanted, {**wanted, "source": f"book/{RELATED}/{record.page_id}.md"}):
         return []
     said = f"one of {named.get('source')} at {named.get('profile')}" if named else "one that names neither"
     return [f"expected a notebook of {wanted['source']} at {wanted['profile']}, found {said}"]

@@ -11,6 +11,7 @@ from companion.pieces.keys import keys_of
 from companion.pieces.piece import Group, ordered
 from companion.pieces.plan import load_plan
 from companion.pieces.receipts import Receipt, find
+from companion.root import chapter_label
 
 if TYPE_CHECKING:
     from companion.book.pages import Page
@@ -24,7 +25,7 @@ def group_of(root: Path, chapter: str, name: object) -> Group:
     if not isinstance(name, str) or name not in known:
         options = ", ".join(known) or "none"
         raise CheckError(
-            f"pieces: expected a group of book/{chapter}/pieces.yml ({options}), "
+            f"pieces: expected a group of {chapter_label(root, chapter)}/pieces.yml ({options}), "
             f"found {name!r}{nearest(str(name), known)}"
         )
     return known[name]

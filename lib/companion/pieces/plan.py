@@ -11,13 +11,14 @@ from companion.documents import Document, read_document, schema_problems
 from companion.errors import CompanionError, DocumentError, nearest
 from companion.pieces.piece import Group, Piece, ordered, piece_id
 from companion.pieces.plan_rules import combinations, structure_problems
+from companion.root import chapter_folder
 
 __all__ = ["all_groups", "find_groups", "find_piece", "load_plan", "pieces_of", "pieces_path"]
 
 
 def pieces_path(root: Path, chapter: str) -> Path:
     """Return the chapter's plan, ``book/<chapter>/pieces.yml``."""
-    return root / "book" / chapter / "pieces.yml"
+    return chapter_folder(root, chapter) / "pieces.yml"
 
 
 def load_plan(root: Path, chapter: str) -> list[Group]:

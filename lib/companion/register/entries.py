@@ -47,7 +47,7 @@ def entries(ledgers: Iterable[Ledger], pages: Iterable[Page]) -> dict[Key, str]:
     """
     found = {}
     for ledger in ledgers:
-        root = ledger.path.parents[2]
+        root = ledger.root
         if machines_path(root, ledger.chapter).is_file():
             stated = load_allowances(root, ledger.chapter).entries
             found["machines", f"{ledger.chapter}/numbers"] = _hash(
@@ -124,6 +124,8 @@ def _content(item: Item) -> Iterator[tuple[str, Any]]:
         yield "paper", _reported(item.paper)
     else:
         names = ("id", "what", "paper", "ours", "why", "who")
+    if work := getattr(item, "work", ""):
+        yield "work", work
     yield from ((name, getattr(item, name)) for name in names)
 
 

@@ -21,7 +21,7 @@ __all__ = ["UNCHECKED", "findings", "lost_lines", "past_claims", "unknown_histor
 UNCHECKED = "the history of the register was not checked: {}"
 _EVERY = ("--full-history", "--topo-order", "--reverse")
 """All commits that touch a path, those of merged branches too, the oldest first."""
-_LEDGERS = ":(glob)book/*/claims.yml"
+_LEDGERS = (":(glob)book/*/claims.yml", ":(glob)book/related/*/claims.yml")
 _ID = re.compile(rb"""^\s*-\s*\{?\s*id:\s*["']?([a-z0-9_-]+(?:\.[a-z0-9-]+)+)""", re.MULTILINE)
 
 
@@ -113,7 +113,7 @@ def past_claims(root: Path) -> dict[str, str]:
         "--format=commit %H",
         "HEAD",
         "--",
-        _LEDGERS,
+        *_LEDGERS,
         replaced=False,
     )
     blobs: dict[str, tuple[str, str]] = {}
@@ -123,7 +123,7 @@ def past_claims(root: Path) -> dict[str, str]:
             commit = row.split()[1]
         elif row.startswith(":"):
             head, _, path = row.partition("\t")
-            blobs.setdefault(head.split()[3], (commit, path.split("/")[1]))
+            blobs.setdefault(head.split()[3], (commit, path.split("/")[-2]))
     blobs.pop("0" * 40, None)
     found: dict[str, str] = {}
     for (commit, chapter), text in zip(blobs.values(), git.contents(root, blobs, replaced=False), strict=True):

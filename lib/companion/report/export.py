@@ -9,7 +9,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from companion.book.ledger import FIGURES, GROUPS, Claim, Ledger, Reported, load_ledger
+from companion.book.ledger import FIGURES, GROUPS, RELATED_WORKS, Claim, Ledger, Paper, Reported, load_ledger
 from companion.book.pages import Page, load_runs
 from companion.book.toc import chapters
 from companion.documents import schema
@@ -21,7 +21,7 @@ from companion.report.headlines import HeadlineRow, headline_rows
 from companion.report.multiplicity import Chance, chances
 from companion.report.scales import Share
 from companion.report.scorecard import Row, claim_rows, counts
-from companion.root import claims_path, notebook_path, record_path, runs_path
+from companion.root import chapter_label, claims_path, docname_of, notebook_path, record_path, runs_path
 from companion.text import write_text
 
 __all__ = [
@@ -100,11 +100,12 @@ def document(
     ledgers, rows = list(ledgers), list(rows)
     by_chapter, decided = {ledger.chapter: ledger for ledger in ledgers}, chances(rows).decided
     started = [record.started for row in rows for record in row.records.values()]
+    themes = any(ledger.is_theme for ledger in ledgers)
     commit, _ = git_state(root)
     return {
         "schema": SCHEMA,
         "generated": {"commit": None if commit == "unknown" else commit, "newest_run": max(started, default=None)},
-        "scorecard": {group: counts(rows, group) for group in GROUPS},
+        "scorecard": {group: counts(rows, group) for group in GROUPS if themes or group != RELATED_WORKS},
         "headlines": [
             _headline(by_chapter[found.chapter], found)
             for found in headline_rows(ledgers, {row.claim.id: row for row in rows})
@@ -112,14 +113,15 @@ def document(
         "chapters": [
             {
                 "chapter": ledger.chapter,
-                "paper": _paper(ledger),
+                "paper": _paper(paper),
                 "claims": [
                     _claim(ledger, row, pages, decided.get(row.claim.id))
                     for row in rows
-                    if row.chapter == ledger.chapter
+                    if row.chapter == ledger.chapter and row.claim.work == work
                 ],
             }
             for ledger in ledgers
+            for work, paper in ledger.papers.items()
         ],
     }
 
@@ -189,8 +191,7 @@ def _text(value: Any) -> str:
     return " ".join(map(str, value)) if isinstance(value, list) else str(value)
 
 
-def _paper(ledger: Ledger) -> dict[str, Any]:
-    paper = ledger.paper
+def _paper(paper: Paper) -> dict[str, Any]:
     return {
         "key": paper.key,
         "title": paper.title,
@@ -244,14 +245,14 @@ def _claim(ledger: Ledger, row: Row, pages: Mapping[str, Page], chance: Chance |
         "clock": claim.clock,
         "page": claim.page,
         "unit": claim.unit,
-        "address": f"book/{row.chapter}/claims.html#{claim.anchor}",
+        "address": f"{chapter_label(ledger.root, row.chapter)}/claims.html#{claim.anchor}",
         "figures": {whose: _reported(ledger, getattr(claim, whose)) for whose in FIGURES},
         "verdict": row.verdict,
         "profile": row.profile,
         "p_value": chance.p_value if chance else None,
         "adjusted": chance.adjusted if chance else None,
         "survives": chance.survives if chance else None,
-        "profiles": {profile: _outcome(row, claim, profile, page) for profile in row.verdicts},
+        "profiles": {profile: _outcome(ledger, row, claim, profile, page) for profile in row.verdicts},
     }
 
 
@@ -274,7 +275,7 @@ def _region(region: Region | None) -> dict[str, Any] | None:
     return None if region is None else dict(zip(REGION_ENDS, region.key(), strict=True))
 
 
-def _outcome(row: Row, claim: Claim, profile: str, page: Page | None) -> dict[str, Any]:
+def _outcome(ledger: Ledger, row: Row, claim: Claim, profile: str, page: Page | None) -> dict[str, Any]:
     entry, record = claim.expect.get(profile), row.records.get(profile)
     check = row.checks[profile].plain() if record else {}
     found = {
@@ -311,11 +312,11 @@ def _outcome(row: Row, claim: Claim, profile: str, page: Page | None) -> dict[st
     }
     if record:
         results, state = Path("results"), row.states[profile]
-        cell = f"book/{record.page_id}.html#{check_anchor(claim.id)}" if profile == "book" else None
+        shown = f"{docname_of(ledger.root, record.page_id)}.html#{check_anchor(claim.id)}"
         found |= {
             "record": record_path(results, profile, record.chapter, record.page).as_posix(),
             "notebook": notebook_path(results, profile, record.chapter, record.page).as_posix(),
-            "cell": cell,
+            "cell": shown if profile == "book" else None,
             "commit": record.commit,
             "dirty": record.dirty,
             "settled": record.settled["commit"] if record.settled else None,

@@ -25,6 +25,7 @@ from companion.rerun.cells import Pair, Stored, pair_cells
 from companion.rerun.page_item import PageItem
 from companion.rerun.printed import apart, skeleton, without_pictures, without_terms
 from companion.rerun.warm.pool import warm_kernel
+from companion.root import runs_path
 from companion.run.kernel_environment import kernel_environment, prepared
 
 __all__ = ["PageFile", "RunCell", "place_of"]
@@ -38,7 +39,7 @@ def place_of(path: Path) -> tuple[Path, str, str, str] | None:
     if len(path.parts) < 5 or path.parents[2].name != "results":
         return None
     root = path.parents[3]
-    known = (root / "book" / path.parts[-2] / "runs.yml").is_file()
+    known = runs_path(root, path.parts[-2]).is_file()
     return (root, path.parts[-3], path.parts[-2], path.stem) if known else None
 
 

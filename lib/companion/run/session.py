@@ -149,9 +149,7 @@ def check(
     run = _current("check")
     claims = {claim.id: claim for claim in run.ledger.claims}
     if id not in claims:
-        raise CheckError(
-            f"claim {id}: expected a claim of book/{run.chapter}/claims.yml, found none{nearest(id, claims)}"
-        )
+        raise CheckError(f"claim {id}: expected a claim of {run.ledger.label}, found none{nearest(id, claims)}")
     if claims[id].page != run.page:
         raise CheckError(f"claim {id}: expected a claim of page {run.page}, found one of page {claims[id].page}")
     checked = assess(claims[id], run.profile, value, values=values, baseline=baseline, seeds=seeds)

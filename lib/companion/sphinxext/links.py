@@ -7,10 +7,11 @@ from sphinx.addnodes import download_reference, pending_xref
 from sphinx.environment import BuildEnvironment
 
 from companion.evidence.record import Record
+from companion.root import docname_of
 from companion.sphinxext.build import repository, store_of
 from companion.sphinxext.element import Element, el
 
-__all__ = ["commit_at", "commit_link", "filtered", "outside", "page_link", "stored_file"]
+__all__ = ["commit_at", "commit_link", "document_of", "filtered", "outside", "page_link", "stored_file"]
 
 
 def outside(uri: str, text: str) -> nodes.reference:
@@ -24,13 +25,19 @@ def page_link(env: BuildEnvironment, page: str, text: str = "") -> pending_xref:
         "",
         refdomain="std",
         reftype="doc",
-        reftarget=f"/book/{page}",
+        reftarget=f"/{docname_of(store_of(env.app).root, page)}",
         refexplicit=bool(text),
         refwarn=True,
         refdoc=env.docname,
     )
     link += nodes.inline("", text)
     return link
+
+
+def document_of(env: BuildEnvironment, page: str) -> str | None:
+    """Return the document of the page ``schemes/orders``, where the book shows it."""
+    name = docname_of(store_of(env.app).root, page)
+    return name if name in env.found_docs else None
 
 
 def filtered(env: BuildEnvironment, **filters: str) -> str | None:

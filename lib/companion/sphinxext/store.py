@@ -9,7 +9,7 @@ from typing import Any, TypeVar
 
 from companion.book.ledger import Claim, Ledger, load_ledger
 from companion.book.pages import Page, load_runs
-from companion.book.toc import chapters
+from companion.book.toc import captions, chapters
 from companion.errors import CompanionError
 from companion.evidence.record import Record
 from companion.freshness.fingerprint import same_code
@@ -17,7 +17,15 @@ from companion.freshness.state import CARRIED, State, lacking
 from companion.pieces.plan import pieces_path
 from companion.report.export import document
 from companion.report.scorecard import Row, claim_rows, records_of
-from companion.root import PROFILES, carry_path, claims_path, notebook_path, record_path, runs_path
+from companion.root import (
+    PROFILES,
+    carry_path,
+    claims_path,
+    is_theme,
+    notebook_path,
+    record_path,
+    runs_path,
+)
 
 __all__ = ["PROFILES", "Store", "page_of"]
 
@@ -49,14 +57,14 @@ class Store:
     @cached_property
     def ledgers(self) -> dict[str, Ledger]:
         """Chapter to its ledger, in the order of the book."""
-        written = [chapter for chapter in chapters(self.root) if claims_path(self.root, chapter).is_file()]
+        written = [chapter for chapter in self._shown() if claims_path(self.root, chapter).is_file()]
         found = {chapter: self._try(load_ledger, self.root, chapter) for chapter in written}
         return {chapter: ledger for chapter, ledger in found.items() if ledger is not None}
 
     @cached_property
     def pages(self) -> dict[str, Page]:
         """``schemes/orders`` to the executable page."""
-        planned = [chapter for chapter in chapters(self.root) if runs_path(self.root, chapter).is_file()]
+        planned = [chapter for chapter in self._shown() if runs_path(self.root, chapter).is_file()]
         found = [self._try(load_runs, self.root, chapter) for chapter in planned]
         return {page.id: page for pages in found for page in (pages or {}).values()}
 
@@ -115,6 +123,11 @@ class Store:
         plan = pieces_path(self.root, chapter)
         pieces = [plan] if plan.is_file() else []
         return [claims_path(self.root, chapter), runs_path(self.root, chapter), *pieces]
+
+    def _shown(self) -> list[str]:
+        """Return the chapters, without the themes that the table of contents does not reach yet."""
+        named = captions(self.root)
+        return [name for name in chapters(self.root) if name in named or not is_theme(self.root, name)]
 
     def _records_of(self, page: Page) -> dict[str, tuple[Record, State]]:
         """Return the stored runs of a page, looked at once: telling their states takes a walk."""

@@ -58,11 +58,14 @@ def _chosen(root: Path, page: str, only: list[str] | None) -> list[Piece]:
     """Return the pieces of a page, or of some of its groups, each after what it needs."""
     from companion.book.pages import find_page
     from companion.pieces.plan import load_plan
+    from companion.root import chapter_label
 
     chapter = find_page(root, page).chapter
     groups = [group for group in load_plan(root, chapter) if group.page_id == page]
     if not groups:
-        raise CompanionError(f"page {page}: expected pieces in book/{chapter}/pieces.yml, found none")
+        raise CompanionError(
+            f"page {page}: expected pieces in {chapter_label(root, chapter)}/pieces.yml, found none"
+        )
     known = [group.name for group in groups]
     for name in only or ():
         if name not in known and name not in [group.id for group in groups]:

@@ -9,6 +9,7 @@ from docutils import nodes
 from docutils.parsers.rst import directives
 
 from companion.book.ledger import Ledger
+from companion.root import chapter_label, page_name
 from companion.sphinxext.build import depends_on_ledger, store_of
 from companion.sphinxext.directive import CompanionDirective
 from companion.sphinxext.element import Element, el
@@ -24,10 +25,10 @@ class ChapterDirective(CompanionDirective):
 
     def run(self) -> list[nodes.Node]:
         """Return the directive's nodes, or a warning where the chapter has no usable ledger."""
-        chapter = self.options.get("chapter") or self.env.docname.removeprefix("book/").partition("/")[0]
+        chapter = self.options.get("chapter") or page_name(self.env.docname).partition("/")[0]
         ledger = store_of(self.env.app).ledgers.get(chapter)
         if ledger is None:
-            self.warn(f"there is no valid ledger book/{chapter}/claims.yml")
+            self.warn(f"there is no valid ledger {chapter_label(store_of(self.env.app).root, chapter)}/claims.yml")
             return []
         depends_on_ledger(self.env, chapter)
         return self.content_nodes(ledger)

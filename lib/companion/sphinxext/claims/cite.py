@@ -10,6 +10,7 @@ from sphinx.application import Sphinx
 
 from companion.book.ledger import Ledger
 from companion.documents import read_document
+from companion.root import chapter_label
 from companion.sphinxext.build import store_of
 from companion.sphinxext.claims.chapter import ChapterDirective
 from companion.text import read_text
@@ -31,14 +32,15 @@ def entry_text(bibliography: str, key: str) -> str | None:
 
 
 def chapter_entry(ledger: Ledger, *, authors: str, year: str, version: str, site: str, book: str) -> str:
-    """Return a BibTeX entry for the reproduction of the ledger's paper."""
+    """Return a BibTeX entry for the reproduction of the ledger's paper, or of a theme's papers."""
+    titles = [f"``{paper.title}''" for paper in ledger.papers.values()]
     fields = {
         "author": "{" + authors + "}",
-        "title": "{" + f"Reproduction of ``{ledger.paper.title}''" + "}",
+        "title": "{" + f"Reproduction of {', '.join(titles)}" + "}",
         "howpublished": f"A chapter of: {book}",
         "year": year,
         "note": f"version {version}",
-        "url": f"{site}/book/{ledger.chapter}/index.html",
+        "url": f"{site}/{chapter_label(ledger.root, ledger.chapter)}/index.html",
     }
     lines = [f"  {name} = {{{value}}}," for name, value in fields.items()]
     return "\n".join([f"@misc{{contdepth-{ledger.chapter},", *lines, "}"])
@@ -52,10 +54,13 @@ class CiteChapter(ChapterDirective):
         config, root = self.config, store_of(self.env.app).root
         path = Path(root, "book", "references.bib")
         self.env.note_dependency(str(path))
-        paper = entry_text(read_text(path) if path.is_file() else "", ledger.paper.key)
-        if paper is None:
-            self.warn(f"book/references.bib has no entry {ledger.paper.key}, the paper of {ledger.chapter}")
-            return []
+        bibliography, papers = read_text(path) if path.is_file() else "", []
+        for paper in ledger.papers.values():
+            entry = entry_text(bibliography, paper.key)
+            if entry is None:
+                self.warn(f"book/references.bib has no entry {paper.key}, a paper of {ledger.chapter}")
+                return []
+            papers.append(entry)
         cff = root / "CITATION.cff"
         self.env.note_dependency(str(cff))
         if not cff.is_file():
@@ -70,7 +75,7 @@ class CiteChapter(ChapterDirective):
             site=config.html_baseurl.rstrip("/"),
             book=config.html_title or config.project,
         )
-        return [nodes.literal_block("", f"{paper}\n{ours}", language="bibtex")]
+        return [nodes.literal_block("", "\n".join([*papers, ours]), language="bibtex")]
 
 
 def setup(app: Sphinx) -> None:

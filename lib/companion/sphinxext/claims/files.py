@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 from docutils import nodes
 from sphinx.application import Sphinx
 
+from companion.book.ledger import RELATED_WORKS
 from companion.documents import schema
 from companion.report.export import FILES, write
 from companion.sphinxext.build import store_of
@@ -39,6 +41,8 @@ class ClaimsFields(CompanionDirective):
         name = self.arguments[0]
         if name not in FILES[:2]:
             return self.refused(f"expected {FILES[0]} or {FILES[1]}, found {name!r}")
+        ledgers = store_of(self.env.app).ledgers.values()
+        self.without = () if any(ledger.is_theme for ledger in ledgers) else (RELATED_WORKS,)
         groups = {"csv_row": ""} if name == "claims.csv" else GROUPS
         bodies = [self.group(key, title) for key, title in groups.items()]
         table = plain_table("companion-table explorer-fields", ("Field", "Meaning"), bodies)
@@ -54,26 +58,30 @@ class ClaimsFields(CompanionDirective):
             head,
             [
                 el("tr", {}, el("th", {"scope": "row"}, nodes.literal("", path)), el("td", {}, meaning))
-                for path, meaning in fields(item)
+                for path, meaning in fields(item, self.without)
             ],
         )
 
 
-def fields(item: dict[str, Any], prefix: str = "") -> list[tuple[str, str]]:
-    """Return the paths of an object's fields, those of nested objects and lists too, and what they mean."""
+def fields(item: dict[str, Any], without: Sequence[str], prefix: str = "") -> list[tuple[str, str]]:
+    """Return the paths of an object's fields, those of nested objects and lists too, and what they mean.
+
+    Values ``without`` a use in the book are left out.
+    """
     found = []
     for key, value in item["properties"].items():
-        found.append((f"{prefix}{key}", meaning(value)))
+        found.append((f"{prefix}{key}", meaning(value, without)))
         inner = value.get("items", value)
         if "properties" in inner and not all("$ref" in v for v in inner["properties"].values()):
-            found += fields(inner, f"{prefix}{key}{'[]' * ('items' in value)}.")
+            found += fields(inner, without, f"{prefix}{key}{'[]' * ('items' in value)}.")
     return found
 
 
-def meaning(value: dict[str, Any]) -> str:
+def meaning(value: dict[str, Any], without: Sequence[str]) -> str:
     """Return a field's description, with the values it can take where they are few."""
     target = value.get("$ref", "").rpartition("/")[2]
-    options = value.get("enum") or schema("export")["$defs"].get(target, {}).get("enum") or ()
+    known = value.get("enum") or schema("export")["$defs"].get(target, {}).get("enum") or ()
+    options = [option for option in known if option not in without]
     text = value.get("description", "")
     return f"{text} One of: {', '.join(options)}." if options else text
 

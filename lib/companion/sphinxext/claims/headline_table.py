@@ -48,7 +48,7 @@ def judged_at(row: HeadlineRow) -> str:
 
 
 class Headlines(ChapterDirective):
-    """``{headlines}``: all headlines of all papers."""
+    """``{headlines}``: all headlines of the papers; those of related works are the neighbours'."""
 
     option_spec: ClassVar[dict[str, Any]] = {}
 
@@ -56,7 +56,11 @@ class Headlines(ChapterDirective):
         """Return the sentence and the table below it."""
         store = store_of(self.env.app)
         depends_on_all(self.env)
-        ledgers = [ledger for ledger in store.ledgers.values() if ledger.chapter not in store.broken]
+        ledgers = [
+            ledger
+            for ledger in store.ledgers.values()
+            if not ledger.is_theme and ledger.chapter not in store.broken
+        ]
         found = headline_rows(ledgers, store.rows)
         if not found:
             return [nodes.paragraph("", "No headlines yet.")]

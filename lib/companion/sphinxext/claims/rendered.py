@@ -21,7 +21,7 @@ from companion.book.ledger import FIGURES, GROUPS
 from companion.freshness.state import CLOCK
 from companion.report.export import FILES, command
 from companion.report.scales import SMALL
-from companion.root import PROFILES
+from companion.root import PROFILES, docname_of
 from companion.site.pages import parsed
 from companion.sphinxext import wording
 from companion.sphinxext.build import repository, store_of
@@ -113,6 +113,7 @@ def html(builder: Any, node: Listing, written: Mapping[str, str]) -> str:
 
     page = {
         "chapters": chapters,
+        "document": lambda name: docname_of(store.root, name),
         "file": lambda *key: Markup(written[file_key(*key)]),
         "has": app.env.found_docs.__contains__,
         "href": href,

@@ -13,6 +13,7 @@ from sphinx.util.docutils import SphinxRole
 from companion.book.ledger import FIGURES
 from companion.errors import nearest
 from companion.report.scorecard import Row
+from companion.root import page_name
 from companion.sphinxext import wording
 from companion.sphinxext.build import depends_on_ledger, depends_on_records, store_of
 from companion.sphinxext.claims.badge import badge, unverified_mark
@@ -158,7 +159,7 @@ class Noted(CompanionRole):
     """``{noted}`schemes/orders#name:.2f```: a number that a run noted; without ``page#`` of the present page."""
 
     def resolve(self, target: Target) -> nodes.Node:
-        page = target.key.rpartition("#")[0] or self.env.docname.removeprefix("book/")
+        page = target.key.rpartition("#")[0] or page_name(self.env.docname)
         depends_on_records(self.env, page)
         return nodes.inline("", noted_number(store_of(self.env.app), page, target))
 

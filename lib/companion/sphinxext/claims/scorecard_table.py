@@ -6,14 +6,14 @@ from docutils import nodes
 from sphinx.application import Sphinx
 from sphinx.util.docutils import SphinxDirective
 
-from companion.book.ledger import CONSTRUCTION, GROUPS, OURS
+from companion.book.ledger import CONSTRUCTION, GROUPS, OURS, RELATED_WORKS
 from companion.freshness.state import CARRIED, STALE
 from companion.report.scorecard import ALL, NOT_RUN, Row, by_chapter, by_construction, counted_groups
 from companion.sphinxext import wording
 from companion.sphinxext.build import depends_on_all, store_of
 from companion.sphinxext.claims.badge import badge
 from companion.sphinxext.element import Element, el
-from companion.sphinxext.links import filtered, page_link
+from companion.sphinxext.links import document_of, filtered, page_link
 from companion.sphinxext.reading.uses import chapter_title
 from companion.sphinxext.tables import cards, cell, column, line
 
@@ -21,6 +21,7 @@ __all__ = ["setup"]
 
 CAPTIONS = {
     "paper": ": a claim counts once, at the most demanding profile that was run.",
+    RELATED_WORKS: ": what the neighbours of these papers say, counted in the same way.",
     "independent": ": what somebody else published about the same.",
     OURS: ": what only this book says; such a sentence holds or fails, it is not reproduced.",
 }
@@ -82,10 +83,10 @@ class Scorecard(SphinxDirective):
 
     def chapter(self, chapter: str) -> nodes.Node | str:
         """Return the chapter's title, linked, or its folder's name where it has no page of its own."""
-        if f"book/{chapter}/index" in self.env.found_docs:
+        if document_of(self.env, f"{chapter}/index"):
             return page_link(self.env, f"{chapter}/index")
         name = chapter.replace("_", " ").replace("-", " ").capitalize()
-        claims = f"book/{chapter}/claims" in self.env.found_docs
+        claims = document_of(self.env, f"{chapter}/claims")
         return page_link(self.env, f"{chapter}/claims", name) if claims else name
 
     def newest(self, rows: list[Row]) -> str:

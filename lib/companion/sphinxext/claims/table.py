@@ -18,7 +18,7 @@ from companion.sphinxext.claims.chapter import ChapterDirective
 from companion.sphinxext.claims.domain import ClaimDomain
 from companion.sphinxext.claims.rendered import INTERVALS, Listing, figure_words, file_key
 from companion.sphinxext.element import Element, el
-from companion.sphinxext.links import stored_file
+from companion.sphinxext.links import document_of, stored_file
 from companion.sphinxext.store import page_of
 
 __all__ = ["setup"]
@@ -51,7 +51,7 @@ class ClaimsTable(ChapterDirective):
             if row is None:  # a record cannot be read: said once at the start of the build
                 continue
             parts |= {text: el("span", {}, self.inline(text)) for text in texts(claim) if text not in parts}
-            if page and f"book/{page}" in self.env.found_docs:
+            if page and document_of(self.env, page):
                 for profile in row.records:
                     file = stored_file(self.env, page, profile, "json", "record")
                     parts.setdefault(file_key(page, profile, "json"), el("span", {}, file))

@@ -12,10 +12,11 @@ from sphinx.util import logging
 
 from companion.documents import Document, read_document, schema_problems
 from companion.errors import DocumentError, nearest
+from companion.root import page_name
 from companion.sphinxext.build import kept
 from companion.sphinxext.reading.uses import places
 
-__all__ = ["check", "entries", "load", "page_name", "path_of"]
+__all__ = ["check", "entries", "load", "path_of"]
 
 FILE = "book/reading.yml"
 logger = logging.getLogger(__name__)
@@ -43,11 +44,6 @@ def entries(app: Sphinx) -> dict[str, dict[str, Any]]:
     """Return the entries by page (``schemes/orders``); empty where there is no valid file."""
     document: Document | None = kept(app)["reading"][0]
     return {name: entry or {} for name, entry in document.data["pages"].items()} if document else {}
-
-
-def page_name(docname: str) -> str:
-    """Return the name of a page in the data: its path below ``book/``."""
-    return docname.removeprefix("book/")
 
 
 def check(app: Sphinx, env: BuildEnvironment) -> None:

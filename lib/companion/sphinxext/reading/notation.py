@@ -18,7 +18,7 @@ from companion.documents import Document, read_document, schema_problems
 from companion.errors import DocumentError, nearest
 from companion.sphinxext.directive import CompanionDirective
 from companion.sphinxext.element import Element, el
-from companion.sphinxext.links import page_link
+from companion.sphinxext.links import document_of, page_link
 from companion.sphinxext.reading.uses import (
     UsedOn,
     chapter_order,
@@ -181,7 +181,7 @@ class NotationTable(SymbolDirective):
         """Return a link to a chapter, or its name where it has no first page."""
         page = f"{chapter}/index"
         title = chapter_title(self.env.app, chapter)
-        return page_link(self.env, page, title) if f"book/{page}" in self.env.found_docs else nodes.Text(title)
+        return page_link(self.env, page, title) if document_of(self.env, page) else nodes.Text(title)
 
 
 def setup(app: Sphinx) -> None:

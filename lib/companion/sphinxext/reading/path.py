@@ -15,11 +15,12 @@ from sphinx.environment import BuildEnvironment
 from sphinx.transforms.post_transforms import SphinxPostTransform
 
 from companion.evidence.record import Record
+from companion.root import docname_of, page_name
 from companion.sphinxext import wording
 from companion.sphinxext.build import depends_on_records, store_of
 from companion.sphinxext.element import Element, el
 from companion.sphinxext.links import page_link
-from companion.sphinxext.reading.data import check, entries, load, page_name, path_of
+from companion.sphinxext.reading.data import check, entries, load, path_of
 from companion.sphinxext.reading.duration import Length, measure
 from companion.sphinxext.reading.uses import text_with_math, uses_of
 
@@ -95,7 +96,8 @@ class ReadingLine(SphinxPostTransform):
             page for page, entry in data.items() if page.startswith(inside) and entry.get("level") != "reference"
         ]
         lengths = uses_of(self.env).data["lengths"]
-        read = sum(lengths[f"book/{page}"].seconds for page in names if f"book/{page}" in lengths)
+        documents = [docname_of(store_of(self.app).root, page) for page in names]
+        read = sum(lengths[name].seconds for name in documents if name in lengths)
         records = [record for page in names if (record := store_of(self.app).record(page, "book"))]
         run = f", {span(sum(record.duration_s for record in records))} to run" if records else ""
         whole = "The chapter" if folder else "The book"

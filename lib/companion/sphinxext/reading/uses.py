@@ -14,6 +14,7 @@ from sphinx.environment import BuildEnvironment
 from sphinx.transforms.post_transforms import SphinxPostTransform
 
 from companion.book.toc import captions
+from companion.root import page_name
 from companion.sphinxext.element import el
 from companion.sphinxext.links import page_link
 from companion.sphinxext.targets import RowDomain
@@ -127,7 +128,7 @@ class LinkBack(SphinxPostTransform):
 
     def link(self, docname: str) -> pending_xref:
         """Return a link to a page with its title, and its chapter where several pages have that title."""
-        name = docname.removeprefix("book/")
+        name = page_name(docname)
         own, folder = self.titles[docname], name.rpartition("/")[0]
         shared = self.often[own] > 1 and folder
         return page_link(self.env, name, f"{own} ({chapter_title(self.app, folder)})" if shared else "")

@@ -14,7 +14,9 @@ from sphinx.util import logging
 from companion.book.pages import Page
 from companion.errors import CompanionError
 from companion.evidence import soundness
+from companion.root import docname_of
 from companion.sphinxext.build import store_of
+from companion.sphinxext.links import document_of
 from companion.sphinxext.store import Store
 from companion.sphinxext.stored.prime import code_cells, drifted_cell, stored_outputs
 
@@ -69,15 +71,15 @@ def audit(app: Sphinx, env: BuildEnvironment, docnames: list[str]) -> None:
     for problem in store.problems:
         logger.warning("%s", problem, type="companion")
     for page in store.pages.values():
-        docname = f"book/{page.id}"
-        if docname not in env.found_docs:
+        docname = document_of(env, page.id)
+        if docname is None:
             continue
         try:
             for problem in page_problems(store, page):
                 logger.warning("%s", problem, location=docname, type="companion")
         except (CompanionError, nbformat.reader.NotJSONError) as error:
             logger.warning("%s", error, location=docname, type="companion")
-    known = {f"book/{name}" for name in store.pages}
+    known = {docname_of(store.root, name) for name in store.pages}
     for docname in sorted(env.found_docs - known):
         path = env.doc2path(docname)
         if path.endswith(".md") and is_executable(path):

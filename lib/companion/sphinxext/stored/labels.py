@@ -25,9 +25,9 @@ LABELS = re.compile(
 
 @dataclass(frozen=True)
 class Place:
-    """What a label names: its page (``schemes/orders``), the anchor there, and words for it."""
+    """What a label names: its document (``book/schemes/orders``), the anchor there, and words for it."""
 
-    page: str
+    document: str
     anchor: str
     words: str
 
@@ -38,18 +38,18 @@ def labelled(book: Path) -> dict[str, Place]:
     return {
         name: place
         for path in sorted(book.rglob("*.md"))
-        for name, place in places(path.relative_to(book).with_suffix("").as_posix(), read_text(path))
+        for name, place in places(path.relative_to(book.parent).with_suffix("").as_posix(), read_text(path))
     }
 
 
-def places(page: str, text: str) -> Iterator[tuple[str, Place]]:
+def places(document: str, text: str) -> Iterator[tuple[str, Place]]:
     """Yield the labels of one page with their places."""
     for match in LABELS.finditer(text):
         if name := match["equation"] or (match["label"] if match["kind"] == "math" else None):
-            yield name, Place(page, f"equation-{name}", "the equation")
+            yield name, Place(document, f"equation-{name}", "the equation")
         elif name := match["label"]:
-            yield name, Place(page, name, f"the {match['kind'].partition(':')[2]}")
+            yield name, Place(document, name, f"the {match['kind'].partition(':')[2]}")
         elif name := match["figure"]:
-            yield name, Place(page, name, "the figure")
+            yield name, Place(document, name, "the figure")
         elif name := match["section"]:
-            yield name, Place(page, name, match["title"] or name)
+            yield name, Place(document, name, match["title"] or name)

@@ -10,6 +10,7 @@ from pathlib import Path, PurePosixPath
 from pybtex.database import BibliographyData, parse_file
 
 from companion.book.typed_numbers import survey
+from companion.root import docname_of
 from companion.sphinxext.claims.roles import Problem, Target, noted_number, our_figure, papers_figure, row_of
 from companion.sphinxext.claims.years import authors, lettered
 from companion.sphinxext.store import Store
@@ -56,7 +57,7 @@ class Plain:
 
     def __init__(self, store: Store, page: str, site: str) -> None:
         self.store, self.page = store, page
-        self.address = f"{site}/book/{page}.html"
+        self.address = f"{site}/{docname_of(store.root, page)}.html"
         self.site = site
         self.roles: dict[str, Callable[[str], str]] = {
             "claim": self.claim,
@@ -131,12 +132,13 @@ class Plain:
             words = words.removeprefix("the ")
         elif not explicit and OPENING.search(before):
             words = words[:1].upper() + words[1:]
-        link = f"[{words}]({self.site}/book/{place.page}.html#{place.anchor})" if place else words
+        link = f"[{words}]({self.site}/{place.document}.html#{place.anchor})" if place else words
         return f"({link})" if aside else link
 
     def claim(self, text: str) -> str:
         row = row_of(self.store, Target.parse(text).key)
-        return f"[{row.claim.id}]({self.site}/book/{row.chapter}/claims.html#{row.claim.anchor}) ({row.verdict})"
+        page = docname_of(self.store.root, f"{row.chapter}/claims")
+        return f"[{row.claim.id}]({self.site}/{page}.html#{row.claim.anchor}) ({row.verdict})"
 
     def ours(self, text: str) -> str:
         target = Target.parse(text)
@@ -157,7 +159,7 @@ class Plain:
     def doc(self, text: str) -> str:
         explicit = EXPLICIT.fullmatch(text)
         words, target = (explicit["text"], explicit["target"]) if explicit else (text.rpartition("/")[2], text)
-        here = PurePosixPath("/book", self.page).parent
+        here = PurePosixPath("/", docname_of(self.store.root, self.page)).parent
         path = PurePosixPath(target) if target.startswith("/") else here / target
         parts: list[str] = []
         for part in path.parts[1:]:

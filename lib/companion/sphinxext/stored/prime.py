@@ -17,10 +17,10 @@ import nbformat
 from myst_nb.core.execute import NotebookClientBase
 from nbformat import NotebookNode
 from sphinx.application import Sphinx
-from sphinx.environment import BuildEnvironment
 
 from companion.book.piece_cells import executed_cells
 from companion.freshness.code.page_symbols import speaks
+from companion.root import page_name
 from companion.sphinxext.build import depends_on_ledger, depends_on_records, store_of
 from companion.sphinxext.store import Store
 from companion.sphinxext.stored.checks import drawn
@@ -112,18 +112,13 @@ class StoredRun(NotebookClientBase):
             cell.execution_count = number
 
 
-def page_of(env: BuildEnvironment, docname: str) -> str:
-    """Return ``schemes/orders`` for the document ``book/schemes/orders``."""
-    return docname.removeprefix("book/")
-
-
 def setup(app: Sphinx) -> None:
     """Let MyST-NB take outputs from the stored runs of ``app``'s book."""
 
     def create_client(
         notebook: NotebookNode, source: str, nb_config: Any, logger: Any, read_fmt: dict[str, Any] | None = None
     ) -> StoredRun:
-        store, page = store_of(app), page_of(app.env, app.env.docname)
+        store, page = store_of(app), page_name(app.env.docname)
         depends_on_records(app.env, page)
         if page in store.pages:
             depends_on_ledger(app.env, store.pages[page].chapter)

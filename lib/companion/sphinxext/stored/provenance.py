@@ -14,6 +14,7 @@ from companion.errors import counted
 from companion.evidence.record import Record
 from companion.freshness.sidecar import Sidecar
 from companion.freshness.state import State
+from companion.root import page_name
 from companion.sphinxext import wording
 from companion.sphinxext.build import depends_on_ledger, depends_on_records, repository, store_of
 from companion.sphinxext.element import Element, el
@@ -36,7 +37,7 @@ class Provenance(SphinxDirective):
 
     def run(self) -> list[nodes.Node]:
         """Return the box: the run shown, times, links, and the folded table of profiles."""
-        store, name = store_of(self.env.app), self.env.docname.removeprefix("book/")
+        store, name = store_of(self.env.app), page_name(self.env.docname)
         page = store.pages.get(name)
         if page is None:
             logger.warning(

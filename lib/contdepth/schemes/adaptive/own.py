@@ -2,93 +2,111 @@
 
 from __future__ import annotations
 
-import math
+from collections.abc import Callable
 from dataclasses import dataclass, field
 
 import torch
 from torch import Tensor
 
-from contdepth.errors import IntegrationError
 from contdepth.schemes.adaptive.common import EPS, Course, Steps
-from contdepth.schemes.adaptive.control import CONTROL, first_step
+from contdepth.schemes.adaptive.control import first_step
 from contdepth.schemes.adaptive.explicit import ExplicitSteps
 from contdepth.schemes.adaptive.flow import Flow
+from contdepth.schemes.adaptive.own_control import OwnControl
+from contdepth.schemes.adaptive.own_counts import OwnCounts
+from contdepth.schemes.adaptive.own_steps import OwnPairSteps
+from contdepth.schemes.adaptive.status import Status, raised
 
-__all__ = ["OwnWalk"]
+__all__ = ["OwnWalk", "Watch"]
 
 OFTEN = 8
-"""Every so many steps it is asked whether a step has become too small."""
+"""After so many steps at most it is asked who is at the end, and whose step has become too small."""
+MANY = 1e6
+"""With fewer steps of the last size to go none is too small."""
+
+Watch = Callable[[Tensor, Tensor, Tensor, Tensor, Tensor], Tensor]
 
 
 @dataclass
 class OwnWalk:
-    """The loop. States are ``(members, d)``, offsets of time, steps and errors ``(members, 1)``.
+    """The loop. States are ``(members, d)``, times, steps and errors ``(members, 1)``.
 
     ``offsets`` are where states are kept: inside steps for pairs; other schemes end steps there. A member at the
-    end takes steps of size 0, so that no one asks where it is.
+    end takes steps of size 0, so that no one asks where it is, and so does one that fails, where ``lenient``.
+    ``watch`` is shown every step, as time, states before and after, size, and whose is accepted; it returns the
+    members that stay for good.
     """
 
     flow: Flow
     steps: Steps
     course: Course
     offsets: list[float]
-    accepted: Tensor = field(init=False)
-    rejected: Tensor = field(init=False)
+    lenient: bool = False
+    watch: Watch | None = None
+    counts: OwnCounts = field(init=False)
+    status: Tensor = field(init=False)
+    reached: Tensor = field(init=False)
 
     def __call__(self, u: Tensor) -> list[Tensor]:
-        """Return the states at the offsets after the first, each ``(members, d)``."""
-        self.at = torch.zeros(len(u), 1, dtype=torch.float64, device=u.device)
-        self.next = self.at.long()
-        self.sign = 1.0 if self.offsets[-1] > 0 else -1.0
-        self.goals = torch.tensor(self.offsets[1:], dtype=torch.float64, device=u.device).abs()
-        self.kept: list[tuple[Tensor, Tensor, Tensor]] = []
-        self.inside = isinstance(self.steps, ExplicitSteps) and len(self.goals) > 1
+        """Return the states at the offsets after the first, each ``(members, d)``; NaN after a failure."""
+        total, self.sign = abs(self.offsets[-1]), 1.0 if self.offsets[-1] > 0 else -1.0
+        left = torch.full((len(u), 1), total, dtype=torch.float64, device=u.device)
+        self.rests = total - torch.tensor(self.offsets[1:], dtype=torch.float64, device=u.device).abs()
+        self.end = torch.add(self.course.t0.detach(), left.to(self.course.t0.dtype), alpha=self.sign)
+        self.next = torch.zeros_like(left, dtype=torch.long)
+        self.status, self.reached, self.kept = torch.zeros_like(self.next), self.end, list[tuple[Tensor, ...]]()
+        self.counts = OwnCounts(self.next)
+        self.control = OwnControl(self.course.allowed, self._first(u), left, u.shape[-1])
         last = self._walk(u)
-        if not self.kept:
+        if self.lenient:
+            last = torch.where(self.status > 0, torch.nan, last)
+        if len(self.rests) == 1:
             return [last]
-        where, who, states = (torch.cat(parts) for parts in zip(*self.kept, strict=True))
-        table = u.new_zeros((len(self.goals), *u.shape)).index_put((where, who), states)
+        table = u.new_full((len(self.rests), *u.shape), torch.nan)
+        if self.kept:
+            where, who, states = (torch.cat(parts) for parts in zip(*self.kept, strict=True))
+            table = table.index_put((where, who), states)
         return [*table[:-1].unbind(), last]
 
     def _walk(self, u: Tensor) -> Tensor:
         """Return the states at the end."""
-        course, steps, one_goal = self.course, self.steps, self.inside or len(self.goals) == 1
-        h, size, last = self._first(u), u.abs(), torch.zeros_like(self.at)
-        goal = self.goals[-1] if one_goal else self.goals[self.next]
-        most = torch.full_like(self.at, math.log(CONTROL.most))
-        moved, good_ones = torch.zeros_like(self.at), torch.zeros_like(self.at)
-        backward, dtype = self.sign < 0, course.t0.dtype
-        for count in range(course.most):
-            left = goal - self.at
-            if not left.any():
-                break
-            step = torch.minimum(h, left)
-            t = torch.add(course.t0, self.at.to(dtype), alpha=self.sign)
-            after, estimate = steps.attempt(t, u, (-step if backward else step).to(size.dtype))
-            error, after_size = course.allowed.of(estimate.detach(), size, after.detach())
-            good = error <= 1.0
-            factor, last, most = CONTROL.factors(error.to(step.dtype), last, most, good)
-            if self.inside:
-                self._keep(u, after, step, good & (left > 0))
-            moved += left > 0
-            good_ones += good
-            h = (
-                step * factor
-                if one_goal
-                else torch.where(good & (h > left), torch.fmax(h, step * factor), step * factor)
-            )
-            self.at = torch.where(good, self.at + step, self.at)
-            u, size = torch.where(good, after, u), torch.where(good, after_size, size)
-            steps.accept_where(good)
-            if not one_goal:
-                goal = self._next_goal(u, goal)
-            if count % OFTEN == 0:
-                self._look(u, h)
-        else:
-            self._fail(u, h, self.at < self.goals[-1], f"expected the end in {course.most} steps, found one short")
-        self.rejected = (count - good_ones).long()
-        self.accepted = moved.long() - self.rejected
-        return u
+        steps, control = self.steps, self.control
+        quick, inside = isinstance(steps, OwnPairSteps), isinstance(steps, ExplicitSteps)
+        several = len(self.rests) > 1
+        u, size, mask = u.clone() if quick else u, u.detach().abs(), torch.empty_like(u, dtype=torch.bool)
+        count = look = 0
+        while True:
+            if count == look:
+                look = self._look(u, count)
+                if look == count:
+                    self.counts.add_up()
+                    return u
+            t, left, bold = self._times(), control.left, control.h
+            goal = left if inside else left - self.rests[self.next]
+            step = torch.minimum(bold, goal)
+            signed = step if self.sign > 0 else -step
+            after, estimate = steps.attempt(t, u, signed if quick else signed.to(size.dtype))
+            found = after if quick else after.detach()
+            after_size = found.abs()
+            self.norm = control.error(estimate if quick else estimate.detach(), size, after_size)
+            before = left.clone() if several else left
+            good = control.judge(self.norm, step)
+            self.counts.note(step, good)
+            stay = self.watch(t, u, found, step, good) if self.watch else None
+            if several and inside:
+                self._keep(u, after, step, good, before)
+            mask.copy_(good)
+            size = torch.where(mask, after_size, size, out=size)
+            if quick:
+                torch.where(mask, after, u, out=u)
+            else:
+                u = torch.where(mask, after, u)
+            steps.accept_where(mask)
+            if several and not inside:
+                self._arrive(u, good & (step == goal), good & (bold > goal), bold)
+            if stay is not None:
+                left.masked_fill_(stay, 0.0)
+            count += 1
 
     def _first(self, u: Tensor) -> Tensor:
         """Return the first steps; the slopes at the start are made for the steps too."""
@@ -96,43 +114,59 @@ class OwnWalk:
         slope = self.steps.begin(course.t0, u)
         with torch.no_grad():
             if course.first is not None:
-                return torch.full_like(self.at, course.first)
+                return torch.full_like(self.end, course.first, dtype=torch.float64)
             return first_step(self.flow, course.t0, u, slope, self.sign, course.allowed).double()
 
-    def _keep(self, u: Tensor, after: Tensor, step: Tensor, good: Tensor) -> None:
-        """Keep the states at goals that members step over."""
-        goals = self.goals[:-1]
-        passed = good & (goals > self.at) & (goals <= self.at + step)
-        who, where = passed.nonzero(as_tuple=True)
+    def _times(self) -> Tensor:
+        left, end = self.control.left, self.end
+        left = left if left.dtype == end.dtype else left.to(end.dtype)
+        return end - left if self.sign > 0 else end + left
+
+    def _keep(self, u: Tensor, after: Tensor, step: Tensor, good: Tensor, left: Tensor) -> None:
+        """Keep the states at goals that members step over, of whose way ``left`` was left before the step."""
+        rests = self.rests[:-1]
+        who, where = (good & (rests < left) & (rests >= self.control.left)).nonzero(as_tuple=True)
         if len(who):
-            theta = (goals[where] - self.at[who, 0]) / step[who, 0]
+            theta = (left[who, 0] - rests[where]) / step[who, 0]
             assert isinstance(self.steps, ExplicitSteps)
             self.kept.append((where, who, self.steps.inside_own(u, after, theta, who)))
 
-    def _next_goal(self, u: Tensor, goal: Tensor) -> Tensor:
-        """Keep the states of those who arrived, and return every member's next goal."""
-        who = (self.at == goal)[:, 0].nonzero()[:, 0]
+    def _arrive(self, u: Tensor, arrived: Tensor, cut: Tensor, bold: Tensor) -> None:
+        """Keep the states of those who arrived at a goal; a step ``cut`` to end there makes the next no shorter."""
+        control = self.control
+        control.h = torch.where(cut, torch.fmax(bold, control.h), control.h)
+        arrived = arrived & (self.next < len(self.rests) - 1)
+        who = arrived[:, 0].nonzero()[:, 0]
         if len(who):
             self.kept.append((self.next[who, 0], who, u[who]))
-            self.next = torch.clamp(self.next + (self.at == goal), max=len(self.goals) - 1)
-        return self.goals[self.next]
+            control.left.copy_(torch.where(arrived, self.rests[self.next], control.left))
+            self.next = self.next + arrived
 
-    def _look(self, u: Tensor, h: Tensor) -> None:
-        """Raise where a step hardly moves the time, or not at all."""
-        time = (self.course.t0.detach() + self.sign * self.at).abs()
-        smallest = torch.clamp(4 * EPS * time, min=1e-30 * float(self.goals[-1]))
-        small = (self.at < self.goals[-1]) & (h <= smallest)
-        if bool(small.any()):
-            self._fail(u, h, small, "expected a step whose error is allowed, found none")
+    def _look(self, u: Tensor, count: int) -> int:
+        """Return when to look next, ``count`` if all are at the end; fail those whose step hardly moves the time."""
+        control, most = self.control, self.course.most
+        steps = float((control.left / torch.clamp(control.h, min=1e-300)).max())
+        if not steps:
+            return count
+        if count == most:
+            self._fail(u, control.left > 0, f"expected the end in {most} steps, found one short", Status.TOO_MANY_STEPS)
+            return count
+        if count and steps > MANY:
+            least = torch.clamp(4 * EPS * self._times().abs(), min=1e-30 * abs(self.offsets[-1]))
+            small = (control.left > 0) & (control.h <= least)
+            if bool(small.any()):
+                said = "expected a step whose error is allowed, found none"
+                self._fail(u, small & torch.isfinite(self.norm), said, Status.ERROR_TOO_LARGE)
+                self._fail(u, small & ~torch.isfinite(self.norm), said, Status.NOT_FINITE)
+        return min(most, count + max(1, int(min(steps / 2, OFTEN))))
 
-    def _fail(self, u: Tensor, h: Tensor, who: Tensor, said: str) -> None:
-        first = int(who[:, 0].nonzero()[0])
-        time = float(self.course.t0.detach()[first]) + self.sign * float(self.at[first])
-        step = float(h[first])
-        raise IntegrationError(
-            f"solve, member {first} of {len(u)} at t = {time:.10g}, step {step:.3g}: {said}; the solution may end "
-            "there, more steps may be needed, or RODAS5P if it is stiff",
-            time=time,
-            state=u.detach()[first],
-            step=step,
-        )
+    def _fail(self, u: Tensor, who: Tensor, said: str, status: Status) -> None:
+        """Raise for the first of ``who``, or let them stay where they are."""
+        if self.lenient:
+            self.status = torch.where(who, int(status), self.status)
+            self.reached = torch.where(who, self._times(), self.reached)
+            self.control.left.masked_fill_(who, 0.0)
+        elif bool(who.any()):
+            first = int(who[:, 0].nonzero()[0])
+            time, step = float(self._times()[first]), float(self.control.h[first])
+            raise raised(u, first, time, step, said)

@@ -123,6 +123,6 @@ def _common(setting: Setting, u0: Tensor, t: Tensor, record: bool) -> Solution:
 def _own(setting: Setting, u0: Tensor, t: Tensor) -> Solution:
     walk = OwnWalk(setting.flow, setting.steps, setting.course, setting.offsets)
     found = walk(u0.reshape(setting.flow.shape).contiguous())
-    accepted, rejected = (count.reshape(u0.shape[:-1]) for count in (walk.accepted, walk.rejected))
+    accepted, rejected = (count.reshape(u0.shape[:-1]) for count in (walk.counts.accepted, walk.counts.rejected))
     cost = Statistics(setting.flow.calls, setting.flow.jacobians, accepted, rejected)
     return Solution(t, torch.stack([u0, *(state.reshape(u0.shape) for state in found)]), cost)

@@ -16,7 +16,7 @@ from contdepth.schemes.adaptive.explicit import ExplicitSteps
 from contdepth.schemes.adaptive.flow import Flow
 from contdepth.schemes.adaptive.implicit import RosenbrockSteps
 from contdepth.schemes.adaptive.jacobian import linearised
-from contdepth.schemes.adaptive.own_steps import OwnPairSteps
+from contdepth.schemes.adaptive.own.steps import OwnPairSteps
 from contdepth.schemes.adaptive.pairs import EmbeddedPair
 from contdepth.schemes.adaptive.rosenbrock import Rosenbrock
 from contdepth.schemes.backward_euler import _coupled as coupled

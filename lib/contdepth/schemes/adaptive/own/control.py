@@ -15,8 +15,8 @@ __all__ = ["OwnControl"]
 class OwnControl:
     """The PI controller of ``CONTROL`` for members ``(m, 1)`` in float64, as logarithms of norms.
 
-    ``h`` is the next step and ``left`` what is left to go, both without sign. Errors are norms, not means: the root
-    of the number of coordinates ``width`` stands in the constants. Three rows change together where a step is
+    ``h`` is the next step and ``left`` what is left to go, both without sign. Errors are norms, not means: the
+    root of the number of coordinates ``width`` stands in the constants. Three rows change together where a step is
     accepted: what is left, the logarithm of the last error, and by how much the next step may grow.
     """
 

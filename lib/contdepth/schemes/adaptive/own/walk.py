@@ -12,10 +12,10 @@ from contdepth.schemes.adaptive.common import EPS, Course, Steps
 from contdepth.schemes.adaptive.control import first_step
 from contdepth.schemes.adaptive.explicit import ExplicitSteps
 from contdepth.schemes.adaptive.flow import Flow
-from contdepth.schemes.adaptive.own_control import OwnControl
-from contdepth.schemes.adaptive.own_counts import OwnCounts
-from contdepth.schemes.adaptive.own_steps import OwnPairSteps
-from contdepth.schemes.adaptive.status import Status, raised
+from contdepth.schemes.adaptive.own.control import OwnControl
+from contdepth.schemes.adaptive.own.counts import OwnCounts
+from contdepth.schemes.adaptive.own.status import Status, raised
+from contdepth.schemes.adaptive.own.steps import OwnPairSteps
 
 __all__ = ["OwnWalk", "Watch"]
 
@@ -95,7 +95,7 @@ class OwnWalk:
             stay = self.watch(t, u, found, step, good) if self.watch else None
             if several and inside:
                 self._keep(u, after, step, good, before)
-            mask.copy_(good)
+            mask = mask.copy_(good) if quick else good.expand_as(u)
             size = torch.where(mask, after_size, size, out=size)
             if quick:
                 torch.where(mask, after, u, out=u)
@@ -132,7 +132,7 @@ class OwnWalk:
             self.kept.append((where, who, self.steps.inside_own(u, after, theta, who)))
 
     def _arrive(self, u: Tensor, arrived: Tensor, cut: Tensor, bold: Tensor) -> None:
-        """Keep the states of those who arrived at a goal; a step ``cut`` to end there makes the next no shorter."""
+        """Keep the states of those ``arrived`` at a goal; a step ``cut`` short makes the next one no shorter."""
         control = self.control
         control.h = torch.where(cut, torch.fmax(bold, control.h), control.h)
         arrived = arrived & (self.next < len(self.rests) - 1)
@@ -143,13 +143,15 @@ class OwnWalk:
             self.next = self.next + arrived
 
     def _look(self, u: Tensor, count: int) -> int:
-        """Return when to look next, ``count`` if all are at the end; fail those whose step hardly moves the time."""
+        """Return when to look next, ``count`` if all are at the end; fail those whose steps are too small."""
         control, most = self.control, self.course.most
         steps = float((control.left / torch.clamp(control.h, min=1e-300)).max())
         if not steps:
             return count
         if count == most:
-            self._fail(u, control.left > 0, f"expected the end in {most} steps, found one short", Status.TOO_MANY_STEPS)
+            self._fail(
+                u, control.left > 0, f"expected the end in {most} steps, found one short", Status.TOO_MANY_STEPS
+            )
             return count
         if count and steps > MANY:
             least = torch.clamp(4 * EPS * self._times().abs(), min=1e-30 * abs(self.offsets[-1]))

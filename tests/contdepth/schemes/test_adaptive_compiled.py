@@ -6,8 +6,12 @@ import pytest
 import torch
 
 from contdepth import schemes
-from contdepth.problems import Pendulum
 from contdepth.schemes.adaptive.setting import Tolerances, prepared
+
+
+def forced(t, u):
+    return torch.stack([u[..., 1], torch.cos(3 * t).reshape(t.shape[:1]) - torch.sin(u[..., 0])], -1)
+
 
 PAIR = (lambda t, v: torch.sin(v), lambda t, u: -u)
 SCHEMES = [
@@ -21,7 +25,7 @@ U0, T = torch.sin(torch.arange(6.0)).double().reshape(3, 2), torch.linspace(0, 1
 
 
 def right_hand_side(scheme):
-    return PAIR if getattr(scheme, "fields", 1) == 2 else Pendulum().f
+    return PAIR if getattr(scheme, "fields", 1) == 2 else forced
 
 
 def whole(function, backend):
@@ -38,8 +42,8 @@ def test_the_loop_of_fixed_steps_has_no_graph_break(scheme):
 
 def test_gradients_through_the_compiled_loop():
     scheme, found = schemes.RungeKutta(schemes.RK4), []
-    loop = whole(lambda u, t: schemes.unrolled(Pendulum().f, u, t, scheme), "aot_eager")
-    for solve in (loop, lambda u, t: schemes.integrate(Pendulum().f, u, t, scheme, keep="last")):
+    loop = whole(lambda u, t: schemes.unrolled(forced, u, t, scheme), "aot_eager")
+    for solve in (loop, lambda u, t: schemes.integrate(forced, u, t, scheme, keep="last")):
         u, t = U0.clone().requires_grad_(), T.clone().requires_grad_()
         found.append(torch.autograd.grad(solve(u, t).square().sum(), (u, t)))
     for one, other in zip(*found, strict=True):
@@ -50,7 +54,7 @@ def test_gradients_through_the_compiled_loop():
 @pytest.mark.parametrize("pair", [schemes.DORMAND_PRINCE, schemes.TSITOURAS], ids=lambda s: s.name)
 def test_a_step_of_a_pair_has_no_graph_break(pair, own):
     """State and estimate are those of the steps that solve takes."""
-    f, limits = Pendulum().f, Tolerances(1e-6, 1e-9, None, 9)
+    f, limits = forced, Tolerances(1e-6, 1e-9, None, 9)
     steps = prepared(f, U0, T, pair, limits, own=own, recorded=False).steps
     t, h = (torch.zeros(3, 1).double(), torch.tensor([[0.1], [0.2], [0.3]]).double()) if own else (T[0], T[1])
     after, estimate = whole(lambda t, u, h: schemes.pair_step(pair, f, t, u, h), "aot_eager")(t, U0, h)
@@ -72,7 +76,7 @@ def test_a_step_of_a_pair_has_no_graph_break(pair, own):
     ],
 )
 def test_refused(change, error, message):
-    arguments = {"f": Pendulum().f, "u0": U0, "t": T, "scheme": schemes.ForwardEuler()}
+    arguments = {"f": forced, "u0": U0, "t": T, "scheme": schemes.ForwardEuler()}
     with pytest.raises(error, match=message):
         schemes.unrolled(**{**arguments, **change})
 
@@ -87,6 +91,6 @@ def test_refused(change, error, message):
     ],
 )
 def test_a_step_refused(change, error, message):
-    arguments = {"pair": schemes.TSITOURAS, "f": Pendulum().f, "t": T[0], "u": U0, "h": T[1]}
+    arguments = {"pair": schemes.TSITOURAS, "f": forced, "t": T[0], "u": U0, "h": T[1]}
     with pytest.raises(error, match=message):
         schemes.pair_step(**{**arguments, **change})

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import math
+
 import pytest
 import torch
 
 from contdepth import errors, schemes
 from contdepth.problems import Pendulum
+from contdepth.schemes.adaptive.control import CONTROL, Allowance
+from contdepth.schemes.adaptive.own.control import OwnControl
 
 ALL = [schemes.DORMAND_PRINCE, schemes.TSITOURAS, schemes.RODAS5P]
 
@@ -34,6 +38,40 @@ def test_few_kernels_take_the_steps_of_the_recorded_way(pair, t):
     for name in ("accepted", "rejected"):
         one, other = (getattr(found.statistics, name) for found in (quick, recorded))
         assert torch.equal(one, other) and one.sum() > 0
+
+
+def test_the_controller_of_a_batch_is_that_of_one():
+    """Over errors of all kinds, for three coordinates: the same judgement and the same next step."""
+    allowed = Allowance(1e-6, times(1e-9)[0], True)
+    control = OwnControl(allowed, torch.ones(1, 1).double(), torch.full((1, 1), 1e9).double(), 3)
+    last, again, rejected = CONTROL.aim, False, 0
+    for error in (
+        0.5,
+        3.0,
+        0.9,
+        0.95,
+        1.01,
+        0.2,
+        1e-3,
+        0.0,
+        0.5,
+        math.nan,
+        0.5,
+        0.5,
+        math.inf,
+        1.0,
+        0.99,
+        1.02,
+        0.7,
+    ):
+        step, left = control.h.clone(), float(control.left)
+        good = bool(control.judge(times(error * 3**0.5).view(1, 1), step))
+        factor = CONTROL.factor(error, last, again)
+        assert good == (error <= 1.0)
+        assert float(control.h) == pytest.approx(float(step) * factor, rel=1e-12)
+        assert float(control.left) == left - (float(step) if good else 0.0)
+        again, last, rejected = not good, error if good else last, rejected + (not good)
+    assert rejected == 5
 
 
 def test_what_f_is_given_is_its_own_to_keep():

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -58,7 +59,7 @@ class Crossings:
                 grows, falls = (low < 0) & (high >= 0), (low > 0) & (high <= 0)
                 here = grows if self.direction > 0 else falls if self.direction < 0 else grows | falls
                 here = here & good & (step > 0) & ~crosses
-                ends = (NODES[n - 1], low.double(), NODES[n], high.double())
+                ends: tuple[Any, ...] = (NODES[n - 1], low.double(), NODES[n], high.double())
                 self.bracket = [torch.where(here, x, y) for x, y in zip(ends, self.bracket, strict=True)]
                 crosses, low = crosses | here, high
             self.before = torch.where(good, low, self.before)

@@ -1,4 +1,7 @@
+from .adaptive.compiled import pair_step, unrolled
 from .adaptive.events import Root, first_root
+from .adaptive.own.roots import Roots, first_roots
+from .adaptive.own.status import Status
 from .adaptive.pairs import DORMAND_PRINCE, TSITOURAS, EmbeddedPair
 from .adaptive.record import Record
 from .adaptive.rosenbrock import RODAS5P, Rosenbrock
@@ -50,6 +53,7 @@ __all__ = [
     "Record",
     "RevNet",
     "Root",
+    "Roots",
     "Rosenbrock",
     "RungeKutta",
     "SampledMoments",
@@ -57,6 +61,7 @@ __all__ = [
     "ShakeShake",
     "Solution",
     "Statistics",
+    "Status",
     "StochasticDepth",
     "StochasticTwoStep",
     "Tableau",
@@ -64,6 +69,7 @@ __all__ = [
     "best_k",
     "best_step_and_k",
     "first_root",
+    "first_roots",
     "full_field",
     "heavy_ball",
     "integrate",
@@ -71,6 +77,7 @@ __all__ = [
     "local_error_order",
     "measure_order",
     "modified_equation_gaps",
+    "pair_step",
     "reduced_field",
     "root_modulus",
     "sample_moments",
@@ -80,6 +87,7 @@ __all__ = [
     "stability_region",
     "steps_to_tolerance",
     "two_step_roots",
+    "unrolled",
     "variances",
     "weak_order",
 ]

@@ -66,6 +66,30 @@ def root(where: torch.device) -> Any:
     return found, torch.autograd.grad(found.t, u0)
 
 
+def roots(where: torch.device) -> Any:
+    """Roots of members, as values and with gradients in the start."""
+
+    def event(t: Tensor, u: Tensor) -> Tensor:
+        return u[..., :1] - 0.9
+
+    u0, ends = states(where).requires_grad_(), grid(where)[[0, -1]]
+    plain = schemes.first_roots(field, u0.detach(), ends, event, failures="status")
+    found = schemes.first_roots(field, u0, ends, event)
+    return plain, found, torch.autograd.grad(found.u.sum(), u0)
+
+
+def lenient(where: torch.device) -> Any:
+    """A member that blows up beside others."""
+    u0 = torch.tensor([[1.0], [0.1]], dtype=torch.float64, device=where)
+    ends = torch.tensor([0.0, 0.5, 2.0], dtype=torch.float64, device=where)
+    return schemes.solve(lambda t, u: u * u, u0, ends, steps="own", rtol=1e-3, failures="status")
+
+
+def unrolled(where: torch.device) -> Any:
+    last = schemes.unrolled(field, states(where), grid(where), schemes.RungeKutta(schemes.RK4))
+    return last, schemes.pair_step(schemes.TSITOURAS, field, grid(where)[0], last, grid(where)[1])
+
+
 PAIR = ((lambda t, v: torch.sin(v)), (lambda t, u: -u))
 SCHEMES: dict[str, Case] = {
     "backward Euler": run(schemes.BackwardEuler()),
@@ -85,6 +109,9 @@ SCHEMES: dict[str, Case] = {
         for steps in ("common", "own")
     },
     "first root": root,
+    "first roots": roots,
+    "a status": lenient,
+    "unrolled": unrolled,
     "reduced field": lambda where: schemes.reduced_field(field, 0.1, 0.1)(grid(where)[1], states(where)),
     "amplification": lambda where: [
         schemes.amplification(scheme, states(where))

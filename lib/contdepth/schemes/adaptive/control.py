@@ -42,19 +42,6 @@ class Control:
         most = self.shorter if error > 1.0 else 1.0 if again else self.most
         return min(most, max(self.least, now**-self.now * before**self.before))
 
-    def factors(
-        self, error: Tensor, last: Tensor, most: Tensor, accepted: Tensor
-    ) -> tuple[Tensor, Tensor, Tensor]:
-        """Return the factors of a batch, and the next ``last`` and ``most``, all but the first as logarithms.
-
-        fmax passes over what is no number.
-        """
-        size = torch.log(torch.clamp(error, min=TINY) / self.aim)
-        most = torch.where(accepted, most, math.log(self.shorter))
-        exponent = torch.fmin(torch.fmax(last - self.now * size, most.new_full((), math.log(self.least))), most)
-        next_most = torch.where(accepted, math.log(self.most), 0.0)
-        return exponent.exp(), torch.where(accepted, self.before * size, last), next_most
-
 
 TINY = 1e-10
 CONTROL = Control()

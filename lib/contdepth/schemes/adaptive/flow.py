@@ -15,7 +15,10 @@ __all__ = ["Flow", "along", "number", "numbers_of"]
 
 @dataclass
 class Flow:
-    """f with the shape of its states; ``calls`` counts its evaluations, ``jacobians`` those of df/du."""
+    """f with the shape of its states; ``calls`` counts its evaluations, ``jacobians`` those of df/du.
+
+    ``raw`` is f as it was given, whose values nobody checks.
+    """
 
     f: Field
     shape: torch.Size
@@ -23,6 +26,7 @@ class Flow:
     jacobians: int = 0
 
     def __post_init__(self) -> None:
+        self.raw = self.f
         self.f = checked(self.f, self.shape)
 
     def __call__(self, t: Tensor, u: Tensor) -> Tensor:

@@ -16,6 +16,7 @@ from contdepth.schemes.adaptive.explicit import ExplicitSteps
 from contdepth.schemes.adaptive.flow import Flow
 from contdepth.schemes.adaptive.implicit import RosenbrockSteps
 from contdepth.schemes.adaptive.jacobian import linearised
+from contdepth.schemes.adaptive.own.steps import OwnPairSteps
 from contdepth.schemes.adaptive.pairs import EmbeddedPair
 from contdepth.schemes.adaptive.rosenbrock import Rosenbrock
 from contdepth.schemes.backward_euler import _coupled as coupled
@@ -82,7 +83,8 @@ def prepared(
 
 def _steps(scheme: Scheme, flow: Flow, t: Tensor, u: Tensor, first: Tensor, recorded: bool, own: bool) -> Steps:
     if isinstance(scheme, EmbeddedPair):
-        return ExplicitSteps(scheme, flow, u, first, recorded)
+        quick = own and not recorded
+        return OwnPairSteps(scheme, flow, u, first) if quick else ExplicitSteps(scheme, flow, u, first, recorded)
     blocks = (u.numel() // u.shape[-1], u.shape[-1]) if u.ndim > 1 and u.numel() else (1, u.numel())
     if blocks[0] > 1:
         jacobian = linearised(flow, t, u, blocks, recorded)[1]

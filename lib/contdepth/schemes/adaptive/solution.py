@@ -11,7 +11,7 @@ from contdepth import checks
 from contdepth.schemes.adaptive.checkpoints import from_checkpoints
 from contdepth.schemes.adaptive.common import Walk
 from contdepth.schemes.adaptive.outputs import passed, states
-from contdepth.schemes.adaptive.own import OwnWalk
+from contdepth.schemes.adaptive.own.walk import OwnWalk
 from contdepth.schemes.adaptive.pairs import DORMAND_PRINCE, EmbeddedPair
 from contdepth.schemes.adaptive.record import Record, recorded_step
 from contdepth.schemes.adaptive.rosenbrock import Rosenbrock
@@ -25,13 +25,16 @@ __all__ = ["Solution", "Statistics", "solve"]
 class Statistics:
     """What a solution cost: calls of f and Jacobians, whole batches each, and steps accepted and rejected.
 
-    For a batch with own steps the latter are one number a member.
+    For a batch with own steps the latter are one number a member. Where failures were allowed, ``status`` holds
+    numbers of :class:`Status`, and ``reached`` the time of the last good state, one a member.
     """
 
     evaluations: int
     jacobians: int
     accepted: int | Tensor
     rejected: int | Tensor
+    status: Tensor | None = None
+    reached: Tensor | None = None
 
 
 @dataclass(frozen=True)
@@ -57,6 +60,7 @@ def solve(
     most: int = 100_000,
     gradient: str = "backprop",
     record: bool = False,
+    failures: str = "raise",
 ) -> Solution:
     """Solve u' = f(t, u) from ``u0`` at ``t[0]``, with steps as long as the tolerances allow.
 
@@ -74,6 +78,8 @@ def solve(
         gradient: ``"backprop"`` keeps the graph of every step; ``"checkpoints"``, for common steps of a pair,
             chooses the steps without a graph, keeps the states of √N of N steps, and takes each step twice more.
         record: keep sizes, errors and stiffness of the steps of a pair, as values that can be differentiated.
+        failures: ``"raise"``, or ``"status"`` for own steps without derivatives: a member that cannot go on stays
+            where it is, its states are NaN from there on, and ``statistics.status`` says why.
 
     Returns:
         The solution, differentiable in ``u0``, in what ``f`` holds and, for common steps, in ``t``: the derivative
@@ -94,8 +100,13 @@ def solve(
     if thrifty and (record or own or scheme.implicit or transforms()):
         hint = "checkpoints are for common steps of a pair without a record, by autograd"
         checks.fail("gradient", "'backprop'", repr(gradient), hint)
+    lenient = checks.one_of("failures", failures, ("raise", "status")) == "status"
+    if lenient and (not own or setting.recorded):
+        hint = "a status is for members with own steps, where no derivative is recorded; take torch.no_grad()"
+        checks.fail("failures", "'raise'", "'status'", hint)
     if u0.numel() == 0:
-        return Solution(t, u0.expand(len(t), *u0.shape).clone(), Statistics(setting.flow.calls, 0, 0, 0))
+        ends = (u0.new_zeros(u0.shape[:-1], dtype=torch.long), t[-1].expand(u0.shape[:-1])) if lenient else ()
+        return Solution(t, u0.expand(len(t), *u0.shape).clone(), Statistics(setting.flow.calls, 0, 0, 0, *ends))
     if thrifty and setting.recorded and torch.is_grad_enabled():
         with torch.no_grad():
             limits = Tolerances(rtol, atol, first, most)
@@ -104,7 +115,7 @@ def solve(
         calls = setting.flow.calls + quiet.flow.calls, setting.flow.jacobians + quiet.flow.jacobians
         return Solution(t, torch.stack([u0, *kept]), Statistics(*calls, walk.accepted, walk.rejected))
     with torch.set_grad_enabled(setting.recorded and torch.is_grad_enabled()):
-        return _own(setting, u0, t) if own else _common(setting, u0, t, record)
+        return _own(setting, u0, t, lenient) if own else _common(setting, u0, t, record)
 
 
 def _common(setting: Setting, u0: Tensor, t: Tensor, record: bool) -> Solution:
@@ -120,9 +131,10 @@ def _common(setting: Setting, u0: Tensor, t: Tensor, record: bool) -> Solution:
     return Solution(t, torch.stack(kept), cost, Record.of(walked) if record else None)
 
 
-def _own(setting: Setting, u0: Tensor, t: Tensor) -> Solution:
-    walk = OwnWalk(setting.flow, setting.steps, setting.course, setting.offsets)
-    found = walk(u0.reshape(setting.flow.shape).contiguous())
-    accepted, rejected = (count.reshape(u0.shape[:-1]) for count in (walk.accepted, walk.rejected))
-    cost = Statistics(setting.flow.calls, setting.flow.jacobians, accepted, rejected)
+def _own(setting: Setting, u0: Tensor, t: Tensor, lenient: bool) -> Solution:
+    walk = OwnWalk(setting.flow, setting.steps, setting.course, setting.offsets, lenient)
+    found, shape = walk(u0.reshape(setting.flow.shape).contiguous()), u0.shape[:-1]
+    accepted, rejected = (count.reshape(shape) for count in (walk.counts.accepted, walk.counts.rejected))
+    ends = (walk.status.reshape(shape), walk.reached.reshape(shape)) if lenient else ()
+    cost = Statistics(setting.flow.calls, setting.flow.jacobians, accepted, rejected, *ends)
     return Solution(t, torch.stack([u0, *(state.reshape(u0.shape) for state in found)]), cost)

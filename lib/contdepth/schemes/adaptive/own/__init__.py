@@ -1,0 +1,1 @@
+"""Steps of their own for the members of a batch: their controller, counts, ends and roots."""

@@ -1,0 +1,54 @@
+"""Steps of an embedded pair for members with sizes of their own, where no derivative is recorded."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+from contdepth.schemes.adaptive.explicit import ExplicitSteps
+from contdepth.schemes.adaptive.flow import Flow
+from contdepth.schemes.adaptive.pairs import EmbeddedPair
+
+__all__ = ["OwnPairSteps"]
+
+
+class OwnPairSteps(ExplicitSteps):
+    """As ``ExplicitSteps``, for states ``(members, d)`` and sizes ``(members, 1)``, in few kernels.
+
+    The times of all stages are made at once, and sizes stand in one tensor of the shape of the state. A value of f
+    is looked at shortly; where it is odd, f is called again and says what is wrong.
+    """
+
+    def __init__(self, pair: EmbeddedPair, flow: Flow, u: Tensor, first: Tensor) -> None:
+        super().__init__(pair, flow, u, first, recorded=False)
+        self.first = first.clone(memory_format=torch.contiguous_format)
+        self.sizes = torch.empty_like(u, memory_format=torch.contiguous_format)
+        nodes = sorted(set(pair.c[1:]))
+        self.nodes = torch.tensor(nodes, dtype=torch.float64, device=u.device).view(-1, 1, 1)
+        which = [nodes.index(c) for c in pair.c[1:]]
+        self.stages = list(zip(which, self.rows, self.known, self.slots[1:], strict=False))
+
+    def attempt(self, t: Tensor, u: Tensor, h: float | Tensor) -> tuple[Tensor, Tensor]:
+        """Return the state after a step of size ``h`` and the estimate of its error, of the shape of ``u``."""
+        assert isinstance(h, Tensor)
+        f, sizes, flat, (members, width) = self.flow.f, self.sizes.copy_(h), u.view(-1), u.shape
+        raw, counted, dtype, shape = self.flow.raw, not torch.is_inference_mode_enabled(), u.dtype, u.shape
+        if self.nodes.dtype != t.dtype:
+            self.nodes = self.nodes.to(t.dtype)
+        times = torch.addcmul(t, self.nodes, h if h.dtype == t.dtype else h.to(t.dtype)).unbind()
+        torch.mul(self.first, sizes, out=self.slots[0])
+        for which, row, known, slot in self.stages:
+            stage, time = torch.addmv(flat, known, row).resize_(members, width), times[which]
+            before = (time._version, stage._version) if counted else None
+            value = raw(time, stage)
+            odd = not isinstance(value, Tensor) or value.shape != shape or value.dtype != dtype
+            if odd or counted and before != (time._version, stage._version):
+                value = f(time, stage)
+            torch.mul(value, sizes, out=slot)
+        self.flow.calls += len(self.stages)
+        self.last = value
+        return stage, torch.mv(self.known[-1], self.weights).resize_(members, width)
+
+    def accept_where(self, accepted: Tensor) -> None:
+        """Take the last slopes for the first ones of the next step where ``accepted``, of the shape of a state."""
+        torch.where(accepted, self.last, self.first, out=self.first)

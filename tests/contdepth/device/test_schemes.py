@@ -12,6 +12,9 @@ from fuzz import doors_light
 from torch import Tensor
 
 from contdepth import problems, schemes, seeds
+from contdepth.schemes.adaptive.attached import to_the_end
+from contdepth.schemes.adaptive.setting import Tolerances
+from contdepth.schemes.gradients.adjoint import Adjoint, backwards
 
 pytestmark = pytest.mark.device
 
@@ -60,6 +63,31 @@ def solved(scheme: Any, steps: str) -> Case:
     return case
 
 
+def by_euler(gradient: str) -> Case:
+    """States and gradients in the start, in a number that f holds and in the times."""
+
+    def case(where: torch.device) -> Any:
+        u0, t = states(where).requires_grad_(), grid(where).requires_grad_()
+        rate = torch.ones(1, dtype=torch.float64, device=where).requires_grad_()
+        found = schemes.solve(lambda t, u: -rate * field(t, u), u0, t, gradient=gradient)
+        return found, torch.autograd.grad(found.u.square().sum(), (u0, rate, t))
+
+    return case
+
+
+def by_the_adjoint(where: torch.device) -> Any:
+    """Solution and way back, called here: inside autograd's backward pass the fake device is not at work."""
+    u0, t, rate = states(where), grid(where), torch.ones(1, dtype=torch.float64, device=where).requires_grad_()
+
+    def f(t: Tensor, u: Tensor) -> Tensor:
+        return -rate * field(t, u)
+
+    found = schemes.solve(f, u0.clone().requires_grad_(), t, gradient="adjoint", parameters=(rate,))
+    adjoint = Adjoint(f, (rate,), to_the_end(schemes.DORMAND_PRINCE, Tolerances(1e-3, 1e-6, None, 99)))
+    with torch.no_grad():
+        return found, backwards(adjoint, [2, 4], found.u[[2, 4]], u0, t, found.u[[2, 4]])
+
+
 def root(where: torch.device) -> Any:
     u0 = states(where)[0].requires_grad_()
     found = schemes.first_root(field, u0, grid(where)[[0, -1]], lambda t, u: u[0] - 0.9)
@@ -84,6 +112,8 @@ SCHEMES: dict[str, Case] = {
         for scheme in (schemes.DORMAND_PRINCE, schemes.RODAS5P)
         for steps in ("common", "own")
     },
+    **{f"{how}'s gradient": by_euler(how) for how in ("euler", "static euler")},
+    "adjoint": by_the_adjoint,
     "first root": root,
     "reduced field": lambda where: schemes.reduced_field(field, 0.1, 0.1)(grid(where)[1], states(where)),
     "amplification": lambda where: [

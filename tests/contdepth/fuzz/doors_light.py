@@ -493,6 +493,7 @@ SCHEMES: Table = {
         "scheme": schemes.RODAS5P,
         "steps": "own",
         "gradient": "backprop",
+        "parameters": (doubles(2).requires_grad_(),),
         "record": False,
         **tolerances(),
     },

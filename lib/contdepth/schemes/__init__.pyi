@@ -7,6 +7,8 @@ from .backward_euler import BackwardEuler
 from .base import Field, Scheme, integrate
 from .euler import ForwardEuler
 from .fractal import FractalBlock
+from .gradients.marching import march
+from .gradients.reversible import AsynchronousLeapfrog, ReversibleHeun
 from .modified import ModifiedEquationGaps, full_field, modified_equation_gaps, reduced_field
 from .momentum import BestRate, best_k, best_step_and_k, heavy_ball, spectral_radius, steps_to_tolerance
 from .multistep import LinearTwoStep
@@ -36,6 +38,7 @@ __all__ = [
     "RODAS5P",
     "THREE_EIGHTHS",
     "TSITOURAS",
+    "AsynchronousLeapfrog",
     "BackwardEuler",
     "BestRate",
     "EmbeddedPair",
@@ -49,6 +52,7 @@ __all__ = [
     "PolyNet",
     "Record",
     "RevNet",
+    "ReversibleHeun",
     "Root",
     "Rosenbrock",
     "RungeKutta",
@@ -69,6 +73,7 @@ __all__ = [
     "integrate",
     "largest_stable_step",
     "local_error_order",
+    "march",
     "measure_order",
     "modified_equation_gaps",
     "reduced_field",

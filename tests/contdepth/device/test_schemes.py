@@ -15,6 +15,7 @@ from contdepth import problems, schemes, seeds
 from contdepth.schemes.adaptive.attached import to_the_end
 from contdepth.schemes.adaptive.setting import Tolerances
 from contdepth.schemes.gradients.adjoint import Adjoint, backwards
+from contdepth.schemes.gradients.reversal import Reversal
 
 pytestmark = pytest.mark.device
 
@@ -75,6 +76,18 @@ def by_euler(gradient: str) -> Case:
     return case
 
 
+def reversed_steps(scheme: Any) -> Case:
+    def case(where: torch.device) -> Any:
+        t, start = grid(where), states(where)
+        way = Reversal(field, (), scheme, (2, 4))
+        found = schemes.march(field, start, t, scheme)
+        state = scheme.start(field, t[0], start)
+        grads = [found[[2, 4]], *(torch.zeros_like(x) for x in state[1:])]
+        return found, way.back(found[[2, 4]], state, t, grads)
+
+    return case
+
+
 def by_the_adjoint(where: torch.device) -> Any:
     """Solution and way back, called here: inside autograd's backward pass the fake device is not at work."""
     u0, t, rate = states(where), grid(where), torch.ones(1, dtype=torch.float64, device=where).requires_grad_()
@@ -114,6 +127,7 @@ SCHEMES: dict[str, Case] = {
     },
     **{f"{how}'s gradient": by_euler(how) for how in ("euler", "static euler")},
     "adjoint": by_the_adjoint,
+    **{one.name: reversed_steps(one) for one in (schemes.AsynchronousLeapfrog(), schemes.ReversibleHeun())},
     "first root": root,
     "reduced field": lambda where: schemes.reduced_field(field, 0.1, 0.1)(grid(where)[1], states(where)),
     "amplification": lambda where: [

@@ -18,6 +18,7 @@ from torch import Tensor
 
 from contdepth.errors import IntegrationError
 from contdepth.schemes.base import Field
+from contdepth.schemes.gradients.pulled import pulled
 
 __all__ = ["Adjoint", "Last", "backwards"]
 
@@ -125,17 +126,18 @@ def _rates(adjoint: Adjoint, pack: Pack) -> Field:
     """Return the right-hand side of state, costate and gradient together."""
 
     def rates(t: Tensor, joint: Tensor) -> Tensor:
-        recorded = torch.is_grad_enabled()
         u, costate, *_ = pack.split(joint)
+        if torch.is_grad_enabled():
+            found = pulled(lambda x: (adjoint.f(t, x),), (u,), adjoint.held, (costate,))
+            return pack.one(adjoint.f(t, u), -found[0], [-k for k in found[1:]])
         with torch.enable_grad():
-            u = u if recorded and u.requires_grad else u.detach().requires_grad_()
+            u = u.detach().requires_grad_()
             value = adjoint.f(t, u)
-            at = (u, *adjoint.held)
-            found: tuple[Tensor | None, ...] = (None,) * len(at)
+            at, down = (u, *adjoint.held), [None] * (1 + len(adjoint.held))
             if value.requires_grad:
-                found = torch.autograd.grad(value, at, costate, allow_unused=True, create_graph=recorded)
-        down, *rest = (torch.zeros_like(x) if k is None else -k for x, k in zip(at, found, strict=True))
-        return pack.one(value if recorded else value.detach(), down, rest)
+                down = torch.autograd.grad(value, at, costate, allow_unused=True)
+        first, *rest = (torch.zeros_like(x) if k is None else -k for x, k in zip(at, down, strict=True))
+        return pack.one(value.detach(), first, rest)
 
     return rates
 

@@ -10,6 +10,8 @@ from .backward_euler import BackwardEuler
 from .base import Field, Scheme, integrate
 from .euler import ForwardEuler
 from .fractal import FractalBlock
+from .gradients.marching import march
+from .gradients.reversible import AsynchronousLeapfrog, ReversibleHeun
 from .modified import ModifiedEquationGaps, full_field, modified_equation_gaps, reduced_field
 from .momentum import BestRate, best_k, best_step_and_k, heavy_ball, spectral_radius, steps_to_tolerance
 from .multistep import LinearTwoStep
@@ -39,6 +41,7 @@ __all__ = [
     "RODAS5P",
     "THREE_EIGHTHS",
     "TSITOURAS",
+    "AsynchronousLeapfrog",
     "BackwardEuler",
     "BestRate",
     "EmbeddedPair",
@@ -52,6 +55,7 @@ __all__ = [
     "PolyNet",
     "Record",
     "RevNet",
+    "ReversibleHeun",
     "Root",
     "Roots",
     "Rosenbrock",
@@ -75,6 +79,7 @@ __all__ = [
     "integrate",
     "largest_stable_step",
     "local_error_order",
+    "march",
     "measure_order",
     "modified_equation_gaps",
     "pair_step",

@@ -12,6 +12,10 @@ from fuzz import doors_light
 from torch import Tensor
 
 from contdepth import problems, schemes, seeds
+from contdepth.schemes.adaptive.attached import to_the_end
+from contdepth.schemes.adaptive.setting import Tolerances
+from contdepth.schemes.gradients.adjoint import Adjoint, backwards
+from contdepth.schemes.gradients.reversal import Reversal
 
 pytestmark = pytest.mark.device
 
@@ -58,6 +62,43 @@ def solved(scheme: Any, steps: str) -> Case:
         return plain, found, torch.autograd.grad(found.u.square().sum(), (u0, rate))
 
     return case
+
+
+def by_euler(gradient: str) -> Case:
+    """States and gradients in the start, in a number that f holds and in the times."""
+
+    def case(where: torch.device) -> Any:
+        u0, t = states(where).requires_grad_(), grid(where).requires_grad_()
+        rate = torch.ones(1, dtype=torch.float64, device=where).requires_grad_()
+        found = schemes.solve(lambda t, u: -rate * field(t, u), u0, t, gradient=gradient)
+        return found, torch.autograd.grad(found.u.square().sum(), (u0, rate, t))
+
+    return case
+
+
+def reversed_steps(scheme: Any) -> Case:
+    def case(where: torch.device) -> Any:
+        t, start = grid(where), states(where)
+        way = Reversal(field, (), scheme, (2, 4))
+        found = schemes.march(field, start, t, scheme)
+        state = scheme.start(field, t[0], start)
+        grads = [found[[2, 4]], *(torch.zeros_like(x) for x in state[1:])]
+        return found, way.back(found[[2, 4]], state, t, grads)
+
+    return case
+
+
+def by_the_adjoint(where: torch.device) -> Any:
+    """Solution and way back, called here: inside autograd's backward pass the fake device is not at work."""
+    u0, t, rate = states(where), grid(where), torch.ones(1, dtype=torch.float64, device=where).requires_grad_()
+
+    def f(t: Tensor, u: Tensor) -> Tensor:
+        return -rate * field(t, u)
+
+    found = schemes.solve(f, u0.clone().requires_grad_(), t, gradient="adjoint", parameters=(rate,))
+    adjoint = Adjoint(f, (rate,), to_the_end(schemes.DORMAND_PRINCE, Tolerances(1e-3, 1e-6, None, 99)))
+    with torch.no_grad():
+        return found, backwards(adjoint, [2, 4], found.u[[2, 4]], u0, t, found.u[[2, 4]])
 
 
 def root(where: torch.device) -> Any:
@@ -108,6 +149,9 @@ SCHEMES: dict[str, Case] = {
         for scheme in (schemes.DORMAND_PRINCE, schemes.RODAS5P)
         for steps in ("common", "own")
     },
+    **{f"{how}'s gradient": by_euler(how) for how in ("euler", "static euler")},
+    "adjoint": by_the_adjoint,
+    **{one.name: reversed_steps(one) for one in (schemes.AsynchronousLeapfrog(), schemes.ReversibleHeun())},
     "first root": root,
     "first roots": roots,
     "a status": lenient,

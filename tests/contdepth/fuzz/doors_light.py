@@ -358,6 +358,8 @@ def tolerances() -> Arguments:
 
 
 SCHEMES: Table = {
+    "schemes.AsynchronousLeapfrog": dict,
+    "schemes.ReversibleHeun": dict,
     "schemes.BackwardEuler": lambda: {"tolerance": 1e-8, "iterations": 10},
     "schemes.BestRate": lambda: {"k": 0.1, "h": 0.1, "rate": 0.5},
     "schemes.EmbeddedPair": lambda: dict(vars(schemes.TSITOURAS)),
@@ -474,6 +476,15 @@ SCHEMES: Table = {
         "h": (0.1, 0.05),
         "against": schemes.BackwardEuler(),
     },
+    "schemes.march": lambda: {
+        "f": field,
+        "u0": doubles(3, 2),
+        "t": grid(),
+        "scheme": schemes.RungeKutta(schemes.RK4),
+        "keep": "all",
+        "gradient": "checkpoints",
+        "parameters": (doubles(2).requires_grad_(),),
+    },
     "schemes.measure_order": lambda: {
         "scheme": schemes.ForwardEuler(),
         "problem": problems.TimeDependent(),
@@ -512,6 +523,7 @@ SCHEMES: Table = {
         "scheme": schemes.RODAS5P,
         "steps": "own",
         "gradient": "backprop",
+        "parameters": (doubles(2).requires_grad_(),),
         "record": False,
         "failures": "raise",
         **tolerances(),

@@ -38,9 +38,11 @@ def f(t, u):
         ({"most": 0}, ValueError, "most: expected a number >= 1"),
         ({"gradient": "none"}, ValueError, "gradient: expected one of 'backprop', 'checkpoints'"),
         *(
-            ({"gradient": "checkpoints", **more}, ValueError, "gradient: expected 'backprop', found 'checkpoints'")
+            ({"gradient": one, **more}, ValueError, f"gradient: expected 'backprop', found '{one}'")
+            for one in ("checkpoints", "adjoint")
             for more in ({"steps": "own"}, {"record": True}, {"scheme": schemes.RODAS5P})
         ),
+        ({"gradient": "euler", "record": True}, ValueError, "gradient: expected 'backprop', found 'euler'"),
         ({"record": 1.5}, TypeError, "record: expected True or False"),
         ({"record": True, "steps": "own"}, ValueError, "record: expected False, found True"),
         ({"record": True, "scheme": schemes.RODAS5P}, ValueError, "record: expected False, found True"),

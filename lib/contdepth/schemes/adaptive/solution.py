@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 import torch
 from torch import Tensor
 
 from contdepth import checks
+from contdepth.schemes.adaptive.attached import with_adjoint, with_euler
 from contdepth.schemes.adaptive.checkpoints import from_checkpoints
 from contdepth.schemes.adaptive.common import Walk
 from contdepth.schemes.adaptive.outputs import passed, states
@@ -59,6 +61,7 @@ def solve(
     first: float | None = None,
     most: int = 100_000,
     gradient: str = "backprop",
+    parameters: Iterable[Tensor] | None = None,
     record: bool = False,
     failures: str = "raise",
 ) -> Solution:
@@ -76,7 +79,12 @@ def solve(
         first: size of the first step; chosen from f if None.
         most: steps tried at most.
         gradient: ``"backprop"`` keeps the graph of every step; ``"checkpoints"``, for common steps of a pair,
-            chooses the steps without a graph, keeps the states of √N of N steps, and takes each step twice more.
+            chooses the steps without a graph, keeps the states of √N of N steps, and takes each step twice more;
+            ``"adjoint"``, for common steps of a pair, keeps the states at ``t`` and solves the continuous adjoint
+            backwards to the same tolerances, as exact as these are; ``"euler"``, for every scheme, differentiates
+            one Euler step between neighbours in ``t``, of order 1 in their distance, and ``"static euler"`` only
+            what is new in each step.
+        parameters: what the adjoint differentiates of that which ``f`` holds; None: the parameters of a module.
         record: keep sizes, errors and stiffness of the steps of a pair, as values that can be differentiated.
         failures: ``"raise"``, or ``"status"`` for own steps without derivatives: a member that cannot go on stays
             where it is, its states are NaN from there on, and ``statistics.status`` says why.
@@ -96,26 +104,40 @@ def solve(
     setting = prepared(f, u0, t, scheme, Tolerances(rtol, atol, first, most), own=own, recorded=record)
     if record and (scheme.implicit or own):
         checks.fail("record", "False", True, "steps are kept where they are common and the scheme is a pair")
-    thrifty = checks.one_of("gradient", gradient, ("backprop", "checkpoints")) == "checkpoints"
-    if thrifty and (record or own or scheme.implicit or transforms()):
-        hint = "checkpoints are for common steps of a pair without a record, by autograd"
-        checks.fail("gradient", "'backprop'", repr(gradient), hint)
+    _check_gradient(gradient, scheme, own, record)
     lenient = checks.one_of("failures", failures, ("raise", "status")) == "status"
     if lenient and (not own or setting.recorded):
         hint = "a status is for members with own steps, where no derivative is recorded; take torch.no_grad()"
         checks.fail("failures", "'raise'", "'status'", hint)
+    wanted = setting.recorded and torch.is_grad_enabled()
     if u0.numel() == 0:
         ends = (u0.new_zeros(u0.shape[:-1], dtype=torch.long), t[-1].expand(u0.shape[:-1])) if lenient else ()
         return Solution(t, u0.expand(len(t), *u0.shape).clone(), Statistics(setting.flow.calls, 0, 0, 0, *ends))
-    if thrifty and setting.recorded and torch.is_grad_enabled():
-        with torch.no_grad():
-            limits = Tolerances(rtol, atol, first, most)
-            quiet = prepared(f, u0.detach(), t.detach(), scheme, limits, own=False, recorded=False)
+    if gradient == "backprop" or not wanted:
+        with torch.set_grad_enabled(wanted):
+            return _own(setting, u0, t, lenient) if own else _common(setting, u0, t, record)
+    limits = Tolerances(rtol, atol, first, most)
+    with torch.no_grad():
+        quiet = prepared(f, u0.detach(), t.detach(), scheme, limits, own=own, recorded=False)
+    if gradient == "checkpoints":
         kept, walk = from_checkpoints(setting, quiet, u0, t)
         calls = setting.flow.calls + quiet.flow.calls, setting.flow.jacobians + quiet.flow.jacobians
         return Solution(t, torch.stack([u0, *kept]), Statistics(*calls, walk.accepted, walk.rejected))
-    with torch.set_grad_enabled(setting.recorded and torch.is_grad_enabled()):
-        return _own(setting, u0, t, lenient) if own else _common(setting, u0, t, record)
+    with torch.no_grad():
+        found = _own(quiet, u0, t, False) if own else _common(quiet, u0, t, False)
+    if gradient == "adjoint":
+        u = with_adjoint(f, found.u, u0, t, scheme, limits, parameters)
+    else:
+        u = with_euler(f, found.u, u0, t, static=gradient == "static euler", own=own)
+    return Solution(t, u, found.statistics)
+
+
+def _check_gradient(gradient: str, scheme: EmbeddedPair | Rosenbrock, own: bool, record: bool) -> None:
+    checks.one_of("gradient", gradient, ("backprop", "checkpoints", "adjoint", "euler", "static euler"))
+    suits = gradient not in ("checkpoints", "adjoint") or not (own or scheme.implicit)
+    if not suits or gradient != "backprop" and (record or transforms()):
+        hint = "checkpoints and the adjoint take common steps of a pair; all but backprop autograd and no record"
+        checks.fail("gradient", "'backprop'", repr(gradient), hint)
 
 
 def _common(setting: Setting, u0: Tensor, t: Tensor, record: bool) -> Solution:

@@ -1,0 +1,1 @@
+"""Gradients of solutions without the graph of every step: adjoint, reversal, checkpoints, Euler's gradient."""

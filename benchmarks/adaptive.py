@@ -24,6 +24,7 @@ from torchdiffeq import odeint
 
 from adaptive_problems import (
     Counted,
+    measured_march,
     medians,
     pendulums,
     plain_robertson,
@@ -130,6 +131,18 @@ def batches(repeats: int) -> list[Row]:
     return rows
 
 
+def long_gradient(repeats: int) -> list[Row]:
+    """Time and peak of memory of a gradient through 500 steps of RK4, beside plain backprop."""
+    plain = measured_march("backprop", repeats)
+    rows = []
+    for gradient in ("checkpoints", "adjoint"):
+        found = measured_march(gradient, repeats)
+        row = {"time": found["seconds"] / plain["seconds"], "MB": found["MB"], "MB, backprop": plain["MB"]}
+        rows.append({"gradient": gradient, **row})
+        print(f"{gradient:20s}{row['time']:12.2f}{row['MB']:14.0f}{row['MB, backprop']:14.0f}", flush=True)
+    return rows
+
+
 def stiff(repeats: int) -> list[Row]:
     """RODAS5P against SciPy's Radau on van der Pol with mu = 1000 and on Robertson, at rtol 1e-6."""
     problems = {
@@ -192,6 +205,8 @@ def main() -> None:
     result["batches"] = batches(repeats)
     print("RODAS5P               / Radau  / Radau plain       error")
     result["stiff"] = stiff(repeats)
+    print("500 steps of RK4    / backprop            MB  backprop's MB")
+    result["gradients"] = long_gradient(3)
     if args.out:
         args.out.write_text(json.dumps(result, indent=1) + "\n")
 

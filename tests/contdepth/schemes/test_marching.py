@@ -105,15 +105,22 @@ def test_reversible_schemes_have_order_2_and_can_be_taken_back(scheme):
     torch.testing.assert_close(state, start, rtol=0, atol=1e-14)
 
 
+def kept(scheme, how, steps):
+    """Numbers that the forward pass keeps, but the grid."""
+    sizes, t = [], torch.linspace(0, 1, steps + 1, dtype=torch.float64)
+    with torch.autograd.graph.saved_tensors_hooks(lambda x: sizes.append(x.numel()) or x, lambda x: x):
+        schemes.march(VanDerPol(), times(0.3, -0.4).reshape(1, 2), t, scheme, keep="last", gradient=how)
+    return sum(sizes) - len(t)
+
+
 @pytest.mark.parametrize(("scheme", "how"), [(RK, "adjoint"), *((one, "reversible") for one in REVERSIBLE)])
 def test_nothing_is_kept_of_the_steps(scheme, how):
-    def kept(steps):
-        sizes, t = [], torch.linspace(0, 1, steps + 1, dtype=torch.float64)
-        with torch.autograd.graph.saved_tensors_hooks(lambda x: sizes.append(x.numel()) or x, lambda x: x):
-            schemes.march(VanDerPol(), times(0.3, -0.4).reshape(1, 2), t, scheme, keep="last", gradient=how)
-        return sum(sizes) - len(t)
+    assert kept(scheme, how, 10) == kept(scheme, how, 50)
 
-    assert kept(10) == kept(50)
+
+def test_checkpoints_keep_a_state_for_a_stretch():
+    """450 steps of 4 stages: 65 stretches of up to 7; 128 steps: 32 of 4."""
+    assert kept(RK, "checkpoints", 450) - kept(RK, "checkpoints", 128) + (450 - 128) == 2 * (65 - 32)
 
 
 @pytest.mark.parametrize(

@@ -36,7 +36,8 @@ class Adjoint:
 
     def attach(self, found: Tensor, u0: Tensor, t: Tensor, stops: list[int]) -> Tensor:
         """Return the states ``found`` ``(N, ..., d)`` at the times ``t[stops]`` with their derivatives."""
-        return _Attached.apply(self, stops, found, u0, t, *self.held)  # type: ignore[no-any-return]
+        states: Tensor = _Attached.apply(self, stops, found, u0, t, *self.held)
+        return states
 
     def end(self, u0: Tensor, t: Tensor, parts: tuple[int, ...]) -> Tensor:
         """Return the state at ``t[-1]`` with its derivatives."""
@@ -58,7 +59,7 @@ class _Attached(torch.autograd.Function):
         return out
 
     @staticmethod
-    def backward(ctx: Any, grad: Tensor) -> tuple[Any, ...]:  # type: ignore[override]
+    def backward(ctx: Any, grad: Tensor) -> tuple[Any, ...]:
         u0, t, out = ctx.saved_tensors[:3]
         scale = grad.detach().abs().amax() if grad.numel() else grad.new_zeros(())
         if not bool(scale > 0) or not bool(scale.isfinite()):
@@ -133,7 +134,8 @@ def _rates(adjoint: Adjoint, pack: Pack) -> Field:
         with torch.enable_grad():
             u = u.detach().requires_grad_()
             value = adjoint.f(t, u)
-            at, down = (u, *adjoint.held), [None] * (1 + len(adjoint.held))
+            at = (u, *adjoint.held)
+            down: tuple[Tensor | None, ...] = (None,) * len(at)
             if value.requires_grad:
                 down = torch.autograd.grad(value, at, costate, allow_unused=True)
         first, *rest = (torch.zeros_like(x) if k is None else -k for x, k in zip(at, down, strict=True))

@@ -8,7 +8,6 @@ from typing import Any
 
 import torch
 from torch import Tensor
-from torch.utils.checkpoint import checkpoint
 
 from contdepth import checks
 from contdepth.schemes.backward_euler import BackwardEuler
@@ -19,6 +18,7 @@ from contdepth.schemes.base import _checked as checked
 from contdepth.schemes.gradients.adjoint import Adjoint
 from contdepth.schemes.gradients.euler import with_euler_gradient
 from contdepth.schemes.gradients.held import check_named, held_by
+from contdepth.schemes.gradients.pulled import apart
 from contdepth.schemes.gradients.reversal import Reversal
 from contdepth.schemes.gradients.reversible import AsynchronousLeapfrog, ReversibleHeun
 
@@ -53,7 +53,8 @@ def march(
             ``"reversible"``, for ``AsynchronousLeapfrog`` and ``ReversibleHeun``, takes the steps back: exact to
             rounding, and nothing is kept. ``"euler"`` differentiates an Euler step for each one taken, of order 1;
             ``"static euler"`` only what is new in each.
-        parameters: what adjoint and reversal differentiate of that which ``f`` holds; None: those of a module.
+        parameters: what checkpoints, adjoint and reversal differentiate of that which ``f`` holds; None: the
+            parameters of a module.
 
     Returns:
         ``(N + 1, ..., d)`` or ``(..., d)``, differentiable in ``u0``, in what ``f`` holds and in ``t``.
@@ -66,18 +67,17 @@ def march(
     checks.one_of("gradient", gradient, GRADIENTS)
     checks.floating("u0", u0)
     check_grid(t)
-    reversible = isinstance(scheme, Reversible)
-    if reversible and not callable(f):
-        checks.fail("f", "a function of (t, u)", type(f).__name__, error=TypeError)
-    if not reversible:
+    if not isinstance(scheme, Reversible):
         check_scheme(f, scheme, None)
+    elif not callable(f):
+        checks.fail("f", "a function of (t, u)", type(f).__name__, error=TypeError)
     _check_gradient(scheme, gradient)
-    if reversible:
+    if isinstance(scheme, Reversible):
         states = _reversible(checked(f, u0.shape), u0, t, scheme, keep, gradient, held_by(f, parameters))
     elif gradient == "backprop" or not torch.is_grad_enabled():
         return integrate(f, u0, t, scheme, keep=keep)
     elif gradient == "checkpoints":
-        states = _from_checkpoints(f, u0, t, scheme, keep)
+        states = _from_checkpoints(checked(f, u0.shape), u0, t, scheme, keep, held_by(f, parameters))
     elif gradient == "adjoint":
         states = _by_adjoint(checked(f, u0.shape), u0, t, scheme, keep, held_by(f, parameters))
     else:
@@ -100,19 +100,23 @@ def _check_gradient(scheme: Any, gradient: str) -> None:
         checks.fail("gradient", f"one of {', '.join(map(repr, known))} for {scheme.name}", repr(gradient) + inside)
 
 
-def _from_checkpoints(f: Field, u0: Tensor, t: Tensor, scheme: Any, keep: str) -> list[Tensor]:
+def _from_checkpoints(
+    f: Field, u0: Tensor, t: Tensor, scheme: Any, keep: str, held: tuple[Tensor, ...]
+) -> list[Tensor]:
     """Return the states after the first, or only the last."""
     steps = len(t) - 1
     stretch, u, kept = max(1, math.isqrt(steps // (2 * scheme.stages))), u0, list[Tensor]()
-
-    def taken(u: Tensor, t: Tensor) -> Tensor:
-        return integrate(f, u, t, scheme, keep=keep)
-
+    check_named(f, t[0], u0, held)
     for start in range(0, steps, stretch):
         part = t[start : start + stretch + 1]
-        found = checkpoint(taken, u, part, use_reentrant=False, preserve_rng_state=False)
+
+        def taken(u: Tensor, part: Tensor = part) -> tuple[Tensor]:
+            return (integrate(f, u, part, scheme, keep=keep),)
+
+        found = apart(taken, (u, part) if t.requires_grad else (u,), held)[0]
         u = found[-1] if keep == "all" else found
         kept += list(found[1:].unbind()) if keep == "all" else []
+    check_named(f, t[-1], u, held)
     return kept or [u]
 
 

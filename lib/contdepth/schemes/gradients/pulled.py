@@ -1,4 +1,4 @@
-"""Products of costates with Jacobians, whose own derivatives are such products again."""
+"""Functions without a graph; products of costates with Jacobians, whose derivatives are such products again."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-__all__ = ["pulled"]
+__all__ = ["apart", "pulled"]
 
 Tensors = tuple[Tensor, ...]
 
@@ -31,7 +31,13 @@ def pulled(g: Callable[..., Tensors], at: Sequence[Tensor], held: Tensors, costa
                 found = torch.autograd.grad(ends, (*given, *held), heads, allow_unused=True, create_graph=recorded)
         return tuple(torch.zeros_like(x) if k is None else k for x, k in zip((*given, *held), found, strict=True))
 
-    return _Apart.apply(back, held, *at, *costates, *held)  # type: ignore[no-any-return]
+    return apart(back, (*at, *costates), held)
+
+
+def apart(g: Callable[..., Tensors], at: Sequence[Tensor], held: Tensors) -> Tensors:
+    """Return ``g(*at)``, differentiable in ``at`` and ``held`` without a graph: g is asked again."""
+    found: Tensors = _Apart.apply(g, held, *at, *held)
+    return found
 
 
 class _Apart(torch.autograd.Function):

@@ -72,7 +72,7 @@ class PiecesTable(ChapterDirective):
                 el(
                     "details",
                     {"class": "small"},
-                    el("summary", {}, f"decide {counted(len(row.claims), 'claim')}"),
+                    el("summary", {}, f"{counted(len(row.claims), 'claim')} decided by them"),
                     el("span", {"class": "small"}, listed[:-1]),
                 ),
             ),

@@ -20,7 +20,7 @@ from typing import Any
 from companion.errors import RunError
 from companion.pieces.files import write_whole
 
-__all__ = ["described", "read_weights", "weights_bytes", "write_weights"]
+__all__ = ["described", "read_weights", "weights_bytes", "weights_in", "write_weights"]
 
 SIZES = {
     "BOOL": ("bool", 1),
@@ -36,6 +36,8 @@ SIZES = {
     "C64": ("complex64", 8),
 }
 """Types of the format: what torch calls them, and the bytes of one number."""
+METADATA = "__metadata__"
+"""The entry of a header that is no tensor."""
 MOST_HEADER = 10_000_000
 """Bytes of a header; a longer one is a damaged file."""
 
@@ -54,7 +56,7 @@ def described(path: Path) -> dict[str, Any]:
 
 @lru_cache(maxsize=4096)
 def _described(path: Path, mtime: int, size: int) -> str:
-    entries, content = _entries(path)
+    entries, content = _entries(_read(path), path.name)
     mark, total = hashlib.sha256(), 0
     for name in sorted(entries):
         kind, shape, start, end = entries[name]
@@ -67,13 +69,18 @@ def _described(path: Path, mtime: int, size: int) -> str:
 
 def read_weights(path: Path) -> dict[str, Any]:
     """Return the tensors of the file at ``path``; raise :class:`RunError` where it is damaged."""
+    return weights_in(_read(path), path.name)
+
+
+def weights_in(whole: bytes, name: str) -> dict[str, Any]:
+    """Return the tensors in the bytes of a file, called ``name``; raise :class:`RunError` where it is damaged."""
     torch = _torch()
-    entries, content = _entries(path)
+    entries, content = _entries(whole, name)
     found = {}
-    for name, (kind, shape, start, end) in entries.items():
+    for entry, (kind, shape, start, end) in entries.items():
         dtype = getattr(torch, SIZES[kind][0])
         flat = torch.frombuffer(bytearray(content[start:end]), dtype=dtype) if end > start else torch.empty(0)
-        found[name] = flat.to(dtype).reshape(shape)
+        found[entry] = flat.to(dtype).reshape(shape)
     return found
 
 
@@ -82,13 +89,13 @@ def write_weights(path: Path, tensors: Mapping[str, Any]) -> None:
     write_whole(path, weights_bytes(tensors))
 
 
-def weights_bytes(tensors: Mapping[str, Any]) -> bytes:
+def weights_bytes(tensors: Mapping[str, Any], metadata: Mapping[str, str] | None = None) -> bytes:
     """Return the file's bytes: the same for equal tensors, whatever their order, device, strides and lazy
-    conjugation.
+    conjugation. ``metadata`` stands before them in the header.
     """
     torch = _torch()
     kinds = {getattr(torch, name): kind for kind, (name, _) in SIZES.items()}
-    header: dict[str, Any] = {}
+    header: dict[str, Any] = {METADATA: dict(metadata)} if metadata else {}
     parts, place = [], 0
     for name in sorted(tensors):
         tensor = tensors[name]
@@ -114,16 +121,22 @@ def _torch() -> Any:
     return importlib.import_module("torch")
 
 
-def _entries(path: Path) -> tuple[dict[str, tuple[str, list[int], int, int]], bytes]:
+def _read(path: Path) -> bytes:
+    try:
+        return path.read_bytes()
+    except OSError as error:
+        raise RunError(f"{path.name}: expected weights, found this: {error}") from None
+
+
+def _entries(whole: bytes, file: str) -> tuple[dict[str, tuple[str, list[int], int, int]], bytes]:
     """Return name -> type, shape, start and end, and the bytes of all tensors; raise :class:`RunError`."""
     try:
-        whole = path.read_bytes()
         length = int.from_bytes(whole[:8], "little")
         if len(whole) < 8 or length > min(MOST_HEADER, len(whole) - 8):
             raise ValueError("its header is cut off")
         header = json.loads(whole[8 : 8 + length])
         found, content, place = {}, whole[8 + length :], 0
-        header.pop("__metadata__", None)
+        header.pop(METADATA, None)
         for name, item in sorted(header.items(), key=lambda pair: pair[1]["data_offsets"]):
             kind, shape, (start, end) = item["dtype"], list(item["shape"]), item["data_offsets"]
             if start != place or end - start != math.prod(shape) * SIZES[kind][1]:
@@ -132,6 +145,6 @@ def _entries(path: Path) -> tuple[dict[str, tuple[str, list[int], int, int]], by
             place = end
         if place != len(content):
             raise ValueError("it does not end where its tensors end")
-    except (OSError, ValueError, TypeError, KeyError, AttributeError) as error:
-        raise RunError(f"{path.name}: expected weights, found this: {error}") from None
+    except (ValueError, TypeError, KeyError, AttributeError) as error:
+        raise RunError(f"{file}: expected weights, found this: {error}") from None
     return found, content

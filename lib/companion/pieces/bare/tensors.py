@@ -2,19 +2,14 @@
 
 from __future__ import annotations
 
-import json
-import tempfile
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 from companion.errors import RunError
-from companion.pieces.weights import read_weights, weights_bytes
+from companion.pieces.weights import read_weights, weights_bytes, weights_in
 
 __all__ = ["SafetensorError", "load", "load_file", "save", "save_file"]
-
-LENGTH = 8
-"""Bytes in which the length of the header stands, the lowest first."""
 
 
 class SafetensorError(Exception):
@@ -23,10 +18,10 @@ class SafetensorError(Exception):
 
 def load(content: bytes) -> dict[str, Any]:
     """Return the tensors in the bytes of a file."""
-    with tempfile.TemporaryDirectory() as folder:
-        path = Path(folder) / "tensors"
-        path.write_bytes(content)
-        return load_file(path)
+    try:
+        return weights_in(content, "tensors")
+    except RunError as error:
+        raise SafetensorError(str(error)) from None
 
 
 def load_file(filename: str | Path, device: str = "cpu") -> dict[str, Any]:
@@ -40,14 +35,9 @@ def load_file(filename: str | Path, device: str = "cpu") -> dict[str, Any]:
 def save(tensors: Mapping[str, Any], metadata: Mapping[str, str] | None = None) -> bytes:
     """Return the bytes of a file that holds ``tensors``, by name."""
     try:
-        content = weights_bytes(tensors)
+        return weights_bytes(tensors, metadata)
     except RunError as error:
         raise SafetensorError(str(error)) from None
-    end = LENGTH + int.from_bytes(content[:LENGTH], "little")
-    header = {**({"__metadata__": dict(metadata)} if metadata else {}), **json.loads(content[LENGTH:end])}
-    said = json.dumps(header, separators=(",", ":")).encode()
-    said += b" " * (-len(said) % LENGTH)
-    return len(said).to_bytes(LENGTH, "little") + said + content[end:]
 
 
 def save_file(tensors: Mapping[str, Any], filename: str | Path, metadata: Mapping[str, str] | None = None) -> None:

@@ -7,6 +7,7 @@ import math
 import numpy as np
 import pytest
 import torch
+from schemes.fields import times
 from scipy.integrate import RK45
 from torchdiffeq import odeint
 
@@ -16,10 +17,6 @@ from contdepth.schemes.adaptive.setting import Tolerances, prepared
 
 PAIRS = [schemes.DORMAND_PRINCE, schemes.TSITOURAS]
 ALL = [*PAIRS, schemes.RODAS5P]
-
-
-def times(*values):
-    return torch.tensor(values, dtype=torch.float64)
 
 
 def fixed(problem, scheme, steps):

@@ -5,26 +5,13 @@ from __future__ import annotations
 import numpy as np
 import pytest
 import torch
+from schemes.fields import VanDerPol, times
 from torchdiffeq import odeint_adjoint
 
 from contdepth import errors, schemes
 
 PAIRS = [schemes.DORMAND_PRINCE, schemes.TSITOURAS]
 TIGHT = {"rtol": 1e-10, "atol": 1e-12}
-
-
-def times(*values):
-    return torch.tensor(values, dtype=torch.float64)
-
-
-class VanDerPol(torch.nn.Module):
-    def __init__(self):
-        super().__init__()
-        self.rate = torch.nn.Parameter(times(2.0))
-
-    def forward(self, t, u):
-        x, y = u.unbind(-1)
-        return torch.stack([y, self.rate * (1 - x**2) * y - x + torch.sin(t)], -1)
 
 
 class Net(torch.nn.Module):

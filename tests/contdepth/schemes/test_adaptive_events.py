@@ -6,14 +6,11 @@ import math
 
 import pytest
 import torch
+from schemes.fields import times
 
 from contdepth import schemes
 
 ALL = [schemes.DORMAND_PRINCE, schemes.TSITOURAS, schemes.RODAS5P]
-
-
-def times(*values):
-    return torch.tensor(values, dtype=torch.float64)
 
 
 def fall(t, u):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 import torch
+from schemes.fields import times
 from torchdiffeq import odeint_adjoint
 
 from contdepth import schemes
@@ -11,10 +12,6 @@ from contdepth.problems import Pendulum, TimeDependent
 
 ALL = [schemes.DORMAND_PRINCE, schemes.TSITOURAS, schemes.RODAS5P]
 TIGHT = {"rtol": 1e-9, "atol": 1e-11}
-
-
-def times(*values):
-    return torch.tensor(values, dtype=torch.float64)
 
 
 class Net(torch.nn.Module):

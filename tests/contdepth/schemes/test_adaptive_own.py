@@ -6,6 +6,7 @@ import math
 
 import pytest
 import torch
+from schemes.fields import times
 
 from contdepth import errors, schemes
 from contdepth.problems import Pendulum
@@ -13,10 +14,6 @@ from contdepth.schemes.adaptive.control import CONTROL, Allowance
 from contdepth.schemes.adaptive.own.control import OwnControl
 
 ALL = [schemes.DORMAND_PRINCE, schemes.TSITOURAS, schemes.RODAS5P]
-
-
-def times(*values):
-    return torch.tensor(values, dtype=torch.float64)
 
 
 def oscillators(rates):

@@ -6,16 +6,13 @@ import math
 
 import pytest
 import torch
+from schemes.fields import times
 
 from contdepth import errors, schemes
 
 ALL = [schemes.DORMAND_PRINCE, schemes.TSITOURAS, schemes.RODAS5P]
 RATES = torch.tensor([[0.5], [2.0], [20.0]], dtype=torch.float64)
 TIGHT = {"rtol": 1e-9, "atol": 1e-11}
-
-
-def times(*values):
-    return torch.tensor(values, dtype=torch.float64)
 
 
 def turn(t, u):

@@ -5,13 +5,10 @@ from __future__ import annotations
 import numpy as np
 import pytest
 import torch
+from schemes.fields import times
 from scipy.integrate import solve_ivp
 
 from contdepth import errors, schemes
-
-
-def times(*values):
-    return torch.tensor(values, dtype=torch.float64)
 
 
 def prothero_robinson(rate):

@@ -5,26 +5,13 @@ from __future__ import annotations
 import numpy as np
 import pytest
 import torch
+from schemes.fields import VanDerPol, times
 
 from contdepth import schemes
 
 RK = schemes.RungeKutta(schemes.RK4)
 RATE = torch.ones(1, dtype=torch.float64, requires_grad=True)
 REVERSIBLE = [schemes.AsynchronousLeapfrog(), schemes.ReversibleHeun()]
-
-
-def times(*values):
-    return torch.tensor(values, dtype=torch.float64)
-
-
-class VanDerPol(torch.nn.Module):
-    def __init__(self):
-        super().__init__()
-        self.rate = torch.nn.Parameter(times(2.0))
-
-    def forward(self, t, u):
-        x, y = u.unbind(-1)
-        return torch.stack([y, self.rate * (1 - x**2) * y - x + torch.sin(t)], -1)
 
 
 class Phases(torch.nn.Module):

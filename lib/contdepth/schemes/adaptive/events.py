@@ -71,12 +71,9 @@ def first_root(
         IntegrationError: as :func:`solve`.
         TypeError, ValueError: a wrong argument or value of ``f`` or ``event``.
     """
-    checks.one_of("direction", direction, (-1, 0, 1))
-    if not callable(event):
-        checks.fail("event", "a function of (t, u)", type(event).__name__, error=TypeError)
+    check_search(event, direction)
     setting = prepared(f, u0, t, scheme, Tolerances(rtol, atol, first, most), own=False, recorded=False)
-    if len(t) != 2:
-        checks.fail("t", "start and latest end", f"{len(t)} times", "solve gives states at more times")
+    check_span(t)
     if u0.numel() == 0 or transforms():
         hint = "take autograd" if transforms() else "take at least one coordinate"
         checks.fail("u0", "a state outside torch.func with coordinates", f"shape {tuple(u0.shape)}", hint)
@@ -92,6 +89,19 @@ def first_root(
                 return Root(at, state, True, _cost(setting, walk))
             before, last = looks[-1][1], step.after
     return Root(t[1], last, False, _cost(setting, walk))
+
+
+def check_search(event: object, direction: object) -> None:
+    """Raise ``TypeError`` or ``ValueError`` unless roots can be asked of ``event`` in this ``direction``."""
+    checks.one_of("direction", direction, (-1, 0, 1))
+    if not callable(event):
+        checks.fail("event", "a function of (t, u)", type(event).__name__, error=TypeError)
+
+
+def check_span(t: Tensor) -> None:
+    """Raise ``ValueError`` unless ``t`` is a start and a latest end."""
+    if len(t) != 2:
+        checks.fail("t", "start and latest end", f"{len(t)} times", "solve gives states at more times")
 
 
 def _cost(setting: Setting, walk: Walk) -> Statistics:

@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 
 from contdepth import checks
+from contdepth.schemes.adaptive.events import check_search, check_span
 from contdepth.schemes.adaptive.own.crossings import Crossings
 from contdepth.schemes.adaptive.own.walk import OwnWalk
 from contdepth.schemes.adaptive.pairs import DORMAND_PRINCE, EmbeddedPair
@@ -67,13 +68,10 @@ def first_roots(
         IntegrationError: as :func:`solve`.
         TypeError, ValueError: a wrong argument or value of ``f`` or ``event``.
     """
-    checks.one_of("direction", direction, (-1, 0, 1))
+    check_search(event, direction)
     lenient = checks.one_of("failures", failures, ("raise", "status")) == "status"
-    if not callable(event):
-        checks.fail("event", "a function of (t, u)", type(event).__name__, error=TypeError)
     setting = prepared(f, u0, t, scheme, Tolerances(rtol, atol, first, most), own=True, recorded=False)
-    if len(t) != 2:
-        checks.fail("t", "start and latest end", f"{len(t)} times", "solve gives states at more times")
+    check_span(t)
     if u0.numel() == 0:
         checks.fail("u0", "a batch with members and coordinates", f"shape {tuple(u0.shape)}")
     if lenient and setting.recorded:

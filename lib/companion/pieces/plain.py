@@ -8,13 +8,12 @@ from collections.abc import Mapping
 from typing import Any
 
 from companion.errors import RunError
+from companion.pieces.receipts import FINITE
 
 __all__ = ["MOST_BYTES", "plain_result"]
 
 MOST_BYTES = 200_000
 """Bytes of a result as JSON."""
-STANDING = ("nan", "inf", "-inf")
-"""Texts that stand for numbers that are not finite; a result may hold none of them as text."""
 
 
 def plain_result(id: str, returned: object) -> tuple[dict[str, Any], Mapping[str, Any] | None]:
@@ -47,7 +46,7 @@ def _plain(value: Any, id: str, where: str) -> Any:
         return {name: _plain(item, id, f"{where}.{name}") for name, item in value.items()}
     if isinstance(value, (list, tuple)):
         return [_plain(item, id, where) for item in value]
-    if isinstance(value, str) and value in STANDING:
+    if isinstance(value, str) and value in FINITE:
         raise RunError(f"piece {id}, {where}: expected another text or a number, found {value!r}")
     if value is None or isinstance(value, (bool, int, str)):
         return value

@@ -15,6 +15,14 @@ from torch import Tensor
 
 from contdepth.schemes import RK4, Field, RungeKutta, march
 
+Row = dict[str, Any]
+"""Figures by name."""
+
+
+def error(found: Tensor, exact: Tensor) -> float:
+    """Return the root mean square over times and coordinates."""
+    return float((found - exact).square().mean().sqrt())
+
 
 def van_der_pol(mu: float) -> Field:
     """The oscillator x' = y, y' = mu (1 - x²) y - x."""

@@ -66,7 +66,7 @@ def _rows(flow: Flow, each: Tensor, at: tuple[Tensor, Tensor], units: Tensor) ->
         except RuntimeError:
             flow.batches = False
     found = [torch.autograd.grad(each, at, unit, retain_graph=True, allow_unused=True) for unit in units]
-    return [None if None in column else torch.stack(column) for column in zip(*found, strict=True)]
+    return [None if any(x is None for x in column) else torch.stack(column) for column in zip(*found, strict=True)]
 
 
 def _together(each: Tensor, at: tuple[Tensor, Tensor], units: Tensor) -> list[Tensor | None]:

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
 
+import numpy as np
 import torch
+from scipy.interpolate import make_interp_spline
 from torch import Tensor
 
 from contdepth import checks
@@ -15,7 +17,7 @@ from contdepth.seeds import generator
 from contdepth.studies.control.corrections import Corrections, Hybrid
 from contdepth.studies.control.lorenz import core, windows
 
-__all__ = ["GRADIENTS", "Plan", "offline", "online", "slopes", "through"]
+__all__ = ["GRADIENTS", "Plan", "Solver", "held_out_loss", "offline", "online", "slopes", "through"]
 
 GRADIENTS = ("exact", "euler", "straight", "static", "one call")
 STENCILS = {
@@ -36,9 +38,9 @@ class Plan:
     """
 
     seeds: tuple[int, ...] = (0, 1, 2)
-    steps: int = 3000
+    steps: int = 1500
     batch: int = 128
-    rate: float = 0.01
+    rate: float = 0.1
     intervals: int = 10
     interval: float = 0.01
     inner: int = 1
@@ -65,6 +67,15 @@ def through(model: Hybrid, start: Tensor, plan: Plan, gradient: str, solver: Sol
     return states if gradient == "one call" else states[:: plan.inner]
 
 
+def held_out_loss(correction: Corrections, data: Tensor, plan: Plan) -> Tensor:
+    """Return the mean squares ``(seeds,)`` over all windows of trajectories that no training has seen."""
+    wanted = windows(data, plan.intervals).transpose(0, 1)[:, None]
+    start = wanted[0].expand(len(correction.weights[0]), -1, -1).contiguous()
+    with torch.no_grad():
+        found = through(Hybrid(core, correction), start, plan, "exact")
+    return (found - wanted).square().mean((0, 2, 3))
+
+
 def online(data: Tensor, plan: Plan, gradient: str, solver: Solver | None = None) -> tuple[Corrections, Tensor]:
     """Train corrections ``(seeds)`` on trajectories ``(count, length, 3)``; return them and the losses."""
     stretches = windows(data, plan.intervals)
@@ -77,17 +88,24 @@ def online(data: Tensor, plan: Plan, gradient: str, solver: Solver | None = None
     return _trained(plan, plan.batch, len(stretches), loss)
 
 
-def slopes(data: Tensor, interval: float, order: int) -> tuple[Tensor, Tensor]:
-    """Return states and their slopes ``(n, 3)`` by finite differences of an ``order``, forward ones if it is 1."""
-    weights = torch.tensor(STENCILS[checks.one_of("order", order, tuple(STENCILS))], dtype=data.dtype)
+def slopes(data: Tensor, interval: float, order: int | str) -> tuple[Tensor, Tensor]:
+    """Return states and their slopes ``(n, 3)`` from trajectories ``(count, length, 3)``.
+
+    ``order``: that of finite differences, forward ones if it is 1, else central ones; or ``"spline"``, slopes of
+    the quintic spline through a trajectory, ten states at either end left out.
+    """
+    checks.one_of("order", order, ("spline", *STENCILS))
+    if isinstance(order, str):
+        times = np.arange(data.shape[1]) * interval
+        rates = make_interp_spline(times, data.numpy(), k=5, axis=1).derivative()(times)
+        return data[:, 10:-10].reshape(-1, 3), torch.from_numpy(rates)[:, 10:-10].reshape(-1, 3)
+    weights = torch.tensor(STENCILS[order], dtype=data.dtype)
     stretches = data.unfold(1, len(weights), 1)
-    return (
-        stretches[..., 0 if order == 1 else order // 2].reshape(-1, 3),
-        (stretches @ weights).reshape(-1, 3) / interval,
-    )
+    states = stretches[..., 0 if order == 1 else order // 2]
+    return states.reshape(-1, 3), (stretches @ weights).reshape(-1, 3) / interval
 
 
-def offline(data: Tensor, plan: Plan, order: int) -> tuple[Corrections, Tensor]:
+def offline(data: Tensor, plan: Plan, order: int | str) -> tuple[Corrections, Tensor]:
     """Train corrections on slopes of data less those of the core; a batch has the states of an online one."""
     states, rates = slopes(data, plan.interval, order)
     wanted = rates - core(torch.zeros(()), states)

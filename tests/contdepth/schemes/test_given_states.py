@@ -38,9 +38,7 @@ def test_states_of_our_own_have_the_gradient_of_march(how):
         states = schemes.march(f, start, grid, RK)
     other = schemes.euler_gradient(f, states, u0, t, static=how != "euler")
     assert torch.equal(one, other)
-    for a, b in zip(
-        *(torch.autograd.grad(u.square().sum(), (u0, f.rate, t)) for u in (one, other)), strict=True
-    ):
+    for a, b in zip(*(torch.autograd.grad(u.square().sum(), (u0, f.rate, t)) for u in (one, other)), strict=True):
         assert torch.equal(a, b)
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import partial
 
 import torch
 from torch import Tensor
@@ -43,8 +44,7 @@ def seconds_back(plan: Plan, gradients: Sequence[str], rounds: int = 15) -> dict
     losses = {one: through(model, start, plan, one).square().mean() for one in gradients}
     parameters = list(model.parameters())
     tasks = {
-        name: lambda loss=loss: torch.autograd.grad(loss, parameters, retain_graph=True)  # type: ignore[misc]
-        for name, loss in losses.items()
+        name: partial(torch.autograd.grad, loss, parameters, retain_graph=True) for name, loss in losses.items()
     }
     return cpu_seconds(tasks, rounds)
 
@@ -56,4 +56,4 @@ def seconds_of_a_step(plan: Plan, gradients: Sequence[str], rounds: int = 15) ->
     def step(gradient: str) -> None:
         through(model, start, plan, gradient).square().mean().backward()
 
-    return cpu_seconds({one: lambda one=one: step(one) for one in gradients}, rounds)  # type: ignore[misc]
+    return cpu_seconds({one: partial(step, one) for one in gradients}, rounds)

@@ -7,7 +7,6 @@ from dataclasses import dataclass
 
 import numpy as np
 import torch
-from torch import Tensor
 
 from contdepth.schemes import RK4, Field, RungeKutta, integrate
 from contdepth.studies.control.corrections import Corrections, Hybrid
@@ -34,7 +33,7 @@ class Skill:
 
 @dataclass(frozen=True)
 class Climate:
-    """Of long runs: samples of z ``(models, n)``, and the largest Lyapunov exponent ``(models,)``, per unit time."""
+    """Of long runs: samples of z ``(models, n)``, and the largest Lyapunov exponent ``(models,)``."""
 
     z: np.ndarray
     exponent: np.ndarray
@@ -53,18 +52,21 @@ def stacked(arms: Sequence[Corrections]) -> Hybrid:
     return Hybrid(core, whole.requires_grad_(False))
 
 
-def skill(model: Field, models: int, *, starts: int, seed: int, near: float = 0.1, far: float = 1.0) -> Skill:
-    """Return the errors of forecasts of ``models`` from ``starts`` states that no training has seen."""
-    length = 1 + round(10 / STEP)
+def skill(model: Field, models: int, *, starts: int, seed: int, time: float = 10.0) -> Skill:
+    """Return the errors of forecasts of ``models`` from ``starts`` states that no training has seen.
+
+    They are those after 0.1 and 1.0; whether a forecast holds is followed over ``time``.
+    """
+    length = 1 + round(time / STEP)
     truth = trajectories(starts, length, STEP, seed=seed).transpose(0, 1)
     grid = torch.arange(length, dtype=torch.float64) * STEP
     start = truth[0].expand(models, starts, 3).contiguous()
     error = integrate(model, start, grid, RungeKutta(RK4)) - truth[:, None]
     spread = (truth - truth.mean((0, 1))).square().sum(-1).mean().sqrt()
     over = ~(error.square().sum(-1).sqrt() < 0.4 * spread)
-    first = torch.where(over.any(0), over.long().argmax(0), length - 1) * STEP
-    at = [error[round(lead / STEP)].square().mean((1, 2)).sqrt().numpy() for lead in (near, far)]
-    return Skill(*at, (first * LYAPUNOV).mean(1).numpy())
+    first = torch.where(over.any(0), over.long().argmax(0), length - 1).double() * STEP
+    at = [error[round(lead / STEP)].square().mean((1, 2)).sqrt().numpy() for lead in (0.1, 1.0)]
+    return Skill(at[0], at[1], (first * LYAPUNOV).mean(1).numpy())
 
 
 def climate(model: Field, models: int, *, starts: int, seed: int, time: float = 40.0) -> Climate:

@@ -128,7 +128,9 @@ def test_a_small_contest():
         PLAN, 0.01, ("static",), (1, 6), truth, solvers={"SciPy": by_scipy}, starts=6, time=2.0, seed=20
     )
     assert list(arms) == ["static", "SciPy", "offline 1", "offline 6"]
-    assert all(np.isfinite(value).all() and value.shape == (2,) for arm in arms.values() for value in vars(arm).values())
+    assert all(
+        np.isfinite(value).all() and value.shape == (2,) for arm in arms.values() for value in vars(arm).values()
+    )
     np.testing.assert_allclose(arms["static"].loss, arms["SciPy"].loss, rtol=1e-2)
     means = {name: np.log(arm.near).mean() for name, arm in arms.items() if name.startswith("offline")}
     assert best(arms, "near") == min(means, key=means.get)

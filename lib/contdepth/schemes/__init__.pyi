@@ -10,6 +10,7 @@ from .backward_euler import BackwardEuler
 from .base import Field, Scheme, integrate
 from .euler import ForwardEuler
 from .fractal import FractalBlock
+from .gradients.given import euler_gradient
 from .gradients.marching import march
 from .gradients.reversible import AsynchronousLeapfrog, ReversibleHeun
 from .modified import ModifiedEquationGaps, full_field, modified_equation_gaps, reduced_field
@@ -72,6 +73,7 @@ __all__ = [
     "amplification",
     "best_k",
     "best_step_and_k",
+    "euler_gradient",
     "first_root",
     "first_roots",
     "full_field",

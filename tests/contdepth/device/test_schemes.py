@@ -76,6 +76,15 @@ def by_euler(gradient: str) -> Case:
     return case
 
 
+def of_given_states(where: torch.device) -> Any:
+    """States of another solver, with gradients in the start, in a number that f holds and in the times."""
+    u0, t = states(where).requires_grad_(), grid(where).requires_grad_()
+    rate = torch.ones(1, dtype=torch.float64, device=where).requires_grad_()
+    found = schemes.march(field, states(where), grid(where), schemes.RungeKutta(schemes.RK4))
+    found = schemes.euler_gradient(lambda t, u: -rate * field(t, u), found, u0, t)
+    return found, torch.autograd.grad(found.square().sum(), (u0, rate, t))
+
+
 def reversed_steps(scheme: Any) -> Case:
     def case(where: torch.device) -> Any:
         t, start = grid(where), states(where)
@@ -150,6 +159,7 @@ SCHEMES: dict[str, Case] = {
         for steps in ("common", "own")
     },
     **{f"{how}'s gradient": by_euler(how) for how in ("euler", "static euler")},
+    "states of another solver": of_given_states,
     "adjoint": by_the_adjoint,
     **{one.name: reversed_steps(one) for one in (schemes.AsynchronousLeapfrog(), schemes.ReversibleHeun())},
     "first root": root,

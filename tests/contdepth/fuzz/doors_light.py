@@ -435,6 +435,13 @@ SCHEMES: Table = {
     "schemes.amplification": lambda: {"scheme": schemes.RungeKutta(schemes.RK4), "z": doubles(3)},
     "schemes.best_k": lambda: {"problem": problems.Quadratic(10.0, 3), "h": 1.0},
     "schemes.best_step_and_k": lambda: {"problem": problems.Quadratic(10.0, 3)},
+    "schemes.euler_gradient": lambda: {
+        "f": field,
+        "u": doubles(2).expand(5, 2).clone(),
+        "u0": doubles(2),
+        "t": grid(),
+        "static": False,
+    },
     "schemes.first_root": lambda: {
         "f": field,
         "u0": doubles(2),

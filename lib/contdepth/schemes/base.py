@@ -62,8 +62,12 @@ def axpy_(u: Tensor, k: Tensor, a: float | Tensor) -> Tensor:
 
 
 def transforms() -> int:
-    """Return how many levels of torch.func and of forward mode are at work; ``requires_grad`` tells of neither."""
-    return (torch._C._functorch.maybe_current_level() or 0) + forward_ad._current_level + 1
+    """Return how many levels of torch.func and of forward mode are at work; ``requires_grad`` tells of neither.
+
+    Where ``torch.compile`` makes a graph, one: no number may be looked at there either.
+    """
+    compiling = torch.compiler.is_compiling()
+    return 1 if compiling else (torch._C._functorch.maybe_current_level() or 0) + forward_ad._current_level + 1
 
 
 def plain(value: Tensor) -> Tensor:
@@ -108,7 +112,8 @@ def integrate(
     """
     checks.floating("u0", u0)
     checks.one_of("keep", keep, ("all", "last"))
-    _check_grid(t)
+    if not torch.compiler.is_compiling():
+        _check_grid(t)
     _check_scheme(f, scheme, generator)
     if getattr(scheme, "random", False) and bool(plain(t[-1] < t[0]).any()):
         checks.fail(
@@ -187,7 +192,7 @@ def _checked(f: Field, shape: torch.Size | None = None) -> Field:
     ``shape`` is that of every ``u`` that ``f`` will see, if known: asking each tensor for it costs more.
     """
 
-    counted = not torch.is_inference_mode_enabled()  # what is written is counted in _version
+    counted = not (torch.compiler.is_compiling() or torch.is_inference_mode_enabled())  # writes, in _version
 
     def checked(t: Tensor, u: Tensor) -> Tensor:
         before = (t._version, u._version) if counted else None
@@ -237,7 +242,7 @@ def _equal_steps(t: Tensor) -> Tensor:
     values = t.detach()
     steps, mean = values.diff(), (values[-1] - values[0]) / (len(t) - 1)
     allowed = 1e-5 * mean.abs() + 16 * torch.finfo(t.dtype).eps * values.abs().max()
-    if bool(plain((steps - mean).abs().max() > allowed).any()):
+    if not torch.compiler.is_compiling() and bool(plain((steps - mean).abs().max() > allowed).any()):
         checks.fail(
             "t",
             "equal steps for a two-step scheme",

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from functools import cached_property
+from dataclasses import dataclass, field
 
 import numpy as np
 from torch import Tensor
@@ -36,6 +35,8 @@ class Tableau:
     a: tuple[tuple[float, ...], ...]
     b: tuple[float, ...]
     c: tuple[float, ...]
+    done: tuple[tuple[int, ...], ...] = field(init=False, repr=False, compare=False)
+    """Indices of the slopes that no stage after each stage needs, so that their memory can go."""
 
     def __post_init__(self) -> None:
         checks.integer("order", self.order, at_least=0, at_most=4)
@@ -53,6 +54,7 @@ class Tableau:
             checks.fail("c", f"the row sums of a, {[sum(row) for row in self.a]}", list(self.c))
         if self.order > self.verified_order():
             checks.fail("order", f"at most {self.verified_order()} for these coefficients", self.order)
+        object.__setattr__(self, "done", self._done())
 
     @property
     def stages(self) -> int:
@@ -85,9 +87,7 @@ class Tableau:
             order = p
         return order
 
-    @cached_property
-    def done(self) -> tuple[tuple[int, ...], ...]:
-        """Indices of the slopes that no stage after each stage needs, so that their memory can go."""
+    def _done(self) -> tuple[tuple[int, ...], ...]:
         s = self.stages
         last = [max((i for i in range(j + 1, s) if self.a[i][j]), default=s) for j in range(s)]
         return tuple(tuple(j for j in range(i) if last[j] == i) for i in range(s))

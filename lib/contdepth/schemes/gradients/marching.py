@@ -66,7 +66,8 @@ def march(
     checks.one_of("keep", keep, ("all", "last"))
     checks.one_of("gradient", gradient, GRADIENTS)
     checks.floating("u0", u0)
-    check_grid(t)
+    if not torch.compiler.is_compiling():
+        check_grid(t)
     if not isinstance(scheme, Reversible):
         check_scheme(f, scheme, None)
     elif not callable(f):

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
+import torch
 from torch import Tensor
 
 from contdepth import checks
@@ -35,8 +37,6 @@ class Tableau:
     a: tuple[tuple[float, ...], ...]
     b: tuple[float, ...]
     c: tuple[float, ...]
-    done: tuple[tuple[int, ...], ...] = field(init=False, repr=False, compare=False)
-    """Indices of the slopes that no stage after each stage needs, so that their memory can go."""
 
     def __post_init__(self) -> None:
         checks.integer("order", self.order, at_least=0, at_most=4)
@@ -54,7 +54,6 @@ class Tableau:
             checks.fail("c", f"the row sums of a, {[sum(row) for row in self.a]}", list(self.c))
         if self.order > self.verified_order():
             checks.fail("order", f"at most {self.verified_order()} for these coefficients", self.order)
-        object.__setattr__(self, "done", self._done())
 
     @property
     def stages(self) -> int:
@@ -87,7 +86,9 @@ class Tableau:
             order = p
         return order
 
-    def _done(self) -> tuple[tuple[int, ...], ...]:
+    @cached_property
+    def done(self) -> tuple[tuple[int, ...], ...]:
+        """Indices of the slopes that no stage after each stage needs, so that their memory can go."""
         s = self.stages
         last = [max((i for i in range(j + 1, s) if self.a[i][j]), default=s) for j in range(s)]
         return tuple(tuple(j for j in range(i) if last[j] == i) for i in range(s))
@@ -132,7 +133,8 @@ class RungeKutta:
         slopes: list[Tensor]
         total: Tensor | None
         table, slopes, total, node, time = self.tableau, [], None, 0.0, t
-        for row, weight, c, done in zip(table.a, table.b, table.c, table.done, strict=True):
+        unused = ((),) * len(table.b) if torch.compiler.is_compiling() else table.done  # kept behind a lock
+        for row, weight, c, done in zip(table.a, table.b, table.c, unused, strict=True):
             if c != node:
                 node, time = c, (t + c * h if c else t)
             stage = u

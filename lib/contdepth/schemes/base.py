@@ -104,6 +104,8 @@ def integrate(
     Returns:
         ``(N + 1, ..., d)`` with the first entry ``u0``, or ``(..., d)`` for ``keep="last"``. Differentiable
         in ``u0``, in whatever ``f`` and the scheme hold, and in ``t``, by autograd, forward mode and torch.func.
+        ``torch.compile`` traces it whole unless the scheme is random or implicit; what a check would have to know
+        of numbers, and writes of ``f``, are not looked at there.
 
     Raises:
         TypeError, ValueError: a wrong argument; a value of ``f`` whose shape or dtype is not that of its

@@ -38,7 +38,7 @@ def f(t, u):
         ({"first": 0.0}, ValueError, "first: expected a number > 0"),
         ({"most": 0}, ValueError, "most: expected a number >= 1"),
         ({"gradient": "none"}, ValueError, "gradient: expected one of 'backprop', 'checkpoints'"),
-        ({"gradient": "adjoint", "scheme": schemes.RODAS5P}, ValueError, "a stiff equation grows without bound"),
+        ({"gradient": "adjoint", "scheme": schemes.RODAS5P}, ValueError, "backwards a stiff equation leaves its"),
         ({"gradient": "adjoint", "steps": "own"}, ValueError, "each member would need a gradient of its own"),
         *(
             ({"gradient": one, "record": True}, ValueError, f"gradient: expected 'backprop', found '{one}'")

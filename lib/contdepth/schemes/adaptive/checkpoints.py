@@ -37,10 +37,8 @@ def from_checkpoints(
     for start in range(0, len(plan), stretch):
         taken, first = plan[start : start + stretch], len(kept) + 1
 
-        def again(
-            u: Tensor, times: Tensor = t.detach(), taken: Plan = taken, first: int = first
-        ) -> tuple[Tensor, ...]:
-            return _stretch(setting, times, taken, first, u)
+        def again(u: Tensor, *moving: Tensor, taken: Plan = taken, first: int = first) -> tuple[Tensor, ...]:
+            return _stretch(setting, moving[0] if moving else t.detach(), taken, first, u)
 
         u, *found = apart(again, (u, t) if t.requires_grad else (u,), held)
         kept += found

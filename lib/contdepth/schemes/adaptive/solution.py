@@ -80,13 +80,13 @@ def solve(
         steps: ``"common"``, or ``"own"``: each member of a batch ``(..., d)`` steps as if it were alone.
         first: size of the first step; chosen from f if None.
         most: steps tried at most.
-        gradient: ``"backprop"`` keeps the graph of every accepted step; ``"checkpoints"`` chooses the steps without
-            a graph, keeps the states of √N of N steps, and takes each step twice more; ``"adjoint"``, for common
+        gradient: ``"backprop"`` keeps the graph of every accepted step; ``"checkpoints"`` chooses steps without a
+            graph, keeps the states of √N of N steps, and takes each step twice more; ``"adjoint"``, for common
             steps of a pair, keeps the states at ``t`` and solves the continuous adjoint backwards to the same
             tolerances, as exact as these are; ``"euler"`` differentiates one Euler step between neighbours in
             ``t``, of order 1 in their distance, and ``"static euler"`` only what is new in each step. RODAS5P has
-            no adjoint: the way back of a decaying solution grows, as stiffly as it decayed. Nor have own steps: each
-            member would need a gradient of its own in all that ``f`` holds.
+            no adjoint: backwards a stiff equation leaves its solution, and steps that damp everything do not tell.
+            Nor have own steps: each member would need a gradient of its own in all that ``f`` holds.
         parameters: what checkpoints and adjoint differentiate of that which ``f`` holds; None: the parameters of a
             module.
         record: keep sizes, errors and stiffness of the steps of a pair, as values that can be differentiated.
@@ -128,7 +128,9 @@ def solve(
         return _own_again(setting, quiet, u0, t, held_by(f, parameters) if gradient == "checkpoints" else None)
     if gradient == "checkpoints":
         kept, walk = from_checkpoints(setting, quiet, u0, t, held_by(f, parameters))
-        return Solution(t, torch.stack([u0, *kept]), Statistics(*_calls(setting, quiet), walk.accepted, walk.rejected))
+        return Solution(
+            t, torch.stack([u0, *kept]), Statistics(*_calls(setting, quiet), walk.accepted, walk.rejected)
+        )
     with torch.no_grad():
         found = _own(quiet, u0, t, False) if own else _common(quiet, u0, t, False)
     if gradient == "adjoint":
@@ -141,10 +143,10 @@ def solve(
 def _check_gradient(gradient: str, scheme: EmbeddedPair | Rosenbrock, own: bool, record: bool) -> None:
     checks.one_of("gradient", gradient, ("backprop", "checkpoints", "adjoint", "euler", "static euler"))
     if gradient == "adjoint" and scheme.implicit:
-        hint = f"the way back of a stiff equation grows without bound for {scheme.name}; take 'checkpoints'"
+        hint = "backwards a stiff equation leaves its solution, which no step tells; take checkpoints"
         checks.fail("gradient", "'backprop' or 'checkpoints'", repr(gradient), hint)
     if gradient == "adjoint" and own:
-        hint = "with own steps each member would need a gradient of its own in what f holds; take 'checkpoints'"
+        hint = "with own steps each member would need a gradient of its own in what f holds; take checkpoints"
         checks.fail("gradient", "'backprop' or 'checkpoints'", repr(gradient), hint)
     if gradient != "backprop" and (record or transforms()):
         checks.fail("gradient", "'backprop'", repr(gradient), "the others take autograd and no record")
@@ -172,7 +174,9 @@ def _own(setting: Setting, u0: Tensor, t: Tensor, lenient: bool) -> Solution:
     return Solution(t, torch.stack([u0, *(state.reshape(u0.shape) for state in found)]), cost)
 
 
-def _own_again(setting: Setting, quiet: Setting, u0: Tensor, t: Tensor, held: tuple[Tensor, ...] | None) -> Solution:
+def _own_again(
+    setting: Setting, quiet: Setting, u0: Tensor, t: Tensor, held: tuple[Tensor, ...] | None
+) -> Solution:
     """Return the solution whose steps ``quiet`` chose; from checkpoints where ``held`` is given."""
     chosen, start, shape = Chosen(), u0.reshape(setting.flow.shape).contiguous(), u0.shape[:-1]
     walk = OwnWalk(quiet.flow, quiet.steps, quiet.course, quiet.offsets, False, chosen)

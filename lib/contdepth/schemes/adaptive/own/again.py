@@ -83,7 +83,7 @@ class Again:
             left = after
 
     def whole(self, u: Tensor) -> tuple[Tensor, Tensor]:
-        """Return the states after the steps, and those at the outputs on their way, with the graph of all steps."""
+        """Return the states after the steps and those at outputs on the way, with the graph of every step."""
         return self._stretch(0, len(self.steps), u)
 
     def in_stretches(self, u: Tensor, held: tuple[Tensor, ...]) -> tuple[Tensor, Tensor]:

@@ -81,7 +81,9 @@ def first_roots(
     quiet, shape = setting, u0.shape
     with torch.no_grad():
         if setting.recorded:
-            quiet = prepared(f, u0.detach(), t, scheme, Tolerances(rtol, atol, first, most), own=True, recorded=False)
+            quiet = prepared(
+                f, u0.detach(), t, scheme, Tolerances(rtol, atol, first, most), own=True, recorded=False
+            )
         start = u0.reshape(setting.flow.shape).contiguous()
         crossings = Crossings(event, quiet, shape, start.detach(), direction)
         chosen = Chosen(crossings)

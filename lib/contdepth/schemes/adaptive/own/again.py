@@ -60,7 +60,6 @@ class Again:
 
     def __init__(self, setting: Setting, walk: OwnWalk, sizes: Tensor) -> None:
         self.setting, self.walk = setting, walk
-        self.inside = isinstance(setting.steps, ExplicitSteps)
         self.steps = list(self._scheduled(sizes))
 
     def _scheduled(self, sizes: Tensor) -> Iterator[tuple[Tensor, ...]]:
@@ -72,7 +71,7 @@ class Again:
             rest = left.to(walk.end.dtype)
             t = walk.end - rest if walk.sign > 0 else walk.end + rest
             after = left - step
-            if self.inside:
+            if isinstance(self.setting.steps, ExplicitSteps):
                 passed = (step > 0) & (rests < left) & (rests >= after) & (rests > 0)
             else:  # a step ends at every output
                 there = (step > 0) & (step == left - rests[goal]) & (goal < len(rests) - 1)
@@ -115,7 +114,8 @@ class Again:
         for t, h, _, who, theta in self.steps[start:stop]:
             after, _ = steps.attempt(t, u, h.to(u.real.dtype))
             if len(who):
-                kept.append(steps.inside_own(u, after, theta, who) if self.inside else after[who])
+                explicit = isinstance(steps, ExplicitSteps)
+                kept.append(steps.inside_own(u, after, theta, who) if explicit else after[who])
             steps.accept()
             u = after
         return u, torch.cat(kept)

@@ -114,8 +114,8 @@ class Again:
         for t, h, _, who, theta in self.steps[start:stop]:
             after, _ = steps.attempt(t, u, h.to(u.real.dtype))
             if len(who):
-                explicit = isinstance(steps, ExplicitSteps)
-                kept.append(steps.inside_own(u, after, theta, who) if explicit else after[who])
+                inside = steps.inside_own(u, after, theta, who) if isinstance(steps, ExplicitSteps) else after[who]
+                kept.append(inside)
             steps.accept()
             u = after
         return u, torch.cat(kept)

@@ -69,6 +69,31 @@ def test_the_adjoint_is_of_the_order_of_its_scheme(tableau, problem):
     assert (np.log2(np.divide(*errors)) > tableau.order - 0.5).all()
 
 
+@pytest.mark.parametrize("problem", PROBLEMS)
+@pytest.mark.parametrize(
+    ("scheme", "how", "order"),
+    [
+        *((RK, how, 4) for how in ("backprop", "checkpoints", "adjoint")),
+        (schemes.RungeKutta(schemes.HEUN2), "adjoint", 2),
+        *((one, how, 2) for one in REVERSIBLE for how in ("backprop", "reversible")),
+        (RK, "euler", 1),
+    ],
+)
+def test_every_gradient_has_its_order(scheme, how, order, problem):
+    """Against the gradient of the equation itself: an adaptive solution to 1e-11."""
+    u0 = times(0.3, -0.4, 1.0, 0.5).reshape(2, 2)
+    u0, f = (u0 + 0.2j if problem is Phases else u0).requires_grad_(), problem()
+    t = times(0.0, 2.0).requires_grad_()
+    end = schemes.solve(f, u0, t, rtol=1e-11, atol=1e-12).u[-1]
+    exact = torch.autograd.grad(end.abs().square().sum() + end.real.sum(), (u0, f.rate, t))
+    errors = []
+    for steps in (60, 120) if order == 4 else (200, 400):
+        found = derivatives(problem, scheme, how, steps, "last", 1)[1:]
+        errors.append([float((one - other).norm()) for one, other in zip(found, exact, strict=True)])
+    orders = np.log2(np.divide(*errors))
+    assert (abs(orders - order) < 0.3 * max(1.0, order / 2)).all(), orders
+
+
 def test_second_derivatives_through_the_adjoint_and_order_1_of_euler():
     for how, order in (("adjoint", 4), ("euler", 1)):
         errors = []

@@ -181,6 +181,35 @@ def test_memory_of_checkpoints_is_free_without_the_garbage_collector(scheme, ste
     assert len(seen) > 100 and not alive
 
 
+@pytest.mark.parametrize(
+    "way",
+    [
+        *(
+            {"steps": steps, "gradient": "checkpoints", "scheme": scheme}
+            for steps in ("common", "own")
+            for scheme in ALL
+        ),
+        {"gradient": "adjoint"},
+    ],
+    ids=lambda one: "-".join(
+        map(str, (one.get("steps"), one["gradient"], getattr(one.get("scheme"), "name", "")))
+    ),
+)
+def test_what_f_holds_for_a_while_has_to_be_named(way):
+    """Both ends do not show it, and its gradient would be missing without a word."""
+    rate = times(0.5).requires_grad_()
+    u0, t = times(1.0).reshape(1, 1).requires_grad_(), times(0.0, 1.0)
+
+    def f(t, u):
+        return -u * (1 + rate * ((t - 0.4) * (0.6 - t)) ** 4) if 0.4 < float(t.detach().max()) < 0.6 else -u
+
+    named = schemes.solve(f, u0, t, parameters=(rate,), **way).u
+    assert all(one.isfinite().all() for one in torch.autograd.grad(named[-1].sum(), (u0, rate)))
+    u = schemes.solve(f, u0, t, **way).u
+    with pytest.raises(ValueError, match=r"parameters: expected all tensors .* found one of shape \(1,\)"):
+        u[-1].sum().backward()
+
+
 def test_no_way_back_where_the_equation_is_stiff():
     """Why RODAS5P has no adjoint: backwards it is far from the start, and no error says so."""
 

@@ -135,6 +135,15 @@ def test_checkpoints_keep_a_state_for_a_stretch():
     assert kept(RK, "checkpoints", 450) - kept(RK, "checkpoints", 128) + (450 - 128) == 2 * (65 - 32)
 
 
+@pytest.mark.parametrize("how", ["checkpoints", "adjoint", "reversible"])
+def test_what_f_holds_for_a_while_has_to_be_named(how):
+    u0, t = times(1.0).requires_grad_(), torch.linspace(0, 1, 21, dtype=torch.float64)
+    scheme = REVERSIBLE[0] if how == "reversible" else RK
+    u = schemes.march(lambda t, u: -RATE * u if 0.4 < t < 0.6 else -u, u0, t, scheme, gradient=how)
+    with pytest.raises(ValueError, match="parameters: expected all tensors"):
+        u[-1].sum().backward()
+
+
 @pytest.mark.parametrize(
     ("change", "message"),
     [

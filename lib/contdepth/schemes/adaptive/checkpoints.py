@@ -14,7 +14,7 @@ from contdepth.schemes.adaptive.implicit import RosenbrockSteps
 from contdepth.schemes.adaptive.outputs import passed, states
 from contdepth.schemes.adaptive.setting import Setting
 from contdepth.schemes.gradients.held import check_named
-from contdepth.schemes.gradients.pulled import apart
+from contdepth.schemes.gradients.pulled import all_named, apart
 
 __all__ = ["from_checkpoints", "from_here"]
 
@@ -40,7 +40,7 @@ def from_checkpoints(
         def again(u: Tensor, *moving: Tensor, taken: Plan = taken, first: int = first) -> tuple[Tensor, ...]:
             return _stretch(setting, moving[0] if moving else t.detach(), taken, first, u)
 
-        u, *found = apart(again, (u, t) if t.requires_grad else (u,), held)
+        u, *found = apart(all_named(again, held), (u, t) if t.requires_grad else (u,), held)
         kept += found
     check_named(setting.flow.f, t[-1], u, held)
     return kept, walk

@@ -18,7 +18,7 @@ from contdepth.schemes.adaptive.explicit import ExplicitSteps
 from contdepth.schemes.adaptive.own.walk import OwnWalk, Watch
 from contdepth.schemes.adaptive.setting import Setting
 from contdepth.schemes.gradients.held import check_named
-from contdepth.schemes.gradients.pulled import apart
+from contdepth.schemes.gradients.pulled import all_named, apart
 
 __all__ = ["Again", "Chosen"]
 
@@ -95,7 +95,7 @@ class Again:
             def again(u: Tensor, start: int = start) -> tuple[Tensor, ...]:
                 return self._stretch(start, min(count, start + stretch), u)
 
-            u, found = apart(again, (u,), held)
+            u, found = apart(all_named(again, held), (u,), held)
             kept.append(found)
         check_named(flow.f, self.walk.end, u, held)
         return u, torch.cat(kept)

@@ -138,7 +138,9 @@ def _states(f: Any, u0: Tensor, t: Tensor, scheme: Any, generator: torch.Generat
     u0, t = (x if x.requires_grad else x.clone() for x in (u0, t))  # f may write into what it gets
     times = t.unbind()
     two_step = getattr(scheme, "two_step", False)
-    steps = listed(_equal_steps(t) if two_step else t.diff())
+    mean = (t[-1] - t[0]) / (len(t) - 1) if two_step and torch.compiler.is_compiling() else None
+    sizes = t.diff() if not two_step else _equal_steps(t) if mean is None else mean.expand(len(t) - 1)
+    steps = listed(sizes)
     u, shape, dtype = u0, u0.shape, u0.dtype
     f = tuple(_checked(part) for part in f) if isinstance(f, tuple) else _checked(f, shape)
     if two_step:
@@ -244,7 +246,7 @@ def _equal_steps(t: Tensor) -> Tensor:
     values = t.detach()
     steps, mean = values.diff(), (values[-1] - values[0]) / (len(t) - 1)
     allowed = 1e-5 * mean.abs() + 16 * torch.finfo(t.dtype).eps * values.abs().max()
-    if not torch.compiler.is_compiling() and bool(plain((steps - mean).abs().max() > allowed).any()):
+    if bool(plain((steps - mean).abs().max() > allowed).any()):
         checks.fail(
             "t",
             "equal steps for a two-step scheme",

@@ -141,6 +141,28 @@ def test_derivatives_with_own_steps_are_those_of_the_steps_taken(scheme):
     assert torch.autograd.gradcheck(states, (u0,)) and torch.autograd.gradgradcheck(states, (u0,))
 
 
+def test_an_output_where_a_step_ends_counts_once():
+    u0 = times(1.0).reshape(1, 1).requires_grad_()
+    loose = {"steps": "own", "first": 0.25, "rtol": 1e-3, "atol": 1e-3}
+    u = schemes.solve(lambda t, u: -u, u0, times(0.0, 0.25, 1.0), **loose).u
+    slope = torch.autograd.grad(u[1].sum(), u0)[0]
+    torch.testing.assert_close(slope, torch.exp(times(-0.25)).reshape(1, 1), rtol=1e-5, atol=0)
+
+
+@pytest.mark.parametrize("end", [10.0, -10.0], ids=["forward", "backward"])
+@pytest.mark.parametrize("grid", [torch.linspace(0, 1, 38), times(0.0, 0.8923, 0.9377, 1.0)], ids=["many", "late"])
+def test_outputs_of_a_stiff_scheme(end, grid):
+    """Each ends a step, at a time that is no round number; none is lost among those taken again."""
+    u0, t = times(0.3, -0.4, 1.0, 0.5).reshape(2, 2), end * grid.double()
+
+    def f(t, u):
+        return 1e-3 * (-torch.sin(u) + torch.cos(3 * t))
+
+    given = {"scheme": schemes.RODAS5P, "steps": "own", "rtol": 1e-2, "atol": 1e-2, "first": 20.0}
+    found, plain = (schemes.solve(f, one, t, **given).u for one in (u0.clone().requires_grad_(), u0))
+    torch.testing.assert_close(found.detach(), plain, rtol=0, atol=1e-11)
+
+
 def numbers_kept(scheme, steps, gradient):
     """Numbers that the graph keeps from the forward pass, and the most steps of a member."""
     sizes, f = [], OwnVanDerPol()

@@ -1,0 +1,140 @@
+"""How much one block of a trained net does: the size of its step, and the error without it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+
+from contdepth.nets import SteppedNet, prolong, stepped_resnet
+from contdepth.training import Recipe, evaluate, fit
+from contdepth.training.evaluation import Pair
+
+__all__ = ["Sweep", "copied_gradients", "halvings", "lesions", "residual_sizes", "sweep"]
+
+
+@torch.no_grad()
+def residual_sizes(model: SteppedNet, images: torch.Tensor) -> np.ndarray:
+    """|h_n f_n(u_n)| / |u_n|, Euclidean norms of an image's state, mean over ``images``: (blocks,)."""
+    model.eval()
+    states = list(model.trajectory(images))[:-1]
+    sizes = [model.residual(n, u).flatten(1).norm(dim=1) / u.flatten(1).norm(dim=1) for n, u in enumerate(states)]
+    return np.array([float(one.mean()) for one in sizes])
+
+
+@torch.no_grad()
+def lesions(model: SteppedNet, data: Pair) -> np.ndarray:
+    """By how many points the error rises when one block's branch is left out, its shortcut kept: (blocks,).
+
+    Batch norms keep the statistics of the whole net, as in Veit et al. 2016.
+    """
+    model.eval()
+    images, labels = data
+    *states, last = model.trajectory(images)
+
+    def error(u: torch.Tensor) -> float:
+        return 100 * float((model.head(u).argmax(1) != labels).double().mean())
+
+    found = []
+    for n, before in enumerate(states):
+        u = model.shortcuts[n](before)
+        for later in range(n + 1, len(states)):
+            u, _ = model.advance(later, u, u)
+        found.append(error(u) - error(last))
+    return np.array(found)
+
+
+def halvings(
+    model: SteppedNet, images: torch.Tensor, times: int, change: Callable[[SteppedNet], object] = lambda _: None
+) -> tuple[np.ndarray, np.ndarray]:
+    """Step sizes of ``times`` prolonged nets, and what each changes in the logits of the one before (relative).
+
+    All in float64 and evaluation mode. ``change`` is done to every prolonged net before it is looked at.
+    """
+    found: list[tuple[float, float]] = []
+    model, images = prolong(model).double().eval(), images.double()
+    change(model)
+    with torch.no_grad():
+        before = model(images)
+        for _ in range(times):
+            model = prolong(model)
+            change(model)
+            after = model(images)
+            found.append((float(model.h.min()), float((after - before).norm() / before.norm())))
+            before = after
+    h, changes = np.array(found).T
+    return h, changes
+
+
+def copied_gradients(model: SteppedNet, data: Pair) -> float:
+    """Norm of the loss's gradient by the first copies of all blocks over that by the blocks, evaluation mode."""
+    norms = []
+    for net, every in ((prolong(model), 2), (model, 1)):
+        net.eval()
+        net.zero_grad()
+        torch.nn.functional.cross_entropy(net(data[0]), data[1]).backward()
+        grads = [p.grad for branch in list(net.branches)[::every] for p in branch.parameters()]
+        norms.append(float(torch.cat([g.flatten() for g in grads if g is not None]).norm()))
+        net.zero_grad()
+    return norms[0] / norms[1]
+
+
+@dataclass(frozen=True)
+class Sweep:
+    """Trained nets of several depths: errors (%), N times the mean residual, mean rise of a lesion (points).
+
+    Each (seeds, depths); ``nets[i]`` are those of seed i.
+    """
+
+    depths: tuple[int, ...]
+    errors: np.ndarray
+    scaled: np.ndarray
+    drops: np.ndarray
+    nets: tuple[tuple[SteppedNet, ...], ...]
+
+    @property
+    def spread(self) -> np.ndarray:
+        """Largest over smallest N times residual, minus one, in percent: (seeds,)."""
+        return 100 * (self.scaled.max(1) / self.scaled.min(1) - 1)
+
+    @property
+    def slope(self) -> np.ndarray:
+        """Slope of the mean residual in N on logarithmic axes, by least squares: (seeds,)."""
+        x = np.log(np.array(self.depths, dtype=float))
+        y = np.log(self.scaled) - x
+        return ((x - x.mean()) * (y - y.mean(1, keepdims=True))).sum(1) / ((x - x.mean()) ** 2).sum()
+
+
+def sweep(
+    depths: Sequence[int],
+    train: Pair,
+    test: Pair,
+    recipe: Recipe,
+    seeds: Sequence[int],
+    *,
+    width: int,
+    absorbed: bool = False,
+) -> Sweep:
+    """Train a net of one stage for each depth N and seed; h = 1/N, or 1 if ``absorbed``."""
+    rows, nets = [], []
+    for seed in seeds:
+        row, made = [], []
+        for blocks in depths:
+            net = stepped_resnet(
+                (blocks,),
+                width=width,
+                time=blocks if absorbed else 1.0,
+                in_channels=train[0].shape[1],
+                seed=seed,
+            )
+            fit(net, train, test, recipe, seed=seed, progress=False)
+            net.to(memory_format=torch.contiguous_format)
+            error = evaluate(net, test)[1]
+            row.append((error, blocks * residual_sizes(net, test[0]).mean(), lesions(net, test).mean()))
+            made.append(net)
+        rows.append(row)
+        nets.append(tuple(made))
+    errors, scaled, drops = np.moveaxis(np.array(rows), 2, 0)
+    return Sweep(tuple(depths), errors, scaled, drops, tuple(nets))

@@ -15,7 +15,13 @@ from contdepth.training.evaluation import Pair
 
 __all__ = ["ARMS", "Contest", "contest"]
 
-ARMS = ("multi-level", "full depth, same cycles", "full depth, one cycle", "full depth, equal work")
+ARMS = (
+    "multi-level",
+    "full depth, same cycles",
+    "full depth, one cycle",
+    "full depth, equal work",
+    "first depth, one cycle",
+)
 
 
 @dataclass(frozen=True)
@@ -40,11 +46,12 @@ class Contest:
 def contest(
     depth: int, train: Pair, test: Pair, recipe: Recipe, seeds: Sequence[int], *, width: int, cycles: int = 3
 ) -> Contest:
-    """Train every arm with every seed; each ends with a net of one stage of ``depth`` blocks, h = 1/depth.
+    """Train every arm with every seed; all but the last end with one stage of ``depth`` blocks, h = 1/depth.
 
     ``recipe`` is that of one cycle. Multi-level: ``cycles`` of them, the depth doubled before each but the first.
     Same cycles: the same at full depth. One cycle: as many epochs by one cycle of the rate. Equal work: at full
     depth by one cycle, with as many epochs as have the blocks times epochs of multi-level, which must be whole.
+    First depth: the net with which multi-level begins, for as many epochs by one cycle, never prolonged.
 
     Raises:
         ValueError: ``depth`` is no multiple of 2 ** (cycles - 1), or the epochs of equal work are not whole.
@@ -67,6 +74,7 @@ def contest(
                 (depth, [recipe] * cycles, False),
                 (depth, long(cycles * recipe.epochs), False),
                 (depth, long(work // depth), False),
+                (coarse, long(cycles * recipe.epochs), False),
             ),
             strict=True,
         )

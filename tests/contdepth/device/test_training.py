@@ -72,7 +72,7 @@ def continued(where: torch.device) -> Any:
 def coarse_to_fine(where: torch.device) -> Any:
     """Two cycles, and the copies between them, which are made where the net is."""
     model, data, recipe = doors_light.stepped(), doors_light.pictures(), doors_light.short()
-    done = training.fit_levels(model, data, data, [recipe] * 2, seed=0, device=where, progress=False)
+    done = training.fit_levels(model, data, data, [recipe] * 2, seed=0, by_time=True, device=where, progress=False)
     return list(done.model.parameters()), list(done.model.buffers()), done.fits[1].history
 
 

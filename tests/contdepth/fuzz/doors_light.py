@@ -305,6 +305,7 @@ TRAINING: Table = {
         "cycles": (short(), short()),
         "seed": 0,
         "grow": True,
+        "by_time": True,
         "device": "cpu",
         "progress": False,
     },

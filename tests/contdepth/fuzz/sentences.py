@@ -87,6 +87,7 @@ SENTENCES: dict[tuple[str, str, str], str] = {
     ("blocks", "-1 first", "blocks: expected a number >= 1"): "nets.stepped_resnet",
     ("blocks", "10**12 first", "blocks: expected a number <= 100000"): "nets.stepped_resnet",
     ("blocks", "[]", "blocks: expected at least one stage"): "nets.stepped_resnet",
+    ("by_time", "-1", "by_time: expected a bool"): "training.fit_levels",
     ("cardinality", "-1", "cardinality: expected a number >= 1"): "nets.lm_resnext",
     ("cardinality", "10**7", "cardinality: expected a number <= 100000"): "nets.lm_resnext",
     ("cells", "10**7", "cells: expected an array of at most 2**28 numbers"): "pde.PiecewisePolynomial",

@@ -58,6 +58,31 @@ def test_each_cycle_begins_anew_and_the_arms_are_matched() -> None:
     assert ours.test_error == evaluate(ours.model, data()[1])[1]
 
 
+@pytest.mark.parametrize(("by_time", "ratio"), [(False, 0.5), (True, 1.0)])
+def test_how_fast_a_net_of_twice_the_depth_moves(by_time: bool, ratio: float) -> None:
+    """One small step of plain descent on the convolutions of the blocks: its change of the logits, fine to coarse.
+
+    Looked at with the batch norms' first statistics, since training moves those too.
+    """
+    step = Recipe("step", epochs=1, batch=32, lr=1e-3, momentum=0, weight_decay=0, precision="fp64")
+    model, moved = net(2).double().eval(), []
+    for _ in range(5):
+        model = prolong(model)
+    for one in (model, prolong(model)):
+        fixed = [one.stem, one.head, *(part for part in one.modules() if isinstance(part, torch.nn.BatchNorm2d))]
+        [part.requires_grad_(False) for part in fixed]
+        look, images = net(one.plan.blocks).double().eval(), data()[0][0].double()
+        with torch.no_grad():
+            before = one(images)
+        fit_levels(one, *data(), [step], seed=0, by_time=by_time, progress=False)
+        with torch.no_grad():
+            [mine.copy_(new) for mine, new in zip(look.parameters(), one.parameters(), strict=True)]
+            moved.append(look(images) - before)
+        assert not any(p._backward_hooks for p in one.parameters())
+    assert float(moved[1].norm() / moved[0].norm()) == pytest.approx(ratio, rel=0.05)
+    assert float((moved[1] / ratio - moved[0]).norm() / moved[0].norm()) < 0.1
+
+
 def test_it_is_fit_with_copies_between() -> None:
     done = fit_levels(net(), *data(), [SHORT] * 2, seed=0, progress=False)
     model = net()
@@ -97,3 +122,5 @@ def test_what_is_refused() -> None:
         fit_levels(net(), *data(), [3], seed=0)  # type: ignore[list-item]
     with pytest.raises(TypeError, match="grow: expected a bool, found int"):
         fit_levels(net(), *data(), [SHORT], seed=0, grow=1)  # type: ignore[arg-type]
+    with pytest.raises(TypeError, match="by_time: expected a bool, found int"):
+        fit_levels(net(), *data(), [SHORT], seed=0, by_time=1)  # type: ignore[arg-type]

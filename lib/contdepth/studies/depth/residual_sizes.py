@@ -8,11 +8,15 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 
+from contdepth import checks
 from contdepth.nets import SteppedNet, prolong, stepped_resnet
-from contdepth.training import Recipe, evaluate, fit
+from contdepth.parallel import run_all
+from contdepth.training import Recipe, fit_levels
 from contdepth.training.evaluation import Pair
 
-__all__ = ["Sweep", "copied_gradients", "halvings", "lesions", "residual_sizes", "sweep"]
+__all__ = ["Sweep", "copied_gradients", "halvings", "lesions", "residual_sizes", "sweep", "train_depth"]
+
+KINDS = ("equal", "by time", "absorbed")
 
 
 @torch.no_grad()
@@ -109,6 +113,17 @@ class Sweep:
         return ((x - x.mean()) * (y - y.mean(1, keepdims=True))).sum(1) / ((x - x.mean()) ** 2).sum()
 
 
+def train_depth(
+    blocks: int, train: Pair, test: Pair, recipe: Recipe, seed: int, *, width: int, kind: str
+) -> tuple[float, float, float, SteppedNet]:
+    """Error, N times residual, mean lesion and net of one depth and seed: a job for ``run_all``."""
+    time = blocks if checks.one_of("kind", kind, KINDS) == "absorbed" else 1.0
+    net = stepped_resnet((blocks,), width=width, time=time, in_channels=train[0].shape[1], seed=seed)
+    done = fit_levels(net, train, test, [recipe], seed=seed, by_time=kind == "by time", progress=False)
+    net.to(memory_format=torch.contiguous_format)  # type: ignore[call-overload]
+    return done.test_error, blocks * residual_sizes(net, test[0]).mean(), lesions(net, test).mean(), net
+
+
 def sweep(
     depths: Sequence[int],
     train: Pair,
@@ -117,31 +132,18 @@ def sweep(
     seeds: Sequence[int],
     *,
     width: int,
-    absorbed: bool = False,
-    lesion_images: int = 1000,
+    kind: str = "equal",
+    workers: int = 1,
 ) -> Sweep:
-    """Train a net of one stage for each depth N and seed; h = 1/N, or 1 if ``absorbed``.
+    """Train a net of one stage for each depth N and seed.
 
-    Lesions are made on the first ``lesion_images`` images of ``test``.
+    ``kind``: ``"equal"``, h = 1/N and one rate for all depths; ``"by time"``, the same with gradients by blocks
+    times N; ``"absorbed"``, h = 1 and one rate, the ordinary residual net.
     """
-    few = test[0][:lesion_images], test[1][:lesion_images]
-    rows, nets = [], []
-    for seed in seeds:
-        row, made = [], []
-        for blocks in depths:
-            net = stepped_resnet(
-                (blocks,),
-                width=width,
-                time=blocks if absorbed else 1.0,
-                in_channels=train[0].shape[1],
-                seed=seed,
-            )
-            fit(net, train, test, recipe, seed=seed, progress=False)
-            net.to(memory_format=torch.contiguous_format)
-            error = evaluate(net, test)[1]
-            row.append((error, blocks * residual_sizes(net, test[0]).mean(), lesions(net, few).mean()))
-            made.append(net)
-        rows.append(row)
-        nets.append(tuple(made))
-    errors, scaled, drops = np.moveaxis(np.array(rows), 2, 0)
-    return Sweep(tuple(depths), errors, scaled, drops, tuple(nets))
+    shared = {"train": train, "test": test, "recipe": recipe, "width": width, "kind": kind}
+    jobs = [{"blocks": blocks, "seed": seed, **shared} for seed in seeds for blocks in depths]
+    found = run_all(train_depth, jobs, workers)
+    table = np.array([one[:3] for one in found]).reshape(len(seeds), len(depths), 3)
+    errors, scaled, drops = np.moveaxis(table, 2, 0)
+    nets = tuple(tuple(one[3] for one in found[i : i + len(depths)]) for i in range(0, len(found), len(depths)))
+    return Sweep(tuple(depths), errors, scaled, drops, nets)

@@ -36,9 +36,14 @@ def checks(page):
     return [(line, code) for line, code, check in blocks(page) if check]
 
 
+def related():
+    """Pages about related works, which have their exercises on themselves."""
+    return sorted(BOOK.glob("related/*/*.md"))
+
+
 CHECKS = [
-    pytest.param(page, line, code, id=f"{page.parent.name}-{line}")
-    for page in pages()
+    pytest.param(page, line, code, id=f"{page.parent.name}-{page.stem}-{line}")
+    for page in (*pages(), *related())
     for line, code in checks(page)
 ]
 

@@ -6,6 +6,7 @@ from .preact_resnet18 import PreActResNet18
 from .residual import ResidualNet, resnet, resnext
 from .revnet import ReversibleBlock, RevNet
 from .small_cnn import SmallCNN
+from .stepped import SteppedNet, prolong, stepped_resnet
 from .wide_resnet import WideResNet
 
 __all__ = [
@@ -18,6 +19,7 @@ __all__ = [
     "RevNet",
     "ReversibleBlock",
     "SmallCNN",
+    "SteppedNet",
     "WideResNet",
     "learned_k",
     "lm_resnet",
@@ -25,8 +27,10 @@ __all__ = [
     "matched_pair",
     "parameter_count",
     "polynet",
+    "prolong",
     "reported_parameter_count",
     "resnet",
     "resnext",
+    "stepped_resnet",
     "unused_parameter_count",
 ]

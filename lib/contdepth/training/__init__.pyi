@@ -1,6 +1,7 @@
 from .augment import crop_flip
 from .checkpoint import CheckpointError, load_checkpoint, save_checkpoint
 from .evaluation import evaluate
+from .levels import Levels, fit_levels
 from .loop import DivergenceError, Fit, fit
 from .recipes import RECIPES, Recipe, recipe
 from .together import fit_together
@@ -10,10 +11,12 @@ __all__ = [
     "CheckpointError",
     "DivergenceError",
     "Fit",
+    "Levels",
     "Recipe",
     "crop_flip",
     "evaluate",
     "fit",
+    "fit_levels",
     "fit_together",
     "load_checkpoint",
     "recipe",

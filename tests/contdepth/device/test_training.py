@@ -69,6 +69,13 @@ def continued(where: torch.device) -> Any:
     return list(model.parameters())
 
 
+def coarse_to_fine(where: torch.device) -> Any:
+    """Two cycles, and the copies between them, which are made where the net is."""
+    model, data, recipe = doors_light.stepped(), doors_light.pictures(), doors_light.short()
+    done = training.fit_levels(model, data, data, [recipe] * 2, seed=0, by_time=True, device=where, progress=False)
+    return list(done.model.parameters()), list(done.model.buffers()), done.fits[1].history
+
+
 def adversarial(where: torch.device) -> Any:
     method = robust.TRADESYOPO(**doors_robust.steps(first_layer="0", inner_steps=2, weight=1.0))
     method.model.to(where)
@@ -85,6 +92,7 @@ CASES: dict[str, Case] = {
     "fit, channels last": fitted(channels_last=True),
     "fit, float64": fitted(precision="fp64"),
     "fit, continued": continued,
+    "coarse to fine": coarse_to_fine,
     "adversarial": adversarial,
 }
 

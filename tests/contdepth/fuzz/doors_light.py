@@ -166,6 +166,19 @@ NETS: Table = {
         "zero_last": True,
     },
     "nets.WideResNet": lambda: {"depth": 10, "widen": 1, "num_classes": 2, "in_channels": 1, "seed": 0},
+    "nets.SteppedNet": lambda: {
+        "plan": cifar_plan(8, width=2),
+        "time": 2.0,
+        "in_channels": 1,
+        "num_classes": 3,
+        "seed": 0,
+    },
+    "nets.stepped_resnet": lambda: {"blocks": (1, 2), "time": 2.0, **net_options()},
+    "nets.prolong": lambda: {"model": nets.stepped_resnet((2,), width=2)},
+    "nets.SteppedNet.forward": lambda: {
+        "self": nets.stepped_resnet((1,), width=2).eval(),
+        "x": singles(2, 3, 8, 8),
+    },
     "nets.lm_resnet": lambda: {"depth": 8, "block": "basic", **net_options(startup="plain", survival=0.9)},
     "nets.lm_resnext": lambda: {
         "cardinality": 2,
@@ -224,6 +237,10 @@ def line() -> nn.Module:
     return nn.Sequential(nn.Flatten(), nn.Linear(16, 3))
 
 
+def stepped() -> nets.SteppedNet:
+    return nets.stepped_resnet((1,), width=2, in_channels=1, num_classes=3)
+
+
 def pictures() -> tuple[Tensor, Tensor]:
     return singles(8, 1, 4, 4), labels(8)
 
@@ -279,6 +296,18 @@ TRAINING: Table = {
         "progress": False,
         "deterministic": False,
         "on_step": lambda step, loss: None,
+    },
+    "training.Levels": lambda: {"model": stepped(), "fits": (training.Fit({}),), "blocks": (1,)},
+    "training.fit_levels": lambda: {
+        "model": stepped(),
+        "train": pictures(),
+        "test": pictures(),
+        "cycles": (short(), short()),
+        "seed": 0,
+        "grow": True,
+        "by_time": True,
+        "device": "cpu",
+        "progress": False,
     },
     "training.fit_together": lambda: {
         "runs": [

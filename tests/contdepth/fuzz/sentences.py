@@ -83,6 +83,11 @@ SENTENCES: dict[tuple[str, str, str], str] = {
     ("block", "-1", "block: expected one of 'basic', 'bottleneck'"): "nets.unused_parameter_count",
     ("blocks", "-1", "blocks: expected a number >= 1"): "nets.RevNet",
     ("blocks", "10**7", "blocks: expected a number <= 100000"): "nets.RevNet",
+    ("blocks", "-1", "blocks: expected a sequence"): "nets.stepped_resnet",
+    ("blocks", "-1 first", "blocks: expected a number >= 1"): "nets.stepped_resnet",
+    ("blocks", "10**12 first", "blocks: expected a number <= 100000"): "nets.stepped_resnet",
+    ("blocks", "[]", "blocks: expected at least one stage"): "nets.stepped_resnet",
+    ("by_time", "-1", "by_time: expected a bool"): "training.fit_levels",
     ("cardinality", "-1", "cardinality: expected a number >= 1"): "nets.lm_resnext",
     ("cardinality", "10**7", "cardinality: expected a number <= 100000"): "nets.lm_resnext",
     ("cells", "10**7", "cells: expected an array of at most 2**28 numbers"): "pde.PiecewisePolynomial",
@@ -96,6 +101,9 @@ SENTENCES: dict[tuple[str, str, str], str] = {
     ("content", "-1", "content: expected a dict"): "training.save_checkpoint",
     ("convection", "None", "convection: expected a real number"): "pde.simulate.kdv",
     ("count", "-1", "count: expected a number >= 1"): "meanfield.waves",
+    ("cycles", "-1", "cycles: expected a sequence"): "training.fit_levels",
+    ("cycles", "-1 first", "cycles: expected a Recipe"): "training.fit_levels",
+    ("cycles", "[]", "cycles: expected at least one recipe"): "training.fit_levels",
     ("data", "-1", "data: expected a Trajectories"): "pde.windows",
     ("data", "-1", "data: expected a pair (images, labels)"): "training.evaluate",
     ("data", "complex first", "images: expected real numbers"): "data.shrink",
@@ -153,6 +161,7 @@ SENTENCES: dict[tuple[str, str, str], str] = {
     ("gradient", "gives None", "gradient(u): expected a torch.Tensor"): "schemes.heavy_ball",
     ("group_width", "-1", "group_width: expected a number >= 1"): "nets.lm_resnext",
     ("group_width", "10**7", "group_width: expected a number <= 100000"): "nets.lm_resnext",
+    ("grow", "-1", "grow: expected a bool"): "training.fit_levels",
     ("growth", "float32", "growth: expected dtype torch.float64"): "meanfield.attaining",
     ("growth", "one axis more", "growth: expected a tensor with 1 dimensions"): "meanfield.attaining",
     ("h", "None", "h: expected a real number"): "control.ResidualStep schemes.best_k schemes.reduced_field",
@@ -195,6 +204,7 @@ SENTENCES: dict[tuple[str, str, str], str] = {
     ("mean", "nan inside", "mean: expected finite values"): "meanfield.GaussianDensity",
     ("milestones", "-1 first", "milestones: expected a number >= 0"): "training.Recipe",
     ("model", "-1", "model: expected a Module"): "nets.parameter_count robust.Cut training.evaluate training.fit",
+    ("model", "-1", "model: expected a SteppedNet"): "nets.prolong training.fit_levels",
     ("model", "-1", "model: expected a fitted estimator"): "pde.rollout_error",
     ("momentum", "None", "momentum: expected a real number"): "schemes.heavy_ball",
     ("most", "-1", "most: expected a number >= 1"): "schemes.steps_to_tolerance",
@@ -339,6 +349,7 @@ SENTENCES: dict[tuple[str, str, str], str] = {
         "control.ResidualStep meanfield.Particles.on_grid"
     ),
     ("threshold", "None", "threshold: expected a real number"): "meanfield.descend",
+    ("time", "0", "time: expected a number > 0"): "nets.SteppedNet nets.stepped_resnet",
     ("times", "10**7", "times: expected an array of at most 2**28 numbers"): "meanfield.Ensemble.repeated",
     ("times", "float16 first", "times[0]: expected dtype torch.float32 or torch.float64"): (
         "meanfield.ordered_resnet.set_times"
@@ -393,7 +404,11 @@ SENTENCES: dict[tuple[str, str, str], str] = {
     ("width", "10**7", "width: expected a number <= 10000"): (
         "restoration.DnCNNShape restoration.UnitShape restoration.make_policy"
     ),
-    ("width", "10**7", "width: expected a number <= 100000"): "meanfield.Block nets.PreActResNet18 nets.RevNet",
+    (
+        "width",
+        "10**7",
+        "width: expected a number <= 100000",
+    ): "meanfield.Block nets.PreActResNet18 nets.RevNet nets.stepped_resnet",
     ("window", "10**7", "window: expected a number <= 100000"): "meanfield.time_derivative",
     ("windows", "-1", "windows: expected a number >= 1"): "meanfield.GaussianDensity.windowed",
     ("windows", "10**7", "windows: expected a number <= 10000"): "meanfield.GaussianDensity.windowed",

@@ -57,7 +57,7 @@ def peak_bytes(work: Callable[[], object]) -> int:
 
 
 def gradient_peaks(f: torch.nn.Module, u0: Tensor, steps: Sequence[int], gradient: str) -> list[int]:
-    """Return the peak bytes of ∂Σu_N/∂(what f holds) by RK4 from 0 to 1 in so many steps, for each of ``steps``."""
+    """Return the peak bytes of ∂Σu_N/∂(what f holds) by RK4 from 0 to 1 for each number of ``steps``."""
 
     def work(n: int) -> Callable[[], object]:
         t = torch.linspace(0, 1, n + 1, dtype=u0.dtype, device=u0.device)

@@ -1,10 +1,10 @@
 """Classifiers that differ by what stands between stem and head: six blocks, one, an ODE, or nothing.
 
-The convolutional nets are those of the public script of Chen et al. 2018 (arXiv 1806.07366), rtqichen/torchdiffeq,
-examples/odenet_mnist.py, layer by layer: with 64 channels they have its numbers of parameters. Departures: the ODE is
-solved by fixed steps of RK4 instead of Dormand-Prince to a tolerance; width and number of halvings can be chosen; and
-weights are drawn as in the other chapters. With ``stem="linear"`` nothing outside the block is non-linear, so that
-what the net can do beyond a linear classifier is the block's doing.
+The convolutional nets are those of the public script of Chen et al. 2018 (arXiv 1806.07366),
+rtqichen/torchdiffeq, examples/odenet_mnist.py, layer by layer: with 64 channels they have its numbers of
+parameters. Departures: the ODE is solved by fixed steps of RK4 instead of Dormand-Prince to a tolerance; width and
+number of halvings can be chosen; and weights are drawn as in the other chapters. With ``stem="linear"`` nothing
+outside the block is non-linear, so that what the net can do beyond a linear classifier is the block's doing.
 """
 
 from __future__ import annotations
@@ -40,7 +40,7 @@ class DenseField(nn.Module):
 class ConvField(nn.Module):
     """Twice norm, ReLU, 3x3 convolution of states ``(batch, width, h, w)``.
 
-    With ``timed`` t is one channel more of what is convolved, convolutions have biases, and a norm stands at the end.
+    With ``timed`` t is one more channel for each convolution, these have biases, and a norm stands at the end.
     """
 
     def __init__(self, width: int, *, timed: bool) -> None:
@@ -101,12 +101,19 @@ class Classifier(nn.Module):
 
 
 def arms(
-    stem: str, *, side: int, width: int = 64, halvings: int = 2, steps: int = 2, adjoint: bool = False, seed: int = 0
+    stem: str,
+    *,
+    side: int,
+    width: int = 64,
+    halvings: int = 2,
+    steps: int = 2,
+    adjoint: bool = False,
+    seed: int = 0,
 ) -> dict[str, Classifier]:
     """Return the nets of :data:`ARMS` with stem and head alike; with ``adjoint`` also the ODE net trained by it.
 
     Args:
-        stem: ``"linear"``, one layer to ``width`` numbers; or ``"convolutions"``, one and ``halvings`` strided ones.
+        stem: ``"linear"``, one layer to ``width`` numbers; or ``"convolutions"``, ``halvings`` of them strided.
         side: images have side x side pixels.
         width: numbers or channels of the state.
         halvings: strided convolutions of the stem.

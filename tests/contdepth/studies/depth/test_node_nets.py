@@ -18,6 +18,7 @@ def test_the_nets_have_the_published_numbers_of_parameters() -> None:
     for name, count in PUBLISHED.items():
         assert node_nets.numbers(nets[name])[0] == count
     assert node_nets.numbers(nets["no block"])[1] == 0
+    assert node_nets.numbers(nets["one block"])[1] == 2 * 64 * 64 * 9 + 2 * 2 * 64  # two convolutions, two norms
     assert node_nets.numbers(nets["six blocks"])[1] == 6 * node_nets.numbers(nets["one block"])[1]
 
 

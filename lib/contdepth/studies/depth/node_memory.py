@@ -16,25 +16,20 @@ from contdepth.schemes import RK4, RungeKutta, march
 __all__ = ["gradient_peaks", "peak_bytes"]
 
 
-class _Living(TorchDispatchMode):
-    """Adds what every operation makes, takes off what is freed, and remembers the most."""
+class _Living:
+    """How many bytes there are now, and the most there were; storages are known by their ids while they live."""
 
     def __init__(self) -> None:
-        super().__init__()
         self.now = self.most = 0
         self.known: set[int] = set()
 
-    def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
-        for one in tree_iter((args, kwargs)):  # what was there before is not counted when a view of it is made
+    def meet(self, values: Any, *, counted: bool) -> None:
+        """Note the storages of all tensors in ``values``; those that were there before are not counted."""
+        for one in tree_iter(values):
             if isinstance(one, Tensor) and id(one.untyped_storage()) not in self.known:
-                self._meet(one.untyped_storage(), 0)
-        found = func(*args, **(kwargs or {}))
-        for one in tree_iter(found):
-            if isinstance(one, Tensor) and id(one.untyped_storage()) not in self.known:
-                self._meet(one.untyped_storage(), one.untyped_storage().nbytes())
-        return found
+                self._enter(one.untyped_storage(), one.untyped_storage().nbytes() if counted else 0)
 
-    def _meet(self, storage: torch.UntypedStorage, size: int) -> None:
+    def _enter(self, storage: torch.UntypedStorage, size: int) -> None:
         key = id(storage)
         self.known.add(key)
         self.now += size
@@ -51,7 +46,16 @@ def peak_bytes(work: Callable[[], object]) -> int:
 
     Tensors that were there before do not count, nor what an operation uses inside itself.
     """
-    with _Living() as living:
+    living = _Living()
+
+    class Watched(TorchDispatchMode):  # PyTorch wraps its method
+        def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+            living.meet((args, kwargs), counted=False)
+            found = func(*args, **(kwargs or {}))
+            living.meet(found, counted=True)
+            return found
+
+    with Watched():
         work()
     return living.most
 

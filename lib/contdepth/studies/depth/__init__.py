@@ -1,1 +1,1 @@
-"""What the pages about depth as time use: experiments and drawings."""
+"""Experiments of the theme Depth as time."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections import deque
 from collections.abc import Iterable, Iterator
 
@@ -11,6 +12,7 @@ from torch import Tensor
 from contdepth import checks
 from contdepth.schemes.base import Field, transforms
 from contdepth.schemes.gradients.held import check_named, held_by
+from contdepth.schemes.gradients.pulled import apart
 from contdepth.schemes.gradients.reversible import ReversibleHeun
 from contdepth.schemes.paths.adjoint import StochasticAdjoint
 from contdepth.schemes.paths.reversal import PathReversal
@@ -18,7 +20,7 @@ from contdepth.schemes.paths.way import Path, PathScheme, Way, made
 
 __all__ = ["march_sde"]
 
-GRADIENTS = ("backprop", "adjoint", "reversible")
+GRADIENTS = ("backprop", "checkpoints", "adjoint", "reversible")
 
 
 def march_sde(
@@ -46,14 +48,15 @@ def march_sde(
         scheme: ``EulerMaruyama`` reads the equation in Itô's sense, ``StratonovichHeun`` and ``ReversibleHeun`` in
             Stratonovich's.
         keep: ``"all"`` states or the ``"last"``.
-        gradient: ``"backprop"`` keeps the graph of every step. ``"adjoint"``, for the first two schemes, solves
-            the stochastic adjoint backwards along the same path in steps of ``StratonovichHeun`` (of an equation
-            in Itô's notation, with its drift converted): it differs by an error of the order of the scheme, and
-            keeps only the states that are returned. Where the equation contracts, the way back expands, and the
-            error with it. ``"reversible"``, for ``ReversibleHeun``, takes the steps back: exact to rounding, and
-            nothing else is kept.
-        parameters: what adjoint and reversal differentiate of that which drift and diffusion hold; None: the
-            parameters of modules.
+        gradient: ``"backprop"`` keeps the graph of every step. ``"checkpoints"``, exact too, for the first two
+            schemes, keeps a state for every stretch of about √(N / 2s) steps of s stages, and takes each step once
+            more. ``"adjoint"``, for these, solves the stochastic adjoint backwards along the same path in steps of
+            ``StratonovichHeun`` (of an equation in Itô's notation, with its drift converted): it differs by an
+            error of the scheme's order, and keeps only the states that are returned. Where the equation contracts,
+            the way back expands, and the error with it. ``"reversible"``, for ``ReversibleHeun``, takes the steps
+            back: exact to rounding, and nothing else is kept.
+        parameters: what checkpoints, adjoint and reversal differentiate of that which drift and diffusion hold;
+            None: the parameters of modules.
 
     Returns:
         ``(N + 1, ..., d)`` or ``(..., d)``, differentiable in ``u0`` and in what drift and diffusion hold; not in
@@ -74,8 +77,10 @@ def march_sde(
     held = _held(drift, diffusion, parameters)
     check_named(way.both, t[0], u0, held)
     stops = tuple(range(1, len(t))) if keep == "all" else (len(t) - 1,)
-    if gradient == "reversible":
-        found = PathReversal(way, held, stops).attach(u0)
+    if gradient != "adjoint":
+        found = (
+            PathReversal(way, held, stops).attach(u0) if gradient == "reversible" else _stretches(way, u0, held)
+        )
         _check(way, u0, found[-1])
         check_named(way.both, t[-1], found[-1], held)
         return torch.stack([u0, *found]) if keep == "all" else found[-1]
@@ -89,7 +94,9 @@ def march_sde(
 
 def _check_gradient(scheme: PathScheme, gradient: str) -> None:
     """Raise ``ValueError`` if the scheme does not have the gradient."""
-    known: tuple[str, ...] = ("backprop", "reversible" if isinstance(scheme, ReversibleHeun) else "adjoint")
+    known: tuple[str, ...] = GRADIENTS[:3]
+    if isinstance(scheme, ReversibleHeun):
+        known = ("backprop", "reversible")
     if transforms():
         known = ("backprop",)
     if gradient not in known:
@@ -108,6 +115,21 @@ def _states(way: Way, u0: Tensor) -> Iterator[Tensor]:
         reversal = PathReversal(way)
         return (state[0] for state in reversal.walk(reversal.start(u0)))
     return way.states(u0)
+
+
+def _stretches(way: Way, u0: Tensor, held: tuple[Tensor, ...]) -> list[Tensor]:
+    """Return the states after the first: each stretch of steps without a graph, and asked again for gradients."""
+    steps, u, found = len(way.numbers) - 1, u0, list[Tensor]()
+    stretch = max(1, math.isqrt(steps // (2 * way.scheme.stages)))
+    for start in range(0, steps, stretch):
+        stop = min(start + stretch, steps)
+
+        def taken(u: Tensor, start: int = start, stop: int = stop) -> tuple[Tensor, ...]:
+            return tuple(way.states(u, start, stop))
+
+        found += apart(taken, (u,), held)
+        u = found[-1]
+    return found
 
 
 def _kept(way: Way, u0: Tensor, keep: str) -> Tensor:

@@ -9,7 +9,8 @@ time, and the number that a half needs is drawn from a seed that belongs to that
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass, field
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import torch
 from torch import Tensor
@@ -62,7 +63,9 @@ class BrownianTree:
     levels: int = 24
     dtype: torch.dtype = torch.float64
     device: str | torch.device = "cpu"
-    _trail: list[_Part] = field(default_factory=list, init=False, repr=False, compare=False)
+
+    if TYPE_CHECKING:
+        _trail: list[_Part]
 
     def __post_init__(self) -> None:
         sizes = checks.several("size", self.size, "such as (400, 1)")
@@ -76,6 +79,7 @@ class BrownianTree:
         checks.integer("levels", self.levels, at_least=1, at_most=40)
         checks.one_of("dtype", self.dtype, (torch.float32, torch.float64))
         devices.named("device", self.device)
+        object.__setattr__(self, "_trail", [])  # no field: it says nothing of the path
 
     def __call__(self, t: float | Tensor) -> Tensor:
         """Return W(t), of the shape ``size``; a new tensor each time."""

@@ -52,11 +52,11 @@ class Way:
         """Return how far it is from time n to time m of the grid, and what the path does there."""
         return self.numbers[m] - self.numbers[n], self.value(m) - self.value(n)
 
-    def states(self, u: Tensor) -> Iterator[Tensor]:
-        """Yield the states after ``u``, by a scheme that carries nothing else."""
+    def states(self, u: Tensor, start: int = 0, stop: int | None = None) -> Iterator[Tensor]:
+        """Yield the states after ``u`` at time ``start`` of the grid, by a scheme that carries nothing else."""
         assert not isinstance(self.scheme, ReversibleHeun)
-        times, w = self.t.unbind(), self.value(0)
-        for n in range(len(times) - 1):
+        times, w = self.t.unbind(), self.value(start)
+        for n in range(start, len(times) - 1 if stop is None else stop):
             h, then = self.numbers[n + 1] - self.numbers[n], self.value(n + 1)
             u = self.scheme.step(self.drift, self.diffusion, times[n], times[n + 1], u, h, then - w)
             w = then

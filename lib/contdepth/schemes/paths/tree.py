@@ -88,9 +88,10 @@ class BrownianTree:
         time = checks.real("t", t, at_least=self.t0, at_most=self.t1, hint="the tree's interval holds all times")
         place = (time - self.t0) / (self.t1 - self.t0) * 2**self.levels
         below = round(place) if abs(place - round(place)) <= ROUNDING else math.floor(place)
-        if place - below <= ROUNDING:
-            return self._node(below).clone()
-        return torch.lerp(self._node(below), self._node(below + 1), place - below)
+        with torch.no_grad(), torch._C._DisableFuncTorch():  # a path is what it is, whatever asks
+            if place - below <= ROUNDING:
+                return self._node(below).clone()
+            return torch.lerp(self._node(below), self._node(below + 1), place - below)
 
     def _node(self, k: int) -> Tensor:
         """Return W at t0 + k (t1 - t0) / 2^levels, by halving from where the last path of halves leaves it."""

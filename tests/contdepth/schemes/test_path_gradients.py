@@ -37,7 +37,7 @@ class Diffusion(torch.nn.Module):
         self.b = torch.nn.Parameter(torch.full((paths, 1), 0.5, dtype=torch.float64))
 
     def forward(self, t, u):
-        return self.b * torch.cos(u) * (1 + 0.5 * t)
+        return self.b * torch.cos(u + 2 * t)
 
 
 def gradients(steps, scheme, how, *, path=None, keep="last", paths=50, order=1):
@@ -83,6 +83,35 @@ def test_along_a_smooth_path_the_adjoint_is_of_second_order(keep):
         errors.append([(one - other).abs().mean().item() for one, other in zip(found, true, strict=True)])
     for coarse, fine in zip(*errors, strict=True):
         assert 1.7 < math.log2(coarse / fine) < 2.4
+
+
+def test_a_step_of_the_adjoint_by_hand():
+    """Of dX = a sin(X + t) dt + cos(X - t)∘dW: Heun's scheme from late to early, at the times that are its own."""
+    w = {0.0: 0.0, 0.5: 0.4}
+    u0, a = (torch.tensor([one], dtype=torch.float64, requires_grad=True) for one in (0.3, 0.8))
+    end = schemes.march_sde(
+        lambda t, u: a * torch.sin(u + t),
+        lambda t, u: torch.cos(u - t),
+        u0,
+        torch.tensor([0.0, 0.5], dtype=torch.float64),
+        lambda t: torch.tensor([w[t]], dtype=torch.float64),
+        HEUN,
+        keep="last",
+        gradient="adjoint",
+        parameters=(a,),
+    )
+    found = [one.item() for one in torch.autograd.grad(end.sum(), (u0, a))]
+
+    def rates(t, u, costate):
+        h, dw = -0.5, -0.4
+        inner = 0.8 * math.cos(u + t) * h - math.sin(u - t) * dw
+        moved = 0.8 * math.sin(u + t) * h + math.cos(u - t) * dw
+        return moved, -inner * costate, -math.sin(u + t) * h * costate
+
+    u = end.item()
+    k, c, g = rates(0.5, u, 1.0)
+    _, other_c, other_g = rates(0.0, u + k, 1.0 + c)
+    assert found == pytest.approx([1 + (c + other_c) / 2, (g + other_g) / 2], rel=1e-12)
 
 
 @pytest.mark.parametrize(("scheme", "low"), [(HEUN, 0.85), (EULER, 0.35)], ids=str)

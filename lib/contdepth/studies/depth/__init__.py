@@ -1,1 +1,1 @@
-"""Experiments of the theme on depth as time."""
+"""Experiments of the theme Depth as time."""

@@ -7,6 +7,7 @@ import os
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -108,7 +109,7 @@ def neural_gradient(paths: int, steps: int, how: str, source: torch.Generator) -
 
 @contextmanager
 def _quiet() -> Iterator[None]:
-    """Nothing that is written to the process's standard error arrives: the profiler's own lines."""
+    """Nothing that is written to the process's standard error arrives: the profiler has lines of its own."""
     kept, nowhere = os.dup(2), os.open(os.devnull, os.O_WRONLY)
     try:
         os.dup2(nowhere, 2)
@@ -120,14 +121,12 @@ def _quiet() -> Iterator[None]:
 
 
 def peak_bytes(call: Callable[[], object]) -> int:
-    """Return the most bytes of tensors that lived at once in ``call``, of those it made, by PyTorch's profiler."""
-    with (
-        _quiet(),
-        torch.profiler.profile(activities=[torch.profiler.ProfilerActivity.CPU], profile_memory=True) as profile,
-    ):
+    """Return the most bytes that tensors made by ``call()`` held at one time, as PyTorch's allocator counts."""
+    kinds = [torch.profiler.ProfilerActivity.CPU]
+    with _quiet(), torch.profiler.profile(activities=kinds, profile_memory=True) as profile:
         call()
-    assert profile.profiler is not None and profile.profiler.kineto_results is not None
-    events = [one for one in profile.profiler.kineto_results.events() if one.name() == "[memory]"]
+    recorded: Any = profile.profiler
+    events = [one for one in recorded.kineto_results.events() if one.name() == "[memory]"]
     now = most = 0
     for one in sorted(events, key=lambda event: event.start_ns()):
         now += one.nbytes()

@@ -78,12 +78,15 @@ PULLED = Equation("pulled back", lambda u: -torch.sin(u), torch.cos, 1.0, 1.0, 0
 def exact(equation: Equation, tree: BrownianTree, fine: int) -> tuple[Tensor, tuple[Tensor, Tensor, Tensor]]:
     """Return X(1) of each path of ``tree`` and its gradients in x0, a and b, each ``(paths, 1)``.
 
-    By the formula, or where there is none by backprop through ``fine`` steps along the same path.
+    By the formula, or where there is none by differentiating ``fine`` steps along the same path.
     """
     x0, a, b = equation.numbers(tree.size[0])
     if equation.solution is not None:
         end = equation.solution(x0, a, b, tree.t1, tree(tree.t1))
     else:
         functions = equation.drift(a), equation.diffusion(b)
-        end = march_sde(*functions, x0, grid(fine, tree.t1), tree, StratonovichHeun(), keep="last")
+        times = grid(fine, tree.t1)
+        end = march_sde(
+            *functions, x0, times, tree, StratonovichHeun(), keep="last", gradient="checkpoints", parameters=(a, b)
+        )
     return end.detach(), torch.autograd.grad(end.sum(), (x0, a, b))  # type: ignore[return-value]

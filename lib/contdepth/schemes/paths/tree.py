@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from functools import cached_property
 
 import torch
 from torch import Tensor
@@ -64,9 +64,6 @@ class BrownianTree:
     dtype: torch.dtype = torch.float64
     device: str | torch.device = "cpu"
 
-    if TYPE_CHECKING:
-        _trail: list[_Part]
-
     def __post_init__(self) -> None:
         sizes = checks.several("size", self.size, "such as (400, 1)")
         object.__setattr__(self, "size", tuple(checks.integer("size", one, at_least=0) for one in sizes))
@@ -79,7 +76,11 @@ class BrownianTree:
         checks.integer("levels", self.levels, at_least=1, at_most=40)
         checks.one_of("dtype", self.dtype, (torch.float32, torch.float64))
         devices.named("device", self.device)
-        object.__setattr__(self, "_trail", [])  # no field: it says nothing of the path
+
+    @cached_property
+    def _trail(self) -> list[_Part]:
+        """The intervals from the whole one to that of the last question."""
+        return []
 
     def __call__(self, t: float | Tensor) -> Tensor:
         """Return W(t), of the shape ``size``; a new tensor each time."""

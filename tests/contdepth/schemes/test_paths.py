@@ -230,3 +230,17 @@ def test_stratonovich_equations_return():
 def test_ito_equations_do_not_return_by_themselves():
     with pytest.raises(ValueError, match="t: expected an increasing grid for Itô's equation"):
         schemes.march_sde(well, waving, start(), grid(4).flip(0), schemes.BrownianTree((PATHS, 1)), EULER)
+
+
+@pytest.mark.parametrize(
+    "t", [None, "0.5", float("nan"), 1.5, -1e-9, 1j, torch.zeros(2), torch.tensor(0.5j), True], ids=str
+)
+def test_a_time_that_is_none_is_named(t):
+    with pytest.raises((TypeError, ValueError), match="t: expected a"):
+        schemes.BrownianTree((2, 1))(t)
+
+
+def test_a_time_may_be_a_tensor():
+    tree = schemes.BrownianTree((2, 1), dtype=torch.float32)
+    assert torch.equal(tree(torch.tensor(0.25)), tree(0.25)) and tree(0.25).dtype == torch.float32
+    assert tree(0.0).abs().sum() == 0

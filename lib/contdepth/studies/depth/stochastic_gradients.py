@@ -1,13 +1,10 @@
-"""How far gradients along paths are from the true ones, what they keep in memory, and what contraction does."""
+"""How far gradients along paths are from the true ones, and those of a small neural equation."""
 
 from __future__ import annotations
 
 import math
-import os
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -15,7 +12,7 @@ from torch import Tensor, nn
 from contdepth.schemes import BrownianTree, EulerMaruyama, ReversibleHeun, StratonovichHeun, ito_drift, march_sde
 from contdepth.studies.depth.stochastic_problems import Equation, exact, grid
 
-__all__ = ["GradientErrors", "gradient", "gradient_errors", "neural_gradient", "peak_bytes", "slope"]
+__all__ = ["GradientErrors", "gradient", "gradient_errors", "neural_gradient", "slope"]
 
 Gradients = tuple[Tensor, Tensor, Tensor]
 
@@ -105,30 +102,3 @@ def neural_gradient(paths: int, steps: int, how: str, source: torch.Generator) -
         parameters=None if how == "backprop" else weights,
     )
     return list(torch.autograd.grad(end.square().mean(), weights))
-
-
-@contextmanager
-def _quiet() -> Iterator[None]:
-    """Nothing that is written to the process's standard error arrives: the profiler has lines of its own."""
-    kept, nowhere = os.dup(2), os.open(os.devnull, os.O_WRONLY)
-    try:
-        os.dup2(nowhere, 2)
-        yield
-    finally:
-        os.dup2(kept, 2)
-        os.close(kept)
-        os.close(nowhere)
-
-
-def peak_bytes(call: Callable[[], object]) -> int:
-    """Return the most bytes that tensors made by ``call()`` held at one time, as PyTorch's allocator counts."""
-    kinds = [torch.profiler.ProfilerActivity.CPU]
-    with _quiet(), torch.profiler.profile(activities=kinds, profile_memory=True) as profile:
-        call()
-    recorded: Any = profile.profiler
-    events = [one for one in recorded.kineto_results.events() if one.name() == "[memory]"]
-    now = most = 0
-    for one in sorted(events, key=lambda event: event.start_ns()):
-        now += one.nbytes()
-        most = max(most, now)
-    return most

@@ -13,33 +13,27 @@ from torch.utils._pytree import tree_leaves
 __all__ = ["peak_bytes"]
 
 
-class _Count(TorchDispatchMode):
-    """Adds the storage of every new tensor, takes it off when it goes; what was there before counts nothing."""
+class _Held:
+    """The storages that are known, and the bytes of those that were made since."""
 
     def __init__(self) -> None:
-        super().__init__()
         self.now = self.most = 0
-        self.held: set[int] = set()
+        self.known: set[int] = set()
 
-    def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
-        self._see((args, kwargs), new=False)
-        found = func(*args, **(kwargs or {}))
-        self._see(found, new=True)
-        return found
-
-    def _see(self, values: Any, new: bool) -> None:
+    def see(self, values: Any, new: bool) -> None:
+        """Take note of the tensors in ``values``; what was there before counts nothing."""
         for one in tree_leaves(values):
-            if isinstance(one, Tensor) and id(storage := one.untyped_storage()) not in self.held:
+            if isinstance(one, Tensor) and id(storage := one.untyped_storage()) not in self.known:
                 self._hold(storage, storage.nbytes() if new else 0)
 
     def _hold(self, storage: UntypedStorage, size: int) -> None:
-        self.held.add(id(storage))
+        self.known.add(id(storage))
         self.now += size
         self.most = max(self.most, self.now)
         weakref.finalize(storage, self._release, id(storage), size).atexit = False
 
     def _release(self, key: int, size: int) -> None:
-        self.held.discard(key)
+        self.known.discard(key)
         self.now -= size
 
 
@@ -48,6 +42,15 @@ def peak_bytes(call: Callable[[], object]) -> int:
 
     What an operation holds inside itself is not seen.
     """
-    with _Count() as count:
+    held = _Held()
+
+    class Count(TorchDispatchMode):  # here, since torch puts another function in the place of its method
+        def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+            held.see((args, kwargs), new=False)
+            found = func(*args, **(kwargs or {}))
+            held.see(found, new=True)
+            return found
+
+    with Count():
         call()
-    return count.most
+    return held.most

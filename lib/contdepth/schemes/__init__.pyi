@@ -17,6 +17,10 @@ from .modified import ModifiedEquationGaps, full_field, modified_equation_gaps, 
 from .momentum import BestRate, best_k, best_step_and_k, heavy_ball, spectral_radius, steps_to_tolerance
 from .multistep import LinearTwoStep
 from .order import OrderMeasurement, local_error_order, measure_order
+from .paths.calculus import ito_drift, stratonovich_drift
+from .paths.marching import march_sde
+from .paths.steps import EulerMaruyama, StratonovichHeun
+from .paths.tree import BrownianTree
 from .polynet import NestedPolyNet, PolyNet
 from .revnet import RevNet
 from .runge_kutta import HEUN2, HEUN3, KUTTA3, MIDPOINT, RALSTON2, RK4, THREE_EIGHTHS, RungeKutta, Tableau
@@ -45,7 +49,9 @@ __all__ = [
     "AsynchronousLeapfrog",
     "BackwardEuler",
     "BestRate",
+    "BrownianTree",
     "EmbeddedPair",
+    "EulerMaruyama",
     "Field",
     "ForwardEuler",
     "FractalBlock",
@@ -69,6 +75,7 @@ __all__ = [
     "Status",
     "StochasticDepth",
     "StochasticTwoStep",
+    "StratonovichHeun",
     "Tableau",
     "amplification",
     "best_k",
@@ -79,9 +86,11 @@ __all__ = [
     "full_field",
     "heavy_ball",
     "integrate",
+    "ito_drift",
     "largest_stable_step",
     "local_error_order",
     "march",
+    "march_sde",
     "measure_order",
     "modified_equation_gaps",
     "pair_step",
@@ -93,6 +102,7 @@ __all__ = [
     "spectral_radius",
     "stability_region",
     "steps_to_tolerance",
+    "stratonovich_drift",
     "two_step_roots",
     "unrolled",
     "variances",

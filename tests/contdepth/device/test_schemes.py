@@ -16,6 +16,9 @@ from contdepth.schemes.adaptive.attached import to_the_end
 from contdepth.schemes.adaptive.setting import Tolerances
 from contdepth.schemes.gradients.adjoint import Adjoint, backwards
 from contdepth.schemes.gradients.reversal import Reversal
+from contdepth.schemes.paths.adjoint import StochasticAdjoint
+from contdepth.schemes.paths.reversal import PathReversal
+from contdepth.schemes.paths.way import made
 
 pytestmark = pytest.mark.device
 
@@ -124,6 +127,27 @@ def by_the_adjoint(where: torch.device) -> Any:
         return found, backwards(adjoint, [2, 4], found.u[[2, 4]], u0, t, found.u[[2, 4]])
 
 
+def noisy(scheme: Any, gradient: str) -> Case:
+    """Along a path that is drawn on the CPU; ways back of the adjoint and of the reversal are called here too."""
+
+    def case(where: torch.device) -> Any:
+        u0, t, rate = states(where), grid(where), torch.ones(1, dtype=torch.float64, device=where).requires_grad_()
+        equation = (lambda t, u: -rate * field(t, u)), (lambda t, u: torch.cos(u) * rate)
+        args = (*equation, u0.clone().requires_grad_(), t, schemes.BrownianTree((3, 2)), scheme)
+        found = schemes.march_sde(*args, gradient=gradient, parameters=(rate,))
+        if gradient in ("backprop", "checkpoints"):
+            return found, torch.autograd.grad(found.square().sum(), (args[2], rate))
+        with torch.no_grad():
+            way = made(*equation, u0, t, args[4], scheme)
+            if gradient == "adjoint":
+                return found, StochasticAdjoint(way, (rate,)).backwards((2, 4), found[[2, 4]], found[[2, 4]])
+            reversal = PathReversal(way, (rate,), (2, 4))
+            *_, last = reversal.walk(reversal.start(u0))
+            return found, reversal.back(last, [found[2], found[4], *(torch.zeros_like(x) for x in last[1:])])
+
+    return case
+
+
 def root(where: torch.device) -> Any:
     u0 = states(where)[0].requires_grad_()
     found = schemes.first_root(field, u0, grid(where)[[0, -1]], lambda t, u: u[0] - 0.9)
@@ -181,6 +205,11 @@ SCHEMES: dict[str, Case] = {
     "states of another solver": of_given_states,
     "adjoint": by_the_adjoint,
     **{one.name: reversed_steps(one) for one in (schemes.AsynchronousLeapfrog(), schemes.ReversibleHeun())},
+    "Euler-Maruyama": noisy(schemes.EulerMaruyama(), "checkpoints"),
+    "Euler-Maruyama, adjoint": noisy(schemes.EulerMaruyama(), "adjoint"),
+    "Stratonovich Heun": noisy(schemes.StratonovichHeun(), "backprop"),
+    "Stratonovich Heun, adjoint": noisy(schemes.StratonovichHeun(), "adjoint"),
+    "reversible Heun with noise": noisy(schemes.ReversibleHeun(), "reversible"),
     "first root": root,
     "first roots": roots,
     "a status": lenient,
@@ -215,6 +244,14 @@ CASES = {**SCHEMES, **PROBLEMS}
 @pytest.mark.parametrize("name", CASES)
 def test_a_device_gives_the_numbers_of_the_cpu(name: str, device: Device) -> None:
     as_on_the_cpu(CASES[name], device)
+
+
+def test_a_tree_draws_where_it_is_told(device: Device) -> None:
+    """There and twice the same."""
+    first, again = (schemes.BrownianTree((3, 2), device=str(device.device)) for _ in range(2))
+    for t in (0.5, 0.3, 1.0):
+        assert first(t).device.type == device.device.type
+        assert bool((first(t) == again(t)).all())
 
 
 def test_the_cpu_does_not_wait_for_every_step() -> None:

@@ -32,6 +32,11 @@ def field(t: Tensor, u: Tensor) -> Tensor:
     return -u
 
 
+def wave(t: float) -> Tensor:
+    """A path of noise that is none."""
+    return doubles(3, 2) * t
+
+
 def pair() -> tuple[object, object]:
     return (lambda t, y: y, lambda t, x: -x)
 
@@ -391,6 +396,18 @@ SCHEMES: Table = {
     "schemes.ReversibleHeun": dict,
     "schemes.BackwardEuler": lambda: {"tolerance": 1e-8, "iterations": 10},
     "schemes.BestRate": lambda: {"k": 0.1, "h": 0.1, "rate": 0.5},
+    "schemes.BrownianTree": lambda: {
+        "size": (3, 2),
+        "t0": 0.0,
+        "t1": 1.0,
+        "seed": 0,
+        "levels": 8,
+        "dtype": torch.float64,
+    },
+    "schemes.EulerMaruyama": dict,
+    "schemes.StratonovichHeun": dict,
+    "schemes.ito_drift": lambda: {"drift": field, "diffusion": field},
+    "schemes.stratonovich_drift": lambda: {"drift": field, "diffusion": field},
     "schemes.EmbeddedPair": lambda: dict(vars(schemes.TSITOURAS)),
     "schemes.ForwardEuler": dict,
     "schemes.FractalBlock": lambda: {"k1": 0.5, "k2": 0.5, "k3": 1.0, "a": 1.0, "b": 0.5},
@@ -519,6 +536,17 @@ SCHEMES: Table = {
         "scheme": schemes.RungeKutta(schemes.RK4),
         "keep": "all",
         "gradient": "checkpoints",
+        "parameters": (doubles(2).requires_grad_(),),
+    },
+    "schemes.march_sde": lambda: {
+        "drift": field,
+        "diffusion": field,
+        "u0": doubles(3, 2),
+        "t": grid(),
+        "path": wave,
+        "scheme": schemes.StratonovichHeun(),
+        "keep": "all",
+        "gradient": "adjoint",
         "parameters": (doubles(2).requires_grad_(),),
     },
     "schemes.measure_order": lambda: {

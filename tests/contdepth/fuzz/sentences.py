@@ -114,6 +114,24 @@ SENTENCES: dict[tuple[str, str, str], str] = {
     ("depth", "-1", "depth: expected a number >= 10"): "nets.WideResNet",
     ("depth", "-1", "depth: expected a number >= 2"): "restoration.DnCNNShape",
     ("depth", "-1", "depth: expected a number >= 8"): "meanfield.ordered_pair",
+    ("diffusion", "None", "diffusion: expected a function of (t, u)"): (
+        "schemes.ito_drift schemes.march_sde schemes.stratonovich_drift"
+    ),
+    ("drift", "None", "drift: expected a function of (t, u)"): (
+        "schemes.ito_drift schemes.march_sde schemes.stratonovich_drift"
+    ),
+    ("drift", "gives seven", "drift(t, u): expected shape"): "schemes.march_sde",
+    ("diffusion", "gives None", "diffusion(t, u): expected a torch.Tensor"): "schemes.march_sde",
+    ("levels", "-1", "levels: expected a number >= 1"): "schemes.BrownianTree",
+    ("levels", "10**7", "levels: expected a number <= 40"): "schemes.BrownianTree",
+    ("path", "-1", "path: expected a function of t"): "schemes.march_sde",
+    ("path", "gives seven", "path(t): expected shape"): "schemes.march_sde",
+    ("scheme", "-1", "scheme: expected EulerMaruyama()"): "schemes.march_sde",
+    ("size", "-1", "size: expected a sequence"): "schemes.BrownianTree",
+    ("size", "-1 first", "size: expected a number >= 0"): "schemes.BrownianTree",
+    ("size", "10**12 first", "size: expected an array of at most 2**28 numbers"): "schemes.BrownianTree",
+    ("t1", "-1", "t1: expected a number > 0.0"): "schemes.BrownianTree",
+    ("u0", "complex", "u0: expected dtype"): "schemes.march_sde",
     ("depth", "1.5", "depth: expected an integer"): (
         "meanfield.ordered_pair nets.WideResNet restoration.DnCNNShape"
     ),

@@ -50,22 +50,6 @@ def test_an_ode_block_is_classical_runge_kutta() -> None:
     assert not torch.equal(field(at[0], u), field(at[2], u))
 
 
-def test_peak_bytes_of_known_work() -> None:
-    given = torch.ones(1000, dtype=torch.float64)
-
-    def work() -> None:
-        a = given + 1  # 8,000 bytes
-        b = a * 2  # with a 16,000
-        b.view(10, 100).add_(1)  # a view holds nothing
-        del a
-        c = b.repeat(3)  # b and c 32,000
-        del b, c
-        given.clone()
-
-    assert node_memory.peak_bytes(work) == 32_000
-    assert node_memory.peak_bytes(lambda: given[:10]) == 0
-
-
 def test_peaks_of_gradients_grow_as_they_are_said_to() -> None:
     u0 = torch.ones(64, 4, dtype=torch.float64)
     field = node_gaps.SmallField()

@@ -16,7 +16,6 @@ from contdepth.studies.depth.stochastic_gradients import (
     neural_gradient,
     slope,
 )
-from contdepth.studies.depth.stochastic_memory import peak_bytes
 from contdepth.studies.depth.stochastic_problems import GEOMETRIC, PULLED, SQUEEZED, WELL, exact
 from contdepth.studies.depth.stochastic_reversal import contraction, round_trip
 
@@ -69,29 +68,6 @@ def test_a_neural_gradient_is_the_same_each_way():
     for how, near in (("checkpoints", 1e-12), ("adjoint", 1e-2), ("reversible", 5e-2)):
         for one, other in zip(neural_gradient(10, 16, how, generator(0, "weights")), exactly, strict=True):
             torch.testing.assert_close(one, other, rtol=near, atol=near)
-
-
-def test_peaks_are_counted():
-    """Two arrays that live together, then one; a graph that grows, and freed tensors that do not count."""
-
-    def together():
-        one, other = torch.zeros(1000, dtype=torch.float64), torch.ones(1000, dtype=torch.float64)
-        del one, other
-        return torch.zeros(500)
-
-    assert peak_bytes(together) == 16000
-    x = torch.ones(1000, dtype=torch.float64, requires_grad=True)
-
-    def chain(count):
-        y = x
-        for _ in range(count):
-            y = y.sin()
-        return torch.autograd.grad(y.sum(), x)
-
-    assert 20 * 8000 <= peak_bytes(lambda: chain(20)) <= 25 * 8000
-    with torch.no_grad():
-        assert peak_bytes(lambda: [x.sin() for _ in range(20)][-1:]) == 20 * 8000
-        assert peak_bytes(lambda: [x.sin().sum().item() for _ in range(20)]) < 3 * 8000
 
 
 def test_what_is_no_brownian_path_is_told(monkeypatch):

@@ -8,10 +8,18 @@ import pytest
 import torch
 from torch import Tensor
 
-from contdepth.schemes import DORMAND_PRINCE, pair_step
+from contdepth.schemes import DORMAND_PRINCE, pair_step, solve
 from contdepth.seeds import generator
 from contdepth.studies.depth.eight_gaussians import _likelihood, draw_eight, paths, train_flow
-from contdepth.studies.depth.ode_classifier import Dynamics, Setting, _passed, _solved, digits, train_classifier
+from contdepth.studies.depth.ode_classifier import (
+    Dynamics,
+    Setting,
+    _passed,
+    _solved,
+    digits,
+    each_alone,
+    train_classifier,
+)
 from contdepth.studies.depth.weight_choice import Choice
 
 SHORT = Setting(width=16, epochs=2, batch=50)
@@ -98,6 +106,16 @@ def test_a_price_saves_evaluations_and_arms_of_a_seed_begin_alike() -> None:
     }
     with pytest.raises(ValueError, match="kind"):
         train_classifier(data, "noise", 1.0, 0, SHORT)
+
+
+def test_a_point_alone_costs_what_the_solver_counts() -> None:
+    f = Dynamics(3, 8, generator(0, "init")).double()
+    x = torch.randn(4, 3, generator=generator(1, "points"), dtype=torch.float64)
+    end, mean = each_alone(f, x, 1e-7)
+    span = torch.tensor([0.0, 1.0], dtype=torch.float64)
+    one_by_one = [solve(f, one, span, rtol=1e-7, atol=1e-7) for one in x]
+    assert mean == sum(one.statistics.evaluations for one in one_by_one) / 4
+    torch.testing.assert_close(end, torch.stack([one.u[-1] for one in one_by_one]), rtol=1e-6, atol=0)
 
 
 def test_fixed_steps_cost_what_they_are() -> None:

@@ -161,9 +161,9 @@ def _passed(
 def _solved(field: Any, u0: Tensor, setting: Setting, record: bool = False) -> tuple[Tensor, int, Any]:
     """Return the state at the end, the evaluations, and the steps if asked for."""
     if setting.steps:
-        grid = torch.linspace(0.0, END, setting.steps + 1, dtype=u0.dtype)
+        grid = torch.linspace(0.0, END, setting.steps + 1, dtype=u0.dtype, device=u0.device)
         return integrate(field, u0, grid, RungeKutta(RK4))[-1], 4 * setting.steps, None
-    grid = torch.tensor([0.0, END], dtype=u0.dtype)
+    grid = torch.tensor([0.0, END], dtype=u0.dtype, device=u0.device)
     found = solve(field, u0, grid, DORMAND_PRINCE, rtol=setting.tolerance, atol=setting.tolerance, record=record)
     return found.u[-1], found.statistics.evaluations, found.record
 
@@ -173,7 +173,7 @@ def each_alone(f: Any, x: Tensor, tolerance: float) -> tuple[Tensor, float]:
 
     A point needs two evaluations to begin and six for a step that is tried.
     """
-    grid = torch.tensor([0.0, END], dtype=x.dtype)
+    grid = torch.tensor([0.0, END], dtype=x.dtype, device=x.device)
     found = solve(f, x, grid, DORMAND_PRINCE, rtol=tolerance, atol=tolerance, steps="own")
     tried = torch.as_tensor(found.statistics.accepted) + torch.as_tensor(found.statistics.rejected)
     return found.u[-1], 2 + 6 * tried.double().mean().item()

@@ -54,12 +54,12 @@ def train_flow(
     fresh = draw_eight(2000, generator(0, "fresh points"))
     with torch.no_grad():
         likelihood, end, _ = _likelihood(f, fresh, 1e-5)
-        calls = each_alone(f, fresh, 1e-5)[1]
+        alone = each_alone(f, fresh, 1e-5)[1]
     kinetic = end.kinetic.mean().item()
     moved = (end.x - fresh).square().sum(-1).mean().item()
     return {
         "likelihood": likelihood.mean().item(),
-        "evaluations": calls,
+        "evaluations": alone,
         "trained_evaluations": evaluations,
         "kinetic": kinetic,
         "curved": kinetic / moved,

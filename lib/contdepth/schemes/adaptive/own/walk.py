@@ -74,6 +74,7 @@ class OwnWalk:
         quick, inside = isinstance(steps, OwnPairSteps), isinstance(steps, ExplicitSteps)
         several = len(self.rests) > 1
         u, size, mask = u.clone() if quick else u, u.detach().abs(), torch.empty_like(u, dtype=torch.bool)
+        fresh = torch.empty_like(size)
         count = look = 0
         while True:
             if count == look:
@@ -87,7 +88,7 @@ class OwnWalk:
             signed = step if self.sign > 0 else -step
             after, estimate = steps.attempt(t, u, signed if quick else signed.to(size.dtype))
             found = after if quick else after.detach()
-            after_size = found.abs()
+            after_size = torch.abs(found, out=fresh)
             self.norm = control.error(estimate if quick else estimate.detach(), size, after_size)
             before = left.clone() if several else left
             good = control.judge(self.norm, step)
@@ -96,11 +97,12 @@ class OwnWalk:
             if several and inside:
                 self._keep(u, after, step, good, before)
             mask = mask.copy_(good) if quick else good.expand_as(u)
-            size = torch.where(mask, after_size, size, out=size)
             if quick:
                 torch.where(mask, after, u, out=u)
+                torch.abs(u, out=size)
             else:
                 u = torch.where(mask, after, u)
+                torch.where(mask, after_size, size, out=size)
             steps.accept_where(mask)
             if several and not inside:
                 self._arrive(u, good & (step == goal), good & (bold > goal), bold)

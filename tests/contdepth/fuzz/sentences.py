@@ -100,7 +100,7 @@ SENTENCES: dict[tuple[str, str, str], str] = {
     ("channels", "10**7", "channels: expected a number <= 100000"): "nets.ReversibleBlock",
     ("content", "-1", "content: expected a dict"): "training.save_checkpoint",
     ("convection", "None", "convection: expected a real number"): "pde.simulate.kdv",
-    ("count", "-1", "count: expected a number >= 1"): "meanfield.waves",
+    ("count", "-1", "count: expected a number >= 1"): "flows.draw_probes meanfield.waves",
     ("cycles", "-1", "cycles: expected a sequence"): "training.fit_levels",
     ("cycles", "-1 first", "cycles: expected a Recipe"): "training.fit_levels",
     ("cycles", "[]", "cycles: expected at least one recipe"): "training.fit_levels",
@@ -111,6 +111,7 @@ SENTENCES: dict[tuple[str, str, str], str] = {
     ("data", "one less", "data: expected a pair (images, labels)"): "training.evaluate",
     ("delta", "one column less", "delta: expected shape (4, 1, 4, 4)"): "robust.inner_steps_plain",
     ("density", "-1", "density: expected a law such as GaussianDensity"): "meanfield.MeanFieldODE",
+    ("density", "a text", "density: expected True or False"): "flows.Transport",
     ("depth", "-1", "depth: expected a number >= 10"): "nets.WideResNet",
     ("depth", "-1", "depth: expected a number >= 2"): "restoration.DnCNNShape",
     ("depth", "-1", "depth: expected a number >= 8"): "meanfield.ordered_pair",
@@ -161,6 +162,7 @@ SENTENCES: dict[tuple[str, str, str], str] = {
     ("event", "None", "event: expected a function of (t, u)"): "schemes.first_root schemes.first_roots",
     ("exponent", "None", "exponent: expected a real number"): "meanfield.Ensemble",
     ("expression", "-1", "expression: expected an Expr"): "pde.evaluate",
+    ("f", "a text", "f: expected a function of (t, x)"): "flows.Transport",
     ("f", "gives seven", "f(t, u): expected shape (2,)"): "problems.reference",
     (
         "f",
@@ -176,6 +178,7 @@ SENTENCES: dict[tuple[str, str, str], str] = {
     ("frames", "float32", "frames: expected dtype torch.float64"): "pde.prediction_error",
     ("frames", "one column less", "frames: expected shape (2, 3, 1, 8)"): "pde.prediction_error",
     ("g", "None", "g: expected a real number"): "schemes.StochasticTwoStep.from_g",
+    ("generator", "a text", "generator: expected a Generator"): "flows.draw_probes",
     ("gradient", "gives None", "gradient(u): expected a torch.Tensor"): "schemes.heavy_ball",
     ("group_width", "-1", "group_width: expected a number >= 1"): "nets.lm_resnext",
     ("group_width", "10**7", "group_width: expected a number <= 100000"): "nets.lm_resnext",
@@ -279,6 +282,8 @@ SENTENCES: dict[tuple[str, str, str], str] = {
         "schemes.StochasticTwoStep.linear_moment"
     ),
     ("precision", "-1", "precision: expected one of 'fp32', 'fp64', 'bf16'"): "training.evaluate",
+    ("probes", "int64", "probes: expected a floating-point tensor"): "flows.Transport",
+    ("probes", "none", "probes: expected real probes (m, ..., d)"): "flows.Transport",
     ("problem", "-1", "problem: expected a Quadratic"): "schemes.best_k schemes.steps_to_tolerance",
     ("problem", "-1", "problem: expected a ResidualControl"): "control.successive_approximations",
     ("problem", "-1", "problem: expected a problem such as Pendulum()"): (
@@ -385,15 +390,18 @@ SENTENCES: dict[tuple[str, str, str], str] = {
     ("train_times", "-1", "train_times: expected a bool, or one for each run"): "meanfield.train",
     ("truth", "int64", "truth: expected a floating-point tensor"): "pde.prediction_error pde.rollout_error",
     ("truth", "one row", "truth: expected frames (B, T, F, *space)"): "pde.rollout_error",
+    ("u", "float32", "u: expected torch.float64, that of the probes"): "flows.Transport.__call__",
     ("u", "int64", "u: expected a floating-point tensor"): (
         "pde.simulate.SpectralRHS.__call__ problems.Pendulum.energy"
     ),
     ("u", "none", "kernels: expected at least one kernel and field"): "pde.MomentFilters.forward",
     ("u", "none", "u: expected at least one value"): "pde.simulate.add_noise",
+    ("u", "none", "u: expected shape (3, 2)"): "flows.Transport.__call__",
     ("u", "one axis more", "x: expected a tensor with 4 dimensions"): (
         "nets.ReversibleBlock.forward nets.ReversibleBlock.inverse"
     ),
     ("u", "one column less", "u: expected shape (2, 1, 8)"): "pde.simulate.SpectralRHS.__call__",
+    ("u", "one column less", "u: expected states (..., 5)"): "flows.Transport.__call__ flows.Transport.carried",
     ("u", "one number", "u: expected states (..., 2)"): "problems.Pendulum.energy",
     ("u0", "int64", "u0: expected a floating-point tensor"): "problems.reference schemes.heavy_ball",
     ("u0", "one axis more", "u0: expected a tensor with 1 dimensions"): "problems.reference",
@@ -440,8 +448,12 @@ SENTENCES: dict[tuple[str, str, str], str] = {
         "meanfield.Block.__call__ meanfield.GaussianDensity.drift meanfield.attaining meanfield.train "
         "pde.SymNet.forward"
     ),
+    ("x", "int64", "x: expected a floating-point tensor"): (
+        "flows.Transport.start flows.draw_probes flows.exact_probes"
+    ),
     ("x", "nan inside", "x: expected finite values"): "meanfield.MeanFieldODE.__call__",
     ("x", "none", "x: expected at least one point"): "pde.SymNet.forward",
+    ("x", "none", "x: expected points (..., d)"): "flows.exact_probes",
     ("x", "one column less", "names: expected one different name for each column of x"): "pde.evaluate",
     ("x", "one column less", "x: expected shape (batch, 2)"): "meanfield.GaussianDensity.drift",
     ("x", "one column less", "x: expected states (..., batch, 2)"): "meanfield.Block.__call__",
@@ -452,6 +464,7 @@ SENTENCES: dict[tuple[str, str, str], str] = {
         "pde.evaluate"
     ),
     ("x", "one row", "x: expected shape (batch, 2)"): "meanfield.GaussianDensity.drift",
+    ("x", "one row", "x: expected shape (3, 2)"): "flows.Transport.start",
     ("x0", "None", "x0: expected a real number"): "schemes.sample_moments",
     ("x_t", "-1", "x_t: expected a torch.Tensor"): (
         "control.ControlledSystem.gradient control.ControlledSystem.hamiltonian "

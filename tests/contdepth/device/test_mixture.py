@@ -32,7 +32,7 @@ NOTHING: dict[str, str] = {
         "schemes.ShakeShake.limit_moment schemes.StochasticDepth schemes.StochasticDepth.linear_moment "
         "schemes.StochasticTwoStep schemes.StochasticTwoStep.from_g schemes.StochasticTwoStep.linear_moment "
         "schemes.AsynchronousLeapfrog schemes.EmbeddedPair schemes.ReversibleHeun schemes.Rosenbrock "
-        "schemes.Statistics schemes.Status "
+        "schemes.Statistics schemes.Status schemes.Multigrid schemes.Multigrid.sequential_steps "
         "schemes.Tableau schemes.full_field schemes.largest_stable_step "
         "schemes.reduced_field schemes.root_modulus schemes.satisfies_root_condition schemes.variances "
         "schemes.weak_order meanfield.Block robust.APGD robust.APGDTargeted robust.FGSM robust.NoAttack "

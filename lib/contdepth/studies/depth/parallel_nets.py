@@ -60,7 +60,6 @@ def sweep_errors(layers: Layers, plan: Multigrid, sweeps: int, seed: int, batch:
 
 
 def falls(errors: Sequence[float], floor: float = 1e-12) -> list[float]:
-    """By what factor each sweep lowers the error, as long as the error before it is above ``floor``."""
-    return [
-        before / max(after, floor) for before, after in zip(errors, errors[1:], strict=False) if before > floor
-    ]
+    """By what factor each sweep lowers the error, for those that begin with one above ``floor``."""
+    pairs = zip(errors, errors[1:], strict=False)
+    return [before / max(after, 1e-300) for before, after in pairs if before > floor]

@@ -15,39 +15,30 @@ import statistics
 from collections.abc import Callable
 from importlib.util import find_spec
 from pathlib import Path
-from typing import Any
 
 import torch
-from scipy.integrate import solve_ivp
 from torch import Tensor
 from torchdiffeq import odeint
 
 from adaptive_problems import (
     Counted,
+    Row,
+    error,
     measured_march,
     medians,
     pendulums,
-    plain_robertson,
-    plain_van_der_pol,
     planet,
     ring,
     ring_start,
-    robertson,
     torchode_solver,
     van_der_pol,
 )
-from contdepth.schemes import DORMAND_PRINCE, RODAS5P, Field, solve
+from adaptive_stiff import stiff
+from contdepth.schemes import DORMAND_PRINCE, Field, solve
 
 TOLERANCES = (1e-4, 1e-5, 1e-6, 1e-7, 1e-8)
 SIZES = {2: 20.0, 100: 10.0, 10_000: 5.0, 1_000_000: 0.3}
 """Coordinates of the ring, and the time it is followed."""
-
-Row = dict[str, Any]
-
-
-def error(found: Tensor, exact: Tensor) -> float:
-    """Return the root mean square over times and coordinates."""
-    return float((found - exact).square().mean().sqrt())
 
 
 def evaluations() -> list[Row]:
@@ -141,51 +132,6 @@ def long_gradient(repeats: int) -> list[Row]:
         rows.append({"gradient": gradient, **row})
         print(f"{gradient:20s}{row['time']:12.2f}{row['MB']:14.0f}{row['MB, backprop']:14.0f}", flush=True)
     return rows
-
-
-def stiff(repeats: int) -> list[Row]:
-    """RODAS5P against SciPy's Radau on van der Pol with mu = 1000 and on Robertson, at rtol 1e-6."""
-    problems = {
-        "van der Pol 1000": (
-            van_der_pol(1000.0),
-            plain_van_der_pol,
-            [2.0, 0.0],
-            [0.0, *range(200, 2001, 200)],
-            1e-9,
-        ),
-        "Robertson": (robertson, plain_robertson, [1.0, 0.0, 0.0], [0.0, 10.0, 1e3, 1e5], 1e-10),
-    }
-    rows = []
-    for name, problem in problems.items():
-        row = against_radau(*problem, repeats)
-        rows.append({"problem": name, **row})
-        print(f"{name:20s}{row['Radau']:12.2f}{row['Radau, plain Python']:14.2f}{row['error']:14.2f}", flush=True)
-    return rows
-
-
-def against_radau(
-    f: Field, plain: Callable[..., Any], start: list[float], times: list[float], atol: float, repeats: int
-) -> Row:
-    """Ratios of time and error for one problem."""
-    u0, t = torch.tensor(start, dtype=torch.float64), torch.tensor(times, dtype=torch.float64)
-
-    def of_arrays(s: float, u: Any) -> Any:
-        with torch.no_grad():
-            return f(torch.tensor(s), torch.from_numpy(u)).numpy()
-
-    def radau(g: Callable[..., Any], rtol: float, atol: float) -> Tensor:
-        found = solve_ivp(g, (0, times[-1]), start, method="Radau", t_eval=times, rtol=rtol, atol=atol)
-        return torch.from_numpy(found.y.T.copy())
-
-    calls = {
-        "contdepth": lambda: solve(f, u0, t, RODAS5P, rtol=1e-6, atol=atol).u,
-        "Radau": lambda: radau(of_arrays, 1e-6, atol),
-        "Radau, plain Python": lambda: radau(plain, 1e-6, atol),
-    }
-    exact, found = radau(plain, 1e-12, 1e-5 * atol), medians(calls, repeats)
-    errors = [error(calls[one](), exact) for one in ("contdepth", "Radau")]
-    ratios = {other: found["contdepth"] / found[other] for other in ("Radau", "Radau, plain Python")}
-    return {**ratios, "error": errors[0] / errors[1]}
 
 
 def main() -> None:

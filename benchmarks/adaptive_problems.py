@@ -8,12 +8,21 @@ import time
 from collections.abc import Callable
 from concurrent.futures import ProcessPoolExecutor
 from multiprocessing import get_context
+from pathlib import Path
 from typing import Any
 
 import torch
 from torch import Tensor
 
 from contdepth.schemes import RK4, Field, RungeKutta, march
+
+Row = dict[str, Any]
+"""Figures by name."""
+
+
+def error(found: Tensor, exact: Tensor) -> float:
+    """Return the root mean square over times and coordinates."""
+    return float((found - exact).square().mean().sqrt())
 
 
 def van_der_pol(mu: float) -> Field:
@@ -123,9 +132,17 @@ def _march(gradient: str, repeats: int) -> dict[str, float]:
         torch.autograd.grad(end.square().sum(), (start, *parameters))
 
     once(2)
-    before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    before = _peak()
     seconds = medians({gradient: lambda: once(500)}, repeats)[gradient]
-    return {"seconds": seconds, "MB": (resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before) / 1024}
+    return {"seconds": seconds, "MB": (_peak() - before) / 1024}
+
+
+def _peak() -> int:
+    """Return the peak of memory in KB; on Linux ``ru_maxrss`` begins with that of the process before."""
+    status = Path("/proc/self/status")
+    if not status.exists():
+        return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    return int(next(line for line in status.read_text().splitlines() if line.startswith("VmHWM")).split()[1])
 
 
 def torchode_solver(u0: Tensor, t: Tensor, tolerance: float) -> Callable[[], Tensor]:

@@ -9,6 +9,9 @@ from schemes.fields import times
 from scipy.integrate import solve_ivp
 
 from contdepth import errors, schemes
+from contdepth.schemes.adaptive import implicit
+from contdepth.schemes.adaptive.flow import Flow
+from contdepth.schemes.adaptive.jacobian import linearised
 
 
 def prothero_robinson(rate):
@@ -123,3 +126,60 @@ def test_the_scheme_is_l_stable():
             lambda t, u, z=z: z * u, times(1.0), times(0.0, 1.0), schemes.RODAS5P, rtol=0.9, atol=1e9, first=1.0
         )
         assert found.statistics.accepted == 1 and abs(float(found.u[-1])) < min(1.0, 40 / abs(z))
+
+
+class Looks(torch.autograd.Function):
+    """A cube whose backward asks for numbers, which no batch of gradients gives."""
+
+    @staticmethod
+    def forward(ctx, u):
+        ctx.save_for_backward(u)
+        return u**3
+
+    @staticmethod
+    def backward(ctx, by):
+        assert isinstance(by.abs().sum().item(), float)
+        return 3 * ctx.saved_tensors[0] ** 2 * by
+
+
+@pytest.mark.parametrize("members", [1, 3], ids=["one sample", "samples"])
+@pytest.mark.parametrize("cube", [Looks.apply, lambda u: u**3], ids=["one by one", "all at once"])
+def test_the_derivatives_of_a_step(cube, members):
+    """f, df/du of every sample and df/dt against their formulas, and as many calls as are counted."""
+    mixing, calls = torch.tensor([[-1.0, 2.0, 0.5], [0.3, -4.0, 1.0], [0.0, 0.7, 2.0]]).double(), [0]
+
+    def f(t, u):
+        calls[0] += 1
+        return cube(u) @ mixing.T + torch.sin(2 * t) * u
+
+    t = torch.linspace(0.3, 0.9, members, dtype=torch.float64).unsqueeze(-1)
+    u = torch.linspace(-1.0, 1.5, 3 * members, dtype=torch.float64).reshape(members, 3)
+    flow = Flow(f, u.shape)
+    for _ in range(2):
+        value, jacobian, by_time = linearised(flow, t, u, (members, 3), False)
+    assert flow.calls == calls[0] == 2 and flow.jacobians == 2
+    exact = torch.stack(
+        [mixing * (3 * row**2) + torch.sin(2 * s) * torch.eye(3) for s, row in zip(t, u, strict=True)]
+    )
+    for found, wanted in ((value, f(t, u)), (jacobian, exact), (by_time, 2 * torch.cos(2 * t) * u)):
+        torch.testing.assert_close(found, wanted, rtol=1e-13, atol=1e-13)
+
+
+def test_one_time_for_samples_has_their_own_derivatives():
+    """df/dt is not that of their sum: two samples whose sum does not change."""
+    t, rates = times(0.7)[0], times(3.0, -3.0).unsqueeze(-1)
+    found = linearised(
+        Flow(lambda t, u: rates * t**2 - u, torch.Size((2, 1))), t, torch.ones(2, 1).double(), (2, 1), False
+    )
+    torch.testing.assert_close(found[2], 2 * 0.7 * rates, rtol=1e-14, atol=0)
+
+
+def test_the_inverse_and_the_factors_give_the_same_steps(monkeypatch):
+    """Robertson's matrices are close to singular; what it keeps, the sum, is kept to rounding both ways."""
+    found = []
+    for few in (0, 16):
+        monkeypatch.setattr(implicit, "FEW", few)
+        solved = schemes.solve(robertson, times(1.0, 0.0, 0.0), times(0.0, 1e3, 1e7), schemes.RODAS5P, atol=1e-10)
+        assert float((solved.u.sum(-1) - 1).abs().max()) < 1e-13
+        found.append(solved.u)
+    torch.testing.assert_close(*found, rtol=1e-10, atol=0)

@@ -47,17 +47,19 @@ class Step:
 
 @dataclass
 class Walk:
-    """The loop; ``accepted`` and ``rejected`` count its steps."""
+    """The loop; ``accepted`` and ``rejected`` count its steps, ``start`` is the time it began at."""
 
     flow: Flow
     steps: Steps
     course: Course
     accepted: int = 0
     rejected: int = 0
+    start: float = 0.0
 
     def __call__(self, u: Tensor) -> Iterator[Step]:
         """Yield the accepted steps, each before the next one overwrites its slopes; one ends at every stop."""
         course, steps, stops = self.course, self.steps, iter(self.course.stops)
+        self.start = number(course.t0.detach())
         stop, last, total = next(stops), CONTROL.aim, course.stops[-1]
         sign, at, t, size = math.copysign(1.0, total), 0.0, course.t0, u.abs()
         h, again = self._first(u, sign), False
@@ -125,4 +127,4 @@ class Walk:
         )
 
     def _time(self, at: float) -> float:
-        return number(self.course.t0.detach()) + at
+        return self.start + at

@@ -4,24 +4,26 @@ from __future__ import annotations
 
 import torch
 from torch import Tensor
+from torch._C import _functorch as functorch
 
 from contdepth.schemes.adaptive.flow import Flow
 
 __all__ = ["linearised"]
 
-FEW = 16
-"""Up to so many coordinates one backward pass after the other is quicker than all at once."""
-
 
 def linearised(
-    flow: Flow, t: Tensor, u: Tensor, blocks: tuple[int, int], recorded: bool
+    flow: Flow, t: Tensor, u: Tensor, blocks: tuple[int, int], recorded: bool, units: Tensor | None = None
 ) -> tuple[Tensor, Tensor, Tensor | None]:
     """Return f, df/du ``(m, d, d)`` and df/dt, or None if f has none, at ``(t, u)`` for ``blocks`` (m, d).
 
-    The Jacobian is one of sums over samples: exact as long as no sample reads another.
+    The Jacobian is one of sums over samples: exact as long as no sample reads another. ``units`` is the identity
+    ``(d, d)`` where the caller has it.
     """
     flow.jacobians += 1
-    return _by_func(flow, t, u, blocks) if recorded else _by_autograd(flow, t, u, blocks)
+    if recorded:
+        return _by_func(flow, t, u, blocks)
+    units = torch.eye(blocks[1], dtype=u.dtype, device=u.device) if units is None else units
+    return _by_autograd(flow, t, u, blocks, units)
 
 
 def _by_func(flow: Flow, t: Tensor, u: Tensor, blocks: tuple[int, int]) -> tuple[Tensor, Tensor, Tensor | None]:
@@ -36,36 +38,52 @@ def _by_func(flow: Flow, t: Tensor, u: Tensor, blocks: tuple[int, int]) -> tuple
 
 
 def _by_autograd(
-    flow: Flow, t: Tensor, u: Tensor, blocks: tuple[int, int]
+    flow: Flow, t: Tensor, u: Tensor, blocks: tuple[int, int], units: Tensor
 ) -> tuple[Tensor, Tensor, Tensor | None]:
+    members, width = blocks
     with torch.enable_grad():
         t, u = t.detach().requires_grad_(), u.detach().requires_grad_()
         value = flow(t, u)
         if not value.requires_grad:
-            return value, u.new_zeros(*blocks, blocks[1]), None
-        each = value.reshape(blocks).sum(0)
-        units = torch.eye(blocks[1], dtype=u.dtype, device=u.device)
-        one = _gradient(each, (u, t), units[0])
-        rest = _rows(each, u, units[1:])
-    known = one[0] if one[0] is not None else torch.zeros_like(u)
-    jacobian = torch.stack([known.reshape(blocks), *(row.reshape(blocks) for row in rest)], -2)
-    return value.detach(), jacobian, _time(flow, t.detach(), u.detach()) if one[1] is not None else None
+            return value, u.new_zeros(members, width, width), None
+        each = value.reshape(blocks).sum(0) if members > 1 else value if value.ndim == 1 else value.reshape(-1)
+        by_u, by_t = _rows(flow, each, (u, t), units)
+    if by_u is None:
+        jacobian = u.new_zeros(members, width, width)
+    else:
+        jacobian = by_u.view(1, width, width) if members == 1 else by_u.reshape(width, *blocks).movedim(0, 1)
+    return value.detach(), jacobian, None if by_t is None else _time(flow, t, u, by_t, members)
 
 
-def _gradient(value: Tensor, at: tuple[Tensor, ...], unit: Tensor) -> tuple[Tensor | None, ...]:
-    return torch.autograd.grad(value, at, unit, retain_graph=True, allow_unused=True)
+def _rows(flow: Flow, each: Tensor, at: tuple[Tensor, Tensor], units: Tensor) -> list[Tensor | None]:
+    """Return the derivatives of every coordinate: all in one backward pass, or one after the other.
+
+    The latter where f holds what cannot be batched, such as a backward of its own that looks at numbers.
+    """
+    if flow.batches:
+        try:
+            return _together(each, at, units)
+        except RuntimeError:
+            flow.batches = False
+    found = [torch.autograd.grad(each, at, unit, retain_graph=True, allow_unused=True) for unit in units]
+    return [None if any(x is None for x in column) else torch.stack(column) for column in zip(*found, strict=True)]
 
 
-def _rows(each: Tensor, u: Tensor, units: Tensor) -> list[Tensor]:
-    """Return the other rows of df/du, each of the shape of ``u``."""
-    if len(units) < FEW:
-        found = [_gradient(each, (u,), unit)[0] for unit in units]
-        return [torch.zeros_like(u) if row is None else row for row in found]
-    rows = torch.autograd.grad(each, (u,), units, is_grads_batched=True, allow_unused=True)[0]
-    return list(u.new_zeros(len(units), *u.shape) if rows is None else rows)
+def _together(each: Tensor, at: tuple[Tensor, Tensor], units: Tensor) -> list[Tensor | None]:
+    """As ``torch.autograd.grad`` with ``is_grads_batched``, without its trees, which take as long as the pass."""
+    level = functorch._vmap_increment_nesting(len(units), "error")
+    try:
+        batch = functorch._add_batch_dim(units, 0, level)
+        found = torch.autograd.grad(each, at, batch, retain_graph=True, allow_unused=True)
+        return [None if x is None else functorch._remove_batch_dim(x, level, len(units), 0) for x in found]
+    finally:
+        functorch._vmap_decrement_nesting()
 
 
-def _time(flow: Flow, t: Tensor, u: Tensor) -> Tensor:
-    """Return df/dt of every sample."""
+def _time(flow: Flow, t: Tensor, u: Tensor, rows: Tensor, members: int) -> Tensor:
+    """Return df/dt of every sample; ``rows`` is that of the sums over samples."""
+    if t.numel() == members:
+        return rows.reshape(-1, members).T.reshape(u.shape)
     flow.calls += 1
+    t, u = t.detach(), u.detach()
     return torch.func.jvp(lambda s: flow.f(s, u), (t,), (torch.ones_like(t),))[1].detach()

@@ -33,11 +33,20 @@ class OwnControl:
         self.next_left, self.next_last, _ = self.accepted.unbind()
         self.offset = torch.full_like(h, (CONTROL.now - CONTROL.before) * aim)
         self.shorter, self.least = _log(h, CONTROL.shorter), _log(h, CONTROL.least)
+        self.norm, self.exponent, self.top = self.floor.clone(), torch.empty_like(h), torch.empty_like(h)
+        self.scale = self.share = torch.empty(0)
 
     def error(self, estimate: Tensor, before: Tensor, after: Tensor) -> Tensor:
-        """Return the norms of ``estimate`` as shares of what is allowed; the others are |u|."""
-        scale = torch.add(self.atol, torch.maximum(before, after), alpha=self.rtol)
-        return torch.linalg.vector_norm(estimate / scale, dim=-1, keepdim=True)
+        """Return the norms of ``estimate`` as shares of what is allowed; the others are |u|.
+
+        They stand where the next ones are written.
+        """
+        if self.share.shape != estimate.shape:
+            self.scale, self.share = torch.empty_like(before), torch.empty_like(estimate)
+        torch.maximum(before, after, out=self.scale)
+        torch.add(self.atol, self.scale, alpha=self.rtol, out=self.scale)
+        torch.div(estimate, self.scale, out=self.share)
+        return torch.linalg.vector_norm(self.share, dim=-1, keepdim=True, out=self.norm)
 
     def judge(self, norm: Tensor, step: Tensor) -> Tensor:
         """Return whose steps are accepted, and set ``left`` and ``h``.
@@ -47,9 +56,11 @@ class OwnControl:
         good = norm <= self.bound
         size = torch.maximum(norm, self.floor).log_()
         size = size.to(step.dtype) if self.narrow else size
-        exponent = torch.add(self.last, size, alpha=-CONTROL.now)
-        most = torch.where(good, self.most, self.shorter)
-        factor = torch.minimum(torch.fmax(exponent, self.least), most).exp_()
+        exponent, top = self.exponent, self.top
+        torch.add(self.last, size, alpha=-CONTROL.now, out=exponent)
+        torch.fmax(exponent, self.least, out=exponent)
+        torch.where(good, self.most, self.shorter, out=top)
+        factor = torch.minimum(exponent, top, out=exponent).exp_()
         torch.sub(self.left, step, out=self.next_left)
         torch.add(self.offset, size, alpha=CONTROL.before, out=self.next_last)
         self.most.zero_()

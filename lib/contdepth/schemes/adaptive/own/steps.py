@@ -26,25 +26,30 @@ class OwnPairSteps(ExplicitSteps):
         nodes = sorted(set(pair.c[1:]))
         self.nodes = torch.tensor(nodes, dtype=torch.float64, device=u.device).view(-1, 1, 1)
         which = [nodes.index(c) for c in pair.c[1:]]
-        self.stages = list(zip(which, self.rows, self.known, self.slots[1:], strict=False))
+        self.weight, known = pair.a[1][0], [None, *self.known[1:]]
+        self.stages = list(zip(which, self.rows, known, self.slots[1:], strict=False))
 
     def attempt(self, t: Tensor, u: Tensor, h: float | Tensor) -> tuple[Tensor, Tensor]:
         """Return the state after a step of size ``h`` and the estimate of its error, of the shape of ``u``."""
         assert isinstance(h, Tensor)
-        f, sizes, flat, (members, width) = self.flow.f, self.sizes.copy_(h), u.view(-1), u.shape
-        raw, counted, dtype, shape = self.flow.raw, not torch.is_inference_mode_enabled(), u.dtype, u.shape
+        sizes, flat, (members, width) = self.sizes.copy_(h), u.view(-1), u.shape
+        raw, dtype, shape, counted = self.flow.raw, u.dtype, u.shape, not torch.is_inference_mode_enabled()
         if self.nodes.dtype != t.dtype:
             self.nodes = self.nodes.to(t.dtype)
-        times = torch.addcmul(t, self.nodes, h if h.dtype == t.dtype else h.to(t.dtype)).unbind()
-        torch.mul(self.first, sizes, out=self.slots[0])
+        together = torch.addcmul(t, self.nodes, h if h.dtype == t.dtype else h.to(t.dtype))
+        times, addmv, mul = together.unbind(), torch.addmv, torch.mul
+        old = together._version if counted else 0
+        mul(self.first, sizes, out=self.slots[0])
+        stage = torch.add(u, self.slots[0], alpha=self.weight)
         for which, row, known, slot in self.stages:
-            stage, time = torch.addmv(flat, known, row).resize_(members, width), times[which]
-            before = (time._version, stage._version) if counted else None
+            if known is not None:
+                stage = addmv(flat, known, row).resize_(members, width)
+            time, before = times[which], stage._version if counted else 0
             value = raw(time, stage)
             odd = not isinstance(value, Tensor) or value.shape != shape or value.dtype != dtype
-            if odd or counted and before != (time._version, stage._version):
-                value = f(time, stage)
-            torch.mul(value, sizes, out=slot)
+            if odd or counted and (stage._version != before or together._version != old):
+                value = self.flow.f(time, stage)
+            mul(value, sizes, out=slot)
         self.flow.calls += len(self.stages)
         self.last = value
         return stage, torch.mv(self.known[-1], self.weights).resize_(members, width)

@@ -24,7 +24,7 @@ OFTEN = 8
 MANY = 1e6
 """With fewer steps of the last size to go none is too small."""
 
-Watch = Callable[[Tensor, Tensor, Tensor, Tensor, Tensor], Tensor]
+Watch = Callable[[Tensor, Tensor, Tensor, Tensor, Tensor], Tensor | None]
 
 
 @dataclass
@@ -34,7 +34,7 @@ class OwnWalk:
     ``offsets`` are where states are kept: inside steps for pairs; other schemes end steps there. A member at the
     end takes steps of size 0, so that no one asks where it is, and so does one that fails, where ``lenient``.
     ``watch`` is shown every step, as time, states before and after, size, and whose is accepted; it returns the
-    members that stay for good.
+    members that stay for good, if any.
     """
 
     flow: Flow
@@ -74,6 +74,7 @@ class OwnWalk:
         quick, inside = isinstance(steps, OwnPairSteps), isinstance(steps, ExplicitSteps)
         several = len(self.rests) > 1
         u, size, mask = u.clone() if quick else u, u.detach().abs(), torch.empty_like(u, dtype=torch.bool)
+        fresh = torch.empty_like(size)
         count = look = 0
         while True:
             if count == look:
@@ -87,7 +88,7 @@ class OwnWalk:
             signed = step if self.sign > 0 else -step
             after, estimate = steps.attempt(t, u, signed if quick else signed.to(size.dtype))
             found = after if quick else after.detach()
-            after_size = found.abs()
+            after_size = torch.abs(found, out=fresh)
             self.norm = control.error(estimate if quick else estimate.detach(), size, after_size)
             before = left.clone() if several else left
             good = control.judge(self.norm, step)
@@ -96,11 +97,12 @@ class OwnWalk:
             if several and inside:
                 self._keep(u, after, step, good, before)
             mask = mask.copy_(good) if quick else good.expand_as(u)
-            size = torch.where(mask, after_size, size, out=size)
             if quick:
                 torch.where(mask, after, u, out=u)
+                torch.abs(u, out=size)
             else:
                 u = torch.where(mask, after, u)
+                torch.where(mask, after_size, size, out=size)
             steps.accept_where(mask)
             if several and not inside:
                 self._arrive(u, good & (step == goal), good & (bold > goal), bold)

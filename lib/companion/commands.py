@@ -233,7 +233,7 @@ def register_command(root: Path, options: argparse.Namespace) -> int:
     from companion.register.entries import entries
     from companion.register.lines import LABEL, append, pending, read
 
-    lines, problems = read(root)
+    lines, problems = read(root, joining=True)
     if problems and register_path(root).is_file():
         raise DocumentError(problems)
     added = pending(lines, entries(load_ledgers(root), load_pages(root)), options.reason, options.ids)

@@ -1,6 +1,7 @@
 from . import (
     control,
     data,
+    flows,
     meanfield,
     nets,
     parallel,
@@ -17,6 +18,7 @@ from . import (
 __all__ = [
     "control",
     "data",
+    "flows",
     "meanfield",
     "nets",
     "parallel",

@@ -47,9 +47,12 @@ class Line:
         return "\t".join((self.date, self.event, self.what, self.id, self.hash, self.reason or NOTHING))
 
 
-def read(root: Path) -> tuple[list[Line], list[str]]:
+def read(root: Path, *, joining: bool = False) -> tuple[list[Line], list[str]]:
     """Return the lines of the register of the book at ``root`` that are well formed, and a sentence for each that
     is not, or that cannot follow those before it.
+
+    Two branches may both have added an entry: once they are joined, a line that revises it says what it became.
+    With ``joining`` that line is about to be written.
     """
     path = register_path(root)
     if not path.is_file():
@@ -58,6 +61,7 @@ def read(root: Path) -> tuple[list[Line], list[str]]:
     lines: list[Line] = []
     problems: list[str] = []
     last: dict[Key, Line] = {}
+    twice: dict[Key, list[str]] = {}
     if head != "\t".join(FIELDS):
         problems.append(f"{LABEL}:1: expected the names {', '.join(FIELDS)} between tabs, found {head!r:.80}")
     for number, text in enumerate(rest, 2):
@@ -66,9 +70,15 @@ def read(root: Path) -> tuple[list[Line], list[str]]:
         if said:
             problems.append(f"{LABEL}:{number}: {said}")
         if isinstance(line, Line):
+            if said and line.event == ADDED:
+                twice.setdefault(line.key, []).append(problems[-1])
+            elif line.event == REVISED:
+                settled = twice.pop(line.key, [])
+                problems = [problem for problem in problems if problem not in settled]
             lines.append(line)
             last[line.key] = line
-    return lines, problems
+    waiting = [problem for said in twice.values() for problem in said] if joining else []
+    return lines, [problem for problem in problems if problem not in waiting]
 
 
 def _parse(text: str) -> Line | str:
@@ -97,7 +107,9 @@ def _out_of_turn(line: Line, before: Line | None) -> str | None:
     present = before if before is not None and before.event != RETIRED else None
     name = f"{line.what} {line.id}"
     if line.event == ADDED:
-        return f"expected {name} to be added once, found it added again" if present else None
+        hint = "; where two branches added it, a line that revises it says why"
+        again = present is not None and present.hash != line.hash
+        return f"expected {name} to be added once, found it added again{hint}" if again else None
     if not present:
         return f"expected {name} to be added before it is {line.event}, found no such line"
     if line.event == RETIRED and line.hash != present.hash:

@@ -17,6 +17,9 @@ from .modified import ModifiedEquationGaps, full_field, modified_equation_gaps, 
 from .momentum import BestRate, best_k, best_step_and_k, heavy_ball, spectral_radius, steps_to_tolerance
 from .multistep import LinearTwoStep
 from .order import OrderMeasurement, local_error_order, measure_order
+from .parallel_in_time.layers import Layers
+from .parallel_in_time.multigrid import Multigrid
+from .parallel_in_time.solving import parallel_adjoints, parallel_states
 from .paths.calculus import ito_drift, stratonovich_drift
 from .paths.marching import march_sde
 from .paths.steps import EulerMaruyama, StratonovichHeun
@@ -55,8 +58,10 @@ __all__ = [
     "Field",
     "ForwardEuler",
     "FractalBlock",
+    "Layers",
     "LinearTwoStep",
     "ModifiedEquationGaps",
+    "Multigrid",
     "NestedPolyNet",
     "OrderMeasurement",
     "PolyNet",
@@ -94,6 +99,8 @@ __all__ = [
     "measure_order",
     "modified_equation_gaps",
     "pair_step",
+    "parallel_adjoints",
+    "parallel_states",
     "reduced_field",
     "root_modulus",
     "sample_moments",

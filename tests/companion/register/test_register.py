@@ -280,6 +280,19 @@ def test_malformed_lines(book, text, sentence, capsys):
     assert main(["register", "--root", str(book)]) == 2
 
 
+def test_an_entry_that_two_branches_added(book, capsys):
+    """Their lines stand below each other after the merge; a third one says what the entry became."""
+    lines, _ = read(book)
+    once = next(line for line in lines if line.id == "toy.large")
+    with register_path(book).open("a") as file:
+        file.write(f"{replace(once, hash='0123456789abcdef')}\n")
+    assert "claim toy.large to be added once, found it added again; where two branches" in checked(book, capsys)
+    assert main(["register", "--root", str(book)]) == 2  # no reason
+    assert main(["register", "--root", str(book), "--reason", "Two branches added it"]) == 0
+    commit(book, "join")
+    assert main(["check-ledger", "--root", str(book)]) == 0
+
+
 def test_a_region_widened_and_everything_restamped(book, capsys):
     """The line is changed in place, so that register and ledger agree: the history has the line as it was."""
     edit(book, LEDGER, SMOKE, SMOKE.replace("0.03", "0.3"))

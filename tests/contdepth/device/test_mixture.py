@@ -33,7 +33,7 @@ NOTHING: dict[str, str] = {
         "schemes.StochasticTwoStep schemes.StochasticTwoStep.from_g schemes.StochasticTwoStep.linear_moment "
         "schemes.AsynchronousLeapfrog schemes.EmbeddedPair schemes.EulerMaruyama schemes.ReversibleHeun "
         "schemes.Rosenbrock schemes.StratonovichHeun schemes.ito_drift schemes.stratonovich_drift "
-        "schemes.Statistics schemes.Status "
+        "schemes.Statistics schemes.Status schemes.Multigrid schemes.Multigrid.sequential_steps "
         "schemes.Tableau schemes.full_field schemes.largest_stable_step "
         "schemes.reduced_field schemes.root_modulus schemes.satisfies_root_condition schemes.variances "
         "schemes.weak_order meanfield.Block robust.APGD robust.APGDTargeted robust.FGSM robust.NoAttack "

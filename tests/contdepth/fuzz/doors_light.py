@@ -41,6 +41,14 @@ def pair() -> tuple[object, object]:
     return (lambda t, y: y, lambda t, x: -x)
 
 
+def branch(u: Tensor, weight: Tensor) -> Tensor:
+    return torch.tanh(u * weight[:, None])
+
+
+def stack() -> schemes.Layers:
+    return schemes.Layers(branch, (doubles(4, 2),), 0.25)
+
+
 def grid(n: int = 4) -> Tensor:
     return torch.linspace(0, 1, n + 1, dtype=torch.float64)
 
@@ -571,6 +579,36 @@ SCHEMES: Table = {
         "generator": seeds.generator(0, "fuzz"),
         "T": 1.0,
         "x0": 1.0,
+    },
+    "schemes.Layers": lambda: {"f": branch, "weights": (doubles(4, 2), doubles(4)), "h": 0.25},
+    "schemes.Layers.adjoints": lambda: {"self": stack(), "states": doubles(5, 3, 2), "last": doubles(3, 2)},
+    "schemes.Layers.gradients": lambda: {
+        "self": stack(),
+        "states": doubles(5, 3, 2),
+        "adjoints": doubles(5, 3, 2),
+    },
+    "schemes.Layers.states": lambda: {"self": stack(), "u0": doubles(3, 2)},
+    "schemes.Multigrid": lambda: {"coarsening": (2, 2), "relaxation": "FCF"},
+    "schemes.Multigrid.sequential_steps": lambda: {
+        "self": schemes.Multigrid((2, 2)),
+        "layers": 8,
+        "sweeps": 2,
+        "warm": True,
+    },
+    "schemes.parallel_adjoints": lambda: {
+        "layers": stack(),
+        "states": doubles(5, 3, 2),
+        "last": doubles(3, 2),
+        "plan": schemes.Multigrid((2,), "FCF"),
+        "sweeps": 1,
+        "start": doubles(5, 3, 2),
+    },
+    "schemes.parallel_states": lambda: {
+        "layers": stack(),
+        "u0": doubles(3, 2),
+        "plan": schemes.Multigrid((2, 2)),
+        "sweeps": 1,
+        "start": doubles(5, 3, 2),
     },
     "schemes.pair_step": lambda: {
         "pair": schemes.TSITOURAS,

@@ -69,6 +69,8 @@ WAYS: dict[str, Callable[[Any], Any]] = {
 SENTENCES: dict[tuple[str, str, str], str] = {
     ("T", "-1", "T: expected a number > 0"): "schemes.sample_moments",
     ("a", "a text", "a: expected a real number"): "pde.simulate.convection_diffusion2d schemes.Tableau",
+    ("adjoints", "float32", "adjoints: expected dtype torch.float64"): "schemes.Layers.gradients",
+    ("adjoints", "one row", "adjoints: expected shape (5, 3, 2)"): "schemes.Layers.gradients",
     ("along", "-1", "along: expected an Along"): (
         "meanfield.MeanFieldNet.first_variation meanfield.MeanFieldNet.gradients "
         "meanfield.MeanFieldNet.mass_gradient meanfield.time_derivative meanfield.variation_bounds"
@@ -98,9 +100,12 @@ SENTENCES: dict[tuple[str, str, str], str] = {
     ("channels", "10**12", "channels: expected an array of at most 2**28 numbers"): "pde.PiecewisePolynomial",
     ("channels", "10**12 first", "channels: expected a number <= 100000"): "nets.SmallCNN",
     ("channels", "10**7", "channels: expected a number <= 100000"): "nets.ReversibleBlock",
+    ("coarsening", "-1 first", "coarsening: expected a number >= 2"): "schemes.Multigrid",
+    ("coarsening", "3", "coarsening: expected a sequence"): "schemes.Multigrid",
+    ("coarsening", "[]", "coarsening: expected at least one integer >= 2"): "schemes.Multigrid",
     ("content", "-1", "content: expected a dict"): "training.save_checkpoint",
     ("convection", "None", "convection: expected a real number"): "pde.simulate.kdv",
-    ("count", "-1", "count: expected a number >= 1"): "meanfield.waves",
+    ("count", "-1", "count: expected a number >= 1"): "flows.draw_probes meanfield.waves",
     ("cycles", "-1", "cycles: expected a sequence"): "training.fit_levels",
     ("cycles", "-1 first", "cycles: expected a Recipe"): "training.fit_levels",
     ("cycles", "[]", "cycles: expected at least one recipe"): "training.fit_levels",
@@ -111,6 +116,7 @@ SENTENCES: dict[tuple[str, str, str], str] = {
     ("data", "one less", "data: expected a pair (images, labels)"): "training.evaluate",
     ("delta", "one column less", "delta: expected shape (4, 1, 4, 4)"): "robust.inner_steps_plain",
     ("density", "-1", "density: expected a law such as GaussianDensity"): "meanfield.MeanFieldODE",
+    ("density", "a text", "density: expected True or False"): "flows.Transport",
     ("depth", "-1", "depth: expected a number >= 10"): "nets.WideResNet",
     ("depth", "-1", "depth: expected a number >= 2"): "restoration.DnCNNShape",
     ("depth", "-1", "depth: expected a number >= 8"): "meanfield.ordered_pair",
@@ -161,12 +167,14 @@ SENTENCES: dict[tuple[str, str, str], str] = {
     ("event", "None", "event: expected a function of (t, u)"): "schemes.first_root schemes.first_roots",
     ("exponent", "None", "exponent: expected a real number"): "meanfield.Ensemble",
     ("expression", "-1", "expression: expected an Expr"): "pde.evaluate",
+    ("f", "a text", "f: expected a function of (t, x)"): "flows.Transport",
     ("f", "gives seven", "f(t, u): expected shape (2,)"): "problems.reference",
     (
         "f",
         "-1",
         "f: expected a function of (t, u)",
     ): "schemes.first_root schemes.first_roots schemes.pair_step schemes.solve",
+    ("f", "a text", "f: expected a function of (u, *weights)"): "schemes.Layers",
     ("factor", "-1", "factor: expected a number > 0"): "training.Recipe",
     ("factor", "1.5", "factor: expected a number <= 1"): "training.Recipe",
     ("final", "complex", "loss: expected real numbers"): "control.ControlledSystem.losses",
@@ -176,6 +184,7 @@ SENTENCES: dict[tuple[str, str, str], str] = {
     ("frames", "float32", "frames: expected dtype torch.float64"): "pde.prediction_error",
     ("frames", "one column less", "frames: expected shape (2, 3, 1, 8)"): "pde.prediction_error",
     ("g", "None", "g: expected a real number"): "schemes.StochasticTwoStep.from_g",
+    ("generator", "a text", "generator: expected a Generator"): "flows.draw_probes",
     ("gradient", "gives None", "gradient(u): expected a torch.Tensor"): "schemes.heavy_ball",
     ("group_width", "-1", "group_width: expected a number >= 1"): "nets.lm_resnext",
     ("group_width", "10**7", "group_width: expected a number <= 100000"): "nets.lm_resnext",
@@ -183,6 +192,7 @@ SENTENCES: dict[tuple[str, str, str], str] = {
     ("growth", "float32", "growth: expected dtype torch.float64"): "meanfield.attaining",
     ("growth", "one axis more", "growth: expected a tensor with 1 dimensions"): "meanfield.attaining",
     ("h", "None", "h: expected a real number"): "control.ResidualStep schemes.best_k schemes.reduced_field",
+    ("h", "0", "h: expected a number > 0"): "schemes.Layers",
     ("hidden", "-1", "hidden: expected a number >= 1"): "nets.SmallCNN",
     ("hidden", "10**7", "hidden: expected a number <= 100000"): "nets.SmallCNN",
     ("history", "-1", "history: expected a number >= 1"): "pde.minimise",
@@ -199,6 +209,11 @@ SENTENCES: dict[tuple[str, str, str], str] = {
     ("k", "None", "k: expected a real number"): "schemes.root_modulus",
     ("keep", "-1 first", "keep: expected a number >= 0"): "meanfield.train",
     ("kernels", "none", "kernels: expected at least one kernel and field"): "pde.correlate",
+    ("last", "float32", "last: expected dtype torch.float64"): "schemes.Layers.adjoints schemes.parallel_adjoints",
+    ("last", "one row", "last: expected shape (3, 2)"): "schemes.Layers.adjoints schemes.parallel_adjoints",
+    ("layers", "0", "layers: expected a number >= 1"): "schemes.Multigrid.sequential_steps",
+    ("layers", "3", "plan: expected coarsening whose product divides 3"): "schemes.Multigrid.sequential_steps",
+    ("layers", "a text", "layers: expected a Layers"): "schemes.parallel_adjoints schemes.parallel_states",
     ("least", "-1", "least: expected a number >= 1"): "pde.Trajectories.segments",
     ("length", "1e-60", "length: expected a number >= 1e-50"): "pde.simulate.burgers2d_upwind",
     ("length", "1e60", "length: expected a number <= 1e+50"): "pde.simulate.burgers2d_upwind",
@@ -266,6 +281,7 @@ SENTENCES: dict[tuple[str, str, str], str] = {
     ("particles", "the other way round", "particles: expected the deepest first"): "meanfield.Ensemble.of",
     ("plan", "-1", "plan: expected a Plan"): "nets.PolyNet",
     ("plan", "-1", "plan: expected a TrainingPlan"): "restoration.train",
+    ("plan", "-1", "plan: expected a Multigrid"): "schemes.parallel_adjoints schemes.parallel_states",
     ("points", "float16", "points: expected dtype torch.float32 or torch.float64"): (
         "pde.PiecewisePolynomial.basis pde.PiecewisePolynomial.forward"
     ),
@@ -279,6 +295,8 @@ SENTENCES: dict[tuple[str, str, str], str] = {
         "schemes.StochasticTwoStep.linear_moment"
     ),
     ("precision", "-1", "precision: expected one of 'fp32', 'fp64', 'bf16'"): "training.evaluate",
+    ("probes", "int64", "probes: expected a floating-point tensor"): "flows.Transport",
+    ("probes", "none", "probes: expected real probes (m, ..., d)"): "flows.Transport",
     ("problem", "-1", "problem: expected a Quadratic"): "schemes.best_k schemes.steps_to_tolerance",
     ("problem", "-1", "problem: expected a ResidualControl"): "control.successive_approximations",
     ("problem", "-1", "problem: expected a problem such as Pendulum()"): (
@@ -288,6 +306,7 @@ SENTENCES: dict[tuple[str, str, str], str] = {
     ("rate", "a tensor", "rate, x0 and T: expected a real number"): "schemes.ShakeShake.limit_moment",
     ("rates", "-1 first", "rates: expected a number > 0"): "meanfield.rate_arms",
     ("recipe", "-1", "recipe: expected a Recipe"): "training.fit",
+    ("relaxation", "a text", "relaxation: expected one of 'F', 'FCF'"): "schemes.Multigrid",
     ("rhs", "-1", "rhs: expected a Mapping"): "pde.simulate.Equation",
     ("rollouts", "-1", "rollouts: expected a Rollouts"): "restoration.regret",
     ("row", "1.5", "row: expected an integer"): "meanfield.Ensemble.particles",
@@ -315,12 +334,23 @@ SENTENCES: dict[tuple[str, str, str], str] = {
     ("stages", "-1", "stages: expected a number >= 0"): "nets.unused_parameter_count",
     ("start", "-1", "start: expected an Ensemble"): "meanfield.movement",
     ("start", "-1", "start: expected a Particles"): "meanfield.bezier_path meanfield.measure_path",
+    ("start", "float32", "start: expected dtype torch"): "schemes.parallel_adjoints schemes.parallel_states",
+    ("start", "one row", "start: expected shape (5, 3"): "schemes.parallel_adjoints schemes.parallel_states",
     ("states", "-1 first", "states: expected a torch.Tensor"): "control.ControlledSystem.costates",
+    ("states", "float32", "states: expected dtype torch.float64"): (
+        "schemes.Layers.adjoints schemes.Layers.gradients schemes.parallel_adjoints"
+    ),
+    ("states", "one row", "states: expected shape (5, ...)"): (
+        "schemes.Layers.adjoints schemes.Layers.gradients schemes.parallel_adjoints"
+    ),
     ("stem", "-1", "stem: expected a number >= 1"): "nets.unused_parameter_count",
     ("step", "-1", "step: expected a number >= 0"): "training.Recipe.rate",
     ("step", "None", "step: expected a real number"): "schemes.heavy_ball",
     ("steps", "-1", "steps: expected a number >= 1"): "meanfield.MeanFieldODE",
     ("steps_per_epoch", "-1", "steps_per_epoch: expected a number >= 1"): "training.Recipe.rate",
+    ("sweeps", "-1", "sweeps: expected a number >= 0"): (
+        "schemes.Multigrid.sequential_steps schemes.parallel_adjoints schemes.parallel_states"
+    ),
     ("t", "-1", "t: expected a number >= 0"): (
         "control.ControlledSystem.running_cost control.ControlledSystem.step"
     ),
@@ -385,18 +415,22 @@ SENTENCES: dict[tuple[str, str, str], str] = {
     ("train_times", "-1", "train_times: expected a bool, or one for each run"): "meanfield.train",
     ("truth", "int64", "truth: expected a floating-point tensor"): "pde.prediction_error pde.rollout_error",
     ("truth", "one row", "truth: expected frames (B, T, F, *space)"): "pde.rollout_error",
+    ("u", "float32", "u: expected torch.float64, that of the probes"): "flows.Transport.__call__",
     ("u", "int64", "u: expected a floating-point tensor"): (
         "pde.simulate.SpectralRHS.__call__ problems.Pendulum.energy"
     ),
     ("u", "none", "kernels: expected at least one kernel and field"): "pde.MomentFilters.forward",
     ("u", "none", "u: expected at least one value"): "pde.simulate.add_noise",
+    ("u", "none", "u: expected shape (3, 2)"): "flows.Transport.__call__",
     ("u", "one axis more", "x: expected a tensor with 4 dimensions"): (
         "nets.ReversibleBlock.forward nets.ReversibleBlock.inverse"
     ),
     ("u", "one column less", "u: expected shape (2, 1, 8)"): "pde.simulate.SpectralRHS.__call__",
+    ("u", "one column less", "u: expected states (..., 5)"): "flows.Transport.__call__ flows.Transport.carried",
     ("u", "one number", "u: expected states (..., 2)"): "problems.Pendulum.energy",
     ("u0", "int64", "u0: expected a floating-point tensor"): "problems.reference schemes.heavy_ball",
     ("u0", "one axis more", "u0: expected a tensor with 1 dimensions"): "problems.reference",
+    ("u0", "float32", "u0: expected dtype torch.float64"): "schemes.Layers.states schemes.parallel_states",
     ("unit", "-1", "unit: expected a RestorationUnit"): "restoration.roll_out",
     ("update", "-1", "update: expected a number >= 0"): "restoration.DQNPlan.epsilon",
     ("upwind", "-1", "upwind: expected True or False"): "pde.PDENet2Block",
@@ -407,6 +441,9 @@ SENTENCES: dict[tuple[str, str, str], str] = {
     ("w2", "a tensor", "w2: expected a tensor with 2 dimensions"): "meanfield.MeanFieldODE",
     ("w2", "float32", "w2: expected dtype torch.float64"): "meanfield.MeanFieldODE",
     ("w2", "one axis more", "w2: expected a tensor with 2 dimensions"): "meanfield.MeanFieldNet",
+    ("weights", "float16 first", "weights: expected dtype torch.float32 or torch.float64"): "schemes.Layers",
+    ("weights", "no rows first", "weights: expected tensors (N, ...) of one number"): "schemes.Layers",
+    ("weights", "[]", "weights: expected at least one tensor"): "schemes.Layers",
     ("where", "-1", "where: expected a StoppingMap"): "restoration.compose",
     ("which", "-1 first", "which: expected numbers 0 … 2"): "meanfield.Particles.pick",
     ("widen", "-1", "widen: expected a number >= 1"): "nets.WideResNet",
@@ -440,8 +477,12 @@ SENTENCES: dict[tuple[str, str, str], str] = {
         "meanfield.Block.__call__ meanfield.GaussianDensity.drift meanfield.attaining meanfield.train "
         "pde.SymNet.forward"
     ),
+    ("x", "int64", "x: expected a floating-point tensor"): (
+        "flows.Transport.start flows.draw_probes flows.exact_probes"
+    ),
     ("x", "nan inside", "x: expected finite values"): "meanfield.MeanFieldODE.__call__",
     ("x", "none", "x: expected at least one point"): "pde.SymNet.forward",
+    ("x", "none", "x: expected points (..., d)"): "flows.exact_probes",
     ("x", "one column less", "names: expected one different name for each column of x"): "pde.evaluate",
     ("x", "one column less", "x: expected shape (batch, 2)"): "meanfield.GaussianDensity.drift",
     ("x", "one column less", "x: expected states (..., batch, 2)"): "meanfield.Block.__call__",
@@ -452,6 +493,7 @@ SENTENCES: dict[tuple[str, str, str], str] = {
         "pde.evaluate"
     ),
     ("x", "one row", "x: expected shape (batch, 2)"): "meanfield.GaussianDensity.drift",
+    ("x", "one row", "x: expected shape (3, 2)"): "flows.Transport.start",
     ("x0", "None", "x0: expected a real number"): "schemes.sample_moments",
     ("x_t", "-1", "x_t: expected a torch.Tensor"): (
         "control.ControlledSystem.gradient control.ControlledSystem.hamiltonian "

@@ -49,7 +49,7 @@ def public() -> set[str]:
 # Counts and times that make a call long, not large: a billion steps are what was asked for.
 LONG = frozenset(
     "steps rounds epochs iterations updates trajectories restarts replays queries most episodes max_iter "
-    "inner_steps paths targets blocks substeps domains candidates start dt late_time".split()
+    "inner_steps sweeps paths targets blocks substeps domains candidates start dt late_time".split()
 )
 
 

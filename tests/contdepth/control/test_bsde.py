@@ -12,9 +12,10 @@ from torch import Tensor
 from contdepth import control
 from contdepth.control.bsde.feedback import Feedback
 from contdepth.control.bsde.solve import draw, noise, residuals
+from contdepth.studies.control.exact_feedback import value_with_exact_gradient
 from contdepth.studies.control.lq_link import costates_and_gradients
 from contdepth.studies.control.per_step_nets import train_step_nets
-from contdepth.studies.control.races import Course, seconds_until
+from contdepth.studies.control.races import Course, seconds_to
 from contdepth.studies.control.radial import radial_allen_cahn
 
 
@@ -111,6 +112,16 @@ def test_learned_values() -> None:
     assert float(allen.value) == pytest.approx(radial_allen_cahn(20), rel=0.02)
 
 
+def test_the_exact_gradient_on_coarse_steps() -> None:
+    """Free paths cost little; with a strong control explicit steps do, less as they shrink."""
+    exact = control.hjb_value(100, 50.0)
+    free, _ = value_with_exact_gradient(50.0, 20, controlled=False, paths=200)
+    coarse, _ = value_with_exact_gradient(50.0, 20, controlled=True, paths=100)
+    fine, _ = value_with_exact_gradient(50.0, 40, controlled=True, paths=100)
+    assert abs(free / exact - 1) < 0.01
+    assert 0.02 < fine / exact - 1 < 0.8 * (coarse / exact - 1)
+
+
 def test_seeds_do_not_depend_on_their_company() -> None:
     problem = control.hamilton_jacobi_bellman(3)
     alone = control.solve_bsde(problem, 3, 3, seed=(4,), batch=4).value
@@ -123,8 +134,8 @@ def test_a_net_for_each_step_trains() -> None:
     train_step_nets(control.hamilton_jacobi_bellman(3), 3, 40, 0, seen, rate=0.1, batch=16)
     assert seen.values.shape == (40, 1)
     assert seen.values[-1] > seen.values[0] + 0.3
-    assert math.isinf(seconds_until(seen, 100.0, 0.01))
-    assert seconds_until(seen, 1.0, 100.0) == seen.times[0]
+    assert math.isinf(seconds_to(seen, 100.0, 0.01))
+    assert seconds_to(seen, 1.0, 100.0) == seen.times[0]
 
 
 def test_costates_are_minus_the_gradient_of_the_value() -> None:

@@ -53,8 +53,8 @@ def draw(problem: BSDE, feedback: Feedback, dw: Tensor, controlled: bool) -> tup
 def residuals(problem: BSDE, z: Tensor, x: Tensor, dw: Tensor, start: Tensor) -> Tensor:
     """g(X_T) - Y_T from Y_0 = ``start`` (S,), by Euler's steps Y - h f(Y, |Z|²) + Z·ΔW: (S, batch).
 
-    ``z`` and ``dw`` are (S, steps, batch, d), ``x`` (S, steps + 1, batch, d). ΔW is the increment of X over σ: where
-    a control v pushes the paths, dX = σ(dW + v dt), it holds v h too, and Y gets Z·v h, as Girsanov's theorem says.
+    ``z`` and ``dw`` are (S, steps, batch, d), ``x`` (S, steps + 1, batch, d). ΔW is the increment of X over σ:
+    where a control v pushes the paths, dX = σ(dW + v dt), it holds v h too, and Y gets Z·v h, as Girsanov says.
     """
     h, square, moved = problem.horizon / z.shape[1], z.square().sum(-1), (z * dw).sum(-1)
     y = start[:, None].expand_as(moved[:, 0])

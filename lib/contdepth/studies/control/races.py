@@ -1,4 +1,4 @@
-"""CPU seconds until the value at the origin stays near the exact one."""
+"""CPU seconds until the value at the origin is near the exact one."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from collections.abc import Callable
 import numpy as np
 from torch import Tensor
 
-__all__ = ["Course", "course", "seconds_until"]
+__all__ = ["Course", "course", "seconds_to"]
 
 
 class Course:
@@ -37,8 +37,7 @@ def course(train: Callable[[Course], object]) -> Course:
     return watched
 
 
-def seconds_until(run: Course, exact: float, within: float) -> float:
-    """The first time after which all values of one course stay within the relative distance; infinite if none."""
-    far = np.any(np.abs(run.values / exact - 1) > within, axis=1).ravel()
-    first = int(np.flatnonzero(far)[-1]) + 1 if far.any() else 0
-    return float(run.times[first]) if first < len(far) else float("inf")
+def seconds_to(run: Course, exact: float, within: float) -> float:
+    """The first time at which a value is within the relative distance; infinite if none."""
+    near = np.any(np.abs(run.values / exact - 1) <= within, axis=1).ravel()
+    return float(run.times[int(near.argmax())]) if near.any() else float("inf")

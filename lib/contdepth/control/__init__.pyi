@@ -1,12 +1,22 @@
+from .bsde.exact import hjb_solution, hjb_value
+from .bsde.problem import BSDE, allen_cahn, hamilton_jacobi_bellman
+from .bsde.solve import SolvedBSDE, solve_bsde
 from .msa import Approximations, ResidualControl, ResidualStep, successive_approximations
 from .system import ControlledSystem, Trajectory, control_view
 
 __all__ = [
+    "BSDE",
     "Approximations",
     "ControlledSystem",
     "ResidualControl",
     "ResidualStep",
+    "SolvedBSDE",
     "Trajectory",
+    "allen_cahn",
     "control_view",
+    "hamilton_jacobi_bellman",
+    "hjb_solution",
+    "hjb_value",
+    "solve_bsde",
     "successive_approximations",
 ]

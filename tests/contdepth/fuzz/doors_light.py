@@ -143,6 +143,31 @@ CONTROL: Table = {
         "rate": 0.1,
         "theta": doubles(2, 2, 3),
     },
+    "control.BSDE": lambda: {
+        "dim": 2,
+        "horizon": 1.0,
+        "volatility": 1.0,
+        "driver": lambda y, square: y - square,
+        "terminal": lambda x: x.sum(-1),
+        "coupled": True,
+        "strength": 0.0,
+    },
+    "control.SolvedBSDE": lambda: {"value": doubles(2), "spread": doubles(2), "feedback": None},
+    "control.allen_cahn": lambda: {"dim": 2},
+    "control.hamilton_jacobi_bellman": lambda: {"dim": 2, "strength": 1.0},
+    "control.hjb_solution": lambda: {"radius": doubles(2).abs(), "left": 0.5, "dim": 3, "strength": 2.0},
+    "control.hjb_value": lambda: {"dim": 2, "strength": 1.0, "horizon": 1.0},
+    "control.solve_bsde": lambda: {
+        "problem": control.hamilton_jacobi_bellman(2),
+        "steps": 2,
+        "iterations": 2,
+        "seed": (0, 1),
+        "batch": 4,
+        "rate": 0.01,
+        "controlled": True,
+        "watch": None,
+        "device": "cpu",
+    },
 }
 
 # nets ------------------------------------------------------------------------------------------------------------

@@ -1,0 +1,1 @@
+"""Backward stochastic differential equations: problems, exact values, and their solution by learned feedback."""

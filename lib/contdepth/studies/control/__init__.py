@@ -1,0 +1,1 @@
+"""Experiments of the theme Control and stability."""

@@ -103,7 +103,9 @@ class DiscreteWeights(torch.optim.Optimizer):
         generator: torch.Generator | None = None,
     ) -> None:
         given = {"values": values, "damping": damping, "average": average, "sparsity": sparsity}
-        given["corrected"] = corrected
+        given["corrected"] = checks.instance("corrected", corrected, bool)
+        if generator is not None:
+            checks.instance("generator", generator, torch.Generator, "make one with contdepth.seeds.generator")
         super().__init__(params, given)
         for group in self.param_groups:
             checks.one_of("values", group["values"], VALUES)

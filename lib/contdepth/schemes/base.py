@@ -62,8 +62,12 @@ def axpy_(u: Tensor, k: Tensor, a: float | Tensor) -> Tensor:
 
 
 def transforms() -> int:
-    """Return how many levels of torch.func and of forward mode are at work; ``requires_grad`` tells of neither."""
-    return (torch._C._functorch.maybe_current_level() or 0) + forward_ad._current_level + 1
+    """Return how many levels of torch.func and of forward mode are at work; ``requires_grad`` tells of neither.
+
+    Where ``torch.compile`` makes a graph, one: no number may be looked at there either.
+    """
+    compiling = torch.compiler.is_compiling()
+    return 1 if compiling else (torch._C._functorch.maybe_current_level() or 0) + forward_ad._current_level + 1
 
 
 def plain(value: Tensor) -> Tensor:
@@ -100,6 +104,8 @@ def integrate(
     Returns:
         ``(N + 1, ..., d)`` with the first entry ``u0``, or ``(..., d)`` for ``keep="last"``. Differentiable
         in ``u0``, in whatever ``f`` and the scheme hold, and in ``t``, by autograd, forward mode and torch.func.
+        ``torch.compile`` traces it whole unless the scheme is random or implicit; what a check would have to know
+        of numbers, and writes of ``f``, are not looked at there.
 
     Raises:
         TypeError, ValueError: a wrong argument; a value of ``f`` whose shape or dtype is not that of its
@@ -108,7 +114,8 @@ def integrate(
     """
     checks.floating("u0", u0)
     checks.one_of("keep", keep, ("all", "last"))
-    _check_grid(t)
+    if not torch.compiler.is_compiling():
+        _check_grid(t)
     _check_scheme(f, scheme, generator)
     if getattr(scheme, "random", False) and bool(plain(t[-1] < t[0]).any()):
         checks.fail(
@@ -131,7 +138,9 @@ def _states(f: Any, u0: Tensor, t: Tensor, scheme: Any, generator: torch.Generat
     u0, t = (x if x.requires_grad else x.clone() for x in (u0, t))  # f may write into what it gets
     times = t.unbind()
     two_step = getattr(scheme, "two_step", False)
-    steps = listed(_equal_steps(t) if two_step else t.diff())
+    mean = (t[-1] - t[0]) / (len(t) - 1) if two_step and torch.compiler.is_compiling() else None
+    sizes = t.diff() if not two_step else _equal_steps(t) if mean is None else mean.expand(len(t) - 1)
+    steps = listed(sizes)
     u, shape, dtype = u0, u0.shape, u0.dtype
     f = tuple(_checked(part) for part in f) if isinstance(f, tuple) else _checked(f, shape)
     if two_step:
@@ -187,7 +196,7 @@ def _checked(f: Field, shape: torch.Size | None = None) -> Field:
     ``shape`` is that of every ``u`` that ``f`` will see, if known: asking each tensor for it costs more.
     """
 
-    counted = not torch.is_inference_mode_enabled()  # what is written is counted in _version
+    counted = not (torch.compiler.is_compiling() or torch.is_inference_mode_enabled())  # writes, in _version
 
     def checked(t: Tensor, u: Tensor) -> Tensor:
         before = (t._version, u._version) if counted else None

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from functools import cached_property
 
 import numpy as np
+import torch
 from torch import Tensor
 
 from contdepth import checks
@@ -132,7 +133,8 @@ class RungeKutta:
         slopes: list[Tensor]
         total: Tensor | None
         table, slopes, total, node, time = self.tableau, [], None, 0.0, t
-        for row, weight, c, done in zip(table.a, table.b, table.c, table.done, strict=True):
+        unused = ((),) * len(table.b) if torch.compiler.is_compiling() else table.done  # kept behind a lock
+        for row, weight, c, done in zip(table.a, table.b, table.c, unused, strict=True):
             if c != node:
                 node, time = c, (t + c * h if c else t)
             stage = u

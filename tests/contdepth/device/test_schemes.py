@@ -76,6 +76,20 @@ def by_euler(gradient: str) -> Case:
     return case
 
 
+def thrifty(scheme: Any, steps: str) -> Case:
+    """States of steps that are taken again; the gradient is not asked for, see :func:`by_the_adjoint`."""
+
+    def case(where: torch.device) -> Any:
+        u0, rate = (
+            states(where).requires_grad_(),
+            torch.ones(1, dtype=torch.float64, device=where).requires_grad_(),
+        )
+        more = {"steps": steps, "gradient": "checkpoints", "parameters": (rate,)}
+        return schemes.solve(lambda t, u: -rate * field(t, u), u0, grid(where), scheme, **more)
+
+    return case
+
+
 def reversed_steps(scheme: Any) -> Case:
     def case(where: torch.device) -> Any:
         t, start = grid(where), states(where)
@@ -146,6 +160,11 @@ SCHEMES: dict[str, Case] = {
     "vmap": batch_of_starts,
     **{
         f"{scheme.name}, {steps} steps": solved(scheme, steps)
+        for scheme in (schemes.DORMAND_PRINCE, schemes.RODAS5P)
+        for steps in ("common", "own")
+    },
+    **{
+        f"{scheme.name}, {steps} steps, checkpoints": thrifty(scheme, steps)
         for scheme in (schemes.DORMAND_PRINCE, schemes.RODAS5P)
         for steps in ("common", "own")
     },

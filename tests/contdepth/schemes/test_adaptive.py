@@ -192,12 +192,15 @@ def test_a_solution_that_ends_is_named(scheme, steps):
     )
 
 
+@pytest.mark.parametrize("recorded", [False, True], ids=["values", "gradients"])
+@pytest.mark.parametrize("scheme", [schemes.TSITOURAS, schemes.RODAS5P], ids=lambda s: s.name)
 @pytest.mark.parametrize("steps", ["common", "own"])
-def test_values_that_are_not_numbers_are_named(steps):
+def test_values_that_are_not_numbers_are_named(steps, scheme, recorded):
+    u0 = torch.ones(1, 1).double().requires_grad_(recorded)
     f = lambda t, u: -u + torch.log(1 - t)  # noqa: E731
     with pytest.raises(errors.IntegrationError, match="expected a step whose error is allowed, found") as caught:
-        schemes.solve(f, torch.ones(1, 1).double(), times(0.0, 2.0), steps=steps)
-    assert caught.value.time <= 1
+        schemes.solve(f, u0, times(0.0, 2.0), scheme, steps=steps)
+    assert 0.9 < caught.value.time <= 1 and bool(torch.isfinite(caught.value.state).all())
 
 
 @pytest.mark.parametrize("steps", ["common", "own"])

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 import pytest
 import torch
 
@@ -40,12 +42,33 @@ def test_the_loop_of_fixed_steps_has_no_graph_break(scheme):
     torch.testing.assert_close(found, schemes.integrate(f, U0, T, scheme, keep="last"), rtol=0, atol=1e-14)
 
 
-def test_gradients_through_the_compiled_loop():
+@pytest.mark.parametrize("solve", [schemes.integrate, schemes.march])
+@pytest.mark.parametrize("scheme", [*SCHEMES, schemes.FractalBlock()], ids=lambda s: s.name)
+def test_integrate_and_march_have_no_graph_break(scheme, solve):
+    if solve is schemes.march and scheme.name == "RevNet":
+        pytest.skip("march takes one right-hand side")
+    f = right_hand_side(scheme)
+    torch._dynamo.reset()
+    told = torch._dynamo.explain(lambda u, t: solve(f, u, t, scheme))(U0, T)
+    assert (told.graph_break_count, told.graph_count) == (0, 1)
+    for keep in ("all", "last"):
+        found = whole(lambda u, t, keep=keep: solve(f, u, t, scheme, keep=keep), "eager")(U0, T)
+        torch.testing.assert_close(found, solve(f, U0, T, scheme, keep=keep), rtol=0, atol=1e-14)
+
+
+def test_a_wrong_value_of_f_is_named_while_it_is_traced():
+    f = lambda t, u: u[..., :1]  # noqa: E731
+    with pytest.raises(Exception, match=r"f\(t, u\): expected shape \(3, 2\)"):
+        whole(lambda u, t: schemes.integrate(f, u, t, schemes.ForwardEuler()), "eager")(U0, T)
+
+
+@pytest.mark.parametrize("solve", [schemes.unrolled, partial(schemes.integrate, keep="last")])
+def test_gradients_through_the_compiled_loop(solve):
     scheme, found = schemes.RungeKutta(schemes.RK4), []
-    loop = whole(lambda u, t: schemes.unrolled(forced, u, t, scheme), "aot_eager")
-    for solve in (loop, lambda u, t: schemes.integrate(forced, u, t, scheme, keep="last")):
+    loop = whole(lambda u, t: solve(forced, u, t, scheme), "aot_eager")
+    for one in (loop, lambda u, t: schemes.integrate(forced, u, t, scheme, keep="last")):
         u, t = U0.clone().requires_grad_(), T.clone().requires_grad_()
-        found.append(torch.autograd.grad(solve(u, t).square().sum(), (u, t)))
+        found.append(torch.autograd.grad(one(u, t).square().sum(), (u, t)))
     for one, other in zip(*found, strict=True):
         torch.testing.assert_close(one, other, rtol=1e-12, atol=1e-13)
 

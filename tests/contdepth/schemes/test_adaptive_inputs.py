@@ -7,6 +7,7 @@ import torch
 
 from contdepth import schemes
 
+RATE = torch.ones(1, dtype=torch.float64, requires_grad=True)
 U0, T = torch.ones(2, 2).double(), torch.linspace(0, 1, 3).double()
 
 
@@ -37,10 +38,17 @@ def f(t, u):
         ({"first": 0.0}, ValueError, "first: expected a number > 0"),
         ({"most": 0}, ValueError, "most: expected a number >= 1"),
         ({"gradient": "none"}, ValueError, "gradient: expected one of 'backprop', 'checkpoints'"),
+        ({"gradient": "adjoint", "scheme": schemes.RODAS5P}, ValueError, "backwards a stiff equation leaves its"),
+        ({"gradient": "adjoint", "steps": "own"}, ValueError, "each member would need a gradient of its own"),
         *(
-            ({"gradient": one, **more}, ValueError, f"gradient: expected 'backprop', found '{one}'")
+            ({"gradient": one, "record": True}, ValueError, f"gradient: expected 'backprop', found '{one}'")
             for one in ("checkpoints", "adjoint")
-            for more in ({"steps": "own"}, {"record": True}, {"scheme": schemes.RODAS5P})
+        ),
+        ({"f": lambda t, u: -RATE * u, "gradient": "checkpoints"}, ValueError, "parameters: expected all tensors"),
+        (
+            {"f": lambda t, u: -RATE * u, "gradient": "checkpoints", "steps": "own", "scheme": schemes.RODAS5P},
+            ValueError,
+            "parameters: expected all tensors",
         ),
         ({"gradient": "euler", "record": True}, ValueError, "gradient: expected 'backprop', found 'euler'"),
         ({"record": 1.5}, TypeError, "record: expected True or False"),

@@ -12,6 +12,8 @@ from contdepth import errors, schemes
 from contdepth.problems import Pendulum
 from contdepth.schemes.adaptive.control import CONTROL, Allowance
 from contdepth.schemes.adaptive.own.control import OwnControl
+from contdepth.schemes.adaptive.own.walk import OwnWalk
+from contdepth.schemes.adaptive.setting import Tolerances, prepared
 
 ALL = [schemes.DORMAND_PRINCE, schemes.TSITOURAS, schemes.RODAS5P]
 
@@ -30,11 +32,16 @@ def test_few_kernels_take_the_steps_of_the_recorded_way(pair, t):
     rates = torch.logspace(0, 1.5, 7, dtype=torch.float64).unsqueeze(-1)
     u0 = torch.tensor([[1.0, 0.5]]).double().expand(7, 2)
     quick = schemes.solve(oscillators(rates), u0, t, pair, steps="own")
-    recorded = schemes.solve(oscillators(rates), u0.clone().requires_grad_(), t, pair, steps="own")
-    torch.testing.assert_close(quick.u, recorded.u.detach(), rtol=1e-9, atol=1e-9)
+    setting = prepared(
+        oscillators(rates), u0, t, pair, Tolerances(1e-6, 1e-9, None, 9999), own=True, recorded=True
+    )
+    walk = OwnWalk(setting.flow, setting.steps, setting.course, setting.offsets)
+    again = schemes.solve(oscillators(rates), u0.clone().requires_grad_(), t, pair, steps="own")
+    for states in (torch.stack(walk(u0)), again.u[1:].detach()):
+        torch.testing.assert_close(quick.u[1:], states, rtol=1e-9, atol=1e-9)
     for name in ("accepted", "rejected"):
-        one, other = (getattr(found.statistics, name) for found in (quick, recorded))
-        assert torch.equal(one, other) and one.sum() > 0
+        one, other = (getattr(found.statistics, name) for found in (quick, again))
+        assert torch.equal(one, other) and torch.equal(one, getattr(walk.counts, name)[:, 0]) and one.sum() > 0
 
 
 def test_the_controller_of_a_batch_is_that_of_one():

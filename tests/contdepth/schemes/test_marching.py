@@ -69,6 +69,31 @@ def test_the_adjoint_is_of_the_order_of_its_scheme(tableau, problem):
     assert (np.log2(np.divide(*errors)) > tableau.order - 0.5).all()
 
 
+@pytest.mark.parametrize("problem", PROBLEMS)
+@pytest.mark.parametrize(
+    ("scheme", "how", "order"),
+    [
+        *((RK, how, 4) for how in ("backprop", "checkpoints", "adjoint")),
+        (schemes.RungeKutta(schemes.HEUN2), "adjoint", 2),
+        *((one, how, 2) for one in REVERSIBLE for how in ("backprop", "reversible")),
+        (RK, "euler", 1),
+    ],
+)
+def test_every_gradient_has_its_order(scheme, how, order, problem):
+    """Against the gradient of the equation itself: an adaptive solution to 1e-11."""
+    u0 = times(0.3, -0.4, 1.0, 0.5).reshape(2, 2)
+    u0, f = (u0 + 0.2j if problem is Phases else u0).requires_grad_(), problem()
+    t = times(0.0, 2.0).requires_grad_()
+    end = schemes.solve(f, u0, t, rtol=1e-11, atol=1e-12).u[-1]
+    exact = torch.autograd.grad(end.abs().square().sum() + end.real.sum(), (u0, f.rate, t))
+    errors = []
+    for steps in (60, 120) if order == 4 else (200, 400):
+        found = derivatives(problem, scheme, how, steps, "last", 1)[1:]
+        errors.append([float((one - other).norm()) for one, other in zip(found, exact, strict=True)])
+    orders = np.log2(np.divide(*errors))
+    assert (abs(orders - order) < 0.3 * max(1.0, order / 2)).all(), orders
+
+
 def test_second_derivatives_through_the_adjoint_and_order_1_of_euler():
     for how, order in (("adjoint", 4), ("euler", 1)):
         errors = []
@@ -108,6 +133,15 @@ def test_nothing_is_kept_of_the_steps(scheme, how):
 def test_checkpoints_keep_a_state_for_a_stretch():
     """450 steps of 4 stages: 65 stretches of up to 7; 128 steps: 32 of 4."""
     assert kept(RK, "checkpoints", 450) - kept(RK, "checkpoints", 128) + (450 - 128) == 2 * (65 - 32)
+
+
+@pytest.mark.parametrize("how", ["checkpoints", "adjoint", "reversible"])
+def test_what_f_holds_for_a_while_has_to_be_named(how):
+    u0, t = times(1.0).requires_grad_(), torch.linspace(0, 1, 21, dtype=torch.float64)
+    scheme = REVERSIBLE[0] if how == "reversible" else RK
+    u = schemes.march(lambda t, u: -RATE * u if 0.4 < t < 0.6 else -u, u0, t, scheme, gradient=how)
+    with pytest.raises(ValueError, match="parameters: expected all tensors"):
+        u[-1].sum().backward()
 
 
 @pytest.mark.parametrize(

@@ -17,10 +17,10 @@ __all__ = ["pair_step", "unrolled"]
 
 
 def unrolled(f: Field | tuple[Field, Field], u0: Tensor, t: Tensor, scheme: Scheme) -> Tensor:
-    """Return the last state of :func:`integrate`, by a loop without graph breaks.
+    """Return the last state of :func:`integrate`, by a loop that asks nothing of values, compiled or not.
 
-    Not checked, as :func:`integrate` does: that ``t`` is monotone, that its steps are equal where the scheme needs
-    it, and that f leaves its arguments as they are.
+    Not checked, as :func:`integrate` does where it is not compiled: that ``t`` is monotone, that its steps are
+    equal where the scheme needs it, and that f leaves its arguments as they are.
 
     Args:
         f: right-hand side ``f(t, u)``; a pair for schemes with ``fields = 2``.

@@ -13,12 +13,14 @@ from contdepth.schemes.adaptive.attached import with_adjoint, with_euler
 from contdepth.schemes.adaptive.checkpoints import from_checkpoints
 from contdepth.schemes.adaptive.common import Walk
 from contdepth.schemes.adaptive.outputs import passed, states
+from contdepth.schemes.adaptive.own.again import Again, Chosen
 from contdepth.schemes.adaptive.own.walk import OwnWalk
 from contdepth.schemes.adaptive.pairs import DORMAND_PRINCE, EmbeddedPair
 from contdepth.schemes.adaptive.record import Record, recorded_step
 from contdepth.schemes.adaptive.rosenbrock import Rosenbrock
 from contdepth.schemes.adaptive.setting import Setting, Tolerances, prepared
 from contdepth.schemes.base import Field, transforms
+from contdepth.schemes.gradients.held import held_by
 
 __all__ = ["Solution", "Statistics", "solve"]
 
@@ -78,13 +80,15 @@ def solve(
         steps: ``"common"``, or ``"own"``: each member of a batch ``(..., d)`` steps as if it were alone.
         first: size of the first step; chosen from f if None.
         most: steps tried at most.
-        gradient: ``"backprop"`` keeps the graph of every step; ``"checkpoints"``, for common steps of a pair,
-            chooses the steps without a graph, keeps the states of √N of N steps, and takes each step twice more;
-            ``"adjoint"``, for common steps of a pair, keeps the states at ``t`` and solves the continuous adjoint
-            backwards to the same tolerances, as exact as these are; ``"euler"``, for every scheme, differentiates
-            one Euler step between neighbours in ``t``, of order 1 in their distance, and ``"static euler"`` only
-            what is new in each step.
-        parameters: what the adjoint differentiates of that which ``f`` holds; None: the parameters of a module.
+        gradient: ``"backprop"`` keeps the graph of every accepted step; ``"checkpoints"`` chooses steps without a
+            graph, keeps the states of √N of N steps, and takes each step twice more; ``"adjoint"``, for common
+            steps of a pair, keeps the states at ``t`` and solves the continuous adjoint backwards to the same
+            tolerances, as exact as these are; ``"euler"`` differentiates one Euler step between neighbours in
+            ``t``, of order 1 in their distance, and ``"static euler"`` only what is new in each step. RODAS5P has
+            no adjoint: backwards a stiff equation leaves its solution, and steps that damp everything do not tell.
+            Nor have own steps: each member would need a gradient of its own in all that ``f`` holds.
+        parameters: what checkpoints and adjoint differentiate of that which ``f`` holds; None: the parameters of a
+            module.
         record: keep sizes, errors and stiffness of the steps of a pair, as values that can be differentiated.
         failures: ``"raise"``, or ``"status"`` for own steps without derivatives: a member that cannot go on stays
             where it is, its states are NaN from there on, and ``statistics.status`` says why.
@@ -95,7 +99,8 @@ def solve(
 
     Raises:
         IntegrationError: the error cannot be kept, as where a solution ends, or there are too many steps.
-        TypeError, ValueError: a wrong argument or value of ``f``.
+        TypeError, ValueError: a wrong argument or value of ``f``, or for checkpoints and the adjoint a tensor in
+            ``f`` that needs gradients and is not named.
     """
     checks.one_of("steps", steps, ("common", "own"))
     own = steps == "own"
@@ -113,16 +118,19 @@ def solve(
     if u0.numel() == 0:
         ends = (u0.new_zeros(u0.shape[:-1], dtype=torch.long), t[-1].expand(u0.shape[:-1])) if lenient else ()
         return Solution(t, u0.expand(len(t), *u0.shape).clone(), Statistics(setting.flow.calls, 0, 0, 0, *ends))
-    if gradient == "backprop" or not wanted:
+    if not wanted or gradient == "backprop" and not own:
         with torch.set_grad_enabled(wanted):
             return _own(setting, u0, t, lenient) if own else _common(setting, u0, t, record)
     limits = Tolerances(rtol, atol, first, most)
     with torch.no_grad():
         quiet = prepared(f, u0.detach(), t.detach(), scheme, limits, own=own, recorded=False)
+    if own and gradient in ("backprop", "checkpoints"):
+        return _own_again(setting, quiet, u0, t, held_by(f, parameters) if gradient == "checkpoints" else None)
     if gradient == "checkpoints":
-        kept, walk = from_checkpoints(setting, quiet, u0, t)
-        calls = setting.flow.calls + quiet.flow.calls, setting.flow.jacobians + quiet.flow.jacobians
-        return Solution(t, torch.stack([u0, *kept]), Statistics(*calls, walk.accepted, walk.rejected))
+        kept, walk = from_checkpoints(setting, quiet, u0, t, held_by(f, parameters))
+        return Solution(
+            t, torch.stack([u0, *kept]), Statistics(*_calls(setting, quiet), walk.accepted, walk.rejected)
+        )
     with torch.no_grad():
         found = _own(quiet, u0, t, False) if own else _common(quiet, u0, t, False)
     if gradient == "adjoint":
@@ -134,10 +142,14 @@ def solve(
 
 def _check_gradient(gradient: str, scheme: EmbeddedPair | Rosenbrock, own: bool, record: bool) -> None:
     checks.one_of("gradient", gradient, ("backprop", "checkpoints", "adjoint", "euler", "static euler"))
-    suits = gradient not in ("checkpoints", "adjoint") or not (own or scheme.implicit)
-    if not suits or gradient != "backprop" and (record or transforms()):
-        hint = "checkpoints and the adjoint take common steps of a pair; all but backprop autograd and no record"
-        checks.fail("gradient", "'backprop'", repr(gradient), hint)
+    if gradient == "adjoint" and scheme.implicit:
+        hint = "backwards a stiff equation leaves its solution, which no step tells; take checkpoints"
+        checks.fail("gradient", "'backprop' or 'checkpoints'", repr(gradient), hint)
+    if gradient == "adjoint" and own:
+        hint = "with own steps each member would need a gradient of its own in what f holds; take checkpoints"
+        checks.fail("gradient", "'backprop' or 'checkpoints'", repr(gradient), hint)
+    if gradient != "backprop" and (record or transforms()):
+        checks.fail("gradient", "'backprop'", repr(gradient), "the others take autograd and no record")
 
 
 def _common(setting: Setting, u0: Tensor, t: Tensor, record: bool) -> Solution:
@@ -160,3 +172,24 @@ def _own(setting: Setting, u0: Tensor, t: Tensor, lenient: bool) -> Solution:
     ends = (walk.status.reshape(shape), walk.reached.reshape(shape)) if lenient else ()
     cost = Statistics(setting.flow.calls, setting.flow.jacobians, accepted, rejected, *ends)
     return Solution(t, torch.stack([u0, *(state.reshape(u0.shape) for state in found)]), cost)
+
+
+def _own_again(
+    setting: Setting, quiet: Setting, u0: Tensor, t: Tensor, held: tuple[Tensor, ...] | None
+) -> Solution:
+    """Return the solution whose steps ``quiet`` chose; from checkpoints where ``held`` is given."""
+    chosen, start, shape = Chosen(), u0.reshape(setting.flow.shape).contiguous(), u0.shape[:-1]
+    walk = OwnWalk(quiet.flow, quiet.steps, quiet.course, quiet.offsets, False, chosen)
+    with torch.no_grad():
+        walk(start.detach())
+    again = Again(setting, walk, chosen.packed())
+    found = again.table(*(again.whole(start) if held is None else again.in_stretches(start, held)))
+    counts = (count.reshape(shape) for count in (walk.counts.accepted, walk.counts.rejected))
+    return Solution(
+        t, torch.stack([u0, *(x.reshape(u0.shape) for x in found)]), Statistics(*_calls(setting, quiet), *counts)
+    )
+
+
+def _calls(*settings: Setting) -> tuple[int, int]:
+    """Return how often f and Jacobians were asked for."""
+    return sum(one.flow.calls for one in settings), sum(one.flow.jacobians for one in settings)

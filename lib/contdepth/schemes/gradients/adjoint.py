@@ -18,6 +18,7 @@ from torch import Tensor
 
 from contdepth.errors import IntegrationError
 from contdepth.schemes.base import Field
+from contdepth.schemes.gradients.held import check_known
 from contdepth.schemes.gradients.pulled import pulled
 
 __all__ = ["Adjoint", "Last", "backwards"]
@@ -137,6 +138,7 @@ def _rates(adjoint: Adjoint, pack: Pack) -> Field:
             at = (u, *adjoint.held)
             down: tuple[Tensor | None, ...] = (None,) * len(at)
             if value.requires_grad:
+                check_known((value,), at)
                 down = torch.autograd.grad(value, at, costate, allow_unused=True)
         first, *rest = (torch.zeros_like(x) if k is None else -k for x, k in zip(at, down, strict=True))
         return pack.one(value.detach(), first, rest)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
 import torch
@@ -11,7 +11,7 @@ from torch import Tensor
 from contdepth import checks
 from contdepth.schemes.base import Field
 
-__all__ = ["check_named", "held_by"]
+__all__ = ["check_known", "check_named", "held_by"]
 
 
 def held_by(f: Field, parameters: Iterable[Tensor] | None) -> tuple[Tensor, ...]:
@@ -31,20 +31,23 @@ def check_named(f: Field, t: Tensor, u: Tensor, held: tuple[Tensor, ...]) -> Non
 
     Its gradient would be missing without a word.
     """
-    if not torch.is_grad_enabled():
-        return
-    known = {id(one) for one in held}
-    ends = {one.grad_fn for one in held}
-    for leaf in _leaves(f(t.detach(), u.detach()).grad_fn, ends):
-        if id(leaf) not in known:
+    if torch.is_grad_enabled():
+        check_known((f(t.detach(), u.detach()),), held)
+
+
+def check_known(values: Sequence[Tensor], known: Sequence[Tensor]) -> None:
+    """Raise ``ValueError`` if the graph of ``values`` has a leaf that is not among ``known`` or behind them."""
+    same = {id(one) for one in known}
+    for leaf in _leaves([value.grad_fn for value in values], {one.grad_fn for one in known}):
+        if id(leaf) not in same:
             found = f"one of shape {tuple(leaf.shape)} that is not named"
             hint = "take parameters=(…) with all of them, or requires_grad_(False)"
             checks.fail("parameters", "all tensors that f holds and that need gradients", found, hint)
 
 
-def _leaves(start: Any, ends: set[Any]) -> Iterator[Tensor]:
+def _leaves(waiting: list[Any], ends: set[Any]) -> Iterator[Tensor]:
     """Yield the leaves of a graph, which is not followed beyond ``ends``."""
-    waiting, seen = [start], {None, *ends}
+    seen = {None, *ends}
     while waiting:
         node = waiting.pop()
         if node in seen:

@@ -18,7 +18,7 @@ from contdepth.schemes.base import _checked as checked
 from contdepth.schemes.gradients.adjoint import Adjoint
 from contdepth.schemes.gradients.euler import with_euler_gradient
 from contdepth.schemes.gradients.held import check_named, held_by
-from contdepth.schemes.gradients.pulled import apart
+from contdepth.schemes.gradients.pulled import all_named, apart
 from contdepth.schemes.gradients.reversal import Reversal
 from contdepth.schemes.gradients.reversible import AsynchronousLeapfrog, ReversibleHeun
 
@@ -66,7 +66,8 @@ def march(
     checks.one_of("keep", keep, ("all", "last"))
     checks.one_of("gradient", gradient, GRADIENTS)
     checks.floating("u0", u0)
-    check_grid(t)
+    if not torch.compiler.is_compiling():
+        check_grid(t)
     if not isinstance(scheme, Reversible):
         check_scheme(f, scheme, None)
     elif not callable(f):
@@ -113,7 +114,7 @@ def _from_checkpoints(
         def taken(u: Tensor, part: Tensor = part) -> tuple[Tensor]:
             return (integrate(f, u, part, scheme, keep=keep),)
 
-        found = apart(taken, (u, part) if t.requires_grad else (u,), held)[0]
+        found = apart(all_named(taken, held), (u, part) if t.requires_grad else (u,), held)[0]
         u = found[-1] if keep == "all" else found
         kept += list(found[1:].unbind()) if keep == "all" else []
     check_named(f, t[-1], u, held)

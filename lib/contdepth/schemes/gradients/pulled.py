@@ -8,7 +8,9 @@ from typing import Any
 import torch
 from torch import Tensor
 
-__all__ = ["apart", "pulled"]
+from contdepth.schemes.gradients.held import check_known
+
+__all__ = ["all_named", "apart", "pulled"]
 
 Tensors = tuple[Tensor, ...]
 
@@ -38,6 +40,18 @@ def apart(g: Callable[..., Tensors], at: Sequence[Tensor], held: Tensors) -> Ten
     """Return ``g(*at)``, differentiable in ``at`` and ``held`` without a graph: g is asked again."""
     found: Tensors = _Apart.apply(g, held, *at, *held)
     return found
+
+
+def all_named(g: Callable[..., Tensors], held: Tensors) -> Callable[..., Tensors]:
+    """Return ``g``, which raises ``ValueError`` where a graph shows what needs gradients and is not ``held``."""
+
+    def known(*at: Tensor) -> Tensors:
+        found = g(*at)
+        if torch.is_grad_enabled():
+            check_known(found, (*at, *held))
+        return found
+
+    return known
 
 
 class _Apart(torch.autograd.Function):

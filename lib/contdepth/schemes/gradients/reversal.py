@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from contdepth.schemes.base import Field, listed
-from contdepth.schemes.gradients.pulled import pulled
+from contdepth.schemes.gradients.pulled import all_named, pulled
 from contdepth.schemes.gradients.reversible import AsynchronousLeapfrog, ReversibleHeun, State
 
 __all__ = ["Reversal"]
@@ -56,7 +56,8 @@ class Reversal:
                 kept -= 1
                 costates[0] = costates[0] + grads[0][kept]
             state = self.scheme.back(self.f, times[n], times[n + 1], state, steps[n])
-            got = pulled(self._step(t.requires_grad, steps[n]), (*state, *times[n : n + 2]), self.held, costates)
+            step = all_named(self._step(t.requires_grad, steps[n]), self.held)
+            got = pulled(step, (*state, *times[n : n + 2]), self.held, costates)
             costates = list(got[:size])
             in_time[n], in_time[n + 1] = in_time[n] + got[size], in_time[n + 1] + got[size + 1]
             gradient = [old + new for old, new in zip(gradient, got[size + 2 :], strict=True)]

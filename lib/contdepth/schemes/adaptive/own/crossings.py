@@ -68,6 +68,10 @@ class Crossings:
         self.u, self.found = torch.where(crosses, u, self.u), self.found | crosses
         return crosses
 
+    def recorded(self, setting: Setting, u: Tensor) -> None:
+        """Go on with steps of ``setting``, which keep their graph, from states ``u`` before the crossings."""
+        self.setting, self.u = setting, u
+
     def roots(self, end: Tensor, last: Tensor) -> tuple[Tensor, Tensor]:
         """Return times and states of the roots, and those given where there is none.
 

@@ -10,6 +10,7 @@ from torch import Tensor
 
 from contdepth import checks
 from contdepth.schemes.adaptive.events import check_search, check_span
+from contdepth.schemes.adaptive.own.again import Again, Chosen
 from contdepth.schemes.adaptive.own.crossings import Crossings
 from contdepth.schemes.adaptive.own.walk import OwnWalk
 from contdepth.schemes.adaptive.pairs import DORMAND_PRINCE, EmbeddedPair
@@ -77,14 +78,26 @@ def first_roots(
     if lenient and setting.recorded:
         hint = "a status is for solutions of which no derivative is recorded; take torch.no_grad()"
         checks.fail("failures", "'raise'", "'status'", hint)
-    shape = u0.shape
-    with torch.set_grad_enabled(setting.recorded and torch.is_grad_enabled()):
+    quiet, shape = setting, u0.shape
+    with torch.no_grad():
+        if setting.recorded:
+            quiet = prepared(
+                f, u0.detach(), t, scheme, Tolerances(rtol, atol, first, most), own=True, recorded=False
+            )
         start = u0.reshape(setting.flow.shape).contiguous()
-        crossings = Crossings(event, setting, shape, start, direction)
-        walk = OwnWalk(setting.flow, setting.steps, setting.course, setting.offsets, lenient, crossings)
-        (last,) = walk(start)
+        crossings = Crossings(event, quiet, shape, start.detach(), direction)
+        chosen = Chosen(crossings)
+        walk = OwnWalk(quiet.flow, quiet.steps, quiet.course, quiet.offsets, lenient, chosen)
+        (last,) = walk(start.detach())
+    with torch.set_grad_enabled(setting.recorded):
+        if setting.recorded:
+            start = u0.reshape(setting.flow.shape).contiguous()
+            last, _ = Again(setting, walk, chosen.packed(but_the_last_of=crossings.found)).whole(start)
+            crossings.recorded(setting, last)
         at, u = crossings.roots(walk.reached, last)
     ends = (walk.status.reshape(shape[:-1]), walk.reached.reshape(shape[:-1])) if lenient else ()
     counts = (count.reshape(shape[:-1]) for count in (walk.counts.accepted, walk.counts.rejected))
-    cost = Statistics(setting.flow.calls, setting.flow.jacobians, *counts, *ends)
+    both = (setting, quiet) if setting.recorded else (quiet,)
+    calls = sum(one.flow.calls for one in both), sum(one.flow.jacobians for one in both)
+    cost = Statistics(*calls, *counts, *ends)
     return Roots(at.reshape(shape[:-1]), u.reshape(shape), crossings.found.reshape(shape[:-1]), cost)

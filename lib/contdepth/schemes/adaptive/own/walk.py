@@ -24,7 +24,7 @@ OFTEN = 8
 MANY = 1e6
 """With fewer steps of the last size to go none is too small."""
 
-Watch = Callable[[Tensor, Tensor, Tensor, Tensor, Tensor], Tensor]
+Watch = Callable[[Tensor, Tensor, Tensor, Tensor, Tensor], Tensor | None]
 
 
 @dataclass
@@ -34,7 +34,7 @@ class OwnWalk:
     ``offsets`` are where states are kept: inside steps for pairs; other schemes end steps there. A member at the
     end takes steps of size 0, so that no one asks where it is, and so does one that fails, where ``lenient``.
     ``watch`` is shown every step, as time, states before and after, size, and whose is accepted; it returns the
-    members that stay for good.
+    members that stay for good, if any.
     """
 
     flow: Flow

@@ -13,7 +13,7 @@ from companion.book.toc import captions, chapters
 from companion.book.typed_numbers import survey
 from companion.errors import DocumentError
 from companion.evidence.machines import machines_path
-from companion.pieces.plan import pieces_path
+from companion.pieces.plan import load_plan, pieces_path
 from companion.root import chapter_label, claims_path, docname_of, is_theme, page_name
 
 LEDGER = "book/related/deep/claims.yml"
@@ -167,3 +167,11 @@ def test_a_theme_has_a_name_of_its_own(book):
         DocumentError, match="key chapter: expected a name that no folder of book/ has, found 'deep'"
     ):
         load_ledger(book, "deep")
+
+
+def test_a_theme_has_pieces_that_name_its_pages(book):
+    text = "chapter: deep\npieces:\n  - name: full\n    page: first\n    function: contdepth.studies.toy:full\n"
+    text += "    grid: {seed: [0, 1]}\n    device: cuda\n    minutes: 6\n    headline: deep.headline.order\n"
+    pieces_path(book, "deep").write_text(text, encoding="utf-8")
+    (group,) = load_plan(book, "deep")
+    assert group.id == "deep/full" and group.page == "first"

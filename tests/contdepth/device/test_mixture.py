@@ -66,6 +66,9 @@ NOTHING: dict[str, str] = {
         "pde.peers.KnownEquation pde.peers.KnownEquation.fit pde.peers.KnownEquation.simulate pde.peers.PDEFIND "
         "pde.peers.PDEFIND.fit pde.peers.WeakSINDy pde.peers.WeakSINDy.fit"
     ),
+    "an optimiser, whose tensors are where its parameters are": (
+        "control.DiscreteWeights.lengthen control.DiscreteWeights.step"
+    ),
     "made on the device of its generator": "meanfield.Block.draw meanfield.lift schemes.sample_moments",
 }
 """Callables that are given no tensor and have no ``device``, by the reason."""

@@ -11,7 +11,7 @@ from device.cases import Case, Device, as_on_the_cpu
 from fuzz import doors_light, doors_robust
 from torch import nn
 
-from contdepth import nets, robust, seeds, training
+from contdepth import control, nets, robust, seeds, training
 
 pytestmark = pytest.mark.device
 
@@ -49,6 +49,19 @@ def fitted(**changes: Any) -> Case:
         return list(model.parameters()), {key: row for key, row in done.history.items() if "seconds" not in key}
 
     return case
+
+
+def discrete(where: torch.device) -> Any:
+    """Two sweeps of an optimiser of discrete weights, drawn by a generator of the CPU."""
+    weights = nn.Parameter(torch.zeros(4, 3, dtype=torch.float64, device=where))
+    x = doors_light.doubles(5, 3).to(where)
+    source = seeds.generator(0, "weights")
+    rule = control.DiscreteWeights([weights], "ternary", average=0.5, sparsity=0.01, generator=source)
+    for _ in range(2):
+        rule.zero_grad()
+        (x @ weights.T).tanh().square().mean().backward()
+        rule.step()
+    return weights, rule.state[weights]["slope"]
 
 
 def continued(where: torch.device) -> Any:
@@ -93,6 +106,7 @@ CASES: dict[str, Case] = {
     "fit, float64": fitted(precision="fp64"),
     "fit, continued": continued,
     "coarse to fine": coarse_to_fine,
+    "discrete weights": discrete,
     "adversarial": adversarial,
 }
 

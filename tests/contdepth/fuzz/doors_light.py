@@ -77,6 +77,12 @@ def problem_along() -> control.Trajectory:
     return problem().system(doubles(2, 2, 3)).trajectory(doubles(3, 2), doubles(3, 2))
 
 
+def discrete_rule() -> control.DiscreteWeights:
+    weights = nn.Parameter(doubles(2, 3))
+    weights.grad = doubles(2, 3)
+    return control.DiscreteWeights([weights], generator=seeds.generator(0, "weights"))
+
+
 def small_chain() -> nn.Sequential:
     from collections import OrderedDict
 
@@ -127,6 +133,24 @@ CONTROL: Table = {
     },
     "control.Approximations": lambda: dict.fromkeys(("costs", "gaps", "gains", "penalties", "theta"), doubles(2)),
     "control.Trajectory": lambda: {"states": (doubles(3, 2),), "costates": (doubles(3, 2),)},
+    "control.DiscreteWeights": lambda: {
+        "params": [nn.Parameter(doubles(2, 3))],
+        "values": "ternary",
+        "damping": 0.25,
+        "average": 0.9,
+        "sparsity": 0.01,
+        "corrected": True,
+        "generator": seeds.generator(0, "weights"),
+    },
+    "control.DiscreteWeights.step": lambda: {"self": discrete_rule(), "closure": lambda: 1.0},
+    "control.DiscreteWeights.lengthen": lambda: {"self": discrete_rule(), "factor": 0.9},
+    "control.binary_update": lambda: {"weights": doubles(2, 3).sign(), "slope": doubles(2, 3), "damping": 0.5},
+    "control.ternary_update": lambda: {
+        "weights": doubles(2, 3).sign(),
+        "slope": doubles(2, 3),
+        "damping": 0.25,
+        "sparsity": 0.01,
+    },
     "control.control_view": lambda: {"model": small_chain(), "first_layer": "two", "running": 0.1},
     "control.ResidualStep": lambda: {"theta": doubles(2, 3), "h": 0.5},
     "control.ResidualControl": lambda: {"depth": 3, "horizon": 1.0, "decay": 0.5},

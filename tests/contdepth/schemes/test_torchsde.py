@@ -9,9 +9,9 @@ import torch
 
 from contdepth import schemes
 from contdepth.schemes import BrownianTree
-from contdepth.studies.depth.stochastic_gradients import gradient
-from contdepth.studies.depth.stochastic_problems import GEOMETRIC, WELL
-from contdepth.studies.depth.torchsde_gradients import distance
+from contdepth.studies.depth.stochastic.gradients import gradient
+from contdepth.studies.depth.stochastic.problems import GEOMETRIC, WELL
+from contdepth.studies.depth.stochastic.torchsde_gradients import distance
 
 EQUAL = {
     "heun": (schemes.StratonovichHeun(), "adjoint"),

@@ -8,11 +8,11 @@ from pathlib import Path
 import torch
 import torchsde
 
-import contdepth.studies.depth
+import contdepth.studies.depth.stochastic
 from contdepth.schemes import BrownianTree
-from contdepth.studies.depth.stochastic_problems import GEOMETRIC, WELL, Equation
+from contdepth.studies.depth.stochastic.problems import GEOMETRIC, WELL, Equation
 
-FILE = Path(contdepth.studies.depth.__file__).parent / "torchsde_gradients.json"
+FILE = Path(contdepth.studies.depth.stochastic.__file__).parent / "torchsde_gradients.json"
 PATHS, STEPS = 20, 256
 METHODS = {"heun": "heun", "midpoint": "midpoint", "reversible_heun": "adjoint_reversible_heun"}
 

@@ -9,15 +9,15 @@ import torch
 
 from contdepth.schemes import BrownianTree, ReversibleHeun, StratonovichHeun
 from contdepth.seeds import generator
-from contdepth.studies.depth.brownian_law import differing_values, distance_from_a_bridge
-from contdepth.studies.depth.stochastic_gradients import (
+from contdepth.studies.depth.stochastic.brownian_law import differing_values, distance_from_a_bridge
+from contdepth.studies.depth.stochastic.gradients import (
     gradient,
     gradient_errors,
     neural_gradient,
     slope,
 )
-from contdepth.studies.depth.stochastic_problems import GEOMETRIC, PULLED, SQUEEZED, WELL, exact
-from contdepth.studies.depth.stochastic_reversal import contraction, round_trip
+from contdepth.studies.depth.stochastic.problems import GEOMETRIC, PULLED, SQUEEZED, WELL, exact
+from contdepth.studies.depth.stochastic.reversal import contraction, round_trip
 
 
 @pytest.mark.parametrize("equation", [GEOMETRIC, SQUEEZED], ids=lambda one: one.name)

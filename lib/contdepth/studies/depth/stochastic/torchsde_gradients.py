@@ -11,8 +11,8 @@ from pathlib import Path
 import torch
 
 from contdepth.schemes import BrownianTree
-from contdepth.studies.depth.stochastic_gradients import gradient
-from contdepth.studies.depth.stochastic_problems import Equation
+from contdepth.studies.depth.stochastic.gradients import gradient
+from contdepth.studies.depth.stochastic.problems import Equation
 
 __all__ = ["distance"]
 

@@ -16,8 +16,8 @@ from contdepth.schemes import (
     march_sde,
     stratonovich_drift,
 )
-from contdepth.studies.depth.stochastic_gradients import gradient
-from contdepth.studies.depth.stochastic_problems import Equation, grid
+from contdepth.studies.depth.stochastic.gradients import gradient
+from contdepth.studies.depth.stochastic.problems import Equation, grid
 
 __all__ = ["RoundTrip", "contraction", "round_trip"]
 

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from contdepth.schemes import BrownianTree, EulerMaruyama, ReversibleHeun, StratonovichHeun, ito_drift, march_sde
-from contdepth.studies.depth.stochastic_problems import Equation, exact, grid
+from contdepth.studies.depth.stochastic.problems import Equation, exact, grid
 
 __all__ = ["GradientErrors", "gradient", "gradient_errors", "neural_gradient", "slope"]
 

@@ -321,8 +321,11 @@ for module in pkgutil.walk_packages(contdepth.__path__, "contdepth."):
             found[module.name] = error.name
 print(json.dumps(found))
 """
-DRAWS = {"contdepth.studies.common.plots", "contdepth.studies.pdenet.filter_picture"} | {
-    "contdepth.studies.pdenet2.drawing"
+DRAWS = {
+    "contdepth.studies.common.plots",
+    "contdepth.studies.control.discrete.drawing",
+    "contdepth.studies.pdenet.filter_picture",
+    "contdepth.studies.pdenet2.drawing",
 }
 """Modules that need Matplotlib as soon as they are loaded; no piece draws."""
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+from contdepth.studies.control.discrete.pieces import trained_arm as discrete_arm
 from contdepth.studies.meanfield.pieces import ordered_arm
 from contdepth.studies.pdenet.pieces import linear_arm, source_arm
 from contdepth.studies.pdenet2.pieces import burgers_arm
@@ -23,6 +24,7 @@ GRID = {"blocks": 2, "iterations": 12, "sitting": 5, "grid": 24, "batch": 6, "te
 
 TINY: dict[Callable[..., dict[str, Any]], dict[str, Any]] = {
     trained_arm: IMAGES,
+    discrete_arm: {"dataset": "digits", "hidden": (6, 6), "epochs": 2, "batch": 50, "learn": 200},
     ordered_arm: {**IMAGES, "permutations": 2},
     linear_arm: {**GRID, "mesh": 6, "order": 3, "cutoffs": [2, 3]},
     source_arm: {**GRID, "grid": 16, "trajectories": 4},

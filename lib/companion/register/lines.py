@@ -59,26 +59,24 @@ def read(root: Path, *, joining: bool = False) -> tuple[list[Line], list[str]]:
         return [], [f"{LABEL}: expected the register, found nothing; write it with: companion register"]
     head, *rest = read_text(path).removesuffix("\n").split("\n")
     lines: list[Line] = []
-    problems: list[str] = []
+    problems: list[tuple[str, Key | None]] = []  # with the entry, where a line that revises it is the remedy
     last: dict[Key, Line] = {}
-    twice: dict[Key, list[str]] = {}
     if head != "\t".join(FIELDS):
-        problems.append(f"{LABEL}:1: expected the names {', '.join(FIELDS)} between tabs, found {head!r:.80}")
+        names = f"expected the names {', '.join(FIELDS)} between tabs, found {head!r:.80}"
+        problems.append((f"{LABEL}:1: {names}", None))
     for number, text in enumerate(rest, 2):
         line = _parse(text)
-        said = line if isinstance(line, str) else _out_of_turn(line, last.get(line.key))
+        if isinstance(line, str):
+            problems.append((f"{LABEL}:{number}: {line}", None))
+            continue
+        said = _out_of_turn(line, last.get(line.key))
         if said:
-            problems.append(f"{LABEL}:{number}: {said}")
-        if isinstance(line, Line):
-            if said and line.event == ADDED:
-                twice.setdefault(line.key, []).append(problems[-1])
-            elif line.event == REVISED:
-                settled = twice.pop(line.key, [])
-                problems = [problem for problem in problems if problem not in settled]
-            lines.append(line)
-            last[line.key] = line
-    waiting = [problem for said in twice.values() for problem in said] if joining else []
-    return lines, [problem for problem in problems if problem not in waiting]
+            problems.append((f"{LABEL}:{number}: {said}", line.key if line.event == ADDED else None))
+        elif line.event == REVISED:
+            problems = [problem for problem in problems if problem[1] != line.key]
+        lines.append(line)
+        last[line.key] = line
+    return lines, [problem for problem, key in problems if key is None or not joining]
 
 
 def _parse(text: str) -> Line | str:

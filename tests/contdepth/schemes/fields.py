@@ -19,3 +19,14 @@ class VanDerPol(torch.nn.Module):
     def forward(self, t, u):
         x, y = u.unbind(-1)
         return torch.stack([y, self.rate * (1 - x**2) * y - x + torch.sin(t)], -1)
+
+
+class Phases(torch.nn.Module):
+    """Complex states with a real parameter."""
+
+    def __init__(self):
+        super().__init__()
+        self.rate = torch.nn.Parameter(times(0.7))
+
+    def forward(self, t, u):
+        return 1j * self.rate * u * torch.cos(t) - 0.3 * u * u.abs()

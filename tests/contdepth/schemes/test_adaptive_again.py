@@ -7,7 +7,7 @@ import weakref
 
 import pytest
 import torch
-from schemes.fields import VanDerPol, times
+from schemes.fields import Phases, VanDerPol, times
 
 from contdepth import schemes
 
@@ -79,17 +79,6 @@ def test_a_root_in_the_first_step_and_one_that_is_not_there():
     torch.testing.assert_close(
         torch.autograd.grad(found.u[1, 0], rate)[0], torch.exp(times(-1.0)), rtol=1e-6, atol=0
     )
-
-
-class Phases(torch.nn.Module):
-    """Complex states with a real parameter."""
-
-    def __init__(self):
-        super().__init__()
-        self.rate = torch.nn.Parameter(times(0.7))
-
-    def forward(self, t, u):
-        return 1j * self.rate * u * torch.cos(t) - 0.3 * u * u.abs()
 
 
 class OwnVanDerPol(VanDerPol):

@@ -5,24 +5,13 @@ from __future__ import annotations
 import numpy as np
 import pytest
 import torch
-from schemes.fields import VanDerPol, times
+from schemes.fields import Phases, VanDerPol, times
 
 from contdepth import schemes
 
 RK = schemes.RungeKutta(schemes.RK4)
 RATE = torch.ones(1, dtype=torch.float64, requires_grad=True)
 REVERSIBLE = [schemes.AsynchronousLeapfrog(), schemes.ReversibleHeun()]
-
-
-class Phases(torch.nn.Module):
-    """Complex states with a real parameter."""
-
-    def __init__(self):
-        super().__init__()
-        self.rate = torch.nn.Parameter(times(0.7))
-
-    def forward(self, t, u):
-        return 1j * self.rate * u * torch.cos(t) - 0.3 * u * u.abs()
 
 
 PROBLEMS = [VanDerPol, Phases]

@@ -307,8 +307,11 @@ def pictures() -> tuple[Tensor, Tensor]:
     return singles(8, 1, 4, 4), labels(8)
 
 
+FOLDERS = tempfile.TemporaryDirectory(prefix="fuzz-")  # removed when Python ends
+
+
 def folder() -> Path:
-    return Path(tempfile.mkdtemp(prefix="fuzz-"))
+    return Path(tempfile.mkdtemp(dir=FOLDERS.name))
 
 
 def stored() -> Path:

@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import argparse
 import os
+import select
 import signal
 import sys
 from collections.abc import Sequence
@@ -38,7 +39,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
         if options.root and not is_root(Path(options.root)):
             raise CompanionError(f"--root: expected a folder with book/ and lib/, found {options.root}")
         root = Path(options.root).resolve() if options.root else find_root()
-        return options.command(root, options)
+        status = options.command(root, options)
+        sys.stdout.flush()
+        return status
+    except BrokenPipeError:
+        if not _reader_has_gone():
+            raise
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # nothing is left to fail at the exit
+        return 141
     except DocumentError as error:
         print(*error.problems, sep="\n", file=sys.stderr)
         return 2
@@ -48,6 +56,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except KeyboardInterrupt:
         print("companion: interrupted; runs stored before are unchanged", file=sys.stderr)
         return 130
+
+
+def _reader_has_gone() -> bool:
+    """Return whether nobody reads the output any more, as ``head`` after its ten lines."""
+    poll = select.poll()
+    poll.register(sys.stdout.fileno(), 0)
+    return any(event & (select.POLLERR | select.POLLHUP) for _, event in poll.poll(0))
 
 
 def _parser() -> _Parser:

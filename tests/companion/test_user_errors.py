@@ -1,6 +1,9 @@
 """What a person does wrong, or a file that was cut short: one sentence, never a traceback."""
 
 import json
+import os
+import subprocess
+import sys
 
 import pytest
 from toy_book import edit
@@ -113,3 +116,12 @@ def test_a_number_beyond_floats():
 )
 def test_contradictions(toy, arguments, sentence, capsys):
     assert said(capsys, "run", "--root", str(toy), *arguments) == f"companion: {sentence}"
+
+
+def test_a_reader_that_has_gone_ends_a_command_without_a_traceback(toy):
+    reader, writer = os.pipe()
+    os.close(reader)
+    command = [sys.executable, "-m", "companion.cli", "check-ledger", "--root", str(toy)]
+    ended = subprocess.run(command, stdout=writer, stderr=subprocess.PIPE, text=True)
+    os.close(writer)
+    assert (ended.returncode, ended.stderr) == (141, "")

@@ -6,6 +6,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 
 from companion.book.ledger import CONSTRUCTION, GROUPS, Claim, load_ledger, words_of
@@ -17,6 +18,7 @@ from companion.evidence.record import Record, load_record
 from companion.evidence.rejudging import judged_again
 from companion.evidence.soundness import difference
 from companion.evidence.verdict import HOLDS
+from companion.freshness.known import Known
 from companion.freshness.state import CARRIED, STALE, WORDS, State, state_of
 from companion.report.scales import Share, shares
 from companion.root import PROFILES, claims_path, runs_path
@@ -117,24 +119,29 @@ class Row:
         return self.state == CARRIED
 
 
-def records_of(page: Page) -> dict[str, tuple[Record, State]]:
-    """Return profile -> (record, its state) for the stored runs of a page."""
+def records_of(page: Page, known: Known | None = None) -> dict[str, tuple[Record, State]]:
+    """Return profile -> (record, its state) of a page's stored runs; what is ``known`` is not derived again."""
     found = {}
     for profile in PROFILES:
         record = load_record(page.root, profile, page.chapter, page.name)
         if record is not None:
-            found[profile] = (record, state_of(record, page))
+            found[profile] = (record, known.state(record, page) if known else state_of(record, page))
     return found
 
 
 def claim_rows(
     root: Path,
     chapter: str | None = None,
-    records: Callable[[Page], Mapping[str, tuple[Record, State]]] = records_of,
+    records: Callable[[Page], Mapping[str, tuple[Record, State]]] | None = None,
 ) -> list[Row]:
     """Return one row for each claim, in the order of the book and of its ledgers; ``records`` finds the stored
-    runs of a page.
+    runs of a page (default: :func:`records_of`, with what was found fresh before).
     """
+    if records is None:
+        known = Known(root)
+        found = claim_rows(root, chapter, partial(records_of, known=known))
+        known.store()
+        return found
     rows = []
     for name in [chapter] if chapter else chapters(root):
         if not claims_path(root, name).is_file():

@@ -24,9 +24,7 @@ def seconds(*, derived: bool) -> float:
     command = [sys.executable, "-m", "companion.cli", "status", "--root", str(ROOT)]
     where = {**os.environ, "PYTHONPATH": str(ROOT / "lib")}
     before = os.times()
-    subprocess.run(
-        command, check=True, stdout=subprocess.DEVNULL, env={**os.environ, "PYTHONPATH": str(ROOT / "lib")}
-    )
+    subprocess.run(command, check=True, stdout=subprocess.DEVNULL, env=where)
     after = os.times()
     return after.children_user + after.children_system - before.children_user - before.children_system
 

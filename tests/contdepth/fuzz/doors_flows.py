@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import torch
 from fuzz.engine import Table
-from torch import Tensor
+from torch import Tensor, nn
 
 from contdepth import flows
 
@@ -22,7 +22,60 @@ def transport() -> flows.Transport:
     return flows.Transport(bent, flows.exact_probes(points()), density=True)
 
 
+def drawing() -> torch.Generator:
+    return torch.Generator().manual_seed(0)
+
+
+class Swirl(nn.Module):
+    """A right-hand side with parameters."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.w = nn.Parameter(points())
+
+    def forward(self, t: Tensor, x: Tensor) -> Tensor:
+        return torch.tanh(x @ self.w.T) @ self.w * t
+
+
+def continuous(**more: object) -> flows.ContinuousFlow:
+    return flows.ContinuousFlow(Swirl(), 2, **{"steps": 2, **more})
+
+
+CONTINUOUS: Table = {
+    "flows.ContinuousFlow": lambda: {
+        "f": Swirl(),
+        "dimension": 2,
+        "span": (0.0, 2.0),
+        "trace": "hutchinson",
+        "probes": 2,
+        "steps": None,
+        "scheme": None,
+        "rtol": 1e-4,
+        "atol": 1e-5,
+        "gradient": "checkpoints",
+        "parameters": None,
+    },
+    "flows.ContinuousFlow.to_base": lambda: {
+        "self": continuous(trace="hutchinson", probes=2),
+        "x": points(),
+        "generator": drawing(),
+    },
+    "flows.ContinuousFlow.from_base": lambda: {"self": continuous(steps=None, rtol=1e-3), "z": points()},
+    "flows.ContinuousFlow.moved": lambda: {"self": continuous(), "z": points()},
+    "flows.DensityModel": lambda: {"dimension": 2, "like": points()},
+    "flows.DensityModel.log_density": lambda: {"self": continuous(), "x": points()},
+    "flows.DensityModel.sample": lambda: {"self": continuous(), "count": 3, "generator": drawing()},
+    "flows.DensityModel.draw": lambda: {
+        "self": continuous(trace="hutchinson"),
+        "count": 3,
+        "generator": drawing(),
+    },
+    "flows.Drawn": lambda: {"x": points(), "log_density": points()[:, 0].clone()},
+    "flows.Pushed": lambda: {"x": points(), "log_det": points()[:, 0].clone()},
+}
+
 TABLE: Table = {
+    **CONTINUOUS,
     "flows.Carried": lambda: {
         "x": points(),
         "kinetic": points()[:, 0],

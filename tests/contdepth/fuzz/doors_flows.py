@@ -74,8 +74,102 @@ CONTINUOUS: Table = {
     "flows.Pushed": lambda: {"x": points(), "log_det": points()[:, 0].clone()},
 }
 
+
+def branch() -> nn.Sequential:
+    torch.manual_seed(0)
+    return flows.lipschitz_net((2, 4, 2)).double().eval()
+
+
+def tilted(x: Tensor) -> Tensor:
+    return 0.5 * torch.sin(x.flip(1))
+
+
+def chain(**more: object) -> flows.ResidualFlow:
+    return flows.ResidualFlow([flows.ResidualBlock(branch())], 2, **more)
+
+
+def pictures() -> Tensor:
+    return torch.cat([points(), points()]).reshape(1, 1, 3, 4)
+
+
+RESIDUAL: Table = {
+    "flows.ExactLogDet": dict,
+    "flows.ExactLogDet.__call__": lambda: {"self": flows.ExactLogDet(), "g": tilted, "x": points()},
+    "flows.Inverse": lambda: {"x": points(), "iterations": 3, "residual": 0.1},
+    "flows.LipschitzConv2d": lambda: {
+        "inputs": 1,
+        "outputs": 2,
+        "kernel": 3,
+        "sides": (3, 4),
+        "coefficient": 0.9,
+        "iterations": 2,
+    },
+    "flows.LipschitzConv2d.forward": lambda: {
+        "self": flows.LipschitzConv2d(1, 2, 3, (3, 4)).double(),
+        "x": pictures(),
+    },
+    "flows.LipschitzLinear": lambda: {
+        "inputs": 2,
+        "outputs": 3,
+        "coefficient": 0.9,
+        "iterations": 2,
+        "exact": True,
+    },
+    "flows.LipschitzLinear.forward": lambda: {"self": branch()[0], "x": points()},
+    "flows.LipschitzLinear.refine": lambda: {"self": branch()[0], "iterations": 2},
+    "flows.NumberOfTerms": lambda: {"law": "geometric", "rate": 0.5, "certain": 2},
+    "flows.NumberOfTerms.draw": lambda: {"self": flows.NumberOfTerms("poisson"), "generator": drawing()},
+    "flows.NumberOfTerms.survival": lambda: {"self": flows.NumberOfTerms(), "k": 3},
+    "flows.ResidualBlock": lambda: {"g": branch(), "lipschitz": 0.9},
+    "flows.ResidualBlock.forward": lambda: {"self": flows.ResidualBlock(branch()), "x": points()},
+    "flows.ResidualBlock.inverse": lambda: {
+        "self": flows.ResidualBlock(branch()),
+        "y": points(),
+        "tolerance": 1e-4,
+        "most": 50,
+    },
+    "flows.ResidualFlow": lambda: {
+        "blocks": [flows.ResidualBlock(branch())],
+        "dimension": 2,
+        "log_det": flows.SeriesLogDet(3),
+        "tolerance": 1e-4,
+        "most": 50,
+    },
+    "flows.ResidualFlow.to_base": lambda: {
+        "self": chain(log_det=flows.RouletteLogDet()),
+        "x": points(),
+        "generator": drawing(),
+    },
+    "flows.ResidualFlow.from_base": lambda: {"self": chain(), "z": points()},
+    "flows.ResidualFlow.moved": lambda: {"self": chain(), "z": points()},
+    "flows.RouletteLogDet": lambda: {"law": flows.NumberOfTerms(), "probes": 1, "gradient": "backprop"},
+    "flows.RouletteLogDet.__call__": lambda: {
+        "self": flows.RouletteLogDet(),
+        "g": tilted,
+        "x": points(),
+        "generator": drawing(),
+    },
+    "flows.SeriesLogDet": lambda: {"terms": 3, "probes": 2},
+    "flows.SeriesLogDet.__call__": lambda: {
+        "self": flows.SeriesLogDet(3),
+        "g": tilted,
+        "x": points(),
+        "generator": drawing(),
+    },
+    "flows.lipschitz_net": lambda: {
+        "widths": (2, 4, 2),
+        "coefficient": 0.9,
+        "activation": nn.ELU,
+        "iterations": 2,
+        "exact": False,
+    },
+    "flows.series_error": lambda: {"dimension": 2, "lipschitz": 0.9, "terms": 3},
+    "flows.settle": lambda: {"module": branch(), "tolerance": 1e-4, "most": 20},
+}
+
 TABLE: Table = {
     **CONTINUOUS,
+    **RESIDUAL,
     "flows.Carried": lambda: {
         "x": points(),
         "kinetic": points()[:, 0],

@@ -91,7 +91,7 @@ class ContinuousFlow(DensityModel):
         self.rtol, self.atol = checks.real("rtol", rtol, at_least=0), checks.real("atol", atol, above=0)
         self.gradient = checks.one_of("gradient", gradient, ("backprop", "checkpoints", "adjoint"))
 
-    TRACES = ("exact", "hutchinson")
+    TRACES: tuple[str, ...] = ("exact", "hutchinson")
     f: Field | nn.Module
 
     @property
@@ -126,27 +126,30 @@ class ContinuousFlow(DensityModel):
 
     def _carried(self, x: Tensor, span: Sequence[float], generator: torch.Generator | None) -> Pushed:
         start = torch.cat([x, x.new_zeros(*x.shape[:-1], 1)], dim=-1)
-        rates, anchor = self._rates(x, generator), x.new_zeros(()).requires_grad_()
-
-        def anchored(t: Tensor, u: Tensor) -> Tensor:
-            """J is found by derivatives in a point: with the anchor it is none that the solver does not know."""
-            recorded = torch.is_grad_enabled() and not u.requires_grad
-            return rates(t, u + anchor if recorded else u)
-
-        if self.gradient == "backprop":
-            u = self._solved(rates, start, span)
-        else:
-            u = self._solved(anchored, start, span, anchor)
+        u = self._solved(self._rates(x, generator), start, span)
         return Pushed(u[..., :-1], u[..., -1])
 
-    def _solved(self, f: Field | nn.Module, u: Tensor, span: Sequence[float], *more_held: Tensor) -> Tensor:
-        held = self._held
+    def _solved(self, f: Field | nn.Module, u: Tensor, span: Sequence[float]) -> Tensor:
+        held, anchor = self._held, u.new_zeros(()).requires_grad_()
         if held is None:
             held = tuple(self.f.parameters()) if isinstance(self.f, nn.Module) else ()
-        held = (*held, *more_held)
+        if self.gradient != "backprop":
+            f, held = _anchored(f, anchor), (*held, anchor)
         more = {"gradient": self.gradient, "parameters": held}
         if self.steps is not None:
             t = torch.linspace(span[0], span[1], self.steps + 1, dtype=u.dtype, device=u.device)
             return march(f, u, t, self.scheme, keep="last", **more)  # type: ignore[arg-type]
         t = torch.tensor(span, dtype=u.dtype, device=u.device)
         return solve(f, u, t, self.scheme, rtol=self.rtol, atol=self.atol, **more).u[-1]  # type: ignore[arg-type]
+
+
+def _anchored(f: Field | nn.Module, anchor: Tensor) -> Field:
+    """Return f at u + ``anchor``, a zero, where it has to differentiate in a u without a graph.
+
+    It would do so by a leaf of its own, and the solver refuses leaves that are not named; the anchor is.
+    """
+
+    def anchored(t: Tensor, u: Tensor) -> Tensor:
+        return f(t, u + anchor if torch.is_grad_enabled() and not u.requires_grad else u)
+
+    return anchored

@@ -24,8 +24,10 @@ from fuzz.doors import DOORS, door
 NOTHING: dict[str, str] = {
     "numbers, tables of names and settings: no tensor goes in or comes out": (
         "control.BSDE control.ResidualControl control.allen_cahn control.hamilton_jacobi_bellman "
-        "control.hjb_value flows.ExactLogDet flows.NumberOfTerms flows.NumberOfTerms.survival "
-        "flows.RouletteLogDet flows.SeriesLogDet flows.series_error nets.KEntry "
+        "control.hjb_value flows.DualIsing flows.DualIsing.free_energy flows.ExactLogDet "
+        "flows.NumberOfTerms flows.NumberOfTerms.survival "
+        "flows.RouletteLogDet flows.SeriesLogDet flows.ising_log_partition flows.series_error "
+        "nets.KEntry "
         "nets.reported_parameter_count nets.unused_parameter_count "
         "training.Fit training.Recipe training.Recipe.rate training.recipe seeds.derive timing.cpu_seconds "
         "parallel.run_all schemes.BackwardEuler schemes.BestRate schemes.ForwardEuler schemes.FractalBlock "

@@ -167,8 +167,67 @@ RESIDUAL: Table = {
     "flows.settle": lambda: {"module": branch(), "tolerance": 1e-4, "most": 20},
 }
 
+
+def potential() -> flows.Potential:
+    return flows.Potential(2, 4, generator=drawing()).double()
+
+
+def valley(x: Tensor) -> Tensor:
+    return torch.cos(x).sum(-1)
+
+
+def downhill(**more: object) -> flows.MongeAmpereFlow:
+    return flows.MongeAmpereFlow(potential(), 2, **{"time": 1.0, "steps": 2, **more})
+
+
+def fields() -> Tensor:
+    return torch.cat([points(), points(), points()]).reshape(2, 9)
+
+
+MONGE_AMPERE: Table = {
+    "flows.DualIsing": lambda: {"side": 4, "temperature": 2.0, "margin": 0.1},
+    "flows.DualIsing.energy": lambda: {"self": flows.DualIsing(3), "x": fields()},
+    "flows.DualIsing.free_energy": lambda: {"self": flows.DualIsing(4)},
+    "flows.MongeAmpereFlow": lambda: {
+        "potential": potential(),
+        "dimension": 2,
+        "time": 1.0,
+        "steps": 3,
+        "trace": "exact",
+        "probes": 1,
+        "scheme": None,
+        "rtol": 1e-4,
+        "atol": 1e-5,
+        "gradient": "adjoint",
+        "parameters": None,
+    },
+    "flows.MongeAmpereFlow.to_base": lambda: {"self": downhill(), "x": points()},
+    "flows.MongeAmpereFlow.from_base": lambda: {
+        "self": flows.MongeAmpereFlow(valley, 2, steps=2, trace="hutchinson", parameters=[points()]),
+        "z": points(),
+        "generator": drawing(),
+    },
+    "flows.MongeAmpereFlow.moved": lambda: {"self": downhill(), "z": points()},
+    "flows.Potential": lambda: {
+        "dimension": 2,
+        "hidden": 3,
+        "activation": "log cosh",
+        "bias": True,
+        "even": True,
+        "symmetries": torch.tensor([[0, 1], [1, 0]]),
+        "generator": drawing(),
+    },
+    "flows.Potential.forward": lambda: {"self": potential(), "x": points()},
+    "flows.Potential.gradient": lambda: {"self": potential(), "x": points()},
+    "flows.Potential.slopes": lambda: {"self": potential(), "x": points()},
+    "flows.Slopes": lambda: {"gradient": points(), "laplacian": points()[:, 0].clone()},
+    "flows.ising_log_partition": lambda: {"side": 4, "temperature": 2.0},
+    "flows.translations": lambda: {"side": 3},
+}
+
 TABLE: Table = {
     **CONTINUOUS,
+    **MONGE_AMPERE,
     **RESIDUAL,
     "flows.Carried": lambda: {
         "x": points(),

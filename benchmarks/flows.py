@@ -62,7 +62,7 @@ def determinants(rounds: int) -> dict[str, float]:
     ways = {
         "plain series, 10 terms": SeriesLogDet(10),
         "Neumann, 10 terms and more": RouletteLogDet(NumberOfTerms(certain=10)),
-        "Neumann, 2 terms and more": RouletteLogDet(),
+        "Neumann, 3 terms and more": RouletteLogDet(),
         "roulette back through 10 and more": RouletteLogDet(NumberOfTerms(certain=10), gradient="backprop"),
     }
 

@@ -26,8 +26,8 @@ __all__ = ["ContinuousFlow"]
 class ContinuousFlow(DensityModel):
     """x(t₁) of x' = f(t, x) from a standard normal x(t₀): (ln p)' = -tr J along a path.
 
-    Chen et al. 2018, equation 8, with the trace exact, or as εᵀJε with probes drawn once for a path (Grathwohl et
-    al. 2019, equation 7). Points and ∫tr J are one state, so that a tolerance holds for both.
+    Chen et al. 2018, theorem 1, with the trace exact, or as εᵀJε with probes drawn once for a path (Grathwohl et
+    al. 2019). Points and ∫tr J are one state, so that a tolerance holds for both.
 
     Args:
         f: right-hand side ``f(t, x)``, each point's value from that point alone; a module's parameters and device

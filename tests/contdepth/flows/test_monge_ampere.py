@@ -59,7 +59,6 @@ def test_the_value_is_the_formula() -> None:
 
 
 def test_symmetries_are_means_over_images() -> None:
-    """Of a group that is not its own list of inverses in order, so that P and P⁻¹ are told apart by each row."""
     cycle = torch.tensor([[0, 1, 2], [1, 2, 0], [2, 0, 1]])
     plain, phi, x = potential(), potential(symmetries=cycle, even=True), points()
     images = [sign * x[:, row] for row in cycle for sign in (1, -1)]

@@ -38,15 +38,15 @@ class Velocity(nn.Module):
 
 
 class MongeAmpereFlow(ContinuousFlow):
-    """x' = ∇φ(x) from a standard normal law, (ln p)' = -Δφ along a path (Zhang, E & Wang 2018, equations 3 and 4).
+    """x' = ∇φ(x) from a standard normal law, (ln p)' = -Δφ along a path.
 
-    A symmetry of φ is one of the law, since the base has all of them. By default RK4 in equal steps, as in the
-    paper; what else ``ContinuousFlow`` takes, this takes too.
+    Zhang, E & Wang 2018 (arXiv 1809.10188). A symmetry of φ is one of the law, since the base has all of them. By
+    default RK4 in equal steps, as in the paper; what else ``ContinuousFlow`` takes, this takes too.
 
     Args:
         potential: φ, a ``Potential`` or a twice differentiable function from points ``(..., d)`` to ``(...)``.
         dimension: d.
-        time: length of the paths; the authors take 50 steps of 0.1 for the Ising model.
+        time: length of the paths; the authors take 50 steps for the Ising model.
         steps: equal ones; None steps to the tolerances.
         trace: Δφ ``"fused"`` with ∇φ in one pass, for a ``Potential``; ``"exact"`` by d products with the second
             derivatives; ``"hutchinson"`` by ``probes`` of them.

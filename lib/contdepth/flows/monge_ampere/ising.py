@@ -2,7 +2,7 @@
 
 Z_s = Σ exp(½ sᵀK s) over spins ±1, K_ij = 1/T for the four neighbours. With A = K + αI positive definite, the
 Hubbard-Stratonovich transform gives ∫ exp(-E(x)) dx = Z_s e^{αN/2} (2π)^{N/2} |A|^{1/2} 2^{-N} for the energy
-E(x) = ½ xᵀA⁻¹x - Σ ln cosh x_i of N = L² real numbers (Li & Wang 2018; Zhang, E & Wang 2018, section 5.2).
+E(x) = ½ xᵀA⁻¹x - Σ ln cosh x_i of N = L² real numbers (Li & Wang 2018; Zhang, E & Wang 2018).
 """
 
 from __future__ import annotations

@@ -24,7 +24,7 @@ class Slopes(NamedTuple):
 class Potential(nn.Module):
     """φ(x) = Σ_h a_h s(w_h·x + b_h) for points ``(..., d)``, as a mean over a group of symmetries.
 
-    Zhang, E & Wang 2018, section 4. With s' and s'' at z = W x + b, ∇φ = Wᵀ(a s') and Δφ = Σ_h a_h s''_h |w_h|²,
+    Zhang, E & Wang 2018. With s' and s'' at z = W x + b, ∇φ = Wᵀ(a s') and Δφ = Σ_h a_h s''_h |w_h|²,
     both from one product with W and one with Wᵀ. A symmetry moves to the weights, φ(P x) has the rows w_h P, so
     that a mean over |G| symmetries is a layer of |G| H rows, and exactly invariant.
 
@@ -69,12 +69,10 @@ class Potential(nn.Module):
         self.bias = nn.Parameter(torch.zeros_like(self.out)) if bias else None
         if symmetries is not None:
             checks.affordable("symmetries", hidden, *_group(symmetries, dimension).shape)
-            symmetries = symmetries.to(where).argsort(
-                1
-            )  # w·(P x) = Σ_i w_i x_{p_i}: the coordinate j of wP is w at p⁻¹(j)
-        self.register_buffer("inverses", symmetries, persistent=False)
+            symmetries = symmetries.to(where)
+        self.register_buffer("symmetries", symmetries, persistent=False)
 
-    inverses: Tensor | None
+    symmetries: Tensor | None
 
     def forward(self, x: Tensor) -> Tensor:
         """Return φ(x) ``(...)``."""
@@ -104,8 +102,9 @@ class Potential(nn.Module):
         checks.reals("x", x, like=rows)
         if x.ndim < 1 or x.shape[-1] != dimension:
             checks.fail("x", f"points (..., {dimension})", f"shape {tuple(x.shape)}")
-        if self.inverses is not None:
-            rows = rows[:, self.inverses].transpose(0, 1).reshape(-1, dimension)
+        if self.symmetries is not None:
+            # w·(P x) has the coordinates of w at p⁻¹; a group has that row too, so p gives the same rows
+            rows = rows[:, self.symmetries].transpose(0, 1).reshape(-1, dimension)
         if self.even:
             rows = torch.cat([rows, -rows])
         copies = len(rows) // len(out)

@@ -16,7 +16,7 @@ __all__ = ["ResidualFlow"]
 
 
 class ResidualFlow(DensityModel):
-    """z = B_m ∘ … ∘ B_1(x) with residual blocks B, the base standard normal (Behrmann et al. 2019, section 3).
+    """z = B_m ∘ … ∘ B_1(x) with residual blocks B, the base standard normal (Behrmann et al. 2019).
 
     The volume at ``x`` is the sum of those of the blocks. Sampling inverts block by block to ``tolerance``,
     without a graph: samples have no gradient.

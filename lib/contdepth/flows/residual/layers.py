@@ -1,6 +1,6 @@
 """Linear layers whose operator norm is bounded, by power iteration on the operator itself.
 
-Behrmann et al. 2019, equation 8: A is replaced by A·c/σ where its norm σ exceeds c, and left alone elsewhere.
+Behrmann et al. 2019 (arXiv 1811.00995): A is replaced by A·c/σ where its norm σ exceeds c, and left elsewhere.
 Of a convolution A is the map of whole pictures (Gouk et al. 2018): the norm of its kernel as a matrix is another
 number, below σ on a large picture and perhaps above it on a small one. Letters: ``v`` the unit picture that power
 iteration has found, σ̂ = |Av| ≤ σ.

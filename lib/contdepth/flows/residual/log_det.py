@@ -93,7 +93,7 @@ class ExactLogDet:
 class SeriesLogDet:
     """The first ``terms`` of the series, with the mean over ``probes`` normal probes, or exact traces for None.
 
-    Behrmann et al. 2019, equation 4 and algorithm 2. Biased by at most :func:`series_error` in the mean over
+    Behrmann et al. 2019. Biased by at most :func:`series_error` in the mean over
     probes; the way back goes through every term, so that memory grows with their number.
     """
 
@@ -124,10 +124,11 @@ class SeriesLogDet:
 
 @dataclass(frozen=True)
 class RouletteLogDet:
-    """The series to a random N, each term divided by P(N ≥ k): right on average, gradients too (Chen et al. 2019).
+    """The series to a random N, each term divided by P(N ≥ k): right on average, gradients too.
 
-    N is drawn once a call, for all points. ``"neumann"`` takes the gradient tr((I + J)⁻¹ dJ) from the series
-    Σ (-1)^k vᵀJ^k / P(N ≥ k) found without a graph (their equation 8): one product is kept, whatever N is.
+    Chen et al. 2019 (arXiv 1906.02735). N is drawn once a call, for all points. ``"neumann"`` takes the gradient
+    tr((I + J)⁻¹ dJ) from the series Σ (-1)^k vᵀJ^k / P(N ≥ k) found without a graph: one product is kept, whatever
+    N is. The value stays that of the first series; the authors' code gives Σ (-1)^k vᵀJ^{k+1}v / P(N ≥ k) for it.
     ``"backprop"`` goes back through every term. The value is the same, and both gradients are right on average.
     Values have first derivatives only.
     """

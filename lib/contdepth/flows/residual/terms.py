@@ -16,7 +16,7 @@ __all__ = ["NumberOfTerms", "series_error"]
 def series_error(dimension: int, lipschitz: float, terms: int) -> float:
     """Return the bound d Σ_{k>n} c^k / k of what a series of n ``terms`` leaves out, c = ``lipschitz`` in (0, 1).
 
-    Behrmann et al. 2019, theorem 3, there as -d (ln(1 - c) + Σ_{k≤n} c^k / k), whose digits cancel.
+    Behrmann et al. 2019, there as -d (ln(1 - c) + Σ_{k≤n} c^k / k), whose digits cancel.
     """
     checks.integer("dimension", dimension, at_least=1)
     c, n = checks.real("lipschitz", lipschitz, above=0, below=1), checks.integer("terms", terms, at_least=0)
@@ -29,14 +29,15 @@ def series_error(dimension: int, lipschitz: float, terms: int) -> float:
 class NumberOfTerms:
     """The law of N = ``certain`` + M: M geometric, P(M ≥ j) = ``rate``^j, or Poisson with the mean ``rate``.
 
-    Chen et al. 2019 take a geometric one of rate 1/2 after two certain terms. The variance of a sum over N is
-    finite where tr(J^k)² / P(N ≥ k) can be summed: for a geometric law while |J|² < ``rate``; a Poisson law's
-    tail falls faster than any power, so that the variance is infinite unless tr(J^k) falls as fast.
+    The default is that of the code of Chen et al. 2019: two terms, and a geometric number of at least one more.
+    The variance of a sum over N is finite where tr(J^k)² / P(N ≥ k) can be summed: for a geometric law while
+    |J|² < ``rate``; a Poisson law's tail falls faster than any power, so that the variance is infinite unless
+    tr(J^k) falls as fast.
     """
 
     law: str = "geometric"
     rate: float = 0.5
-    certain: int = 2
+    certain: int = 3
 
     def __post_init__(self) -> None:
         checks.one_of("law", self.law, ("geometric", "poisson"))

@@ -15,6 +15,7 @@ __all__ = [
     "DivergenceError",
     "EquationWarning",
     "IntegrationError",
+    "InversionError",
     "NotFittedError",
     "StoredModelError",
 ]
@@ -42,6 +43,14 @@ class IntegrationError(RuntimeError):
     def __init__(self, message: str, *, time: float, state: Tensor, step: float) -> None:
         super().__init__(message)
         self.time, self.state, self.step = time, state, step
+
+
+class InversionError(RuntimeError):
+    """An inverse that iteration does not find; ``iterations`` taken, and the ``residual`` that is left."""
+
+    def __init__(self, message: str, *, iterations: int, residual: float) -> None:
+        super().__init__(message)
+        self.iterations, self.residual = iterations, residual
 
 
 class StoredModelError(RuntimeError):

@@ -38,6 +38,7 @@ NAMED = (
     errors.DataError,
     errors.DivergenceError,
     errors.IntegrationError,
+    errors.InversionError,
     errors.StoredModelError,
 )
 

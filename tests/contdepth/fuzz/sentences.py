@@ -76,7 +76,9 @@ SENTENCES: dict[tuple[str, str, str], str] = {
         "meanfield.MeanFieldNet.mass_gradient meanfield.time_derivative meanfield.variation_bounds"
     ),
     ("along", "-1", "along: expected a Trajectory"): "control.ResidualControl.maximiser",
-    ("atol", "0", "atol: expected a number > 0"): "schemes.first_root schemes.first_roots schemes.solve",
+    ("atol", "0", "atol: expected a number > 0"): (
+        "flows.ContinuousFlow flows.MongeAmpereFlow schemes.first_root schemes.first_roots schemes.solve"
+    ),
     ("axis", "-1", "axis: expected a number >= 0"): "pde.PiecewisePolynomial.basis",
     ("axis", "3", "axis: expected a number <= 0"): "pde.PiecewisePolynomial.basis",
     ("batch", "-1", "batch: expected a number >= 1"): "meanfield.bezier_path training.evaluate",
@@ -89,6 +91,7 @@ SENTENCES: dict[tuple[str, str, str], str] = {
     ("blocks", "-1 first", "blocks: expected a number >= 1"): "nets.stepped_resnet",
     ("blocks", "10**12 first", "blocks: expected a number <= 100000"): "nets.stepped_resnet",
     ("blocks", "[]", "blocks: expected at least one stage"): "nets.stepped_resnet",
+    ("blocks", "[]", "blocks: expected at least one block"): "flows.ResidualFlow",
     ("by_time", "-1", "by_time: expected a bool"): "training.fit_levels",
     ("cardinality", "-1", "cardinality: expected a number >= 1"): "nets.lm_resnext",
     ("cardinality", "10**7", "cardinality: expected a number <= 100000"): "nets.lm_resnext",
@@ -103,6 +106,7 @@ SENTENCES: dict[tuple[str, str, str], str] = {
     ("coarsening", "-1 first", "coarsening: expected a number >= 2"): "schemes.Multigrid",
     ("coarsening", "3", "coarsening: expected a sequence"): "schemes.Multigrid",
     ("coarsening", "[]", "coarsening: expected at least one integer >= 2"): "schemes.Multigrid",
+    ("coefficient", "-1", "coefficient: expected a number > 0"): "flows.LipschitzConv2d flows.LipschitzLinear",
     ("content", "-1", "content: expected a dict"): "training.save_checkpoint",
     ("convection", "None", "convection: expected a real number"): "pde.simulate.kdv",
     ("count", "-1", "count: expected a number >= 1"): "flows.draw_probes meanfield.waves",
@@ -123,20 +127,49 @@ SENTENCES: dict[tuple[str, str, str], str] = {
     ("diffusion", "None", "diffusion: expected a function of (t, u)"): (
         "schemes.ito_drift schemes.march_sde schemes.stratonovich_drift"
     ),
+    ("dimension", "3", "dimension: expected 2, that of the potential"): "flows.MongeAmpereFlow",
     ("drift", "None", "drift: expected a function of (t, u)"): (
         "schemes.ito_drift schemes.march_sde schemes.stratonovich_drift"
     ),
     ("drift", "gives seven", "drift(t, u): expected shape"): "schemes.march_sde",
     ("diffusion", "gives None", "diffusion(t, u): expected a torch.Tensor"): "schemes.march_sde",
+    ("g", "None", "g: expected a Module"): "flows.ResidualBlock",
+    ("g", "gives seven", "g(x): expected shape (3, 2)"): (
+        "flows.ExactLogDet.__call__ flows.RouletteLogDet.__call__ flows.SeriesLogDet.__call__"
+    ),
+    ("generator", "None", "generator: expected a Generator"): (
+        "flows.ContinuousFlow.to_base flows.DensityModel.sample flows.RouletteLogDet.__call__"
+    ),
+    ("gradient", "a text", "gradient: expected one of"): (
+        "flows.ContinuousFlow flows.MongeAmpereFlow flows.RouletteLogDet"
+    ),
+    ("hidden", "10**12", "hidden: expected an array of at most 2**28 numbers"): "flows.Potential",
+    ("kernel", "-1", "kernel: expected a number >= 1"): "flows.LipschitzConv2d",
+    ("law", "None", "law: expected a NumberOfTerms"): "flows.RouletteLogDet",
+    ("law", "a text", "law: expected one of 'geometric', 'poisson'"): "flows.NumberOfTerms",
     ("levels", "-1", "levels: expected a number >= 1"): "schemes.BrownianTree",
     ("levels", "10**7", "levels: expected a number <= 40"): "schemes.BrownianTree",
+    ("lipschitz", "1.5", "lipschitz: expected a number < 1"): "flows.ResidualBlock flows.series_error",
+    ("margin", "-1", "margin: expected a number >= 1e-06"): "flows.DualIsing",
+    ("most", "0", "most: expected a number >= 1"): "flows.ResidualBlock.inverse flows.ResidualFlow flows.settle",
     ("path", "-1", "path: expected a function of t"): "schemes.march_sde",
     ("path", "gives seven", "path(t): expected shape"): "schemes.march_sde",
+    ("potential", "None", "potential: expected a Potential or a function"): "flows.MongeAmpereFlow",
+    ("probes", "10**12", "probes: expected an array of at most 2**28 numbers"): "flows.ContinuousFlow",
+    ("rate", "-1", "rate: expected a number > 0"): "flows.NumberOfTerms",
     ("scheme", "-1", "scheme: expected EulerMaruyama()"): "schemes.march_sde",
+    ("side", "-1", "side: expected a number >= 3"): "flows.DualIsing flows.ising_log_partition",
+    ("side", "10**7", "side: expected an array of at most 2**28 numbers"): "flows.translations",
+    ("sides", "one less", "sides: expected height and width"): "flows.LipschitzConv2d",
     ("size", "-1", "size: expected a sequence"): "schemes.BrownianTree",
     ("size", "-1 first", "size: expected a number >= 0"): "schemes.BrownianTree",
     ("size", "10**12 first", "size: expected an array of at most 2**28 numbers"): "schemes.BrownianTree",
+    ("span", "one less", "span: expected two times (t0, t1)"): "flows.ContinuousFlow",
+    ("symmetries", "float32", "symmetries: expected permutations in int64"): "flows.Potential",
+    ("symmetries", "one column less", "symmetries: expected shape (at least 1, 2)"): "flows.Potential",
     ("t1", "-1", "t1: expected a number > 0.0"): "schemes.BrownianTree",
+    ("temperature", "0", "temperature: expected a number >= 0.01"): "flows.DualIsing flows.ising_log_partition",
+    ("trace", "a text", "trace: expected one of"): "flows.ContinuousFlow flows.MongeAmpereFlow",
     ("u0", "complex", "u0: expected dtype"): "schemes.march_sde",
     ("depth", "1.5", "depth: expected an integer"): (
         "meanfield.ordered_pair nets.WideResNet restoration.DnCNNShape"
@@ -464,6 +497,7 @@ SENTENCES: dict[tuple[str, str, str], str] = {
         "10**7",
         "width: expected a number <= 100000",
     ): "meanfield.Block nets.PreActResNet18 nets.RevNet nets.stepped_resnet",
+    ("widths", "[]", "widths: expected at least two"): "flows.lipschitz_net",
     ("window", "10**7", "window: expected a number <= 100000"): "meanfield.time_derivative",
     ("windows", "-1", "windows: expected a number >= 1"): "meanfield.GaussianDensity.windowed",
     ("windows", "10**7", "windows: expected a number <= 10000"): "meanfield.GaussianDensity.windowed",
@@ -494,6 +528,13 @@ SENTENCES: dict[tuple[str, str, str], str] = {
     ),
     ("x", "one row", "x: expected shape (batch, 2)"): "meanfield.GaussianDensity.drift",
     ("x", "one row", "x: expected shape (3, 2)"): "flows.Transport.start",
+    ("x", "float32", "x: expected dtype torch.float64"): (
+        "flows.ContinuousFlow.to_base flows.LipschitzLinear.forward flows.Potential.slopes"
+    ),
+    ("x", "one column less", "x: expected fields (..., 9)"): "flows.DualIsing.energy",
+    ("x", "one column less", "x: expected points (..., 2)"): (
+        "flows.ContinuousFlow.to_base flows.Potential.slopes flows.ResidualFlow.to_base"
+    ),
     ("x0", "None", "x0: expected a real number"): "schemes.sample_moments",
     ("x_t", "-1", "x_t: expected a torch.Tensor"): (
         "control.ControlledSystem.gradient control.ControlledSystem.hamiltonian "

@@ -3,6 +3,7 @@ from .degrade import blind, gaussian, jpeg, luma, to_tensor
 from .metrics import psnr
 from .models.dncnn import DnCNNShape, make_dncnn
 from .models.published import published_dncnn
+from .models.reaction import ReactionShape, make_reaction, perona_malik
 from .models.stored import load_model, stored_models
 from .models.trainings import load_opponent, load_training
 from .models.unit import UnitShape, make_unit, trajectory
@@ -26,6 +27,7 @@ from .stopping.rules import (
 )
 from .stopping.stored_policy import load_policy
 from .training.schedule import LoopSchedule
+from .training.stagewise import fit_stages
 from .training.train import train
 
 __all__ = [
@@ -37,6 +39,7 @@ __all__ = [
     "DnCNNShape",
     "Line",
     "LoopSchedule",
+    "ReactionShape",
     "UnitShape",
     "best_fixed",
     "blind",
@@ -47,6 +50,7 @@ __all__ = [
     "continuation_values",
     "first_stop",
     "fit_line",
+    "fit_stages",
     "gaussian",
     "jpeg",
     "load_model",
@@ -57,10 +61,12 @@ __all__ = [
     "make_bank",
     "make_dncnn",
     "make_policy",
+    "make_reaction",
     "make_unit",
     "mean_steps",
     "noise_level",
     "oracle",
+    "perona_malik",
     "photo",
     "psnr",
     "published_dncnn",

@@ -49,7 +49,7 @@ NOTHING: dict[str, str] = {
         "pde.simulate.diffusion_source2d pde.simulate.heat2d pde.simulate.kdv pde.simulate.kuramoto_sivashinsky "
         "pde.simulate.variable_a pde.simulate.variable_b restoration.BankPlan restoration.DQNPlan "
         "restoration.DQNPlan.epsilon restoration.DnCNNShape restoration.Line restoration.LoopSchedule "
-        "restoration.UnitShape restoration.stored_models"
+        "restoration.ReactionShape restoration.UnitShape restoration.stored_models"
     ),
     "a module, which its method to() moves": (
         "flows.LipschitzConv2d flows.LipschitzLinear flows.lipschitz_net "
@@ -59,7 +59,7 @@ NOTHING: dict[str, str] = {
         "meanfield.ordered_resnet meanfield.rate_arms pde.MomentFilters pde.PDENet2Block "
         "pde.PiecewisePolynomial pde.SymNet restoration.load_model restoration.load_opponent "
         "restoration.load_policy restoration.load_training restoration.make_dncnn restoration.make_policy "
-        "restoration.make_unit"
+        "restoration.make_reaction restoration.make_unit"
     ),
     "data and files, which are read on the CPU; the loops move batches": (
         "data.Picture data.about data.entry data.names data.pde_names data.cache_folder data.sample_images "

@@ -34,6 +34,10 @@ def unit() -> torch.nn.Module:
     return restoration.make_unit(restoration.UnitShape(width=2), 0).eval()
 
 
+def reaction() -> torch.nn.Module:
+    return restoration.make_reaction(restoration.ReactionShape(1, 3, 2))
+
+
 @cache
 def policy() -> torch.nn.Module:
     return restoration.make_policy(3, 0, width=1).eval()
@@ -134,8 +138,16 @@ TABLE: Table = {
         "precision": "fp32",
         "batch": 2,
     },
+    "restoration.ReactionShape": lambda: {"stages": 2, "size": 3, "filters": 4, "shared": False, "refine": 2},
     "restoration.first_stop": lambda: {"values": doubles(3, 4)},
     "restoration.fit_line": lambda: {"levels": 25 * singles(3), "stops": torch.tensor([1, 2, 3])},
+    "restoration.fit_stages": lambda: {
+        "model": reaction(),
+        "f": grey(2, 8),
+        "clean": grey(2, 8),
+        "way": "joint",
+        "iterations": 1,
+    },
     "restoration.gaussian": lambda: {"clean": grey(), "level": 25.0, "generator": source()},
     "restoration.jpeg": lambda: {"clean": grey(), "quality": [20, 30]},
     "restoration.load_model": lambda: {"name": "gaussian", "folder": ""},
@@ -145,6 +157,7 @@ TABLE: Table = {
     "restoration.luma": lambda: {"rgb": pixels(4, 4, 3)},
     "restoration.make_dncnn": lambda: {"shape": restoration.DnCNNShape(3, 2), "seed": 0},
     "restoration.make_policy": lambda: {"horizon": 3, "seed": 0, "width": 1},
+    "restoration.make_reaction": lambda: {"shape": restoration.ReactionShape(2, 3, 4), "dtype": torch.float64},
     "restoration.make_unit": lambda: {"shape": restoration.UnitShape(width=2), "seed": 0},
     "restoration.mean_steps": lambda: {
         "stops": torch.tensor([1, 2, 3]),
@@ -152,6 +165,7 @@ TABLE: Table = {
     },
     "restoration.noise_level": lambda: {"noisy": grey()},
     "restoration.oracle": lambda: {"losses": doubles(3, 4)},
+    "restoration.perona_malik": lambda: {"f": grey(), "steps": 2, "contrast": 0.1, "rate": 0.2, "reaction": 0.05},
     "restoration.photo": lambda: {"name": "camera"},
     "restoration.psnr": lambda: {"restored": grey(), "clean": grey(), "clip": True},
     "restoration.regret": lambda: {"rollouts": bank(), "stops": torch.tensor([0, 1, 2])},

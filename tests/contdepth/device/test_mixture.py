@@ -24,7 +24,7 @@ from fuzz.doors import DOORS, door
 NOTHING: dict[str, str] = {
     "numbers, tables of names and settings: no tensor goes in or comes out": (
         "control.BSDE control.ResidualControl control.allen_cahn control.hamilton_jacobi_bellman "
-        "control.hjb_value nets.KEntry nets.reported_parameter_count nets.unused_parameter_count "
+        "control.hjb_value nets.KEntry nets.PathCost nets.reported_parameter_count nets.unused_parameter_count "
         "training.Fit training.Recipe training.Recipe.rate training.recipe seeds.derive timing.cpu_seconds "
         "parallel.run_all schemes.BackwardEuler schemes.BestRate schemes.ForwardEuler schemes.FractalBlock "
         "schemes.FractalBlock.second_order schemes.LinearTwoStep schemes.ModifiedEquationGaps "
@@ -48,6 +48,7 @@ NOTHING: dict[str, str] = {
         "restoration.UnitShape restoration.stored_models"
     ),
     "a module, which its method to() moves": (
+        "nets.GatedNet nets.gated_resnet "
         "nets.FractalNet nets.LMNet nets.PolyNet nets.ResidualNet nets.PreActResNet18 nets.RevNet "
         "nets.ReversibleBlock nets.SmallCNN nets.SteppedNet nets.WideResNet nets.lm_resnet nets.lm_resnext "
         "nets.matched_pair nets.polynet nets.resnet nets.resnext nets.stepped_resnet meanfield.ordered_pair "

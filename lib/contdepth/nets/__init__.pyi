@@ -2,6 +2,7 @@ from .counts import parameter_count, reported_parameter_count, unused_parameter_
 from .fractalnet import FractalNet
 from .gated.cost import PathCost, path_cost
 from .gated.gates import random_gates
+from .gated.learning import hybrid_loss, skip_rewards
 from .gated.net import GatedNet, Routed, gated_resnet
 from .lm import KEntry, LMNet, learned_k, lm_resnet, lm_resnext, matched_pair
 from .poly import PolyNet, polynet
@@ -28,6 +29,7 @@ __all__ = [
     "SteppedNet",
     "WideResNet",
     "gated_resnet",
+    "hybrid_loss",
     "learned_k",
     "lm_resnet",
     "lm_resnext",
@@ -40,6 +42,7 @@ __all__ = [
     "reported_parameter_count",
     "resnet",
     "resnext",
+    "skip_rewards",
     "stepped_resnet",
     "unused_parameter_count",
 ]

@@ -16,6 +16,7 @@ from contdepth.restoration.stopping.bank import make_bank
 from contdepth.restoration.stopping.dqn import train_dqn
 from contdepth.restoration.stopping.learning_to_stop import StopPlan, train_stopping
 from contdepth.restoration.stopping.maps import stopping_map
+from contdepth.restoration.stopping.reinforce import ReinforcePlan, train_reinforce
 
 pytestmark = pytest.mark.device
 
@@ -46,6 +47,13 @@ def learnt_to_stop(where: torch.device) -> Any:
     return list(policy.parameters()), history
 
 
+def stopping_by_policy_gradient(where: torch.device) -> Any:
+    policy = restoration.make_policy(3, 0, width=1).to(where)
+    plan = ReinforcePlan(updates=3, episodes=4, precision="fp32")
+    history = train_reinforce(policy, doors_restoration.bank().to(where), plan)
+    return list(policy.parameters()), history
+
+
 def restorer(**options: Any) -> Case:
     """A restorer on a noisy picture: what it looks for is looked for, and there is a curve."""
 
@@ -73,6 +81,7 @@ CASES: dict[str, Case] = {
     "bank": bank,
     "q-learning": q_learning,
     "learning to stop": learnt_to_stop,
+    "stopping by policy gradient": stopping_by_policy_gradient,
     "restorer": restorer(),
     "restorer that looks for noise": restorer(looks_for="noise"),
     "restorer that looks for blocks": restorer(looks_for="blocks", luma=True),

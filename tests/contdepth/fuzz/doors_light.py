@@ -181,6 +181,15 @@ CONTROL: Table = {
     "control.hamilton_jacobi_bellman": lambda: {"dim": 2, "strength": 1.0},
     "control.hjb_solution": lambda: {"radius": doubles(2).abs(), "left": 0.5, "dim": 3, "strength": 2.0},
     "control.hjb_value": lambda: {"dim": 2, "strength": 1.0, "horizon": 1.0},
+    "control.rewards_to_go": lambda: {"rewards": doubles(3, 2), "discount": 0.9},
+    "control.leave_one_out": lambda: {"returns": doubles(3, 2), "taken": doubles(3, 2) > 0},
+    "control.policy_gradient_loss": lambda: {
+        "log_probabilities": doubles(3, 2),
+        "rewards": doubles(3, 2),
+        "baseline": doubles(2),
+        "discount": 0.9,
+        "taken": doubles(3, 2) > 0,
+    },
     "control.solve_bsde": lambda: {
         "problem": control.hamilton_jacobi_bellman(2),
         "steps": 2,
@@ -235,6 +244,14 @@ NETS: Table = {
         "start": 0.5,
         **net_options(),
     },
+    "nets.hybrid_loss": lambda: {
+        "route": nets.Routed(singles(2, 3), torch.ones(2, 4), singles(2, 4)),
+        "y": labels(2),
+        "alpha": 0.1,
+        "rl_weight": 0.01,
+        "baseline": True,
+    },
+    "nets.skip_rewards": lambda: {"gates": torch.ones(2, 4), "losses": singles(2), "alpha": 0.1},
     "nets.path_cost": lambda: {"model": gated(), "height": 8, "width": 4},
     "nets.random_gates": lambda: {
         "count": 3,

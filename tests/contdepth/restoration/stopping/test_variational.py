@@ -162,7 +162,13 @@ def test_gradient_of_the_predictor_against_finite_differences(objective: str, lo
         return torch.stack([value, torch.autograd.grad(value, unit.a)[0]]).detach()
 
     h = 1e-6
+    assert abs(float(f(0.3)[1])) > 1
     assert float(f(0.3)[1]) == pytest.approx(float(f(0.3 + h)[0] - f(0.3 - h)[0]) / (2 * h), rel=1e-5)
+
+
+def test_objectives_of_a_predictor_by_hand() -> None:
+    for objective, wanted in (("last", L[:, -1]), ("mean", L.mean(1)), ("marginal", marginal_loss(L, 0.5))):
+        assert float(PredictorPlan(objective=objective, beta=0.5).of(L)) == pytest.approx(float(wanted.mean()))
 
 
 def test_losses_are_those_of_the_rollouts() -> None:

@@ -3,6 +3,7 @@ from .bsde.problem import BSDE, allen_cahn, hamilton_jacobi_bellman
 from .bsde.solve import SolvedBSDE, solve_bsde
 from .discrete import DiscreteWeights, binary_update, ternary_update
 from .msa import Approximations, ResidualControl, ResidualStep, successive_approximations
+from .policy_gradient import leave_one_out, policy_gradient_loss, rewards_to_go
 from .system import ControlledSystem, Trajectory, control_view
 
 __all__ = [
@@ -20,6 +21,9 @@ __all__ = [
     "hamilton_jacobi_bellman",
     "hjb_solution",
     "hjb_value",
+    "leave_one_out",
+    "policy_gradient_loss",
+    "rewards_to_go",
     "solve_bsde",
     "successive_approximations",
     "ternary_update",

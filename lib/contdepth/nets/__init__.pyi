@@ -1,5 +1,9 @@
 from .counts import parameter_count, reported_parameter_count, unused_parameter_count
 from .fractalnet import FractalNet
+from .gated.cost import PathCost, path_cost
+from .gated.gates import random_gates
+from .gated.learning import hybrid_loss, skip_rewards
+from .gated.net import GatedNet, Routed, gated_resnet
 from .lm import KEntry, LMNet, learned_k, lm_resnet, lm_resnext, matched_pair
 from .poly import PolyNet, polynet
 from .preact_resnet18 import PreActResNet18
@@ -11,26 +15,34 @@ from .wide_resnet import WideResNet
 
 __all__ = [
     "FractalNet",
+    "GatedNet",
     "KEntry",
     "LMNet",
+    "PathCost",
     "PolyNet",
     "PreActResNet18",
     "ResidualNet",
     "RevNet",
     "ReversibleBlock",
+    "Routed",
     "SmallCNN",
     "SteppedNet",
     "WideResNet",
+    "gated_resnet",
+    "hybrid_loss",
     "learned_k",
     "lm_resnet",
     "lm_resnext",
     "matched_pair",
     "parameter_count",
+    "path_cost",
     "polynet",
     "prolong",
+    "random_gates",
     "reported_parameter_count",
     "resnet",
     "resnext",
+    "skip_rewards",
     "stepped_resnet",
     "unused_parameter_count",
 ]

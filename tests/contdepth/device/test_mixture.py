@@ -24,11 +24,9 @@ from fuzz.doors import DOORS, door
 NOTHING: dict[str, str] = {
     "numbers, tables of names and settings: no tensor goes in or comes out": (
         "control.BSDE control.ResidualControl control.allen_cahn control.hamilton_jacobi_bellman "
-        "control.hjb_value flows.DualIsing flows.DualIsing.free_energy flows.ExactLogDet "
-        "flows.NumberOfTerms flows.NumberOfTerms.survival "
-        "flows.RouletteLogDet flows.SeriesLogDet flows.ising_log_partition flows.series_error "
-        "nets.KEntry "
-        "nets.reported_parameter_count nets.unused_parameter_count "
+        "control.hjb_value flows.DualIsing flows.DualIsing.free_energy flows.ExactLogDet flows.NumberOfTerms "
+        "flows.NumberOfTerms.survival flows.RouletteLogDet flows.SeriesLogDet flows.ising_log_partition "
+        "flows.series_error nets.KEntry nets.reported_parameter_count nets.unused_parameter_count "
         "training.Fit training.Recipe training.Recipe.rate training.recipe seeds.derive timing.cpu_seconds "
         "parallel.run_all schemes.BackwardEuler schemes.BestRate schemes.ForwardEuler schemes.FractalBlock "
         "schemes.FractalBlock.second_order schemes.LinearTwoStep schemes.ModifiedEquationGaps "
@@ -39,27 +37,28 @@ NOTHING: dict[str, str] = {
         "schemes.AsynchronousLeapfrog schemes.EmbeddedPair schemes.EulerMaruyama schemes.ReversibleHeun "
         "schemes.Rosenbrock schemes.StratonovichHeun schemes.ito_drift schemes.stratonovich_drift "
         "schemes.Statistics schemes.Status schemes.Multigrid schemes.Multigrid.sequential_steps "
-        "schemes.Tableau schemes.full_field schemes.largest_stable_step "
-        "schemes.reduced_field schemes.root_modulus schemes.satisfies_root_condition schemes.variances "
-        "schemes.weak_order meanfield.Block robust.APGD robust.APGDTargeted robust.FGSM robust.NoAttack "
-        "robust.PGD robust.RandomNoise robust.Square robust.Threat robust.Threat.scaled robust.limit "
-        "robust.Trained robust.pgd_cost robust.yopo_cost pde.best_accuracy pde.collect pde.compare "
-        "pde.derivatives pde.format_equation pde.run_all pde.simulate.Equation pde.simulate.burgers1d "
-        "pde.simulate.burgers2d pde.simulate.convection_diffusion2d pde.simulate.convection_diffusion_reaction2d "
-        "pde.simulate.diffusion_source2d pde.simulate.heat2d pde.simulate.kdv pde.simulate.kuramoto_sivashinsky "
-        "pde.simulate.variable_a pde.simulate.variable_b restoration.BankPlan restoration.DQNPlan "
-        "restoration.DQNPlan.epsilon restoration.DnCNNShape restoration.Line restoration.LoopSchedule "
-        "restoration.ReactionShape restoration.UnitShape restoration.stored_models"
+        "schemes.Tableau schemes.full_field schemes.largest_stable_step schemes.reduced_field "
+        "schemes.root_modulus schemes.satisfies_root_condition schemes.variances schemes.weak_order "
+        "meanfield.Block robust.APGD robust.APGDTargeted robust.FGSM robust.NoAttack robust.PGD "
+        "robust.RandomNoise robust.Square robust.Threat robust.Threat.scaled robust.limit robust.Trained "
+        "robust.pgd_cost robust.yopo_cost pde.best_accuracy pde.collect pde.compare pde.derivatives "
+        "pde.format_equation pde.run_all pde.simulate.Equation pde.simulate.burgers1d pde.simulate.burgers2d "
+        "pde.simulate.convection_diffusion2d pde.simulate.convection_diffusion_reaction2d "
+        "pde.simulate.diffusion_source2d pde.simulate.heat2d pde.simulate.kdv "
+        "pde.simulate.kuramoto_sivashinsky pde.simulate.variable_a pde.simulate.variable_b "
+        "restoration.BankPlan restoration.DQNPlan restoration.DQNPlan.epsilon restoration.DnCNNShape "
+        "restoration.Line restoration.LoopSchedule restoration.ReactionShape restoration.UnitShape "
+        "restoration.stored_models nets.PathCost"
     ),
     "a module, which its method to() moves": (
-        "flows.LipschitzConv2d flows.LipschitzLinear flows.lipschitz_net "
-        "nets.FractalNet nets.LMNet nets.PolyNet nets.ResidualNet nets.PreActResNet18 nets.RevNet "
-        "nets.ReversibleBlock nets.SmallCNN nets.SteppedNet nets.WideResNet nets.lm_resnet nets.lm_resnext "
-        "nets.matched_pair nets.polynet nets.resnet nets.resnext nets.stepped_resnet meanfield.ordered_pair "
-        "meanfield.ordered_resnet meanfield.rate_arms pde.MomentFilters pde.PDENet2Block "
-        "pde.PiecewisePolynomial pde.SymNet restoration.load_model restoration.load_opponent "
-        "restoration.load_policy restoration.load_training restoration.make_dncnn restoration.make_policy "
-        "restoration.make_reaction restoration.make_unit"
+        "flows.LipschitzConv2d flows.LipschitzLinear flows.lipschitz_net nets.FractalNet nets.LMNet "
+        "nets.PolyNet nets.ResidualNet nets.PreActResNet18 nets.RevNet nets.ReversibleBlock nets.SmallCNN "
+        "nets.SteppedNet nets.WideResNet nets.lm_resnet nets.lm_resnext nets.matched_pair nets.polynet "
+        "nets.resnet nets.resnext nets.stepped_resnet meanfield.ordered_pair meanfield.ordered_resnet "
+        "meanfield.rate_arms pde.MomentFilters pde.PDENet2Block pde.PiecewisePolynomial pde.SymNet "
+        "restoration.load_model restoration.load_opponent restoration.load_policy restoration.load_training "
+        "restoration.make_dncnn restoration.make_policy restoration.make_reaction restoration.make_unit "
+        "nets.GatedNet nets.gated_resnet"
     ),
     "data and files, which are read on the CPU; the loops move batches": (
         "data.Picture data.about data.entry data.names data.pde_names data.cache_folder data.sample_images "
@@ -68,8 +67,8 @@ NOTHING: dict[str, str] = {
     ),
     "a few exact numbers, made on the CPU; to() moves them": "pde.finite_difference pde.fixed_moments",
     "computed by software of the CPU": (
-        "pde.peers.KnownEquation pde.peers.KnownEquation.fit pde.peers.KnownEquation.simulate pde.peers.PDEFIND "
-        "pde.peers.PDEFIND.fit pde.peers.WeakSINDy pde.peers.WeakSINDy.fit"
+        "pde.peers.KnownEquation pde.peers.KnownEquation.fit pde.peers.KnownEquation.simulate "
+        "pde.peers.PDEFIND pde.peers.PDEFIND.fit pde.peers.WeakSINDy pde.peers.WeakSINDy.fit"
     ),
     "an optimiser, whose tensors are where its parameters are": (
         "control.DiscreteWeights.lengthen control.DiscreteWeights.step"

@@ -16,6 +16,8 @@ from contdepth.restoration.stopping.bank import make_bank
 from contdepth.restoration.stopping.dqn import train_dqn
 from contdepth.restoration.stopping.learning_to_stop import StopPlan, train_stopping
 from contdepth.restoration.stopping.maps import stopping_map
+from contdepth.restoration.stopping.reinforce import ReinforcePlan, train_reinforce
+from contdepth.restoration.stopping.two_stages import PredictorPlan, two_stages
 
 pytestmark = pytest.mark.device
 
@@ -46,6 +48,23 @@ def learnt_to_stop(where: torch.device) -> Any:
     return list(policy.parameters()), history
 
 
+def stopping_by_policy_gradient(where: torch.device) -> Any:
+    policy = restoration.make_policy(3, 0, width=1).to(where)
+    plan = ReinforcePlan(updates=3, episodes=4, precision="fp32")
+    history = train_reinforce(policy, doors_restoration.bank().to(where), plan)
+    return list(policy.parameters()), history
+
+
+def predicting_then_stopping(where: torch.device) -> Any:
+    unit = restoration.make_unit(restoration.UnitShape(width=2), 0).to(where)
+    policy = restoration.make_policy(3, 0, width=1).to(where)
+    clean = doors_restoration.grey().to(where)
+    first = PredictorPlan(steps=2, updates=2, batch=2)
+    second = StopPlan(updates=2, episodes=2, precision="fp32")
+    pictures = (clean, 0.9 * clean, torch.ones(len(clean), device=where))
+    return two_stages(unit, policy, pictures, first, second), list(unit.parameters()), list(policy.parameters())
+
+
 def restorer(**options: Any) -> Case:
     """A restorer on a noisy picture: what it looks for is looked for, and there is a curve."""
 
@@ -73,6 +92,8 @@ CASES: dict[str, Case] = {
     "bank": bank,
     "q-learning": q_learning,
     "learning to stop": learnt_to_stop,
+    "stopping by policy gradient": stopping_by_policy_gradient,
+    "predicting, then stopping": predicting_then_stopping,
     "restorer": restorer(),
     "restorer that looks for noise": restorer(looks_for="noise"),
     "restorer that looks for blocks": restorer(looks_for="blocks", luma=True),

@@ -181,6 +181,15 @@ CONTROL: Table = {
     "control.hamilton_jacobi_bellman": lambda: {"dim": 2, "strength": 1.0},
     "control.hjb_solution": lambda: {"radius": doubles(2).abs(), "left": 0.5, "dim": 3, "strength": 2.0},
     "control.hjb_value": lambda: {"dim": 2, "strength": 1.0, "horizon": 1.0},
+    "control.rewards_to_go": lambda: {"rewards": doubles(3, 2), "discount": 0.9},
+    "control.leave_one_out": lambda: {"returns": doubles(3, 2), "taken": doubles(3, 2) > 0},
+    "control.policy_gradient_loss": lambda: {
+        "log_probabilities": doubles(3, 2),
+        "rewards": doubles(3, 2),
+        "baseline": doubles(2),
+        "discount": 0.9,
+        "taken": doubles(3, 2) > 0,
+    },
     "control.solve_bsde": lambda: {
         "problem": control.hamilton_jacobi_bellman(2),
         "steps": 2,
@@ -201,7 +210,56 @@ def net_options(**more: object) -> Arguments:
     return {"width": 2, "in_channels": 1, "num_classes": 2, "seed": 0, **more}
 
 
+def gated() -> nets.GatedNet:
+    return nets.gated_resnet(8, width=2).eval()
+
+
 NETS: Table = {
+    "nets.GatedNet": lambda: {
+        "plan": cifar_plan(8, width=2),
+        "gate": "recurrent",
+        "way": "soft",
+        "start": 0.9,
+        "in_channels": 1,
+        "num_classes": 2,
+        "seed": 0,
+    },
+    "nets.GatedNet.forward": lambda: {"self": gated(), "x": singles(2, 3, 8, 8)},
+    "nets.GatedNet.route": lambda: {
+        "self": gated(),
+        "x": singles(2, 3, 8, 8),
+        "way": "hard",
+        "gates": torch.ones(2, 2),
+        "source": seeds.generator(0, "gates"),
+    },
+    "nets.PathCost": lambda: {"fixed": 5, "gates": 1, "blocks": (3, 4)},
+    "nets.PathCost.of": lambda: {"self": nets.PathCost(5, 1, (3, 4)), "gates": torch.ones(3, 2)},
+    "nets.PathCost.saved": lambda: {"self": nets.PathCost(5, 1, (3, 4)), "gates": torch.ones(3, 2)},
+    "nets.Routed": lambda: {"logits": singles(2, 3), "gates": torch.ones(2, 4), "scores": singles(2, 4)},
+    "nets.gated_resnet": lambda: {
+        "depth": 8,
+        "block": "basic",
+        "gate": "feedforward-I",
+        "way": "sample",
+        "start": 0.5,
+        **net_options(),
+    },
+    "nets.hybrid_loss": lambda: {
+        "route": nets.Routed(singles(2, 3), torch.ones(2, 4), singles(2, 4)),
+        "y": labels(2),
+        "alpha": 0.1,
+        "rl_weight": 0.01,
+        "baseline": True,
+    },
+    "nets.skip_rewards": lambda: {"gates": torch.ones(2, 4), "losses": singles(2), "alpha": 0.1},
+    "nets.path_cost": lambda: {"model": gated(), "height": 8, "width": 4},
+    "nets.random_gates": lambda: {
+        "count": 3,
+        "gates": 2,
+        "rate": torch.tensor([0.2, 0.5]),
+        "source": seeds.generator(0, "gates"),
+        "device": "cpu",
+    },
     "nets.FractalNet": lambda: {"columns": 2, "stages": 2, **net_options()},
     "nets.LMNet": lambda: {"plan": cifar_plan(8, width=2), "startup": "repeat", "seed": 0, "survival": 0.9},
     "nets.PolyNet": lambda: {"plan": cifar_plan(8, width=2), "form": "nested", "seed": 0},

@@ -1,4 +1,5 @@
 from .counts import parameter_count, reported_parameter_count, unused_parameter_count
+from .damped import DampedNet, damped_resnet
 from .fractalnet import FractalNet
 from .lm import KEntry, LMNet, learned_k, lm_resnet, lm_resnext, matched_pair
 from .poly import PolyNet, polynet
@@ -10,6 +11,7 @@ from .stepped import SteppedNet, prolong, stepped_resnet
 from .wide_resnet import WideResNet
 
 __all__ = [
+    "DampedNet",
     "FractalNet",
     "KEntry",
     "LMNet",
@@ -21,6 +23,7 @@ __all__ = [
     "SmallCNN",
     "SteppedNet",
     "WideResNet",
+    "damped_resnet",
     "learned_k",
     "lm_resnet",
     "lm_resnext",

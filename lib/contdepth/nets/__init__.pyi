@@ -1,5 +1,5 @@
 from .counts import parameter_count, reported_parameter_count, unused_parameter_count
-from .damped import DampedNet, damped_resnet
+from .damped import DAMPED_MODELS, DampedNet, damped_resnet
 from .fractalnet import FractalNet
 from .lm import KEntry, LMNet, learned_k, lm_resnet, lm_resnext, matched_pair
 from .poly import PolyNet, polynet
@@ -11,6 +11,7 @@ from .stepped import SteppedNet, prolong, stepped_resnet
 from .wide_resnet import WideResNet
 
 __all__ = [
+    "DAMPED_MODELS",
     "DampedNet",
     "FractalNet",
     "KEntry",

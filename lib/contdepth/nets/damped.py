@@ -1,4 +1,4 @@
-"""Interpolated residual nets: the state is damped before the branch is added, u_{n+1} = (1 - λ_n) u_n + f_n(u_n)."""
+"""Interpolated residual nets: a state is damped and a branch added, u_{n+1} = (1 - λ_n) u_n + f_n(u_n)."""
 
 from __future__ import annotations
 
@@ -24,18 +24,18 @@ class DampedNet(ResidualNet):
     of u' = -λ u + (1 + λ) f(u); without a branch it is stable for 0 <= λ <= 2.
 
     ``damping``: one λ >= 0 for every damped block, kept as the buffer ``fixed``; None learns λ_n as the parameter
-    ``k``, (damped blocks,), which starts so that λ_n is uniform in ``start``. As in the authors' code λ = relu(1 - k)
-    for "in" and relu(k) for "lambda-in", at least 0 and not bounded above; a weight decay that acts on k therefore
-    pulls the first towards λ = 1 and the second towards 0. The first block and those that change the shape of their
-    state are not damped. Images (batch, in_channels, h, w) -> (batch, num_classes) logits. The weights are those of
-    a ``ResidualNet`` of this plan and seed; k is drawn from ``seed`` apart.
+    ``k``, (damped blocks,), which starts so that λ_n is uniform in ``start``. As in the authors' code λ is
+    relu(1 - k) for "in" and relu(k) for "lambda-in", at least 0 and not bounded above; a weight decay that acts
+    on k therefore pulls the first towards λ = 1 and the second towards 0. The first block and those that change
+    the shape of their state are not damped. Images (batch, in_channels, h, w) -> (batch, num_classes) logits.
+    The weights are those of a ``ResidualNet`` of this plan and seed; k is drawn from ``seed`` apart.
 
     Source: Yang et al. 2020 (arXiv 2006.05749) and its code. Departure: the code draws k from PyTorch's global
     generator before the weights, so that a ResNet of the same seed has other weights there.
 
     Raises:
-        TypeError, ValueError: what ``ResidualNet`` raises; an unknown ``model``; ``damping`` negative; ``start`` not
-            two numbers 0 <= low <= high.
+        TypeError, ValueError: what ``ResidualNet`` raises; an unknown ``model``; ``damping`` negative; ``start``
+            not two numbers 0 <= low <= high.
     """
 
     fixed: Tensor

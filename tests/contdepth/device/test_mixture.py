@@ -48,9 +48,10 @@ NOTHING: dict[str, str] = {
         "restoration.UnitShape restoration.stored_models"
     ),
     "a module, which its method to() moves": (
-        "nets.FractalNet nets.LMNet nets.PolyNet nets.ResidualNet nets.PreActResNet18 nets.RevNet "
-        "nets.ReversibleBlock nets.SmallCNN nets.SteppedNet nets.WideResNet nets.lm_resnet nets.lm_resnext "
-        "nets.matched_pair nets.polynet nets.resnet nets.resnext nets.stepped_resnet meanfield.ordered_pair "
+        "nets.DampedNet nets.damped_resnet nets.FractalNet nets.LMNet nets.PolyNet nets.ResidualNet "
+        "nets.PreActResNet18 nets.RevNet nets.ReversibleBlock nets.SmallCNN nets.SteppedNet nets.WideResNet "
+        "nets.lm_resnet nets.lm_resnext nets.matched_pair nets.polynet nets.resnet nets.resnext "
+        "nets.stepped_resnet meanfield.ordered_pair "
         "meanfield.ordered_resnet meanfield.rate_arms pde.MomentFilters pde.PDENet2Block "
         "pde.PiecewisePolynomial pde.SymNet restoration.load_model restoration.load_opponent "
         "restoration.load_policy restoration.load_training restoration.make_dncnn restoration.make_policy "

@@ -22,7 +22,7 @@ def few(monkeypatch):
     """A hundred digits to learn from and forty to judge on."""
     data = images()
     small = Images(data.x[:100], data.y[:100], data.test_x[:40], data.test_y[:40])
-    monkeypatch.setattr(contests, "images", lambda held_out=False: small)
+    monkeypatch.setattr(contests, "images", lambda *_, **__: small)
     return small
 
 
@@ -50,6 +50,7 @@ def test_held_out_images_are_of_the_learning_part():
     whole, held = images(), images(held_out=True)
     assert len(held.x) + len(held.test_x) == len(whole.x) == 1348
     assert torch.equal(held.test_x[0], whole.x[4]) and whole.x.max() == 1
+    assert len(images(50, 30).test_x) == 30
 
 
 def test_a_training_that_diverges_is_judged_as_a_guess(few):

@@ -58,8 +58,9 @@ def judged(model: ResidualNet, data: Images, seed: int, radii: Sequence[float]) 
 
 def contest(plans: Mapping[str, Plan], seeds: Sequence[int], radii: Sequence[float] = RADII) -> dict[str, Arm]:
     """Every arm by its plan, judged on the test part of the digits; equal seeds start from equal weights."""
-    data, found = images(), {}
+    found = {}
     for arm, plan in plans.items():
+        data = images(plan.learn, plan.tests)
         models = [trained(build(arm, plan, seed), data, plan, seed) for seed in seeds]
         rows = [judged(model, data, seed, radii) for model, seed in zip(models, seeds, strict=True)]
         found[arm] = Arm(models, {name: np.array([row[name] for row in rows]) for name in rows[0]})
@@ -73,7 +74,7 @@ def chosen(
 
     PGD takes 10 steps in the ball of 0.1 from one start. The first of equals.
     """
-    data, found = images(held_out=True), {}
+    data, found = images(plan.learn, held_out=True), {}
     for arm in arms:
         scores = []
         for setting in settings:
@@ -105,7 +106,7 @@ def audits(arm: Arm, seeds: Sequence[int], count: int = 150) -> list[Audit]:
 
 def depths(rates: Sequence[float], plan: Plan, seeds: Sequence[int]) -> np.ndarray:
     """Clean accuracy in per cent of In-ResNets with one λ in all damped blocks, (rates, seeds)."""
-    data = images()
+    data = images(plan.learn, plan.tests)
     return np.array(
         [
             [

@@ -22,7 +22,8 @@ ARMS = ("ResNet", "In", "lambda-In", "fixed")
 class Plan:
     """What a training is: layers, channels of the first stage, epochs, peak rate, weight decay, batch norms.
 
-    ``branch``: without norms, the factor of every branch's last convolution at the start.
+    ``branch``: without norms, the factor of every branch's last convolution at the start; ``learn``,
+    ``tests``: how many images are learnt from and judged on.
     """
 
     depth: int = 26
@@ -32,6 +33,8 @@ class Plan:
     decay: float = 5e-4
     norms: bool = True
     branch: float = 1.0
+    learn: int = 1348
+    tests: int = 449
 
 
 @dataclass(frozen=True)
@@ -44,9 +47,12 @@ class Images:
     test_y: Tensor
 
 
-def images(*, held_out: bool = False) -> Images:
-    """The digits; ``held_out``: every fifth image of the learning part is judged on in place of the test part."""
-    (x, y), (test_x, test_y) = pixels("digits", "train", 1348), pixels("digits", "test", 449)
+def images(learn: int = 1348, tests: int = 449, *, held_out: bool = False) -> Images:
+    """The first ``learn`` digits of the learning part and the first ``tests`` of the test part.
+
+    ``held_out``: every fifth image of the learning part is judged on in place of the test part, and all of them.
+    """
+    (x, y), (test_x, test_y) = pixels("digits", "train", learn), pixels("digits", "test", tests)
     if held_out:
         chosen = torch.arange(len(x)) % 5 == 4
         test_x, test_y, x, y = x[chosen], y[chosen], x[~chosen], y[~chosen]

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import torch
 from torch import Tensor, nn
 
@@ -56,7 +58,7 @@ class DampedNet(ResidualNet):
         keeps = [n for n, shortcut in enumerate(self.shortcuts) if n and isinstance(shortcut, nn.Identity)]
         self.places = {n: place for place, n in enumerate(keeps)}
         low, high = interval(start)
-        like = {"dtype": self.stem.weight.dtype}
+        like: dict[str, Any] = {"dtype": self.stem.weight.dtype}
         if damping is None:
             drawn = torch.rand(len(keeps), generator=generator(seed, "damping"), **like)
             rates = low + (high - low) * drawn
@@ -112,5 +114,5 @@ def damped_resnet(
     """
     checks.integer("width", width, at_least=1, at_most=MOST)
     plan = cifar_plan(depth, block, width=width)
-    options = {"in_channels": in_channels, "num_classes": num_classes, "seed": seed}
+    options: dict[str, Any] = {"in_channels": in_channels, "num_classes": num_classes, "seed": seed}
     return DampedNet(plan, model=model, damping=damping, **options)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 import torch
@@ -15,8 +16,10 @@ from contdepth.studies.control.interpolated.nets import Images, Plan, build, ima
 
 __all__ = ["BARE", "DECAYS", "Arm", "audits", "chosen", "contest", "depths", "difference"]
 
-DECAYS = tuple({"decay": decay} for decay in (5e-4, 3e-3, 1e-2, 3e-2))
-BARE = tuple({"rate": rate, "branch": branch} for rate in (0.02, 0.1) for branch in (0.3, 1.0))
+DECAYS: tuple[dict[str, Any], ...] = tuple({"decay": decay} for decay in (5e-4, 3e-3, 1e-2, 3e-2))
+BARE: tuple[dict[str, Any], ...] = tuple(
+    {"rate": rate, "branch": branch} for rate in (0.02, 0.1) for branch in (0.3, 1.0)
+)
 """Settings from which held-out images choose, as many for every arm: with batch norms, and without."""
 
 NOISES, RADII = (0.3, 0.4), (0.1, 0.15)
@@ -68,7 +71,7 @@ def contest(plans: Mapping[str, Plan], seeds: Sequence[int], radii: Sequence[flo
 
 
 def chosen(
-    arms: Sequence[str], plan: Plan, settings: Sequence[Mapping[str, float]], seeds: Sequence[int]
+    arms: Sequence[str], plan: Plan, settings: Sequence[Mapping[str, Any]], seeds: Sequence[int]
 ) -> dict[str, Plan]:
     """Of ``settings`` the one with the best mean of clean accuracy and accuracy under PGD, on held-out images.
 

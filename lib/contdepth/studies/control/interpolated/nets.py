@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -61,7 +62,7 @@ def images(learn: int = 1348, tests: int = 449, *, held_out: bool = False) -> Im
 
 def build(arm: str, plan: Plan, seed: int, damping: float = 0.25) -> ResidualNet:
     """The net of one of ``ARMS``; ``damping`` is that of "fixed"."""
-    options = {"width": plan.width, "in_channels": 1, "seed": seed}
+    options: dict[str, Any] = {"width": plan.width, "in_channels": 1, "seed": seed}
     model: ResidualNet
     if arm == "ResNet":
         model = resnet(plan.depth, **options)
@@ -75,7 +76,7 @@ def build(arm: str, plan: Plan, seed: int, damping: float = 0.25) -> ResidualNet
 def without_norms(model: ResidualNet, branch: float) -> ResidualNet:
     """``model`` with every batch norm replaced by the identity; last convolutions of branches times ``branch``."""
     for one in model.branches:
-        list(one.modules())[-1].weight.mul_(branch)
+        list(one.modules())[-1].weight.mul_(branch)  # type: ignore[operator]
     for module in list(model.modules()):
         for name, child in list(module.named_children()):
             if isinstance(child, nn.BatchNorm2d):

@@ -1,4 +1,5 @@
 from .counts import parameter_count, reported_parameter_count, unused_parameter_count
+from .damped import DAMPED_MODELS, DampedNet, damped_resnet
 from .fractalnet import FractalNet
 from .gated.cost import PathCost, path_cost
 from .gated.gates import random_gates
@@ -14,6 +15,8 @@ from .stepped import SteppedNet, prolong, stepped_resnet
 from .wide_resnet import WideResNet
 
 __all__ = [
+    "DAMPED_MODELS",
+    "DampedNet",
     "FractalNet",
     "GatedNet",
     "KEntry",
@@ -28,6 +31,7 @@ __all__ = [
     "SmallCNN",
     "SteppedNet",
     "WideResNet",
+    "damped_resnet",
     "gated_resnet",
     "hybrid_loss",
     "learned_k",

@@ -293,6 +293,20 @@ NETS: Table = {
         "num_classes": 3,
         "seed": 0,
     },
+    "nets.DampedNet": lambda: {
+        "plan": cifar_plan(14, width=2),
+        "model": "lambda-in",
+        "damping": None,
+        "start": (0.2, 0.25),
+        "in_channels": 1,
+        "num_classes": 3,
+        "seed": 0,
+    },
+    "nets.DampedNet.forward": lambda: {
+        "self": nets.damped_resnet(14, width=2).eval(),
+        "x": singles(2, 3, 8, 8),
+    },
+    "nets.damped_resnet": lambda: {"depth": 8, "block": "basic", **net_options(model="in", damping=0.25)},
     "nets.stepped_resnet": lambda: {"blocks": (1, 2), "time": 2.0, **net_options()},
     "nets.prolong": lambda: {"model": nets.stepped_resnet((2,), width=2)},
     "nets.SteppedNet.forward": lambda: {

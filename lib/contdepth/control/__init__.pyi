@@ -1,6 +1,9 @@
 from .bsde.exact import hjb_solution, hjb_value
 from .bsde.problem import BSDE, allen_cahn, hamilton_jacobi_bellman
 from .bsde.solve import SolvedBSDE, solve_bsde
+from .ddp.layerwise import DDPNOpt
+from .ddp.solve import SolvedDDP, solve_ddp
+from .ddp.sweep import ControlProblem
 from .discrete import DiscreteWeights, binary_update, ternary_update
 from .msa import Approximations, ResidualControl, ResidualStep, successive_approximations
 from .system import ControlledSystem, Trajectory, control_view
@@ -8,11 +11,14 @@ from .system import ControlledSystem, Trajectory, control_view
 __all__ = [
     "BSDE",
     "Approximations",
+    "ControlProblem",
     "ControlledSystem",
+    "DDPNOpt",
     "DiscreteWeights",
     "ResidualControl",
     "ResidualStep",
     "SolvedBSDE",
+    "SolvedDDP",
     "Trajectory",
     "allen_cahn",
     "binary_update",
@@ -21,6 +27,7 @@ __all__ = [
     "hjb_solution",
     "hjb_value",
     "solve_bsde",
+    "solve_ddp",
     "successive_approximations",
     "ternary_update",
 ]

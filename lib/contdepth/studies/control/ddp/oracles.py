@@ -44,7 +44,7 @@ def layerwise_sgd_error(seed: int, rate: float = 0.1, steps: int = 5) -> float:
         nn.functional.cross_entropy(net(x), y).backward()
         theirs.step()
     pairs = zip(matrices, list(net)[::2], strict=True)
-    return max(float((u - torch.cat((one.weight, one.bias[:, None]), 1)).abs().max()) for u, one in pairs)
+    return max(float((u - torch.cat((one.weight, one.bias[:, None]), 1)).detach().abs().max()) for u, one in pairs)
 
 
 def dense_error(seed: int, damping: float = 0.1) -> float:

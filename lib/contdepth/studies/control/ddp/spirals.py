@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -14,7 +14,7 @@ from contdepth.control import ControlProblem, SolvedDDP, solve_ddp
 from contdepth.control.ddp.sweep import cost, states_of
 from contdepth.seeds import generator
 
-__all__ = ["WAYS", "Spirals", "adam", "races", "spirals", "steps_to"]
+__all__ = ["RATES", "WAYS", "Spirals", "adam", "one_sweep", "races", "spirals", "steps_of_adam"]
 
 WAYS: dict[str, dict[str, object]] = {
     "feedback, real states": {"feedback": "states"},
@@ -24,11 +24,13 @@ WAYS: dict[str, dict[str, object]] = {
 }
 """Arm → arguments of ``solve_ddp``: the gains K with each δx, and Q_ux = 0."""
 WIDTH, DECAY = 3, 1e-4
+RATES = (0.01, 0.03, 0.1)
+"""Of Adam."""
 
 
 @dataclass(frozen=True)
 class Spirals:
-    """x_{t+1} = x_t + tanh(W_t x_t + b_t), the mean of ½(x³_T - y)² and a decay; ``start`` (3 N,), y (N,) of ±1."""
+    """x_{t+1} = x_t + tanh(W_t x_t + b_t), mean of ½(x³_T - y)², and a decay; ``start`` (3 N,), y (N,) of ±1."""
 
     problem: ControlProblem
     start: Tensor
@@ -91,7 +93,13 @@ def adam(task: Spirals, rate: float, steps: int) -> np.ndarray:
     return np.array(costs)
 
 
-def steps_to(goal: float, curves: Mapping[float, np.ndarray]) -> int:
-    """First step at which any of the curves is at ``goal`` or below; their common length where none is."""
-    found = [int(np.argmax(curve <= goal)) for curve in curves.values() if (curve <= goal).any()]
-    return min(found, default=len(next(iter(curves.values()))))
+def steps_of_adam(task: Spirals, goal: float, steps: int) -> int:
+    """First step at which Adam is at ``goal`` or below, at the best of ``RATES``; ``steps`` where none is."""
+    curves = [adam(task, rate, steps) for rate in RATES]
+    return min((int(np.argmax(curve <= goal)) for curve in curves if (curve <= goal).any()), default=steps)
+
+
+def one_sweep(depth: int) -> Callable[[], object]:
+    """A task: one iteration of ``solve_ddp`` on spirals with ``depth`` layers."""
+    task = spirals(0, depth)
+    return lambda: solve_ddp(task.problem, task.start, task.controls, 1)

@@ -87,11 +87,12 @@ def multiplications(kind: Kind, plan: Plan) -> int:
     total = 0
     for t, (before, b) in enumerate(zip(plan.sizes, plan.sizes[1:], strict=False)):
         a, one = before + 1, plan.batch * (before + 1) * b
-        total += 3 * one
+        back = plan.batch * before * b
+        total += 2 * one + back
         if curvature == "kronecker":
             total += plan.batch * (a * a + b * b) + a**3 + b**3 + a * b * (a + b)
         if feedback:
-            total += 2 * one + (one if t else 0) + (one if t + 2 < len(plan.sizes) else 0)
+            total += back + one + (one if t else 0) + (one if t + 2 < len(plan.sizes) else 0)
             total += one if curvature == "diagonal" else 0
             if curvature == "kronecker":
                 total += plan.batch * (a * a + b * b) + (a * b * (a + b) if t else 0)

@@ -40,7 +40,7 @@ def over_rates(axes: Sequence[Axes], arms: Mapping[Kind, Arm]) -> None:
 
 def rows(ax: Axes, accuracies: Mapping[str, np.ndarray]) -> None:
     """Accuracy of every seed as a dot, the mean as a stroke; the first arm on top."""
-    for k, (name, right) in enumerate(accuracies.items()):
+    for k, right in enumerate(accuracies.values()):
         colour, marker = COLOURS[k % len(COLOURS)], MARKERS[k % len(MARKERS)]
         ax.plot(right, np.full(len(right), -k), marker, color=colour)
         ax.plot([right.mean()] * 2, [-k - 0.3, -k + 0.3], color="black", linewidth=1.2)

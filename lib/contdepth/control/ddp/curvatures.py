@@ -34,7 +34,7 @@ class Diagonal(Identity):
     def __init__(self, average: float, damping: float) -> None:
         self.average, self.damping = average, damping
         self.mean: Tensor | None = None
-        self.size = torch.ones(())
+        self.size: Tensor | float = 1.0
 
     def see(self, slope: Tensor, x: Tensor, v: Tensor) -> None:
         self.mean = torch.zeros_like(slope) if self.mean is None else self.mean

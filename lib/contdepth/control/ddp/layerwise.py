@@ -46,9 +46,14 @@ def cross_entropy_slopes(final: Tensor, y: Tensor) -> Ends:
     """Cross-entropy of logits ``final`` (…, batch, classes) at labels ``y`` (…, batch), and V_x = softmax - e_y.
 
     z = V_x: the outer product of the slopes stands for φ_xx.
+
+    Raises:
+        TypeError, ValueError: labels that are no whole numbers of the classes, or of another shape.
     """
+    checks.same_shape("y", y, final.shape[:-1], "give a label for each sample")
+    checks.indices("y", y.flatten(), final.shape[-1])
     logs = final.log_softmax(-1)
-    hot = torch.zeros_like(final).scatter_(-1, y[..., None], 1)
+    hot = torch.zeros_like(final).scatter_(-1, y[..., None].long(), 1)
     slopes = logs.exp() - hot
     return Ends(-(logs * hot).sum(-1), slopes, slopes)
 

@@ -92,7 +92,9 @@ def solve_ddp(
         dampings.append(mu)
         policy = backward_sweep(problem, x, u, damping=mu, full=full, coupled=coupled, curvature=curvature)
         taken, now = 0.0, costs[-1]
-        for length in () if policy is None else LENGTHS:
+        for length in LENGTHS:
+            if policy is None:
+                break
             new_x, new_u = roll_out(problem, x, u, policy, length, feedback)
             new = cost(problem, new_x, new_u)
             if curvature is not None or bool(new < now):
@@ -102,6 +104,5 @@ def solve_ddp(
         mu = min(mu, LARGEST) if mu == 0 or mu > SMALLEST else SMALLEST
         costs.append(now)
         lengths.append(taken)
-    like = {"dtype": torch.float64, "device": start.device}
-    tables = (torch.tensor(lengths, **like), torch.tensor(dampings, **like))
-    return SolvedDDP(torch.stack(costs), u, x, *tables)
+    table = torch.tensor([lengths, dampings], dtype=torch.float64, device=start.device)
+    return SolvedDDP(torch.stack(costs), u, x, table[0], table[1])

@@ -28,12 +28,15 @@ def exact_sgd_error(seed: int, rate: float = 0.1, steps: int = 5) -> float:
 def layerwise_sgd_error(seed: int, rate: float = 0.1, steps: int = 5) -> float:
     """The same for ``DDPNOpt`` without feedback, on a net with tanh, and ``torch.optim.SGD``; float64."""
     g, sizes = generator(seed, "sgd"), (6, 8, 8, 4)
-    matrices, layers = [], []
+    matrices: list[Tensor] = []
+    linears: list[nn.Linear] = []
+    layers: list[nn.Module] = []
     for a, b in zip(sizes, sizes[1:], strict=False):
         matrices.append(torch.randn(b, a + 1, generator=g, dtype=torch.float64) / 2)
         layer = nn.Linear(a, b, dtype=torch.float64)
         layer.weight.data.copy_(matrices[-1][:, :-1])
         layer.bias.data.copy_(matrices[-1][:, -1])
+        linears.append(layer)
         layers += [layer, nn.Tanh()]
     net = nn.Sequential(*layers[:-1])
     ours, theirs = DDPNOpt(matrices, rate=rate, feedback=False), torch.optim.SGD(net.parameters(), lr=rate)
@@ -43,7 +46,7 @@ def layerwise_sgd_error(seed: int, rate: float = 0.1, steps: int = 5) -> float:
         theirs.zero_grad()
         nn.functional.cross_entropy(net(x), y).backward()
         theirs.step()
-    pairs = zip(matrices, list(net)[::2], strict=True)
+    pairs = zip(matrices, linears, strict=True)
     return max(float((u - torch.cat((one.weight, one.bias[:, None]), 1)).detach().abs().max()) for u, one in pairs)
 
 

@@ -1,6 +1,9 @@
 from .bsde.exact import hjb_solution, hjb_value
 from .bsde.problem import BSDE, allen_cahn, hamilton_jacobi_bellman
 from .bsde.solve import SolvedBSDE, solve_bsde
+from .ddp.layerwise import DDPNOpt
+from .ddp.solve import SolvedDDP, solve_ddp
+from .ddp.sweep import ControlProblem
 from .discrete import DiscreteWeights, binary_update, ternary_update
 from .msa import Approximations, ResidualControl, ResidualStep, successive_approximations
 from .policy_gradient import leave_one_out, policy_gradient_loss, rewards_to_go
@@ -9,11 +12,14 @@ from .system import ControlledSystem, Trajectory, control_view
 __all__ = [
     "BSDE",
     "Approximations",
+    "ControlProblem",
     "ControlledSystem",
+    "DDPNOpt",
     "DiscreteWeights",
     "ResidualControl",
     "ResidualStep",
     "SolvedBSDE",
+    "SolvedDDP",
     "Trajectory",
     "allen_cahn",
     "binary_update",
@@ -25,6 +31,7 @@ __all__ = [
     "policy_gradient_loss",
     "rewards_to_go",
     "solve_bsde",
+    "solve_ddp",
     "successive_approximations",
     "ternary_update",
 ]

@@ -323,6 +323,7 @@ print(json.dumps(found))
 """
 DRAWS = {
     "contdepth.studies.common.plots",
+    "contdepth.studies.control.ddp.drawing",
     "contdepth.studies.control.discrete.drawing",
     "contdepth.studies.control.interpolated.drawing",
     "contdepth.studies.pdenet.filter_picture",

@@ -83,6 +83,26 @@ def discrete_rule() -> control.DiscreteWeights:
     return control.DiscreteWeights([weights], generator=seeds.generator(0, "weights"))
 
 
+def bent(t: int, x: Tensor, u: Tensor) -> Tensor:
+    return x + torch.tanh(x * u)
+
+
+def squares(x: Tensor) -> Tensor:
+    return x.square().sum()
+
+
+def effort(t: int, x: Tensor, u: Tensor) -> Tensor:
+    return 0.1 * u.square().sum()
+
+
+def feedback_rule() -> control.DDPNOpt:
+    return control.DDPNOpt([doubles(3, 3), doubles(2, 4)], "kronecker")
+
+
+def slopes_of_halves(final: Tensor, y: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+    return final.square().sum(-1) / 2, final, final
+
+
 def small_chain() -> nn.Sequential:
     from collections import OrderedDict
 
@@ -179,6 +199,38 @@ CONTROL: Table = {
     "control.SolvedBSDE": lambda: {"value": doubles(2), "spread": doubles(2), "feedback": None},
     "control.allen_cahn": lambda: {"dim": 2},
     "control.hamilton_jacobi_bellman": lambda: {"dim": 2, "strength": 1.0},
+    "control.ControlProblem": lambda: {"step": bent, "terminal": squares, "running": effort},
+    "control.SolvedDDP": lambda: {
+        "costs": doubles(2),
+        "controls": (doubles(2),),
+        "states": (doubles(2),),
+        "lengths": doubles(1),
+        "dampings": doubles(1),
+    },
+    "control.solve_ddp": lambda: {
+        "problem": control.ControlProblem(bent, squares, effort),
+        "start": doubles(2),
+        "controls": [doubles(2), doubles(2)],
+        "iterations": 2,
+        "feedback": "states",
+        "coupled": True,
+        "full": False,
+        "damping": 0.1,
+        "factor": 4.0,
+        "curvature": None,
+    },
+    "control.DDPNOpt": lambda: {
+        "matrices": [doubles(3, 3), doubles(2, 4)],
+        "curvature": "diagonal",
+        "rate": 0.1,
+        "feedback": True,
+        "activation": "tanh",
+        "average": 0.9,
+        "damping": 0.01,
+        "terminal": slopes_of_halves,
+    },
+    "control.DDPNOpt.states": lambda: {"self": feedback_rule(), "x": doubles(4, 2)},
+    "control.DDPNOpt.step": lambda: {"self": feedback_rule(), "x": doubles(4, 2), "y": labels(4, 2)},
     "control.hjb_solution": lambda: {"radius": doubles(2).abs(), "left": 0.5, "dim": 3, "strength": 2.0},
     "control.hjb_value": lambda: {"dim": 2, "strength": 1.0, "horizon": 1.0},
     "control.rewards_to_go": lambda: {"rewards": doubles(3, 2), "discount": 0.9},

@@ -1,0 +1,1 @@
+"""Differential dynamic programming: exact sweeps through a controlled system, and the layer-wise optimiser."""

@@ -1,0 +1,1 @@
+"""Differential dynamic programming: what feedback does in exact sweeps, and what is left of it layer by layer."""

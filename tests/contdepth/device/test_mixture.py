@@ -61,13 +61,15 @@ NOTHING: dict[str, str] = {
         "data.digits data.load data.pixels training.load_checkpoint pde.trajectories restoration.centre_crop "
         "restoration.luma restoration.photo restoration.test_crops restoration.to_tensor"
     ),
+    "one number of Python": "control.resolution",
     "a few exact numbers, made on the CPU; to() moves them": "pde.finite_difference pde.fixed_moments",
     "computed by software of the CPU": (
         "pde.peers.KnownEquation pde.peers.KnownEquation.fit pde.peers.KnownEquation.simulate pde.peers.PDEFIND "
         "pde.peers.PDEFIND.fit pde.peers.WeakSINDy pde.peers.WeakSINDy.fit"
     ),
     "an optimiser, whose tensors are where its parameters are": (
-        "control.DiscreteWeights.lengthen control.DiscreteWeights.step"
+        "control.DiscreteWeights.lengthen control.DiscreteWeights.step control.LangevinDescent.step "
+        "control.QuantisedDescent.step"
     ),
     "made on the device of its generator": "meanfield.Block.draw meanfield.lift schemes.sample_moments",
 }

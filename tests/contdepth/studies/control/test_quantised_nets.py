@@ -83,6 +83,21 @@ def test_moves_are_rounded_after_the_unit_step():
     assert torch.equal(bare[0], exact[0]) and torch.equal(same[0], exact[0])
 
 
+def test_a_schedule_falls_and_momentum_is_that_of_pytorch():
+    rule, clock = Rule(rate=0.2, momentum=0.9, cosine=True), Clock(5, 4)
+    weights = nn.Parameter(torch.zeros(3, 2))
+    peer = torch.optim.SGD([weights], 0.2, momentum=0.9)
+    falls = torch.optim.lr_scheduler.CosineAnnealingLR(peer, 20)
+    ours, state = torch.zeros(1, 3, 2), []
+    for n in range(20):
+        weights.grad = torch.randn(3, 2, generator=generator(n, "g"))
+        ours += moves(rule, [weights.grad[None]], state, clock, thermal([0]))[0][0]
+        peer.step()
+        falls.step()
+        clock.done += 1
+    torch.testing.assert_close(ours[0], weights.detach())
+
+
 def test_noise_has_its_temperature_and_each_net_its_own():
     rule = Rule(rate=0.3, temperature=1e-3)
     added, _ = moves(rule, [torch.zeros(2, 300, 300)], [], Clock(5, 4), thermal([0, 1]))
@@ -107,7 +122,8 @@ def test_what_is_seen_of_the_roundings():
     assert down.halves[-1] == pytest.approx(sum(0.5 / resolution(t) for t in times))
     assert np.abs(down.path[-1] / down.halves[-1] + 1).max() < 0.4
     assert np.abs(near.path[-1]).max() < 0.4 * down.halves[-1]
-    assert (down.variance > 0).all() and down.quantum == 1 / resolution(2.0)
+    assert (down.variance > 0).all() and down.quantum.tolist() == [1 / resolution(2), 1 / resolution(3)]
+    assert ((down.below > 0) & (down.below < 0.1)).all()
 
 
 def test_every_arm_has_as_many_settings():

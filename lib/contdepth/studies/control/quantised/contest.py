@@ -6,6 +6,7 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
 
 import numpy as np
+import torch
 
 from contdepth.studies.control.discrete.training import images
 from contdepth.studies.control.quantised.rules import ADAMW, LANGEVIN, SGD, Rule
@@ -17,15 +18,18 @@ RATES = (0.01, 0.03, 0.1, 0.3, 1.0)
 ADAM_RATES = (1e-4, 3e-4, 1e-3, 3e-3, 1e-2)
 NOISES = ((0.1, 1e-5), (0.1, 1e-4), (0.3, 1e-6), (0.3, 1e-5), (0.3, 1e-4))
 """Rate and temperature, the latter in units of the mean loss."""
+MOMENTUM_RATES = (0.003, 0.01, 0.03, 0.1, 0.3)
 UNIT = replace(SGD, unit=True)
 GRIDS: dict[str, tuple[Rule, ...]] = {
     "rule on SGD": tuple(replace(UNIT, rate=rate, rounding="down") for rate in RATES),
     "SGD + unit step": tuple(replace(UNIT, rate=rate) for rate in RATES),
     "SGD": tuple(replace(SGD, rate=rate) for rate in RATES),
     "SGLD": tuple(replace(LANGEVIN, rate=rate, temperature=heat) for rate, heat in NOISES),
+    "SGD, scheduled": tuple(replace(SGD, rate=rate, momentum=0.9, cosine=True) for rate in MOMENTUM_RATES),
     "rule on AdamW": tuple(replace(ADAMW, rate=rate, unit=True, rounding="down") for rate in ADAM_RATES),
     "AdamW + unit step": tuple(replace(ADAMW, rate=rate, unit=True) for rate in ADAM_RATES),
     "AdamW": tuple(replace(ADAMW, rate=rate) for rate in ADAM_RATES),
+    "AdamW, scheduled": tuple(replace(ADAMW, rate=rate, cosine=True) for rate in ADAM_RATES),
 }
 """Arm → its five settings."""
 
@@ -41,11 +45,16 @@ def chosen(plan: Plan, seeds: Sequence[int]) -> dict[str, Rule]:
 
 
 def contest(
-    rules: Mapping[str, Rule], plan: Plan, seeds: Sequence[int], *, watch: Collection[str] = ()
+    rules: Mapping[str, Rule],
+    plan: Plan,
+    seeds: Sequence[int],
+    *,
+    watch: Collection[str] = (),
+    dtype: torch.dtype = torch.float32,
 ) -> dict[str, Trained]:
     """Every arm on the digits, judged on their test part; those named in ``watch`` tell of their roundings."""
     data = images("digits")
-    return {name: train(rule, data, plan, seeds, watch=name in watch) for name, rule in rules.items()}
+    return {name: train(rule, data, plan, seeds, watch=name in watch, dtype=dtype) for name, rule in rules.items()}
 
 
 def at_rate(rate: float, plan: Plan, seeds: Sequence[int]) -> dict[str, Trained]:

@@ -8,7 +8,7 @@ import numpy as np
 from matplotlib.axes import Axes
 
 from contdepth.studies.common.plots import COLOURS, series
-from contdepth.studies.control.quantised.training import Seen
+from contdepth.studies.control.quantised.watching import Seen
 from contdepth.studies.control.quantised.wells import rounded_variance
 
 __all__ = ["drift", "over_quanta"]

@@ -36,7 +36,7 @@ def drift(ax: Axes, seen: Seen) -> None:
     """How far the mean of the last biases moves: a line for each seed, dashed what half a quantum a step gives."""
     epochs = np.arange(len(seen.halves))
     lines = ax.plot(epochs, 1e3 * seen.path, color=COLOURS[0], linewidth=0.9)
-    lines[0].set_label("the rule, a line for each seed")
+    lines[0].set_label("rounded down, a line for each seed")
     ax.plot(epochs, -1e3 * seen.halves, color="black", linestyle="--", label="half a quantum a step")
     ax.set(xlabel="epoch", ylabel="moved, thousandths")
     ax.legend()

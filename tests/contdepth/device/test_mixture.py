@@ -71,11 +71,13 @@ NOTHING: dict[str, str] = {
         "pde.peers.PDEFIND pde.peers.PDEFIND.fit pde.peers.WeakSINDy pde.peers.WeakSINDy.fit"
     ),
     "an optimiser, whose tensors are where its parameters are": (
-        "control.DiscreteWeights.lengthen control.DiscreteWeights.step"
+        "control.DiscreteWeights.lengthen control.DiscreteWeights.step control.LangevinDescent.step "
+        "control.QuantisedDescent.step"
     ),
     "made on the device of its generator": (
         "flows.NumberOfTerms.draw meanfield.Block.draw meanfield.lift schemes.sample_moments"
     ),
+    "one number of Python": "control.resolution",
 }
 """Callables that are given no tensor and have no ``device``, by the reason."""
 

@@ -64,6 +64,24 @@ def discrete(where: torch.device) -> Any:
     return weights, rule.state[weights]["slope"]
 
 
+def quantised(where: torch.device) -> Any:
+    """Two steps on AdamW's, and two of Langevin's with noise of the CPU."""
+    x = doors_light.doubles(5, 3).to(where)
+    found = []
+    for make in (
+        lambda w: control.QuantisedDescent([w], 0.1, epochs=2, batches=2, kind="adamw", eta=64.0),
+        lambda w: control.LangevinDescent([w], 0.1, generator=seeds.generator(0, "noise")),
+    ):
+        weights = nn.Parameter(torch.ones(4, 3, dtype=torch.float64, device=where))
+        rule = make(weights)
+        for _ in range(2):
+            rule.zero_grad()
+            (x @ weights.T).tanh().square().mean().backward()
+            rule.step()
+        found.append(weights)
+    return found
+
+
 def continued(where: torch.device) -> Any:
     """A training that stops after an epoch and goes on from its file."""
     path = Path("run.pt")
@@ -107,6 +125,7 @@ CASES: dict[str, Case] = {
     "fit, continued": continued,
     "coarse to fine": coarse_to_fine,
     "discrete weights": discrete,
+    "quantised and Langevin descent": quantised,
     "adversarial": adversarial,
 }
 

@@ -103,6 +103,18 @@ def slopes_of_halves(final: Tensor, y: Tensor) -> tuple[Tensor, Tensor, Tensor]:
     return final.square().sum(-1) / 2, final, final
 
 
+def quantised_rule() -> control.QuantisedDescent:
+    weights = nn.Parameter(doubles(2, 3))
+    weights.grad = doubles(2, 3)
+    return control.QuantisedDescent([weights], 0.1, epochs=4, batches=2, kind="adamw")
+
+
+def langevin_rule() -> control.LangevinDescent:
+    weights = nn.Parameter(doubles(2, 3))
+    weights.grad = doubles(2, 3)
+    return control.LangevinDescent([weights], 0.1, generator=seeds.generator(0, "noise"))
+
+
 def small_chain() -> nn.Sequential:
     from collections import OrderedDict
 
@@ -164,6 +176,55 @@ CONTROL: Table = {
     },
     "control.DiscreteWeights.step": lambda: {"self": discrete_rule(), "closure": lambda: 1.0},
     "control.DiscreteWeights.lengthen": lambda: {"self": discrete_rule(), "factor": 0.9},
+    "control.QuantisedDescent": lambda: {
+        "params": [nn.Parameter(doubles(2, 3))],
+        "lr": 0.1,
+        "epochs": 4,
+        "batches": 2,
+        "kind": "adamw",
+        "eta": 64.0,
+        "base": 2.0,
+        "sharpness": 2.0,
+        "rounding": "nearest",
+        "transient": True,
+        "weight_decay": 0.01,
+        "betas": (0.9, 0.99),
+        "eps": 1e-6,
+    },
+    "control.QuantisedDescent.step": lambda: {"self": quantised_rule(), "closure": lambda: 1.0},
+    "control.LangevinDescent": lambda: {
+        "params": [nn.Parameter(doubles(2, 3))],
+        "lr": 0.1,
+        "temperature": 0.01,
+        "generator": seeds.generator(0, "noise"),
+    },
+    "control.LangevinDescent.step": lambda: {"self": langevin_rule(), "closure": lambda: 1.0},
+    "control.langevin_step": lambda: {
+        "gradient": doubles(2, 3),
+        "lr": 0.1,
+        "temperature": 0.01,
+        "generator": seeds.generator(0, "noise"),
+    },
+    "control.quantise": lambda: {"x": doubles(2, 3), "resolution": 8.0, "rounding": "nearest"},
+    "control.resolution": lambda: {"epoch": 1.0, "eta": 64.0, "base": 2.0},
+    "control.transient_step": lambda: {
+        "step": doubles(2, 3),
+        "lr": 0.1,
+        "epoch": 1.0,
+        "half": 2.0,
+        "sharpness": 2.0,
+    },
+    "control.quantised_update": lambda: {
+        "step": doubles(2, 3),
+        "lr": 0.1,
+        "epoch": 1.0,
+        "epochs": 4,
+        "eta": 64.0,
+        "base": 2.0,
+        "sharpness": 2.0,
+        "rounding": "down",
+        "transient": True,
+    },
     "control.binary_update": lambda: {"weights": doubles(2, 3).sign(), "slope": doubles(2, 3), "damping": 0.5},
     "control.ternary_update": lambda: {
         "weights": doubles(2, 3).sign(),

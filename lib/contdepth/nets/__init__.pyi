@@ -1,5 +1,9 @@
 from .counts import parameter_count, reported_parameter_count, unused_parameter_count
 from .fractalnet import FractalNet
+from .implicit.amplification import amplification
+from .implicit.dissipative import Dissipative
+from .implicit.relaxed import relaxed_euler
+from .implicit.step import ImplicitStep, implicit_euler
 from .lm import KEntry, LMNet, learned_k, lm_resnet, lm_resnext, matched_pair
 from .poly import PolyNet, polynet
 from .preact_resnet18 import PreActResNet18
@@ -10,7 +14,9 @@ from .stepped import SteppedNet, prolong, stepped_resnet
 from .wide_resnet import WideResNet
 
 __all__ = [
+    "Dissipative",
     "FractalNet",
+    "ImplicitStep",
     "KEntry",
     "LMNet",
     "PolyNet",
@@ -21,6 +27,8 @@ __all__ = [
     "SmallCNN",
     "SteppedNet",
     "WideResNet",
+    "amplification",
+    "implicit_euler",
     "learned_k",
     "lm_resnet",
     "lm_resnext",
@@ -28,6 +36,7 @@ __all__ = [
     "parameter_count",
     "polynet",
     "prolong",
+    "relaxed_euler",
     "reported_parameter_count",
     "resnet",
     "resnext",

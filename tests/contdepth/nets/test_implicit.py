@@ -114,7 +114,7 @@ def test_the_field_is_minus_the_gradient_of_its_potential_and_has_the_jacobian_t
     v = noise(4, 5, purpose="v")
     torch.testing.assert_close(field.product(y)(v), (jacobian @ v.unsqueeze(-1)).squeeze(-1), rtol=0, atol=1e-13)
     assert float(torch.linalg.eigvalsh(jacobian).max()) <= 1e-12
-    far = field.potential(400 * y.detach())
+    far = field.potential(400 * y).detach()
     assert float(far.min()) > 0 and bool(torch.isfinite(far).all())
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import Any, NamedTuple
 
 import torch
@@ -40,6 +39,7 @@ def implicit_euler(
     taken once; ``contdepth.schemes.BackwardEuler`` has higher derivatives, and no safeguard.
 
     Args:
+        field: f, a function of the state that keeps its shape.
         x: states (..., d), float32 or float64.
         h: the step, above 0.
         tolerance: bound on the residual's largest entry relative to 1 + max|y|, for each sample; default 1000
@@ -85,9 +85,7 @@ def _system(field: Field, y: Tensor, h: float) -> System:
         return Symmetric(field, y, h) if hasattr(field, "product") else Dense(field, y, h)
 
 
-def _newton(
-    field: Field, x: Tensor, h: float, tolerance: float, iterations: int
-) -> tuple[Tensor, int, int]:
+def _newton(field: Field, x: Tensor, h: float, tolerance: float, iterations: int) -> tuple[Tensor, int, int]:
     def residual(y: Tensor) -> Tensor:
         return checks.same_shape("field(x)", x + h * field(y) - y, tuple(x.shape), "that of x")
 
@@ -117,8 +115,8 @@ def _newton(
         y, r = y + share * step, ahead
         left = relative(r, y)
     raise RuntimeError(
-        f"implicit Euler, step {h:.3g}: expected a relative residual of {tolerance:.1e} within {iterations} Newton "
-        f"iterations, found {float(left.amax()):.1e}; take a smaller step, a larger tolerance or more iterations"
+        f"implicit Euler, step {h:.3g}: expected a relative residual of {tolerance:.1e} within {iterations} "
+        f"Newton iterations, found {float(left.amax()):.1e}; take a smaller step or allow more iterations"
     )
 
 

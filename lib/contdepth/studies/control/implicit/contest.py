@@ -1,4 +1,4 @@
-"""The contest: four settings for every way, chosen on held-out pictures with other seeds, then judged."""
+"""The contest: as many decays for every way, chosen on held-out pictures with other seeds, then judged."""
 
 from __future__ import annotations
 
@@ -11,9 +11,11 @@ from contdepth.studies.control.implicit.judging import Judged, judged
 from contdepth.studies.control.implicit.nets import Net, Ways
 from contdepth.studies.control.implicit.training import Plan, Split, split, train
 
-__all__ = ["ARMS", "DECAYS", "Arm", "chosen", "contest", "run_arm"]
+__all__ = ["ARMS", "DECAYS", "Arm", "chosen", "contest", "over_steps", "run_arm"]
 
-DECAYS = (0.0, 0.3, 1.0, 3.0)
+DECAYS = (0.0, 1.0, 3.0, 10.0)
+RATES = (0.1, 0.3)
+"""Of the gradient steps of the relaxed way."""
 ARMS: dict[str, Ways] = {
     "implicit": Ways("implicit"),
     "explicit": Ways("explicit"),
@@ -35,31 +37,30 @@ class Arm:
     judged: Judged
 
 
-def settings(ways: Ways) -> list[tuple[Ways, float]]:
-    """Four for every way: decays, or two decays with two rates where gradient steps have a rate."""
-    if ways.kind != "relaxed":
-        return [(ways, decay) for decay in DECAYS]
-    return [(replace(ways, rate=rate), decay) for rate in (0.1, 0.3) for decay in (0.0, 1.0)]
-
-
 def chosen(
-    plan: Plan, seeds: Sequence[int], *, arms: Mapping[str, Ways] = ARMS, steps: int = 10
+    plan: Plan,
+    seeds: Sequence[int],
+    *,
+    names: Sequence[str] = tuple(ARMS),
+    decays: Sequence[float] = DECAYS,
+    limit: int | None = None,
 ) -> dict[str, tuple[Ways, float]]:
     """Of each way's settings the one with the best mean accuracy under PGD on held-out pictures, one start.
 
-    Settings of one way are trained side by side; the first of equals is taken.
+    Every way has all ``decays``, trained side by side; the relaxed one has them with each of two rates of its
+    gradient steps. The first of equals is taken.
     """
-    data, found = split(held_out=True), {}
-    for name, ways in arms.items():
+    data, found = split(held_out=True, limit=limit), {}
+    for name in names:
+        rates = RATES if name == "relaxed" else (ARMS[name].rate,)
         best = -1.0
-        for way in dict.fromkeys(way for way, _ in settings(ways)):
-            decays = [decay for one, decay in settings(ways) if one == way]
-            members = [seed for _ in decays for seed in seeds]
-            net = train(way, data, plan, members, [decay for decay in decays for _ in seeds])
-            right = judged(net, data, members, steps=steps, restarts=1).pgd.reshape(len(decays), -1).mean(1)
+        for rate in rates:
+            ways, members = replace(ARMS[name], rate=rate), [seed for _ in decays for seed in seeds]
+            net = train(ways, data, plan, members, [decay for decay in decays for _ in seeds])
+            right = judged(net, data, members, steps=10, restarts=1).pgd.reshape(len(decays), -1).mean(1)
             if right.max() > best:
                 best = float(right.max())
-                found[name] = way, decays[int(np.argmax(right))]
+                found[name] = ways, decays[int(np.argmax(right))]
     return found
 
 
@@ -69,7 +70,20 @@ def run_arm(ways: Ways, decay: float, data: Split, plan: Plan, seeds: Sequence[i
     return Arm(ways, decay, net, judged(net, data, seeds))
 
 
-def contest(settings: Mapping[str, tuple[Ways, float]], plan: Plan, seeds: Sequence[int]) -> dict[str, Arm]:
+def contest(
+    settings: Mapping[str, tuple[Ways, float]], plan: Plan, seeds: Sequence[int], limit: int | None = None
+) -> dict[str, Arm]:
     """Every way with its setting on the digits, judged on their test part."""
-    data = split()
+    data = split(limit=limit)
     return {name: run_arm(ways, decay, data, plan, seeds) for name, (ways, decay) in settings.items()}
+
+
+def over_steps(
+    steps: Sequence[float], plan: Plan, seeds: Sequence[int], limit: int | None = None
+) -> dict[str, list[Arm]]:
+    """Implicit and explicit nets with the same blocks and no decay, for each step h."""
+    data = split(limit=limit)
+    return {
+        name: [run_arm(replace(ARMS[name], h=h), 0.0, data, plan, seeds) for h in steps]
+        for name in ("implicit", "explicit")
+    }

@@ -13,10 +13,10 @@ from contdepth.nets import amplification
 from contdepth.robust import PGD, Audit, NoAttack, Threat, accuracy, audit
 from contdepth.robust.attacks.audit import Effort
 from contdepth.seeds import generator
-from contdepth.studies.control.implicit.nets import Net
+from contdepth.studies.control.implicit.nets import Net, advance
 from contdepth.studies.control.implicit.training import Split
 
-__all__ = ["Judged", "amplifications", "audits", "judged", "only_by_square"]
+__all__ = ["Judged", "amplifications", "audits", "judged", "left_over", "only_by_square"]
 
 THREAT = Threat(0.1)
 NOISE = 0.3
@@ -25,22 +25,24 @@ NOISE = 0.3
 
 @dataclass(frozen=True)
 class Judged:
-    """Accuracies in per cent, (members,): ``clean``, with ``noise``, under ``pgd``; ``evaluations`` a block."""
+    """Accuracies in per cent: ``clean``, with ``noise``, under ``pgd``; ``evaluations`` a block; (members,)."""
 
     clean: np.ndarray
     noise: np.ndarray
     pgd: np.ndarray
-    evaluations: float
+    evaluations: np.ndarray
 
 
 def judged(net: Net, data: Split, seeds: Sequence[int], *, steps: int = 20, restarts: int = 3) -> Judged:
     """Every member on the part of ``data`` to judge on; attack and noise are drawn by the member's seed.
 
-    PGD climbs the gradient of the true solution, from ``restarts`` random starts; an image is lost at its first
-    misclassified point.
+    PGD climbs through the true solution, from ``restarts`` random starts with cross-entropy and from as many with
+    the margin of Carlini and Wagner; an image is lost at its first misclassified point. Cross-entropy alone
+    flatters nets of small logits, which decay makes.
     """
-    rows, count = [], 0.0
-    attack = PGD(THREAT, steps=steps, restarts=restarts, early_stop=True)
+    rows = []
+    losses = ("ce", "margin")
+    attacks = [PGD(THREAT, steps=steps, restarts=restarts, loss=loss, early_stop=True) for loss in losses]
     for k, seed in enumerate(seeds):
         alone = net.member(k)
         x, y = data.test_x, data.test_y
@@ -48,10 +50,12 @@ def judged(net: Net, data: Split, seeds: Sequence[int], *, steps: int = 20, rest
         noise = NOISE * torch.randn(x.shape, generator=generator(seed, "noise"), dtype=x.dtype)
         with torch.no_grad():
             noisy = alone(x + noise).argmax(1) == y
-        robust = accuracy(alone, x, y, attack, source=generator(seed, "attack"), among=clean)
-        rows.append([100 * float(mask.double().mean()) for mask in (clean, noisy, robust)])
-        count += alone.evaluations(x) / len(seeds)
-    return Judged(*np.array(rows).T, count)
+        robust, source = clean, generator(seed, "attack")
+        for attack in attacks:
+            robust = accuracy(alone, x, y, attack, source=source, among=robust)
+        right = [100 * float(mask.double().mean()) for mask in (clean, noisy, robust)]
+        rows.append([*right, alone.evaluations(x)])
+    return Judged(*np.array(rows).T)
 
 
 def amplifications(net: Net, data: Split) -> np.ndarray:
@@ -61,6 +65,22 @@ def amplifications(net: Net, data: Split) -> np.ndarray:
         alone = net.member(k)
         states = alone.states(data.test_x.flatten(1))
         found.append(float(amplification(alone.trunk, states).max()))
+    return np.array(found)
+
+
+@torch.no_grad()
+def left_over(net: Net, data: Split) -> np.ndarray:
+    """Mean residual ‖y - x - h f(y)‖ behind the first block over that of the explicit step, (members,)."""
+    found = []
+    for k in range(len(net.stem)):
+        alone, h = net.member(k), net.ways.h
+        block = alone.blocks[0]
+        x = alone.states(data.test_x.flatten(1))
+        sizes = [
+            torch.linalg.vector_norm(y - x - h * block(y), dim=-1).mean()
+            for y in (advance(net.ways, block, x)[0], x + h * block(x))
+        ]
+        found.append(float(sizes[0] / sizes[1]))
     return np.array(found)
 
 

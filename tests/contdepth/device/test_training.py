@@ -64,6 +64,14 @@ def discrete(where: torch.device) -> Any:
     return weights, rule.state[weights]["slope"]
 
 
+def implicit_steps(where: torch.device) -> Any:
+    """A solved step of either kind of system, and its gradient."""
+    field, x = doors_light.pulled().to(where), doors_light.doubles(4, 2).to(where).requires_grad_()
+    y = nets.implicit_euler(doors_light.inward, nets.implicit_euler(field, x, 2.0).state, 2.0).state
+    y.square().sum().backward()
+    return y, x.grad, [part.grad for part in field.parameters()]
+
+
 def continued(where: torch.device) -> Any:
     """A training that stops after an epoch and goes on from its file."""
     path = Path("run.pt")
@@ -107,6 +115,7 @@ CASES: dict[str, Case] = {
     "fit, continued": continued,
     "coarse to fine": coarse_to_fine,
     "discrete weights": discrete,
+    "implicit steps": implicit_steps,
     "adversarial": adversarial,
 }
 

@@ -26,7 +26,7 @@ def amplification(step: Callable[[Tensor], Tensor], x: Tensor) -> Tensor:
         checks.fail("x", "states (..., d), at least one", f"shape {tuple(x.shape)}")
     with torch.enable_grad():
         x = x.detach().requires_grad_()
-        out = checks.reals("step(x)", step(x))
+        out = checks.reals("step(x)", step(x.clone()))  # a step may write into what it is given
         if out.shape[:-1] != x.shape[:-1] or out.ndim != x.ndim:
             checks.fail("step(x)", f"{(*x.shape[:-1], 'k')}", f"shape {tuple(out.shape)}")
         rows = []

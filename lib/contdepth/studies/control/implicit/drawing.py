@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from typing import Any
 
 import numpy as np
 from matplotlib.axes import Axes
@@ -25,7 +26,11 @@ NAMES = {
 def rows_of_dots(ax: Axes, arms: Mapping[str, Arm]) -> None:
     """Accuracy of every seed under attack, filled, and on clean pictures, hollow; strokes are means."""
     for k, name in enumerate(arms):
-        look = {"color": COLOURS[k % len(COLOURS)], "linestyle": "none", "marker": MARKERS[k % len(MARKERS)]}
+        look: dict[str, Any] = {
+            "color": COLOURS[k % len(COLOURS)],
+            "linestyle": "none",
+            "marker": MARKERS[k % len(MARKERS)],
+        }
         found = arms[name].judged
         for values, fill in ((found.pgd, "full"), (found.clean, "none")):
             ax.plot(values, np.full(len(values), -k), fillstyle=fill, **look)

@@ -112,6 +112,9 @@ def test_settings_are_chosen_by_the_attack_and_arms_are_judged(monkeypatch):
     assert arms["explicit"].judged.pgd.shape == (2,)
     assert (arms["relaxed"].judged.pgd <= arms["relaxed"].judged.clean).all()
     assert (arms["relaxed"].judged.evaluations == 11).all() and (arms["explicit"].judged.evaluations == 1).all()
+    late = contest.every_decay(["explicit"], PLAN, [0], limit=100)["explicit"]
+    same = contest.contest({"explicit": (contest.ARMS["explicit"], 3.0)}, PLAN, [0], 100)["explicit"]
+    assert late.shape == (4,) and late[2] == pytest.approx(same.judged.pgd[0], abs=3)
     found = contest.over_steps([0.5, 2.0], PLAN, [0], limit=60)
     assert [arm.ways.h for arm in found["implicit"]] == [0.5, 2.0]
     assert found["implicit"][0].judged.evaluations > 5

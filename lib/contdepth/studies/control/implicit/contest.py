@@ -11,7 +11,7 @@ from contdepth.studies.control.implicit.judging import Judged, judged
 from contdepth.studies.control.implicit.nets import Net, Ways
 from contdepth.studies.control.implicit.training import Plan, Split, split, train
 
-__all__ = ["ARMS", "DECAYS", "Arm", "chosen", "contest", "over_steps", "run_arm"]
+__all__ = ["ARMS", "DECAYS", "Arm", "chosen", "contest", "every_decay", "over_steps", "run_arm"]
 
 DECAYS = (0.0, 1.0, 3.0, 10.0)
 RATES = (0.1, 0.3)
@@ -61,6 +61,18 @@ def chosen(
             if right.max() > best:
                 best = float(right.max())
                 found[name] = ways, decays[int(np.argmax(right))]
+    return found
+
+
+def every_decay(
+    names: Sequence[str], plan: Plan, seeds: Sequence[int], limit: int | None = None
+) -> dict[str, np.ndarray]:
+    """Mean accuracies under attack on the test part with each of ``DECAYS``: a choice in hindsight."""
+    data, found = split(limit=limit), {}
+    for name in names:
+        members = [seed for _ in DECAYS for seed in seeds]
+        net = train(ARMS[name], data, plan, members, [decay for decay in DECAYS for _ in seeds])
+        found[name] = judged(net, data, members).pgd.reshape(len(DECAYS), -1).mean(1)
     return found
 
 

@@ -133,8 +133,8 @@ def test_settings_are_chosen_by_the_attack_and_arms_are_judged(monkeypatch):
 
 def test_the_residual_that_gradient_steps_leave_is_less_than_that_of_the_start():
     data = split(limit=40)
-    left = [left_over(Net(Ways("relaxed", steps=k, rate=0.1), [0], SIZES), data)[0] for k in (0, 3, 6)]
-    assert left[0] == pytest.approx(1) and left[0] > left[1] > left[2]
+    left = [left_over(Net(Ways("relaxed", steps=k, rate=0.1), [0], SIZES), data)[0] for k in (0, 3, 300)]
+    assert left[0] == pytest.approx(1) and left[0] > left[1] > left[2] and left[2] < 1e-3
 
 
 def test_an_audit_speaks_of_each_member():
@@ -143,9 +143,12 @@ def test_an_audit_speaks_of_each_member():
     (found,) = audits(net, data, [0], Effort(2, 2, 2, 1, 2, 5, (1, 2), 20), 30)
     assert 0 <= only_by_square(found) <= 100
     assert judged(net, data, [0], steps=2, restarts=1).pgd[0] <= 100
-    found.correct["square"][:] = False
-    white = [found.correct[n] for n in ("pgd", "pgd restarts", "pgd margin", "apgd-ce", "apgd-t")]
-    assert only_by_square(found) == pytest.approx(100 * float(torch.stack(white).all(0).double().mean()))
+    for mask in found.correct.values():
+        mask[:] = True
+    assert only_by_square(found) == 0
+    found.correct["square"][:4] = False
+    found.correct["apgd-t"][:1] = False
+    assert only_by_square(found) == pytest.approx(10)
 
 
 def test_oracles_agree_and_notice_a_wrong_step(monkeypatch):

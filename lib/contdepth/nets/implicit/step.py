@@ -124,7 +124,12 @@ class _Solved(torch.autograd.Function):
     """The identity, whose way back solves the transposed system."""
 
     @staticmethod
-    def forward(ctx: Any, value: Tensor, system: System, tolerance: float) -> Tensor:
+    def forward(
+        ctx: Any,
+        value: Tensor,
+        system: System,
+        tolerance: float,
+    ) -> Tensor:
         ctx.system, ctx.tolerance = system, tolerance
         return value.view_as(value)
 

@@ -5,6 +5,10 @@ from .gated.cost import PathCost, path_cost
 from .gated.gates import random_gates
 from .gated.learning import hybrid_loss, skip_rewards
 from .gated.net import GatedNet, Routed, gated_resnet
+from .implicit.amplification import amplification
+from .implicit.dissipative import Dissipative
+from .implicit.relaxed import relaxed_euler
+from .implicit.step import ImplicitStep, implicit_euler
 from .lm import KEntry, LMNet, learned_k, lm_resnet, lm_resnext, matched_pair
 from .poly import PolyNet, polynet
 from .preact_resnet18 import PreActResNet18
@@ -17,8 +21,10 @@ from .wide_resnet import WideResNet
 __all__ = [
     "DAMPED_MODELS",
     "DampedNet",
+    "Dissipative",
     "FractalNet",
     "GatedNet",
+    "ImplicitStep",
     "KEntry",
     "LMNet",
     "PathCost",
@@ -31,9 +37,11 @@ __all__ = [
     "SmallCNN",
     "SteppedNet",
     "WideResNet",
+    "amplification",
     "damped_resnet",
     "gated_resnet",
     "hybrid_loss",
+    "implicit_euler",
     "learned_k",
     "lm_resnet",
     "lm_resnext",
@@ -43,6 +51,7 @@ __all__ = [
     "polynet",
     "prolong",
     "random_gates",
+    "relaxed_euler",
     "reported_parameter_count",
     "resnet",
     "resnext",

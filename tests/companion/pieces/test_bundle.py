@@ -325,6 +325,7 @@ DRAWS = {
     "contdepth.studies.common.plots",
     "contdepth.studies.control.ddp.drawing",
     "contdepth.studies.control.discrete.drawing",
+    "contdepth.studies.control.implicit.drawing",
     "contdepth.studies.control.interpolated.drawing",
     "contdepth.studies.pdenet.filter_picture",
     "contdepth.studies.pdenet2.drawing",

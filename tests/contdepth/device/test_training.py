@@ -82,6 +82,14 @@ def quantised(where: torch.device) -> Any:
     return found
 
 
+def implicit_steps(where: torch.device) -> Any:
+    """A solved step of either kind of system, and its gradient."""
+    field, x = doors_light.pulled().to(where), doors_light.doubles(4, 2).to(where).requires_grad_()
+    y = nets.implicit_euler(doors_light.inward, nets.implicit_euler(field, x, 2.0).state, 2.0).state
+    y.square().sum().backward()
+    return y, x.grad, [part.grad for part in field.parameters()]
+
+
 def continued(where: torch.device) -> Any:
     """A training that stops after an epoch and goes on from its file."""
     path = Path("run.pt")
@@ -126,6 +134,7 @@ CASES: dict[str, Case] = {
     "coarse to fine": coarse_to_fine,
     "discrete weights": discrete,
     "quantised and Langevin descent": quantised,
+    "implicit steps": implicit_steps,
     "adversarial": adversarial,
 }
 

@@ -323,6 +323,14 @@ def net_options(**more: object) -> Arguments:
     return {"width": 2, "in_channels": 1, "num_classes": 2, "seed": 0, **more}
 
 
+def pulled() -> nets.Dissipative:
+    return nets.Dissipative(doubles(3, 2), doubles(3))
+
+
+def inward(y: Tensor) -> Tensor:
+    return -torch.sin(y)
+
+
 def gated() -> nets.GatedNet:
     return nets.gated_resnet(8, width=2).eval()
 
@@ -373,6 +381,21 @@ NETS: Table = {
         "source": seeds.generator(0, "gates"),
         "device": "cpu",
     },
+    "nets.Dissipative": lambda: {"weight": doubles(3, 2), "bias": doubles(3)},
+    "nets.Dissipative.forward": lambda: {"self": pulled(), "y": doubles(4, 2)},
+    "nets.Dissipative.lifted": lambda: {"self": pulled(), "y": doubles(4, 2)},
+    "nets.Dissipative.potential": lambda: {"self": pulled(), "y": doubles(4, 2)},
+    "nets.Dissipative.product": lambda: {"self": pulled(), "y": doubles(4, 2)},
+    "nets.ImplicitStep": lambda: {"state": doubles(4, 2), "iterations": 3, "evaluations": 9},
+    "nets.implicit_euler": lambda: {
+        "field": inward,
+        "x": doubles(4, 2),
+        "h": 0.5,
+        "tolerance": 1e-9,
+        "iterations": 20,
+    },
+    "nets.relaxed_euler": lambda: {"field": inward, "x": doubles(4, 2), "h": 0.5, "steps": 2, "rate": 0.1},
+    "nets.amplification": lambda: {"step": inward, "x": doubles(4, 2)},
     "nets.FractalNet": lambda: {"columns": 2, "stages": 2, **net_options()},
     "nets.LMNet": lambda: {"plan": cifar_plan(8, width=2), "startup": "repeat", "seed": 0, "survival": 0.9},
     "nets.PolyNet": lambda: {"plan": cifar_plan(8, width=2), "form": "nested", "seed": 0},

@@ -1,0 +1,1 @@
+"""Implicit Euler steps as layers: dissipative fields, the step and its gradient, the cheap form, amplification."""

@@ -1,0 +1,1 @@
+"""Nets of implicit, explicit and relaxed Euler steps on digits: training side by side, attacks, contests."""

@@ -327,6 +327,7 @@ DRAWS = {
     "contdepth.studies.control.discrete.drawing",
     "contdepth.studies.control.implicit.drawing",
     "contdepth.studies.control.interpolated.drawing",
+    "contdepth.studies.control.quantised.drawing",
     "contdepth.studies.pdenet.filter_picture",
     "contdepth.studies.pdenet2.drawing",
 }

@@ -8,6 +8,7 @@ from .revnet import ReversibleBlock, RevNet
 from .small_cnn import SmallCNN
 from .stepped import SteppedNet, prolong, stepped_resnet
 from .wide_resnet import WideResNet
+from .widening import null_neuron, split_neuron
 
 __all__ = [
     "FractalNet",
@@ -25,12 +26,14 @@ __all__ = [
     "lm_resnet",
     "lm_resnext",
     "matched_pair",
+    "null_neuron",
     "parameter_count",
     "polynet",
     "prolong",
     "reported_parameter_count",
     "resnet",
     "resnext",
+    "split_neuron",
     "stepped_resnet",
     "unused_parameter_count",
 ]

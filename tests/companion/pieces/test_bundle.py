@@ -324,6 +324,8 @@ print(json.dumps(found))
 DRAWS = {
     "contdepth.studies.common.plots",
     "contdepth.studies.control.discrete.drawing",
+    "contdepth.studies.landscape.embedding.drawing",
+    "contdepth.studies.landscape.frequency.drawing",
     "contdepth.studies.pdenet.filter_picture",
     "contdepth.studies.pdenet2.drawing",
 }

@@ -15,21 +15,20 @@ __all__ = ["null_neuron", "split_neuron"]
 def split_neuron(model: nn.Sequential, layer: int, neuron: int, share: float = 0.5) -> nn.Sequential:
     """A copy of ``model`` in which ``neuron`` of the linear ``layer`` stands twice and computes the same.
 
-    (w, a) → (w, αa), (w, (1 - α)a): both copies have the row w of ``model[layer]`` and its bias; of the column a of
-    the next linear layer the first has ``share`` α, any real number, and the new one, the last of the layer, the
-    rest. The gradient of a loss by the incoming weights of the copies is α and 1 - α times that of the neuron, by
-    the outgoing ones it is the same; so a critical point goes to a critical point, whatever loss and data are.
+    (w, a) → (w, αa), (w, (1 - α)a): both copies have the row w of ``model[layer]`` and its bias; of the column a
+    of the next linear layer the first has ``share`` α, any real number, and the new one, the last of the layer,
+    the rest. The gradient of a loss by the incoming weights of the copies is α and 1 - α times that of the neuron,
+    by the outgoing ones it is the same; so critical points go to critical points, whatever loss and data are.
 
     Source: the one-step embedding of Zhang et al. 2021 (arXiv 2105.14573); for one hidden layer Fukumizu and Amari
     2000. ``model`` is a chain in which nothing but elementwise functions without parameters stands between the two
     linear layers (that they are elementwise is not looked at); it stays as it is.
 
     Raises:
-        TypeError, ValueError: no chain, no linear layer at that place or none after it, parameters between the two,
-            a neuron that is not there.
+        TypeError, ValueError: no chain, no linear layer at that place or none after it, parameters between the
+            two, a neuron that is not there.
     """
-    second = _next_linear(model, layer)
-    first = model[layer]
+    first, second = _pair(model, layer)
     checks.integer("neuron", neuron, at_least=0, at_most=first.out_features - 1)
     share = checks.real("share", share)
     out = second.weight.detach()
@@ -48,23 +47,23 @@ def null_neuron(model: nn.Sequential, layer: int) -> nn.Sequential:
     Raises:
         TypeError, ValueError: as ``split_neuron``.
     """
-    second = _next_linear(model, layer)
-    first = model[layer]
+    first, second = _pair(model, layer)
     row = torch.zeros_like(first.weight.detach()[0]) if first.out_features else first.weight.new_zeros(0)
     bias = None if first.bias is None else first.bias.new_zeros(())
     out = second.weight.detach()
     return _widened(model, layer, row, bias, torch.cat([out, torch.zeros_like(out[:, :1])], 1))
 
 
-def _next_linear(model: nn.Sequential, layer: int) -> nn.Linear:
-    """The linear layer that follows the one at ``layer``."""
+def _pair(model: nn.Sequential, layer: int) -> tuple[nn.Linear, nn.Linear]:
+    """The linear layer at ``layer`` and the one that follows it."""
     checks.instance("model", model, nn.Sequential, "a chain of linear layers and elementwise functions")
     checks.integer("layer", layer, at_least=0, at_most=len(model) - 1)
-    if type(model[layer]) is not nn.Linear:
-        checks.fail("layer", "the place of an nn.Linear", f"{type(model[layer]).__name__} at {layer}")
+    first = model[layer]
+    if not isinstance(first, nn.Linear):
+        checks.fail("layer", "the place of an nn.Linear", f"{type(first).__name__} at {layer}")
     for module in list(model)[layer + 1 :]:
-        if type(module) is nn.Linear:
-            return module
+        if isinstance(module, nn.Linear):
+            return first, module
         if next(module.parameters(), None) is not None:
             checks.fail(
                 "model",
@@ -72,13 +71,13 @@ def _next_linear(model: nn.Sequential, layer: int) -> nn.Linear:
                 type(module).__name__,
                 "widen by hand",
             )
-    return checks.fail("layer", "a linear layer with another one after it", f"the last one, {layer}")
+    checks.fail("layer", "a linear layer with another one after it", f"the last one, {layer}")
 
 
 def _widened(model: nn.Sequential, layer: int, row: Tensor, bias: Tensor | None, columns: Tensor) -> nn.Sequential:
     """A copy with ``row`` and ``bias`` after those of ``layer``, and ``columns`` in the next one."""
     wider = copy.deepcopy(model)
-    first, second = wider[layer], _next_linear(wider, layer)
+    first, second = _pair(wider, layer)
     first.weight = _like(first.weight, torch.cat([first.weight.detach(), row[None]]))
     if bias is not None:
         first.bias = _like(first.bias, torch.cat([first.bias.detach(), bias[None]]))
@@ -87,5 +86,5 @@ def _widened(model: nn.Sequential, layer: int, row: Tensor, bias: Tensor | None,
     return wider
 
 
-def _like(old: nn.Parameter, values: Tensor) -> nn.Parameter:
+def _like(old: Tensor, values: Tensor) -> nn.Parameter:
     return nn.Parameter(values, requires_grad=old.requires_grad)

@@ -18,12 +18,12 @@ ABSENT = 1e-10
 def mode_errors(output: Tensor, target: Tensor, modes: Sequence[int]) -> Tensor:
     """|ĥ(k) - f̂(k)| / |f̂(k)| for every k of ``modes``, with ^ the discrete Fourier transform.
 
-    Xu et al. 2020 (arXiv 1901.06523): the relative error of frequency k. ``output`` h (..., n) and ``target`` f (n,)
-    are values on n equally spaced points of a period, its second end left out; the result is (..., len(modes)).
+    Xu et al. 2020 (arXiv 1901.06523): the relative error of frequency k. ``output`` h (..., n) and ``target`` f
+    (n,) are values on n equally spaced points of a period, its second end left out; (..., len(modes)).
 
     Raises:
-        TypeError, ValueError: values that are not real or of another length, a mode outside 0 … n/2 or one that the
-            target does not have.
+        TypeError, ValueError: values that are not real or of another length, a mode outside 0 … n/2 or one that
+            the target does not have.
     """
     checks.reals("target", target, ndim=1)
     checks.reals("output", output, like=target)
@@ -42,19 +42,19 @@ def mode_errors(output: Tensor, target: Tensor, modes: Sequence[int]) -> Tensor:
 
 
 def filtered_errors(output: Tensor, target: Tensor, points: Tensor, variance: float) -> tuple[Tensor, Tensor]:
-    """(e_low, e_high): relative errors of the part that a Gaussian filter lets through, and of the rest; (...) each.
+    """(e_low, e_high): relative errors of what a Gaussian filter lets through and of the rest; (...) each.
 
     Xu et al. 2020 (arXiv 1901.06523), the filtering method for inputs of many dimensions: the low part of y at a
-    point is the mean of y over all points with weights exp(-|x - x'|² / 2δ), δ = ``variance``, divided by their sum;
-    the high part is the rest. ``output`` (..., n, c), ``target`` (n, c), ``points`` (n, d).
+    point is the mean of y over all points with weights exp(-|x - x'|² / 2δ), δ = ``variance``, divided by their
+    sum; the high part is the rest. ``output`` (..., n, c), ``target`` (n, c), ``points`` (n, d).
 
-    An error that is independent from point to point has a small low part too: e_low < e_high says that the error is
-    rougher than the target. If the mean of the targets is not zero, subtract it from both first, or the low part is
-    mostly that mean.
+    An error that is independent from point to point has a small low part too: e_low < e_high says that the error
+    is rougher than the target. If the mean of the targets is not zero, subtract it from both first, or the low
+    part is mostly that mean.
 
     Raises:
-        TypeError, ValueError: shapes that do not fit, a variance that is not positive, a target without a low or
-            without a high part.
+        TypeError, ValueError: shapes that do not fit, a variance that is not positive, a target without a low
+            or without a high part.
     """
     checks.reals("target", target, ndim=2)
     checks.reals("output", output, like=target)

@@ -1,4 +1,4 @@
-"""Neurons that stand twice: outputs, gradients of autograd, critical points and the Hessian of a net of two layers."""
+"""Neurons that stand twice or for nothing: outputs, gradients of autograd, what cannot be widened."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Formulas of the loss against differences, the inner Hessian against spectra, plateaus, and blocks that are split."""
+"""Formulas of the loss against differences, the inner Hessian against spectra, plateaus, split blocks."""
 
 from __future__ import annotations
 

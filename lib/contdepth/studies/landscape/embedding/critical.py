@@ -1,4 +1,4 @@
-"""Nets of one hidden layer and few neurons: their loss with two derivatives by formulas, and its critical points."""
+"""Nets of one hidden layer and few neurons: the loss, its two derivatives by formulas, its critical points."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ class Task:
 
 @dataclass(frozen=True)
 class Critical:
-    """A point ``theta`` (m, 3), rows (w, b, a), with its loss, the norm of the gradient and the Hessian's spectrum."""
+    """A point ``theta`` (m, 3), rows (w, b, a), its loss, the norm of the gradient, the Hessian's spectrum."""
 
     theta: Array
     loss: float
@@ -103,7 +103,7 @@ def critical_point(start: Array, task: Task, *, damped: int = 2000, newton: int 
         if not np.linalg.norm(gradient(tried, task)) < np.linalg.norm(gradient(theta, task)):
             break
         theta = tried
-    spectrum = np.linalg.eigvalsh(hessian(theta, task))
+    spectrum: Array = np.linalg.eigvalsh(hessian(theta, task)).astype(np.float64)
     return Critical(theta, float(loss(theta, task)), float(np.linalg.norm(gradient(theta, task))), spectrum)
 
 

@@ -13,7 +13,7 @@ __all__ = ["gradient_error"]
 
 
 def gradient_error() -> float:
-    """Largest relative difference between the gradients of two copies and α, 1 - α and 1 times those of the neuron."""
+    """Largest relative difference between the gradients of copies and α, 1 - α or 1 times those of the neuron."""
     source = generator(0, "deep")
     net = nn.Sequential(nn.Linear(3, 5), nn.Tanh(), nn.Linear(5, 4), nn.Tanh(), nn.Linear(4, 2)).double()
     for part in net.parameters():
@@ -23,20 +23,16 @@ def gradient_error() -> float:
     for layer in (0, 2):
         for share in SHARES:
             wide = split_neuron(net, layer, 1, share)
-            for one in (net, wide):
-                one.zero_grad()
-                (one(x) - y).square().mean().backward()
-            pairs = [
-                (wide[layer].weight.grad[row], part * net[layer].weight.grad[1]) for row, part in _rows(share)
-            ]
-            pairs += [(wide[layer + 2].weight.grad[:, k], net[layer + 2].weight.grad[:, 1]) for k in (1, -1)]
-            worst = max(worst, *(_apart(*pair) for pair in pairs))
+            (into, out), (wide_into, wide_out) = (_gradients(one, layer, x, y) for one in (net, wide))
+            pairs = [(wide_into[row], part * into[1]) for row, part in ((1, share), (-1, 1 - share))]
+            pairs += [(wide_out[:, column], out[:, 1]) for column in (1, -1)]
+            worst = max(worst, *(float((found - wanted).norm() / wanted.norm()) for found, wanted in pairs))
     return worst
 
 
-def _rows(share: float) -> tuple[tuple[int, float], tuple[int, float]]:
-    return (1, share), (-1, 1 - share)
-
-
-def _apart(found: Tensor, wanted: Tensor) -> float:
-    return float((found - wanted).norm() / wanted.norm())
+def _gradients(net: nn.Sequential, layer: int, x: Tensor, y: Tensor) -> tuple[Tensor, Tensor]:
+    """Of the mean of squares by the incoming weights of a layer's neurons and by the outgoing ones."""
+    parameters = dict(net.named_parameters())
+    wanted = [parameters[f"{layer}.weight"], parameters[f"{layer + 2}.weight"]]
+    first, second = torch.autograd.grad((net(x) - y).square().mean(), wanted)
+    return first, second

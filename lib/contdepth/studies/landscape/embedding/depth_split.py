@@ -14,7 +14,10 @@ __all__ = ["changes"]
 
 
 def changes(depths: Sequence[int], seed: int) -> np.ndarray:
-    """Largest change of the outputs for every depth, (len(depths),): blocks θ(t) of a smooth curve, the middle one split."""
+    """Largest change of the outputs for every depth, (len(depths),), where the middle block is split.
+
+    The blocks θ(t) lie on one smooth curve.
+    """
     net = meanfield.small_net()
     x = meanfield.waves(30)[0]
     curve = torch.randn(3, net.block.size, generator=generator(seed, "curve"), dtype=torch.float64)

@@ -14,7 +14,7 @@ __all__ = ["courses", "new_eigenvalues"]
 
 
 def courses(ax: Axes, small: Plateau, large: Plateau, value: float, title: str) -> None:
-    """Losses over steps from small and from large weights, the narrow critical ``value`` as a line, slowest points."""
+    """Losses over steps from small and large weights, the narrow critical ``value`` as a line, slowest points."""
     for i, (label, found) in enumerate((("small start", small), ("large start", large))):
         later = found.steps > 0
         for j, curve in enumerate(found.losses.T):

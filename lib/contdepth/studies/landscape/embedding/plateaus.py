@@ -25,8 +25,8 @@ __all__ = ["Plateau", "narrow_point", "train_wide"]
 class Plateau:
     """``steps`` (T,) looked at and ``losses`` (T, S); ``slowest`` (S,), the number of the slowest of them.
 
-    There ``apart`` (S,) is the distance of the output from that of the narrow critical point, ``from_line`` from the
-    best affine function, both relative to the target.
+    There ``apart`` (S,) is the distance of the output from that of the narrow critical point, ``from_line`` from
+    the best affine function, both relative to the target.
     """
 
     steps: Array

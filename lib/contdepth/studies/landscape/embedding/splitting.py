@@ -45,22 +45,19 @@ def task(name: str, count: int = 40) -> Task:
 def as_net(theta: Array) -> nn.Sequential:
     """theta (m, 3), rows (w, b, a), as a chain of PyTorch's layers, float64."""
     part = torch.as_tensor(theta)
-    net = nn.Sequential(nn.Linear(1, len(part)), nn.Tanh(), nn.Linear(len(part), 1, bias=False)).double()
+    first, last = nn.Linear(1, len(part)), nn.Linear(len(part), 1, bias=False)
+    net = nn.Sequential(first, nn.Tanh(), last).double()
     with torch.no_grad():
-        for own, column in (
-            (net[0].weight, part[:, :1]),
-            (net[0].bias, part[:, 1]),
-            (net[2].weight, part[:, 2][None]),
-        ):
-            own.copy_(column)
+        first.weight.copy_(part[:, :1])
+        first.bias.copy_(part[:, 1])
+        last.weight.copy_(part[:, 2][None])
     return net
 
 
 def as_theta(net: nn.Sequential) -> Array:
     """Back again."""
-    first, last = net[0], net[2]
-    parts = torch.cat([first.weight.detach(), first.bias.detach()[:, None], last.weight.detach().T], 1)
-    return np.asarray(parts.numpy())
+    first, bias, last = (part.detach() for part in net.parameters())
+    return np.asarray(torch.cat([first, bias[:, None], last.T], 1).numpy())
 
 
 def inner_hessian(theta: Array, neuron: int, data: Task) -> Array:
@@ -82,8 +79,9 @@ def inertia(eigenvalues: Array) -> Array:
 class Split:
     """One neuron of one minimum split by ``share``.
 
-    ``moved`` is the largest change of the output, ``slope`` the norm of the wide gradient, ``before`` and ``after`` how
-    many eigenvalues are negative, zero and positive, ``foretold`` the same by the inner Hessian; ``lowest`` of all.
+    ``moved`` is the largest change of the output, ``slope`` the norm of the wide gradient; ``before`` and ``after``
+    say how many eigenvalues are negative, zero and positive, ``foretold`` the same by the inner Hessian, and
+    ``definite`` whether that is; ``lowest`` is the lowest eigenvalue.
     """
 
     share: float
@@ -98,7 +96,8 @@ class Split:
 
 def minima(name: str, widths: Sequence[int], seeds: Sequence[int]) -> list[Critical]:
     """Strict minima with a gradient below 1e-10 that differ in loss, weights below 20, eigenvalues above 1e-5."""
-    data, found = task(name), []
+    data = task(name)
+    found: list[Critical] = []
     for width in widths:
         for start in starts(seeds, width, 1.5):
             one = critical_point(start, data, damped=400)
@@ -112,10 +111,10 @@ def splits(point: Critical, data: Task, shares: Sequence[float] = SHARES) -> lis
     """Every neuron of ``point`` by every share."""
     found, before = [], inertia(point.eigenvalues)
     for neuron in range(len(point.theta)):
-        own = np.linalg.eigvalsh(inner_hessian(point.theta, neuron, data))
+        own: Array = np.linalg.eigvalsh(inner_hessian(point.theta, neuron, data)).astype(np.float64)
         for share in shares:
             wide = as_theta(split_neuron(as_net(point.theta), 0, neuron, share))
-            spectrum = np.linalg.eigvalsh(hessian(wide, data))
+            spectrum: Array = np.linalg.eigvalsh(hessian(wide, data)).astype(np.float64)
             new = np.append(own / (share * (1 - share)), 0.0)
             moved = np.abs(output(wide, data.x) - output(point.theta, data.x)).max()
             slope = np.linalg.norm(gradient(wide, data))
@@ -137,7 +136,9 @@ def splits(point: Critical, data: Task, shares: Sequence[float] = SHARES) -> lis
 def escapes(
     point: Critical, data: Task, share: float, seeds: Sequence[int], *, steps: int, rate: float = 0.2
 ) -> tuple[Array, Array, Array]:
-    """Losses over that of ``point`` after descent from it plus noise of 1e-3: its first neuron split, and as it is.
+    """Losses over that of ``point`` after descent from it plus noise: its first neuron split, and as it is.
+
+    The noise has a spread of 1e-3.
 
     Both (S,), and the curves of the first, (T, S).
     """

@@ -60,7 +60,7 @@ def digits() -> Labelled:
 
 
 def parity(bits: int = 10) -> Labelled:
-    """All words of ``bits`` signs and the sign of their product; every other one of a random order to test with."""
+    """All words of ``bits`` signs, classes by the sign of their product; half of them, drawn, to test with."""
     words = torch.arange(2**bits)
     x = (words[:, None] >> torch.arange(bits)) % 2 * 2.0 - 1
     y = (x.prod(1) > 0).long()
@@ -95,7 +95,7 @@ def learn(data: Labelled, seeds: Sequence[int], epochs: int, *, rate: float = 1e
 
 
 def parts(data: Labelled, done: Learned, variance: float) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """e_low and e_high after each epoch, (T, S), and log2 of the ratio of the epochs at which they are halved, (S,).
+    """e_low and e_high after each epoch, (T, S), and log2 of the ratio of the epochs that halve them, (S,).
 
     A part that is never halved counts as halved one epoch after the last.
     """

@@ -20,8 +20,8 @@ def mode_curves(ax: Axes, steps: np.ndarray, errors: np.ndarray, modes: Sequence
     for i, k in enumerate(modes):
         middle = np.median(many[later, :, i], axis=1)
         ax.plot(steps[later], many[later, :, i], color=COLOURS[i], linewidth=0.5, alpha=0.35)
-        style = {"marker": MARKERS[i], "markevery": list(places), "color": COLOURS[i]}
-        ax.plot(steps[later], middle, label=f"k = {k}", **style)
+        line = ax.plot(steps[later], middle, color=COLOURS[i], label=f"k = {k}")[0]
+        line.set(marker=MARKERS[i], markevery=list(places))
     ax.axhline(0.1, color="#5a5a5a", linewidth=1, linestyle="--")
     ax.set(xscale="log", yscale="log", title=title)
     ax.set_ylim(bottom=1e-3)
@@ -32,15 +32,15 @@ def parts_of_labels(ax: Axes, low: np.ndarray, high: np.ndarray, title: str) -> 
     epochs = np.arange(1, 1 + len(low))
     for i, (label, errors) in enumerate((("low", low), ("high", high))):
         ax.plot(epochs, errors, color=COLOURS[i], linewidth=0.5, alpha=0.4)
-        style = {"marker": MARKERS[i], "markevery": 5, "color": COLOURS[i]}
-        ax.plot(epochs, np.median(errors, axis=1), label=label, **style)
+        line = ax.plot(epochs, np.median(errors, axis=1), color=COLOURS[i], label=label)[0]
+        line.set(marker=MARKERS[i], markevery=5)
     ax.axhline(0.5, color="#5a5a5a", linewidth=1, linestyle="--")
     ax.set(xlabel="epoch", title=title)
     ax.set_ylim(bottom=0)
 
 
 def order_shares(ax: Axes, rates: np.ndarray, first: np.ndarray, index: int, label: str) -> None:
-    """Steps until a mode is there over its rate at the start, one dot a mode and seed; a mode never seen is left out."""
+    """Steps until a mode is there over its rate at the start, a dot a mode and seed; left out where it never is."""
     seen = np.isfinite(first) & (first > 0)
     ax.plot(rates[seen], first[seen], MARKERS[index], color=COLOURS[index], alpha=0.6, label=label)
     ax.set(xscale="log", yscale="log")

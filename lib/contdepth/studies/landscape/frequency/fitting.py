@@ -65,7 +65,7 @@ def fit_waves(
     look: int = 10,
     momentum: float = 0.0,
 ) -> Course:
-    """Full batches of ``count`` points; every ``look`` steps the modes are looked at, until all of all seeds are close.
+    """Full batches of ``count`` points; every ``look`` steps the modes are looked at, until all are close.
 
     ``rule``: ``"adam"`` or ``"descent"``, with ``momentum``.
     """

@@ -54,7 +54,7 @@ class Poisson:
     def mode_errors(self, u: Array, modes: Sequence[int] = MODES) -> Array:
         """|û(k) - 1| with û the sine coefficients of u (..., n - 1); (..., len(modes))."""
         waves = np.stack([np.sin(k * self.x) for k in modes], 1)
-        return np.abs((u - self.solution) @ waves) * 2 / self.n
+        return np.asarray(np.abs((u - self.solution) @ waves) * 2 / self.n, dtype=np.float64)
 
 
 def contraction(n: int, omega: float, modes: Sequence[int] | Array) -> Array:
@@ -81,7 +81,7 @@ def sweeps_until(problem: Poisson, u: Array, omega: float, tolerance: float, mos
 
 
 def mode_sweeps(problem: Poisson, omega: float, close: float = 0.1, most: int = 100_000) -> tuple[Array, Array]:
-    """Errors of the modes sweep by sweep from u = 0, (T, 3), until all are below ``close``; first such sweep, (3,)."""
+    """Errors of the modes sweep by sweep from u = 0, (T, 3), until all are ``close``; the first such sweep, (3,)."""
     u, errors = np.zeros(problem.n - 1), []
     for _ in range(most):
         errors.append(problem.mode_errors(u))

@@ -18,8 +18,8 @@ __all__ = ["Design", "mode_rates", "outputs", "start"]
 class Design:
     """A net from one number to one number: ``hidden`` widths, its ``activation``, and the size of its start.
 
-    ``"tanh"``, ``"relu"`` or ``"sine"``, which is sin(10 z). Weights and biases start as PyTorch's linear layers do,
-    uniformly in ±1/√inputs, times ``scale``.
+    ``"tanh"``, ``"relu"`` or ``"sine"``, which is sin(10 z). Weights and biases start as PyTorch's linear layers
+    do, uniformly in ±1/√inputs, times ``scale``.
     """
 
     hidden: tuple[int, ...] = (64, 64)

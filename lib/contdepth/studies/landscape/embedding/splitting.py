@@ -79,8 +79,8 @@ def inertia(eigenvalues: Array) -> Array:
 class Split:
     """One neuron of one minimum split by ``share``.
 
-    ``moved`` is the largest change of the output, ``slope`` the norm of the wide gradient; ``before`` and ``after``
-    say how many eigenvalues are negative, zero and positive, ``foretold`` the same by the inner Hessian, and
+    ``moved`` is the largest change of the output, ``slope`` the norm of the wide gradient; ``before`` and
+    ``after`` say how many eigenvalues are negative, zero and positive, ``foretold`` the same by the inner Hessian, and
     ``definite`` whether that is; ``lowest`` is the lowest eigenvalue.
     """
 

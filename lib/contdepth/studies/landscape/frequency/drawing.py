@@ -40,7 +40,7 @@ def parts_of_labels(ax: Axes, low: np.ndarray, high: np.ndarray, title: str) -> 
 
 
 def order_shares(ax: Axes, rates: np.ndarray, first: np.ndarray, index: int, label: str) -> None:
-    """Steps until a mode is there over its rate at the start, a dot a mode and seed; left out where it never is."""
+    """Steps until a mode is there over its rate at the start, a dot a mode and seed, if it ever is."""
     seen = np.isfinite(first) & (first > 0)
     ax.plot(rates[seen], first[seen], MARKERS[index], color=COLOURS[index], alpha=0.6, label=label)
     ax.set(xscale="log", yscale="log")

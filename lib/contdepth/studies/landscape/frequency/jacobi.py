@@ -32,11 +32,11 @@ class Poisson:
     @property
     def x(self) -> Array:
         """Inner points, (n - 1,)."""
-        return np.arange(1, self.n) * (math.pi / self.n)
+        return np.asarray(np.arange(1, self.n) * (math.pi / self.n), dtype=np.float64)
 
     @property
     def solution(self) -> Array:
-        return np.asarray(sum(np.sin(k * self.x) for k in MODES))
+        return np.asarray(sum(np.sin(k * self.x) for k in MODES), dtype=np.float64)
 
     @property
     def g(self) -> Array:
@@ -81,7 +81,7 @@ def sweeps_until(problem: Poisson, u: Array, omega: float, tolerance: float, mos
 
 
 def mode_sweeps(problem: Poisson, omega: float, close: float = 0.1, most: int = 100_000) -> tuple[Array, Array]:
-    """Errors of the modes sweep by sweep from u = 0, (T, 3), until all are ``close``; the first such sweep, (3,)."""
+    """Errors of the modes sweep by sweep from u = 0, (T, 3), until all are ``close``; first such sweep, (3,)."""
     u, errors = np.zeros(problem.n - 1), []
     for _ in range(most):
         errors.append(problem.mode_errors(u))

@@ -80,8 +80,8 @@ class Split:
     """One neuron of one minimum split by ``share``.
 
     ``moved`` is the largest change of the output, ``slope`` the norm of the wide gradient; ``before`` and
-    ``after`` say how many eigenvalues are negative, zero and positive, ``foretold`` the same by the inner Hessian, and
-    ``definite`` whether that is; ``lowest`` is the lowest eigenvalue.
+    ``after`` say how many eigenvalues are negative, zero and positive, ``foretold`` the same by the inner
+    Hessian, and ``definite`` whether that is; ``lowest`` is the lowest eigenvalue.
     """
 
     share: float

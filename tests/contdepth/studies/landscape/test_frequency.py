@@ -88,6 +88,8 @@ def test_a_course_tells_who_came_first_and_never_is_last():
     assert course.first.tolist() == [[10, 20, np.inf], [20, np.inf, 10]]
     assert course.in_order.tolist() == [1, 0]
     assert not Course(np.array([0]), np.ones((1, 1, 3))).in_order.any()
+    ties = np.array([[[1, 1, 1], [1, 1, 1]], [[0, 0, 1], [0, 1, 1]], [[0, 0, 0], [0, 0, 0]]])
+    assert not Course(np.array([0, 10, 20]), ties).in_order.any(), "at once is not before"
 
 
 def test_a_net_learns_and_seeds_do_not_meet():

@@ -51,23 +51,38 @@ def test_off_a_critical_point_a_split_adds_no_zero():
 
 
 def test_a_definite_inner_hessian_changes_side_with_the_share():
-    """A net of one neuron fitted to itself plus a residual that is orthogonal to its slopes."""
+    """One neuron at rest on itself plus a small residual with mean r σ'' (1, x, x²) = (1, 0, 1) c."""
     x = np.linspace(-2, 2, 30)
     theta = np.array([[1.0, 0.2, 1.5]])
-    slopes = critical.jacobian(theta, x)[0]
+    slopes = critical.jacobian(theta, x)[0].T
     t = np.tanh(x + 0.2)
-    wish = -2 * t * (1 - t * t) * (1 + x * x)
-    rest = wish - slopes.T @ np.linalg.lstsq(slopes.T, wish, rcond=None)[0]
+    bends = (-2 * t * (1 - t * t))[:, None] * np.stack([np.ones_like(x), x, x * x], 1)
+    bends -= slopes @ np.linalg.lstsq(slopes, bends, rcond=None)[0]
+    rest = bends @ np.linalg.solve(bends.T @ bends, [1.0, 0.0, 1.0])
     for sign in (1, -1):
-        data = critical.Task(x, critical.output(theta, x) + 0.01 * sign * rest)
-        assert np.abs(critical.gradient(theta, data)).max() < 1e-14
-        point = critical.Critical(theta, 0.0, 0.0, np.linalg.eigvalsh(critical.hessian(theta, data)))
-        signs = {s.share: np.sign(np.round(s.lowest, 9)) for s in splitting.splits(point, data)}
+        data = critical.Task(x, critical.output(theta, x) - 0.01 * sign * rest)
+        assert np.abs(critical.gradient(theta, data)).max() < 1e-13
         own = np.linalg.eigvalsh(splitting.inner_hessian(theta, 0, data))
-        if own.prod() > 0:
-            assert (signs[0.5] < 0) == (own.max() < 0) and (signs[1.5] < 0) == (own.min() > 0)
-        else:
-            assert set(signs.values()) == {-1.0}
+        np.testing.assert_allclose(own, sign * 0.01 * 1.5 / 30, rtol=1e-8)
+        point = critical.Critical(theta, 0.0, 0.0, np.linalg.eigvalsh(critical.hessian(theta, data)))
+        assert point.is_strict_minimum
+        for split in splitting.splits(point, data):
+            assert split.definite and split.after.tolist() == split.foretold.tolist()
+            assert (split.lowest < -1e-6) == ((0 < split.share < 1) == (sign < 0))
+
+
+@pytest.mark.parametrize("share", [-0.5, 0.3, 1.4])
+def test_copies_that_part_see_the_inner_hessian(share):
+    data = splitting.task("bump")
+    theta = splitting.minima("bump", (1,), range(4))[0].theta
+    wide = splitting.as_theta(splitting.split_neuron(splitting.as_net(theta), 0, 0, share))
+    apart = np.array([[0.4, -0.7, 0], [0, 0, 0]])
+    apart[1] = -apart[0] / (1 - share)
+    apart[0] /= share
+    found = apart.ravel() @ critical.hessian(wide, data) @ apart.ravel()
+    u = np.array([0.4, -0.7])
+    wanted = u @ splitting.inner_hessian(theta, 0, data) @ u / (share * (1 - share))
+    assert found == pytest.approx(wanted, rel=1e-9)
 
 
 def test_descent_from_a_saddle_escapes_and_from_the_minimum_comes_back():

@@ -17,6 +17,7 @@ from .revnet import ReversibleBlock, RevNet
 from .small_cnn import SmallCNN
 from .stepped import SteppedNet, prolong, stepped_resnet
 from .wide_resnet import WideResNet
+from .widening import null_neuron, split_neuron
 
 __all__ = [
     "DAMPED_MODELS",
@@ -46,6 +47,7 @@ __all__ = [
     "lm_resnet",
     "lm_resnext",
     "matched_pair",
+    "null_neuron",
     "parameter_count",
     "path_cost",
     "polynet",
@@ -56,6 +58,7 @@ __all__ = [
     "resnet",
     "resnext",
     "skip_rewards",
+    "split_neuron",
     "stepped_resnet",
     "unused_parameter_count",
 ]

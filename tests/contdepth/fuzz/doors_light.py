@@ -476,6 +476,8 @@ NETS: Table = {
     },
     "nets.KEntry": lambda: {"block": 1, "stage": 1, "place": 1, "trainable": True, "value": 0.1},
     "nets.learned_k": lambda: {"model": nets.lm_resnet(8, width=2)},
+    "nets.null_neuron": lambda: {"model": small_chain(), "layer": 0},
+    "nets.split_neuron": lambda: {"model": small_chain(), "layer": 0, "neuron": 1, "share": 0.3},
     "nets.parameter_count": lambda: {"model": nets.resnet(8, width=2)},
     "nets.reported_parameter_count": lambda: {"depth": 20, "block": "basic", "num_classes": 10},
     "nets.unused_parameter_count": lambda: {"block": "basic", "stem": 16, "stages": 3},
@@ -551,6 +553,13 @@ TRAINING: Table = {
     },
     "training.Recipe.rate": lambda: {"self": short(), "step": 1, "steps_per_epoch": 2},
     "training.recipe": lambda: {"name": "digits", "epochs": 2, "lr": 0.1},
+    "training.mode_errors": lambda: {"output": doubles(3, 8), "target": doubles(8), "modes": (1, 2)},
+    "training.filtered_errors": lambda: {
+        "output": doubles(3, 5, 2),
+        "target": doubles(5, 2),
+        "points": doubles(5, 3),
+        "variance": 0.5,
+    },
     "training.crop_flip": lambda: {
         "images": singles(2, 1, 4, 4),
         "pad": 1,

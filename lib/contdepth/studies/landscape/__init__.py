@@ -1,0 +1,1 @@
+"""Experiments of the theme What training finds."""

@@ -1,0 +1,1 @@
+"""Critical points of narrow nets in wide ones."""

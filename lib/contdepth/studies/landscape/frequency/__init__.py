@@ -1,0 +1,1 @@
+"""In which order frequencies are learned: nets, Jacobi's method, and both in turn."""

@@ -6,6 +6,7 @@ from .preact_resnet18 import PreActResNet18
 from .residual import ResidualNet, resnet, resnext
 from .revnet import ReversibleBlock, RevNet
 from .small_cnn import SmallCNN
+from .small_step import SmallStepNet
 from .stepped import SteppedNet, prolong, stepped_resnet
 from .wide_resnet import WideResNet
 
@@ -19,6 +20,7 @@ __all__ = [
     "RevNet",
     "ReversibleBlock",
     "SmallCNN",
+    "SmallStepNet",
     "SteppedNet",
     "WideResNet",
     "learned_k",

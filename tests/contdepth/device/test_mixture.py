@@ -48,6 +48,7 @@ NOTHING: dict[str, str] = {
         "restoration.UnitShape restoration.stored_models"
     ),
     "a module, which its method to() moves": (
+        "nets.SmallStepNet "
         "nets.FractalNet nets.LMNet nets.PolyNet nets.ResidualNet nets.PreActResNet18 nets.RevNet "
         "nets.ReversibleBlock nets.SmallCNN nets.SteppedNet nets.WideResNet nets.lm_resnet nets.lm_resnext "
         "nets.matched_pair nets.polynet nets.resnet nets.resnext nets.stepped_resnet meanfield.ordered_pair "

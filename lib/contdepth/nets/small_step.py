@@ -61,7 +61,9 @@ class SmallStepNet(nn.Module):
         for name, size in (("features", features), ("width", width), ("num_classes", num_classes)):
             checks.integer(name, size, at_least=1, at_most=MOST)
         checks.one_of("start", start, STARTS)
-        seeds = [checks.integer("seeds", seed, at_least=0) for seed in checks.several("seeds", seeds, "of integers")]
+        seeds = [
+            checks.integer("seeds", seed, at_least=0) for seed in checks.several("seeds", seeds, "of integers")
+        ]
         if not seeds:
             checks.fail("seeds", "one for each net", "none")
         checks.affordable("width", len(seeds), depth + 1, max(width, features, num_classes), width)

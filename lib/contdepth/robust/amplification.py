@@ -32,11 +32,12 @@ def jacobian_norm(function: Map, x: Tensor, *, iterations: int = 50, seed: int =
     source = generator(seed, "power iteration")
     if x.ndim < 1 or not x.numel():
         checks.fail("x", "vectors (..., d) with at least one number", f"shape {tuple(x.shape)}")
-    value, back = vjp(function, x)
+    value, back = vjp(function, x)  # type: ignore[misc]
     if not isinstance(value, Tensor) or value.shape[:-1] != x.shape[:-1]:
         found = f"shape {tuple(value.shape)}" if isinstance(value, Tensor) else type(value).__name__
         checks.fail("function", f"a map to vectors with leading axes {tuple(x.shape[:-1])}", found)
-    _, along = vjp(lambda u: back(u)[0], torch.zeros_like(value))  # Jᵀu is linear in u, and its Jᵀ is J
+    # Jᵀu is linear in u, so that its own product with a vector from the left is J v
+    _, along = vjp(lambda u: back(u)[0], torch.zeros_like(value))  # type: ignore[misc]
     smallest = torch.finfo(x.dtype).tiny
     v = torch.randn(x.shape, generator=source, dtype=x.dtype).to(x.device)
     for _ in range(iterations):

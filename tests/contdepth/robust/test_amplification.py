@@ -60,7 +60,9 @@ def test_the_bound_is_the_product_and_is_met_by_parallel_stretching() -> None:
     turn = torch.tensor([[0.0, 1.0], [-1.0, 0.0]]).double()
     turned = jacobian_norm(lambda x: x + h * (x @ turn), x)
     torch.testing.assert_close(turned, torch.full((2, 5), math.hypot(1, h)).double())
-    torch.testing.assert_close(amplification_bound([lambda x: x @ turn], [x], h), torch.full((2, 5), 1 + h).double())
+    torch.testing.assert_close(
+        amplification_bound([lambda x: x @ turn], [x], h), torch.full((2, 5), 1 + h).double()
+    )
 
 
 def test_a_net_stays_under_its_bound() -> None:
@@ -81,7 +83,11 @@ def test_a_net_stays_under_its_bound() -> None:
         (lambda: jacobian_norm(torch.sum, noise(3, 2)), ValueError, "function: expected a map to vectors"),
         (lambda: jacobian_norm(torch.sin, noise(3), iterations=0), ValueError, "iterations: expected"),
         (lambda: amplification_bound([], [], 0.1), ValueError, "states: expected a state for each"),
-        (lambda: amplification_bound([torch.sin] * 2, [noise(3)], 0.1), ValueError, "states: expected a state for"),
+        (
+            lambda: amplification_bound([torch.sin] * 2, [noise(3)], 0.1),
+            ValueError,
+            "states: expected a state for",
+        ),
         (lambda: amplification_bound([torch.sin], [noise(3)], 0.0), ValueError, "h: expected a number > 0"),
     ],
 )

@@ -44,9 +44,14 @@ def remedies(data: Parts, plan: Plan, depth: int, seeds: Sequence[int]) -> dict[
     return found
 
 
-def noisy(
-    data: Parts, plan: Plan, depth: int, spread: float, seeds: Sequence[int]
-) -> dict[tuple[bool, float], Trained]:
-    """Nets that learn from, and are chosen by, images with noise on their pixels, by norm and step."""
-    arms = {(norm, h): Arm(depth, h, norm, noise=spread) for norm in (False, True) for h in (0.1, 1.0)}
-    return {key: train(arm, data, plan, RATES, seeds) for key, arm in arms.items()}
+def noisy(data: Parts, plan: Plan, depth: int, spread: float, seeds: Sequence[int]) -> dict[str, Trained]:
+    """Nets that learn from, and are chosen by, images with noise on their pixels."""
+    arms = {
+        "h = 0.1": Arm(depth, 0.1, noise=spread),
+        "h = 1": Arm(depth, 1.0, noise=spread),
+        "Fixup's start": Arm(depth, 1.0, start="fixup", noise=spread),
+        "batch norm, h = 0.1": Arm(depth, 0.1, norm=True, noise=spread),
+        "batch norm": Arm(depth, 1.0, norm=True, noise=spread),
+        "batch norm, one block": Arm(1, 1.0, norm=True, noise=spread),
+    }
+    return {name: train(arm, data, plan, RATES, seeds) for name, arm in arms.items()}

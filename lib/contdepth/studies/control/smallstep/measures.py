@@ -35,7 +35,9 @@ def stretching(nets: SmallStepNet, x: Tensor, iterations: int = 40) -> tuple[np.
     return measured.numpy(), bound.numpy()
 
 
-def early_gradients(arm: Arm, data: Parts, plan: Plan, rate: float, seeds: Sequence[int], steps: int) -> np.ndarray:
+def early_gradients(
+    arm: Arm, data: Parts, plan: Plan, rate: float, seeds: Sequence[int], steps: int
+) -> np.ndarray:
     """Norms of the loss's gradient by x_0 … x_L, (steps, L + 1, seeds), before each of the first steps of SGD."""
     norms: list[np.ndarray] = []
 

@@ -17,7 +17,7 @@ __all__ = ["absorbed_gap", "norm_error"]
 
 
 def absorbed_gap(data: Parts, depth: int, h: float, rate: float, steps: int) -> float:
-    """Largest relative distance of outputs after SGD with step h, and with step 1 and h² times the rate for V and c.
+    """Relative distance of outputs after SGD with step h, and with step 1 and h² times the rate for V and c.
 
     Float64, momentum 0.9, all images at once.
     """

@@ -26,7 +26,7 @@ def over_rates(axes: Sequence[Axes], found: Mapping[tuple[int, float], Trained])
                 ax.plot(one.rates, right, MARKERS[k], color=COLOURS[k], alpha=0.5, markersize=3)
         ax.set(xscale="log", xlabel="learning rate", title=f"{depth} blocks", ylim=(-4, 104))
     axes[0].set_ylabel("accuracy on test images, %")
-    axes[0].legend(loc="lower right")
+    axes[0].legend(loc="lower left")
 
 
 def remedy_rows(ax: Axes, found: Mapping[str, Trained], border: float) -> None:

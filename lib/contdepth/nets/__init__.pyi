@@ -15,6 +15,7 @@ from .preact_resnet18 import PreActResNet18
 from .residual import ResidualNet, resnet, resnext
 from .revnet import ReversibleBlock, RevNet
 from .small_cnn import SmallCNN
+from .small_step import SmallStepNet
 from .stepped import SteppedNet, prolong, stepped_resnet
 from .wide_resnet import WideResNet
 from .widening import null_neuron, split_neuron
@@ -36,6 +37,7 @@ __all__ = [
     "ReversibleBlock",
     "Routed",
     "SmallCNN",
+    "SmallStepNet",
     "SteppedNet",
     "WideResNet",
     "amplification",

@@ -1,3 +1,4 @@
+from .amplification import amplification_bound, jacobian_norm
 from .attacks.apgd import APGD, APGDTargeted
 from .attacks.audit import Audit, audit
 from .attacks.pgd import FGSM, PGD, NoAttack, RandomNoise, accuracy
@@ -41,12 +42,14 @@ __all__ = [
     "Threat",
     "Trained",
     "accuracy",
+    "amplification_bound",
     "audit",
     "compare_ascents",
     "count_forwards",
     "first_layer_share",
     "inner_steps_fused",
     "inner_steps_plain",
+    "jacobian_norm",
     "limit",
     "multiply_adds",
     "pgd_cost",

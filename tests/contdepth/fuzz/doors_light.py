@@ -411,6 +411,21 @@ NETS: Table = {
     "nets.ReversibleBlock": lambda: {"channels": 4},
     "nets.ReversibleBlock.inverse": lambda: {"self": nets.ReversibleBlock(4).eval(), "u": singles(2, 4, 4, 4)},
     "nets.ReversibleBlock.forward": lambda: {"self": nets.ReversibleBlock(4).eval(), "u": singles(2, 4, 4, 4)},
+    "nets.SmallStepNet": lambda: {
+        "depth": 2,
+        "h": (0.1, 1.0),
+        "features": 3,
+        "width": 4,
+        "num_classes": 2,
+        "norm": False,
+        "start": "he",
+        "seeds": (0, 1),
+    },
+    "nets.SmallStepNet.forward": lambda: {
+        "self": nets.SmallStepNet(2, features=3, width=4, num_classes=2, norm=True, seeds=(0, 1)).eval(),
+        "x": singles(2, 5, 3),
+    },
+    "nets.SmallStepNet.absorbed": lambda: {"self": nets.SmallStepNet(2, features=3, width=4, num_classes=2)},
     "nets.SmallCNN": lambda: {
         "in_channels": 1,
         "size": 8,

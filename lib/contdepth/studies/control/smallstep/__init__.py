@@ -1,0 +1,1 @@
+"""Nets with a small step on the digits: what trains at which rate, noise, remedies, gradients, amplification."""

@@ -324,6 +324,7 @@ print(json.dumps(found))
 DRAWS = {
     "contdepth.studies.common.plots",
     "contdepth.studies.control.discrete.drawing",
+    "contdepth.studies.control.smallstep.drawing",
     "contdepth.studies.pdenet.filter_picture",
     "contdepth.studies.pdenet2.drawing",
 }

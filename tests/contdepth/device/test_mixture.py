@@ -23,8 +23,9 @@ from fuzz.doors import DOORS, door
 
 NOTHING: dict[str, str] = {
     "numbers, tables of names and settings: no tensor goes in or comes out": (
-        "control.BSDE control.ResidualControl control.allen_cahn control.hamilton_jacobi_bellman "
-        "control.hjb_value nets.KEntry nets.reported_parameter_count nets.unused_parameter_count "
+        "control.BSDE control.ResidualControl control.allen_cahn control.default_risk "
+        "control.hamilton_jacobi_bellman control.hjb_value nets.KEntry nets.reported_parameter_count "
+        "nets.unused_parameter_count "
         "training.Fit training.Recipe training.Recipe.rate training.recipe seeds.derive timing.cpu_seconds "
         "parallel.run_all schemes.BackwardEuler schemes.BestRate schemes.ForwardEuler schemes.FractalBlock "
         "schemes.FractalBlock.second_order schemes.LinearTwoStep schemes.ModifiedEquationGaps "

@@ -15,7 +15,8 @@ from torch import Tensor
 from contdepth import control
 from contdepth.control.bsde.feedback import Feedback, LeastFeedback
 from contdepth.control.bsde.solve import draw, noise, residuals, rule, step_sizes
-from contdepth.studies.control.picard import mean_of_least, picard_estimates, without_gradient
+from contdepth.studies.control.no_gradient import least_moments, mean_over_shells, without_gradient
+from contdepth.studies.control.picard import picard_estimates
 from contdepth.studies.control.radial import radial_allen_cahn
 
 
@@ -55,8 +56,8 @@ def test_two_grids_agree() -> None:
 def test_a_constant_rate_is_a_discount(rate: float) -> None:
     """u = e^{-(R + (1 - δ) γ) T} E min S; on the paths of the solver, and by Picard's estimates."""
     problem = control.default_risk(5, 80.0, intensities=(rate, rate))
-    exact = math.exp(-0.02 - rate / 3) * mean_of_least(5, 80.0)
-    assert without_gradient(problem, mean_of_least(5, 80.0)) == pytest.approx(exact, rel=1e-8)
+    exact = math.exp(-0.02 - rate / 3) * least_moments(5, 80.0)[0]
+    assert without_gradient(problem, least_moments(5, 80.0)[0]) == pytest.approx(exact, rel=1e-8)
     each = picard_estimates(problem, 4, 6, 30)
     assert each.mean() == pytest.approx(exact, abs=4 * each.std() / math.sqrt(30))
     found = control.solve_bsde(problem, 40, 40, seed=(0,), rate=3e-2)
@@ -73,14 +74,28 @@ def test_driver_by_hand() -> None:
     torch.testing.assert_close(terminal(x), 100 * torch.tensor([-0.2, 0.0], dtype=torch.float64).exp())
 
 
-def test_mean_of_the_least_by_known_cases_and_monte_carlo() -> None:
-    assert mean_of_least(1) == pytest.approx(100 * math.exp(0.02), rel=1e-10)
+def test_moments_of_the_least_by_known_cases_and_monte_carlo() -> None:
+    assert least_moments(1)[0] == pytest.approx(100 * math.exp(0.02), rel=1e-10)
     spread = 0.2 / math.sqrt(2)  # of half the difference of two logarithms
     two = 2 * 100 * math.exp(0.02) * float(ndtr(-spread))
-    assert mean_of_least(2) == pytest.approx(two, rel=1e-9)
+    assert least_moments(2)[0] == pytest.approx(two, rel=1e-9)
     g = torch.Generator().manual_seed(0)
     least = control.default_risk().terminal(0.2 * torch.randn(50_000, 100, generator=g, dtype=torch.float64))
-    assert mean_of_least(100) == pytest.approx(float(least.mean()), abs=4 * float(least.std()) / math.sqrt(50_000))
+    mean, wide = least_moments(100)
+    assert mean == pytest.approx(float(least.mean()), abs=4 * wide / math.sqrt(50_000))
+    assert wide == pytest.approx(float(least.std()), rel=0.02)
+    assert least_moments(1)[1] == pytest.approx(100 * math.exp(0.02) * math.sqrt(math.expm1(0.04)), rel=1e-8)
+
+
+def test_without_a_gradient_the_value_is_that_of_the_mean() -> None:
+    """By χ² quadrature where g depends on |x|; exact where f is linear or missing."""
+    hjb = control.hamilton_jacobi_bellman(100, 1.0)
+    assert mean_over_shells(hjb) == pytest.approx(control.hjb_value(100, 0.0), rel=1e-10)
+    assert without_gradient(hjb, 4.6) == pytest.approx(4.6, rel=1e-14)
+    cubic = control.allen_cahn(100)
+    flat = without_gradient(cubic, mean_over_shells(cubic))
+    closed = 1 / math.sqrt(1 + math.exp(-0.6) * (mean_over_shells(cubic) ** -2 - 1))  # of y' = y - y³
+    assert flat == pytest.approx(closed, rel=1e-9)
 
 
 def test_picard_estimates_of_an_equation_with_another_reference() -> None:

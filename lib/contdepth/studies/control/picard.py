@@ -1,19 +1,15 @@
-"""References for equations whose driver depends on u alone: multilevel Picard, and the answer for Z = 0."""
+"""A reference for equations whose driver depends on u alone, in any dimension: multilevel Picard iteration."""
 
 from __future__ import annotations
 
-import math
-
 import numpy as np
 import torch
-from scipy.integrate import quad, solve_ivp
-from scipy.special import ndtr
 from torch import Tensor
 
 from contdepth import checks, seeds
 from contdepth.control import BSDE
 
-__all__ = ["mean_of_least", "picard_estimates", "without_gradient"]
+__all__ = ["picard_estimates"]
 
 
 def _estimate(problem: BSDE, level: int, base: int, t: Tensor, x: Tensor, source: torch.Generator) -> Tensor:
@@ -61,30 +57,3 @@ def picard_estimates(problem: BSDE, level: int, base: int, count: int, seed: int
     for _ in range(count):
         found.append(float(_estimate(problem, n, base, start[:, 0], start, source)))
     return np.array(found)
-
-
-def mean_of_least(dim: int, price: float = 100.0, growth: float = 0.02, volatility: float = 0.2) -> float:
-    """E min S_i of ``dim`` independent assets, S = ``price`` exp(growth - volatility²/2 + volatility W_1).
-
-    It is the integral of P(min > s) over s, here in the logarithm of s.
-    """
-    drift = growth - volatility**2 / 2
-
-    def integrand(w: float) -> float:
-        return float(ndtr(-w) ** dim) * math.exp(drift + volatility * w) * volatility
-
-    pieces = [-14.0, -6.0, -4.0, -3.0, -2.0, -1.0, 0.0, 3.0, 14.0]
-    total = math.exp(drift - volatility * 14)
-    total += sum(quad(integrand, a, b, epsabs=1e-13)[0] for a, b in zip(pieces, pieces[1:], strict=False))
-    return price * total
-
-
-def without_gradient(problem: BSDE, mean: float) -> float:
-    """u(0, 0) if Z were zero: Y is then the same on all paths, y' = -f(y), and ends at ``mean`` = E g(X_T)."""
-
-    def slope(time: float, y: np.ndarray) -> np.ndarray:
-        there = torch.as_tensor(y)
-        return problem.driver(there, torch.zeros_like(there)).numpy()
-
-    found = solve_ivp(slope, (0, problem.horizon), [mean], rtol=1e-10, atol=1e-12)
-    return float(found.y[0, -1])

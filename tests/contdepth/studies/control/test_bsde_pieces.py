@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+import math
+
 import pytest
+import torch
 from piece_checks import plain
 from tiny_pieces import TINY
 
-from contdepth.studies.control.bsde_pieces import ARMS, picard_arm, step_nets_arm
+from contdepth.studies.control.bsde_assembled import errors_of, left_of, mean_of_estimates
+from contdepth.studies.control.bsde_pieces import ARMS, _fresh, picard_arm, step_nets_arm
+from contdepth.studies.control.per_step_nets import train_step_nets
 
 
 @pytest.mark.parametrize("arm", ARMS)
@@ -35,6 +40,28 @@ def test_training_lowers_what_is_left() -> None:
     assert len(longer["course"]) == 100 and longer["value"] > short["value"]
 
 
+def test_what_is_left_is_measured_with_moments_at_rest() -> None:
+    make, plan = ARMS["hjb"]
+    model = train_step_nets(make(2), 3, 5, 0)
+    moments = [each.clone() for each in model.buffers()]
+    _fresh(make(2), model, 3, 0)
+    assert moments and all(torch.equal(a, b) for a, b in zip(moments, model.buffers(), strict=True))
+
+
 def test_estimates_of_pieces_are_drawn_anew_for_each_seed() -> None:
     found = [picard_arm(**TINY[picard_arm], arm="default-risk", seed=seed)["estimates"] for seed in (0, 1)]
     assert len({*found[0], *found[1]}) == 8
+
+
+def test_pieces_are_assembled_in_the_order_of_their_seeds() -> None:
+    pieces = [
+        {"arguments": {"arm": "hjb", "seed": seed}, "result": {"value": 4.0 + seed, "left": 0.1 * seed}}
+        for seed in (1, 0, 2)
+    ]
+    found = errors_of(pieces, 5.0)
+    assert found["seeds"] == (0, 1, 2)
+    assert found["value"] == pytest.approx([20.0, 0.0, 20.0])
+    assert left_of(pieces)["value"] == pytest.approx([0.0, 0.1, 0.2])
+    parts = [{"arguments": {"seed": seed}, "result": {"estimates": [1.0 + seed, 3.0 + seed]}} for seed in (0, 1)]
+    mean, error = mean_of_estimates(parts)
+    assert mean == pytest.approx(2.5) and error == pytest.approx(math.sqrt(5 / 3 / 4))

@@ -22,7 +22,7 @@ FRESH = 2048
 class SolvedBSDE:
     """``value`` (S,): u(0, 0) by seed. ``spread`` (S,): standard deviation of the residual. ``feedback``: Z.
 
-    ``tilted`` (S,): for an equation with a control -λ⁻¹ ln E exp(-λ (Y_0 + residual)), else ``value`` again.
+    ``tilted`` (S,): from paths under the control Y_0 - λ⁻¹ ln E exp(-λ residual), from free ones ``value`` again.
     """
 
     value: Tensor
@@ -108,9 +108,9 @@ def solve_bsde(
     step is ``shrink`` times the one before. All seeds are trained at once, in float64, each with its own paths.
     ``watch`` is called with the number of iterations done and Y_0 (S,).
 
-    The result is from ``rounds`` times 2,048 fresh paths. For a quadratic driver its ``tilted`` value is right for
-    any Z and any steps, if there are paths enough: by Girsanov's theorem the density of free paths against those
-    drawn is exp(-λ(residual - g + Y_0)), and by Cole and Hopf u = -λ⁻¹ ln E exp(-λg) on free paths.
+    The result is from ``rounds`` times 2,048 fresh paths. If these are under the control, its ``tilted`` value
+    is right for any Z and any steps, given paths enough: by Girsanov's theorem the density of free paths against
+    those drawn is exp(-λ(residual - g + Y_0)), and by Cole and Hopf u = -λ⁻¹ ln E exp(-λg) on free paths.
 
     Raises:
         TypeError, ValueError: no problem, a bad number, or ``controlled`` for an equation without a control.
@@ -160,6 +160,6 @@ def solve_bsde(
             start = start + mean
             found = residuals(problem, z, x, dw, start, h) if problem.coupled else found - mean[:, None]
     tilted, strength = start, problem.strength
-    if strength:
+    if controlled:
         tilted = start - ((-strength * found).logsumexp(1) - math.log(found.shape[1])) / strength
     return SolvedBSDE(start, found.std(1), feedback, tilted)

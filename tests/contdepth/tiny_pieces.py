@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+from contdepth.studies.control.bsde_pieces import picard_arm, step_nets_arm
 from contdepth.studies.control.discrete.pieces import trained_arm as discrete_arm
 from contdepth.studies.meanfield.pieces import ordered_arm
 from contdepth.studies.pdenet.pieces import linear_arm, source_arm
@@ -25,6 +26,8 @@ GRID = {"blocks": 2, "iterations": 12, "sitting": 5, "grid": 24, "batch": 6, "te
 TINY: dict[Callable[..., dict[str, Any]], dict[str, Any]] = {
     trained_arm: IMAGES,
     discrete_arm: {"dataset": "digits", "hidden": (6, 6), "epochs": 2, "batch": 50, "learn": 200},
+    step_nets_arm: {"dim": 3, "steps": 3, "iterations": 4},
+    picard_arm: {"dim": 3, "level": 2, "base": 3, "count": 4},
     ordered_arm: {**IMAGES, "permutations": 2},
     linear_arm: {**GRID, "mesh": 6, "order": 3, "cutoffs": [2, 3]},
     source_arm: {**GRID, "grid": 16, "trajectories": 4},

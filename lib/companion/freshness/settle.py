@@ -96,6 +96,7 @@ class _Past:
             export(self.root, commit, WATCHED, tree)
         try:
             page = find_page(tree, item.record.page_id)
-            return fingerprint(page, item.record.profile, item.overrides)["digest"]
+            record = item.record  # names the groups of pieces that it used; their receipts are not in ``tree``
+            return fingerprint(page, record.profile, item.overrides, record.fingerprint)["digest"]
         except (CompanionError, OSError):
             return None

@@ -1,5 +1,5 @@
 from .bsde.exact import hjb_solution, hjb_value
-from .bsde.problem import BSDE, allen_cahn, hamilton_jacobi_bellman
+from .bsde.problem import BSDE, allen_cahn, default_risk, hamilton_jacobi_bellman
 from .bsde.solve import SolvedBSDE, solve_bsde
 from .ddp.layerwise import DDPNOpt
 from .ddp.solve import SolvedDDP, solve_ddp
@@ -28,6 +28,7 @@ __all__ = [
     "allen_cahn",
     "binary_update",
     "control_view",
+    "default_risk",
     "hamilton_jacobi_bellman",
     "hjb_solution",
     "hjb_value",

@@ -1,17 +1,20 @@
 """A page at paper that is assembled from pieces: which cells run, what its record says, when it is stale."""
 
 import json
+import shutil
 
 import pytest
 from toy_book import edit
 from toy_pieces import PAGE, break_first, pieces
 
-from companion.book.pages import find_page
+from companion.book.pages import find_page, load_pages
 from companion.book.piece_cells import asked_groups, executed_cells, is_piece_cell
 from companion.cli import main
 from companion.evidence.record import load_record
 from companion.freshness.fingerprint import against, fingerprint
+from companion.freshness.settle import _Past
 from companion.freshness.staleness import findings
+from companion.freshness.stored import stored_runs
 from companion.pieces.keys import key_of
 from companion.pieces.receipts import receipt_path
 from companion.report.scorecard import claim_rows
@@ -77,7 +80,7 @@ def test_a_page_without_a_complete_group_is_left_out(root, capsys):
     assert not (root / "results/paper").exists()
 
 
-def test_a_page_is_assembled_and_its_record_speaks_for_what_it_checked(root, capsys):
+def test_a_page_is_assembled_and_its_record_speaks_for_what_it_checked(root, capsys, tmp_path):
     edit(root, "book/toy/pieces.yml", "device: cuda", "device: cpu")
     edit(root, "book/toy/pieces.yml", "minutes: 3", "minutes: 0.1")
     assert run(root) == 0, capsys.readouterr().err
@@ -98,6 +101,12 @@ def test_a_page_is_assembled_and_its_record_speaks_for_what_it_checked(root, cap
     assert findings(root, profiles=("paper",)) == []
     page = find_page(root, "toy/euler")
     assert against(record, page)[0] == []
+
+    past = _Past(root, tmp_path)
+    shutil.copytree(root / "book", tmp_path / "then/book")  # of an earlier commit there are no receipts
+    shutil.copytree(root / "lib", tmp_path / "then/lib")
+    (item,) = [one for one in stored_runs(root, load_pages(root)) if one.record.profile == "paper"]
+    assert past.digest("then", item) == record.fingerprint["digest"]
 
     assert main(["run", "--root", str(root), "--profile", "paper", "--resume"]) == 0
     assert "fresh  toy/euler (paper)" in capsys.readouterr().out

@@ -11,7 +11,7 @@ from torch import Tensor
 
 from contdepth import control
 from contdepth.control.bsde.feedback import Feedback
-from contdepth.control.bsde.solve import draw, noise, residuals
+from contdepth.control.bsde.solve import draw, noise, residuals, step_sizes
 from contdepth.studies.control.exact_feedback import value_with_exact_gradient
 from contdepth.studies.control.lq_link import costates_and_gradients
 from contdepth.studies.control.per_step_nets import train_step_nets
@@ -78,10 +78,11 @@ def exact_residuals(steps: int, controlled: bool, strength: float = 3.0) -> Tens
             return math.sqrt(2) * torch.stack(each, 1)
 
     feedback = Exact()
-    dw = noise(problem, steps, 500, [torch.Generator().manual_seed(1)])
-    x, moved = draw(problem, feedback, dw, controlled)  # type: ignore[arg-type]
+    sizes = step_sizes(problem, steps, 1.0)
+    dw = noise(1, sizes, 500, [torch.Generator().manual_seed(1)])
+    x, moved = draw(problem, feedback, dw, sizes, controlled)
     start, _ = u_and_slope(torch.zeros(1, dtype=torch.float64), 1.0)
-    return residuals(problem, feedback(x[:, :-1]), x, moved, start)
+    return residuals(problem, feedback(x[:, :-1]), x, moved, start, sizes)
 
 
 @pytest.mark.parametrize("controlled", [False, True])
@@ -145,7 +146,7 @@ def test_costates_are_minus_the_gradient_of_the_value() -> None:
 
 
 def test_feedback_is_one_call_or_many() -> None:
-    model = Feedback((0, 1), 4, 3, 0.5)
+    model = Feedback((0, 1), torch.full((4,), 0.25, dtype=torch.float64), 3, 1.0)
     torch.nn.init.normal_(model.gain)
     torch.nn.init.normal_(model.outer)
     x = torch.randn(2, 4, 5, 3, dtype=torch.float64)

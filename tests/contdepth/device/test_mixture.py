@@ -48,7 +48,7 @@ NOTHING: dict[str, str] = {
         "pde.simulate.kuramoto_sivashinsky pde.simulate.variable_a pde.simulate.variable_b "
         "restoration.BankPlan restoration.DQNPlan restoration.DQNPlan.epsilon restoration.DnCNNShape "
         "restoration.Line restoration.LoopSchedule restoration.ReactionShape restoration.UnitShape "
-        "restoration.stored_models nets.PathCost control.ControlProblem"
+        "restoration.stored_models nets.PathCost control.ControlProblem control.default_risk"
     ),
     "a module, which its method to() moves": (
         "flows.LipschitzConv2d flows.LipschitzLinear flows.lipschitz_net nets.FractalNet nets.LMNet "

@@ -41,5 +41,5 @@ def value_with_exact_gradient(
         states.append(x)
         each.append(z)
     z_all, x_all, w_all = (torch.stack(one)[None] for one in (each, states, moved))
-    found = residuals(problem, z_all, x_all, w_all, torch.zeros(1, dtype=x.dtype))
+    found = residuals(problem, z_all, x_all, w_all, torch.zeros(1, dtype=x.dtype), x.new_full((steps,), h))
     return float(found.mean()), float(found.std())

@@ -18,11 +18,11 @@ __all__ = ["StepNets", "train_step_nets"]
 class StepNets(nn.Module):
     """Z_0 as a parameter and, for each later step, batch norms around d -> d + 10 -> d + 10 -> d with ReLU."""
 
-    def __init__(self, dim: int, steps: int, seed: int) -> None:
+    def __init__(self, dim: int, steps: int, seed: int, began: tuple[float, float] = (0.0, 1.0)) -> None:
         super().__init__()
         generator = seeds.generator(seed, "step nets")
         self.first = nn.Parameter(torch.empty(dim).uniform_(-0.1, 0.1, generator=generator))
-        self.start = nn.Parameter(torch.empty(1).uniform_(0, 1, generator=generator))
+        self.start = nn.Parameter(torch.empty(1).uniform_(*began, generator=generator))
         sizes = [dim, dim + 10, dim + 10, dim]
         self.nets = nn.ModuleList()
         for _ in range(steps - 1):
@@ -30,6 +30,8 @@ class StepNets(nn.Module):
             for k, (a, b) in enumerate(zip(sizes[:-1], sizes[1:], strict=True)):
                 linear = nn.Linear(a, b, bias=k == 2)
                 nn.init.xavier_uniform_(linear.weight, generator=generator)
+                if k == 2:
+                    nn.init.zeros_(linear.bias)
                 parts += [linear, nn.BatchNorm1d(b, eps=1e-6, momentum=0.01), nn.ReLU()]
             self.nets.append(nn.Sequential(*parts[:-1]))
         for norm in self.modules():
@@ -51,26 +53,28 @@ def train_step_nets(
     watch: Callable[[int, Tensor], object] | None = None,
     rate: float = 1e-2,
     batch: int = 64,
-) -> Tensor:
-    """Return Y_0 after ``iterations`` of Adam on the mean square of the residual, in float64; ``watch`` as ours.
+    began: tuple[float, float] = (0.0, 1.0),
+) -> StepNets:
+    """Train on the mean square of the residual by Adam, in float64, ``watch`` as ours; return the networks.
 
-    The loss is linearised beyond 50, as the authors', and Y_0 starts in [0, 1].
+    Y_0 is their ``start`` and begins within ``began``. The loss is linearised beyond 50, as the authors'.
     """
     torch.set_default_dtype(torch.float64)
     try:
-        model = StepNets(problem.dim, steps, seed)
+        model = StepNets(problem.dim, steps, seed, began)
     finally:
         torch.set_default_dtype(torch.float32)
     optimiser = torch.optim.Adam(model.parameters(), lr=rate)
     generator, root = seeds.generator(seed, "paths"), math.sqrt(problem.horizon / steps)
+    sizes = torch.full((steps,), problem.horizon / steps, dtype=torch.float64)
     for k in range(iterations):
         dw = torch.randn(1, steps, batch, problem.dim, generator=generator, dtype=torch.float64) * root
         x = torch.cat((torch.zeros_like(dw[:, :1]), problem.volatility * dw.cumsum(1)), 1)
-        found = residuals(problem, model(x[0, :-1]), x, dw, model.start)
+        found = residuals(problem, model(x[0, :-1]), x, dw, model.start, sizes)
         loss = torch.where(found.abs() < 50, found.square(), 100 * found.abs() - 2500).mean()
         optimiser.zero_grad()
         loss.backward()
         optimiser.step()
         if watch is not None:
             watch(k + 1, model.start.detach())
-    return model.start.detach()
+    return model

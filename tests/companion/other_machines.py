@@ -18,6 +18,8 @@ from collections import defaultdict
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
+import yaml
+
 from companion.book.ledger import Ledger, load_ledger
 from companion.book.pages import Page, load_pages
 from companion.evidence.machines import compared, machines_path
@@ -109,7 +111,7 @@ def main() -> None:
     if options.out:
         Path(options.out).write_text(json.dumps(moved, indent=1), encoding="utf-8")
     for chapter in dict.fromkeys(page.chapter for page in pages):
-        write(chapter, moved)
+        write(chapter, moved, tried=[page for page in pages if page.chapter == chapter])
 
 
 def differences(page: Page, fresh: Record) -> Iterator[tuple[str, dict[str, float]]]:
@@ -167,12 +169,21 @@ def at_book(kind: str, size: float) -> float:
     return TWICE * size if kind == "absolute" else size
 
 
-def write(chapter: str, moved: Mapping[str, Mapping[str, dict[str, float]]]) -> None:
-    """Write the chapter's file from what was measured."""
+def write(chapter: str, moved: Mapping[str, Mapping[str, dict[str, float]]], tried: list[Page]) -> None:
+    """Write the chapter's file from what was measured on the pages that were ``tried``; what it says of the numbers
+    of other pages stays.
+    """
     ledger, pages = load_ledger(ROOT, chapter), load_pages(ROOT, chapter)
+    others = {
+        (profile, name) for profile, name, _ in _numbers(ledger, [page for page in pages if page not in tried])
+    }
+    kept = list(_stated(machines_path(ROOT, chapter), others))
+    others = {(profile, name) for _, _, found in kept for profile, names in found.items() for name in names}
     groups: dict[tuple[str, float, float], dict[str, list[str]]] = {}
     largest: dict[tuple[str, float, float], float] = defaultdict(float)
     for profile, number, seeds in _numbers(ledger, pages):
+        if (profile, number) in others:
+            continue
         moves = list(moved[number].values()) if number in moved else []
         if moves:
             kind, size = rule(moves)
@@ -182,6 +193,11 @@ def write(chapter: str, moved: Mapping[str, Mapping[str, dict[str, float]]]) -> 
         groups.setdefault(key, {}).setdefault(profile, []).append(number)
         largest[key] = max([largest[key], *(move.get(key[0], 0.0) for move in moves)])
     lines = [HEAD.format(machines="; ".join(MACHINES)) + f"chapter: {chapter}", "tolerances:"]
+    for tolerance, reason, found in kept:
+        lines += [f"  - {tolerance}", f"    reason: {reason}"] if tolerance else [f"  - reason: {reason}"]
+        lines.append("    numbers:")
+        for profile, numbers in found.items():
+            lines += [f"      {profile}:"] + [f"        - {json.dumps(one)}" for one in numbers]
     for (kind, size, later), profiles in sorted(groups.items(), key=lambda item: (item[0][0] != "exact", item[0])):
         for profile, numbers in profiles.items():
             value = size if profile == "smoke" else later
@@ -193,6 +209,23 @@ def write(chapter: str, moved: Mapping[str, Mapping[str, dict[str, float]]]) -> 
             )
             lines += [f"    numbers:\n      {profile}:"] + [f"        - {json.dumps(one)}" for one in numbers]
     machines_path(ROOT, chapter).write_text("\n".join(lines) + "\n", encoding="utf-8")
+
+
+def _stated(path: Path, numbers: set[tuple[str, str]]) -> Iterator[tuple[str, str, dict[str, list[str]]]]:
+    """Yield the entries of a file, as far as they are about ``numbers``: tolerance, reason, names by profile."""
+    if not path.is_file():
+        return
+    for entry in yaml.safe_load(path.read_text(encoding="utf-8"))["tolerances"]:
+        found = {
+            profile: kept
+            for profile, names in entry["numbers"].items()
+            if (kept := [name for name in names if (profile, name) in numbers])
+        }
+        tolerance = ", ".join(
+            f"{kind}: {entry[kind]}" for kind in ("relative", "absolute", "spread") if kind in entry
+        )
+        if found:
+            yield tolerance, json.dumps(entry["reason"], ensure_ascii=False), found
 
 
 def _numbers(ledger: Ledger, pages: list[Page]) -> Iterator[tuple[str, str, bool]]:

@@ -35,7 +35,7 @@ def over_rates(axes: Sequence[Axes], arms: Mapping[Kind, Arm]) -> None:
             series(ax, k, GRIDS[curvature], loss, "with feedback" if feedback else "without")
         ax.set(xscale="log", yscale="log", xlabel="rate η", title=f"{curvature} ({USUAL[curvature]})")
     axes[0].set_ylabel("training loss")
-    axes[0].legend()
+    axes[0].figure.legend(*axes[0].get_legend_handles_labels(), loc="outside lower center", ncols=2)
 
 
 def rows(ax: Axes, accuracies: Mapping[str, np.ndarray]) -> None:

@@ -170,8 +170,8 @@ def at_book(kind: str, size: float) -> float:
 
 
 def write(chapter: str, moved: Mapping[str, Mapping[str, dict[str, float]]], tried: list[Page]) -> None:
-    """Write the chapter's file from what was measured on the pages that were ``tried``; what it says of the numbers
-    of other pages stays.
+    """Write the chapter's file from what was measured on the pages that were ``tried``; what it says of others
+    stays.
     """
     ledger, pages = load_ledger(ROOT, chapter), load_pages(ROOT, chapter)
     others = {

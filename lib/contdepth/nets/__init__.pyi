@@ -5,7 +5,6 @@ from .gated.cost import PathCost, path_cost
 from .gated.gates import random_gates
 from .gated.learning import hybrid_loss, skip_rewards
 from .gated.net import GatedNet, Routed, gated_resnet
-from .implicit.amplification import amplification
 from .implicit.dissipative import Dissipative
 from .implicit.relaxed import relaxed_euler
 from .implicit.step import ImplicitStep, implicit_euler
@@ -40,7 +39,6 @@ __all__ = [
     "SmallStepNet",
     "SteppedNet",
     "WideResNet",
-    "amplification",
     "damped_resnet",
     "gated_resnet",
     "hybrid_loss",

@@ -409,7 +409,6 @@ NETS: Table = {
         "iterations": 20,
     },
     "nets.relaxed_euler": lambda: {"field": inward, "x": doubles(4, 2), "h": 0.5, "steps": 2, "rate": 0.1},
-    "nets.amplification": lambda: {"step": inward, "x": doubles(4, 2)},
     "nets.FractalNet": lambda: {"columns": 2, "stages": 2, **net_options()},
     "nets.LMNet": lambda: {"plan": cifar_plan(8, width=2), "startup": "repeat", "seed": 0, "survival": 0.9},
     "nets.PolyNet": lambda: {"plan": cifar_plan(8, width=2), "form": "nested", "seed": 0},

@@ -8,7 +8,8 @@ import torch
 from scipy.optimize import root
 from torch import Tensor, nn
 
-from contdepth.nets import Dissipative, amplification, implicit_euler, relaxed_euler
+from contdepth.nets import Dissipative, implicit_euler, relaxed_euler
+from contdepth.nets.implicit.amplification import amplification
 from contdepth.nets.implicit.systems import Dense, Symmetric
 from contdepth.schemes import BackwardEuler
 from contdepth.seeds import generator

@@ -16,7 +16,8 @@ def amplification(step: Callable[[Tensor], Tensor], x: Tensor) -> Tensor:
     """Largest singular value of the Jacobian of ``step`` at each of the states ``x`` (..., d), as (...).
 
     The Jacobian is formed by one backward pass for each entry of the output (..., k), which must read each sample
-    alone. For one implicit Euler step it is ‖(I - h J)⁻¹‖, at most 1 where the field is dissipative.
+    alone; ``robust.jacobian_norm`` finds the same by power iteration. For one implicit Euler step it is
+    ‖(I - h J)⁻¹‖, at most 1 where the field is dissipative.
 
     Raises:
         TypeError, ValueError: states that are not real, a step that changes the leading dimensions.

@@ -9,7 +9,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from contdepth.nets import amplification
+from contdepth.nets.implicit.amplification import amplification
 from contdepth.robust import PGD, Audit, NoAttack, Threat, accuracy, audit
 from contdepth.robust.attacks.audit import Effort
 from contdepth.seeds import generator

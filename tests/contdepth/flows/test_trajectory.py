@@ -140,11 +140,18 @@ def test_the_estimate_is_right_on_average() -> None:
 
 
 def test_probes_stay_with_their_points(monkeypatch: pytest.MonkeyPatch) -> None:
-    """With probes that leave nothing to chance the estimate is the exact loss."""
-    rough, data = flow(trace="hutchinson", probes=2), snapshots()
-    monkeypatch.setattr("contdepth.flows.trajectory.flow.draw_probes", lambda x, source, count: exact_probes(x))
-    found, wanted = rough.loss(data, 0.3, generator(0, "probes")), flow().loss(data, 0.3)
-    torch.testing.assert_close(found.total, wanted.total)
+    """Probes that tell their points apart: all in one pass is each by itself; exact ones give the exact loss."""
+    rough, data, source = flow(trace="hutchinson", probes=2), snapshots(), generator(0, "probes")
+    for probes in (
+        lambda x, source, count: torch.stack([x, x.flip(-1)]),
+        lambda x, source, count: exact_probes(x),
+    ):
+        for module in ("continuous", "trajectory.flow"):
+            monkeypatch.setattr(f"contdepth.flows.{module}.draw_probes", probes)
+        found = rough.loss(data, 0.3, source)
+        each = [rough.log_density_at(x, t, source).mean() for x, t in zip(data, TIMES, strict=True)]
+        torch.testing.assert_close(found.log_density, torch.stack(each))
+    torch.testing.assert_close(found.total, flow().loss(data, 0.3).total)
 
 
 def test_what_does_not_fit_is_named() -> None:

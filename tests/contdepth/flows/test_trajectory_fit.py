@@ -11,6 +11,7 @@ from torch import Tensor, nn
 
 from contdepth.errors import CheckpointError, DivergenceError
 from contdepth.flows import TrajectoryFlow, fit_trajectory, wasserstein1, wasserstein2
+from contdepth.flows.trajectory.fit import _drawn
 from contdepth.seeds import generator
 
 SHIFT = torch.tensor([2.0, -1.0], dtype=torch.float64)
@@ -130,7 +131,16 @@ def test_a_stopped_run_goes_on_to_the_same_bits(tmp_path: Path, monkeypatch: pyt
 def test_batches_are_drawn_anew_and_by_the_seed() -> None:
     losses = [fit_trajectory(small()[0], **small(seed=seed, rate=1e-9)[1]).losses for seed in (3, 3, 4)]
     assert losses[0] == losses[1] != losses[2]
-    assert len(set(losses[0])) == 6
+    assert len({round(loss, 4) for loss in losses[0]}) == 6
+
+
+def test_a_batch_has_its_size_and_its_noise() -> None:
+    x = normal(4000, "x0")
+    drawn = _drawn(x, 3000, 0.0, generator(0, "batch"))
+    assert drawn.shape == (3000, 2) and len({*map(tuple, drawn.tolist())} & {*map(tuple, x.tolist())}) == 3000
+    noisy = _drawn(x, 5000, 0.5, generator(0, "batch")) - _drawn(x, 5000, 0.0, generator(0, "batch"))
+    assert noisy.shape == (4000, 2) and noisy.std().item() == pytest.approx(0.5, rel=0.05)
+    assert abs(noisy.mean().item()) < 0.03
 
 
 def test_a_loss_that_is_not_finite_is_told() -> None:

@@ -67,6 +67,19 @@ WAYS: dict[str, Callable[[Any], Any]] = {
 
 # Argument, way, beginning of the sentence: doors, each with a check of its own that says so.
 SENTENCES: dict[tuple[str, str, str], str] = {
+    ("base", "3", "base: expected a number <= 0"): "flows.TrajectoryFlow",
+    ("decay", "-1", "decay: expected a number >= 0"): "flows.fit_trajectory",
+    ("end", "3", "end: expected a number <= 0.5"): "flows.TrajectoryFlow.energy flows.TrajectoryFlow.push",
+    ("energy", "-1", "energy: expected a number >= 0"): "flows.TrajectoryFlow.loss flows.fit_trajectory",
+    ("every", "0", "every: expected a number >= 1"): "flows.fit_trajectory",
+    ("flow", "None", "flow: expected a TrajectoryFlow"): "flows.fit_trajectory",
+    ("noise", "-1", "noise: expected a number >= 0"): "flows.fit_trajectory",
+    ("snapshots", "one less", "snapshots: expected 2, one for each time"): (
+        "flows.TrajectoryFlow.loss flows.fit_trajectory"
+    ),
+    ("snapshots", "no rows first", "snapshots: expected points (..., 2)"): "flows.TrajectoryFlow.loss",
+    ("snapshots", "float16 first", "snapshots: expected dtype torch.float64"): "flows.TrajectoryFlow.loss",
+    ("start", "3", "start: expected a number <= 0.5"): "flows.TrajectoryFlow.energy flows.TrajectoryFlow.push",
     ("T", "-1", "T: expected a number > 0"): "schemes.sample_moments",
     ("a", "a text", "a: expected a real number"): "pde.simulate.convection_diffusion2d schemes.Tableau",
     ("adjoints", "float32", "adjoints: expected dtype torch.float64"): "schemes.Layers.gradients",
@@ -147,20 +160,6 @@ SENTENCES: dict[tuple[str, str, str], str] = {
     ),
     ("hidden", "10**12", "hidden: expected an array of at most 2**28 numbers"): "flows.Potential",
     ("kernel", "-1", "kernel: expected a number >= 1"): "flows.LipschitzConv2d",
-    ("end", "3", "end: expected a number <= 0.5"): "flows.TrajectoryFlow.energy flows.TrajectoryFlow.push",
-    ("energy", "-1", "energy: expected a number >= 0"): "flows.TrajectoryFlow.loss flows.fit_trajectory",
-    ("base", "3", "base: expected a number <= 0"): "flows.TrajectoryFlow",
-    ("decay", "-1", "decay: expected a number >= 0"): "flows.fit_trajectory",
-    ("every", "0", "every: expected a number >= 1"): "flows.fit_trajectory",
-    ("flow", "None", "flow: expected a TrajectoryFlow"): "flows.fit_trajectory",
-    ("noise", "-1", "noise: expected a number >= 0"): "flows.fit_trajectory",
-    ("snapshots", "one less", "snapshots: expected 2, one for each time"): (
-        "flows.TrajectoryFlow.loss flows.fit_trajectory"
-    ),
-    ("snapshots", "no rows first", "snapshots: expected points (..., 2)"): "flows.TrajectoryFlow.loss",
-    ("snapshots", "float16 first", "snapshots: expected dtype torch.float64"): "flows.TrajectoryFlow.loss",
-    ("start", "3", "start: expected a number <= 0.5"): "flows.TrajectoryFlow.energy flows.TrajectoryFlow.push",
-    ("time", "3", "time: expected a number <= 0.5"): "flows.TrajectoryFlow.log_density_at",
     ("law", "None", "law: expected a NumberOfTerms"): "flows.RouletteLogDet",
     ("law", "a text", "law: expected one of 'geometric', 'poisson'"): "flows.NumberOfTerms",
     ("levels", "-1", "levels: expected a number >= 1"): "schemes.BrownianTree",
@@ -185,6 +184,7 @@ SENTENCES: dict[tuple[str, str, str], str] = {
     ("symmetries", "one column less", "symmetries: expected shape (at least 1, 2)"): "flows.Potential",
     ("t1", "-1", "t1: expected a number > 0.0"): "schemes.BrownianTree",
     ("temperature", "0", "temperature: expected a number >= 0.01"): "flows.DualIsing flows.ising_log_partition",
+    ("time", "3", "time: expected a number <= 0.5"): "flows.TrajectoryFlow.log_density_at",
     ("trace", "a text", "trace: expected one of"): "flows.ContinuousFlow flows.MongeAmpereFlow",
     ("u0", "complex", "u0: expected dtype"): "schemes.march_sde",
     ("depth", "1.5", "depth: expected an integer"): (

@@ -8,6 +8,9 @@ from .residual.flow import ResidualFlow
 from .residual.layers import LipschitzConv2d, LipschitzLinear, settle
 from .residual.log_det import ExactLogDet, RouletteLogDet, SeriesLogDet
 from .residual.terms import NumberOfTerms, series_error
+from .trajectory.fit import TrajectoryFit, fit_trajectory
+from .trajectory.flow import TrajectoryFlow, TrajectoryLoss
+from .trajectory.wasserstein import wasserstein1, wasserstein2
 from .transport import Carried, Transport, draw_probes, exact_probes
 
 __all__ = [
@@ -30,12 +33,18 @@ __all__ = [
     "RouletteLogDet",
     "SeriesLogDet",
     "Slopes",
+    "TrajectoryFit",
+    "TrajectoryFlow",
+    "TrajectoryLoss",
     "Transport",
     "draw_probes",
     "exact_probes",
+    "fit_trajectory",
     "ising_log_partition",
     "lipschitz_net",
     "series_error",
     "settle",
     "translations",
+    "wasserstein1",
+    "wasserstein2",
 ]

@@ -225,10 +225,83 @@ MONGE_AMPERE: Table = {
     "flows.translations": lambda: {"side": 3},
 }
 
+
+def through(**more: object) -> flows.TrajectoryFlow:
+    return flows.TrajectoryFlow(Swirl(), 2, (0.0, 0.5), **{"steps": 1, **more})
+
+
+def snapshots() -> list[Tensor]:
+    return [points(), points()[:2] + 1]
+
+
+TRAJECTORY: Table = {
+    "flows.TrajectoryFit": lambda: {"losses": [1.0], "log_densities": [[1.0]], "energies": [0.5]},
+    "flows.TrajectoryFlow": lambda: {
+        "f": Swirl(),
+        "dimension": 2,
+        "times": (0.0, 0.5),
+        "base": -1.0,
+        "trace": "hutchinson",
+        "probes": 2,
+        "steps": None,
+        "scheme": None,
+        "rtol": 1e-4,
+        "atol": 1e-5,
+        "gradient": "checkpoints",
+        "parameters": None,
+    },
+    "flows.TrajectoryFlow.energy": lambda: {"self": through(), "x": points(), "start": 0.5, "end": -0.5},
+    "flows.TrajectoryFlow.log_density_at": lambda: {
+        "self": through(trace="hutchinson"),
+        "x": points(),
+        "time": 0.25,
+        "generator": drawing(),
+    },
+    "flows.TrajectoryFlow.loss": lambda: {
+        "self": through(trace="hutchinson", gradient="adjoint"),
+        "snapshots": snapshots(),
+        "energy": 0.1,
+        "generator": drawing(),
+    },
+    "flows.TrajectoryFlow.paths": lambda: {
+        "self": through(),
+        "x": points(),
+        "start": 0.0,
+        "times": [0.5, 0.25],
+    },
+    "flows.TrajectoryFlow.push": lambda: {
+        "self": through(steps=None, rtol=1e-3),
+        "x": points(),
+        "start": 0.5,
+        "end": 0.0,
+    },
+    "flows.TrajectoryLoss": lambda: {
+        "total": points()[0, 0],
+        "log_density": points()[0],
+        "energy": points()[1, 1],
+    },
+    "flows.fit_trajectory": lambda: {
+        "flow": through(),
+        "snapshots": snapshots(),
+        "steps": 2,
+        "seed": 0,
+        "energy": 0.1,
+        "batch": 2,
+        "rate": 0.01,
+        "decay": 0.0,
+        "noise": 0.1,
+        "checkpoint": None,
+        "every": 1,
+    },
+    "flows.wasserstein1": lambda: {"x": points(), "y": points().flip(-1)},
+    "flows.wasserstein2": lambda: {"x": points(), "y": points().flip(-1)},
+}
+
 TABLE: Table = {
     **CONTINUOUS,
     **MONGE_AMPERE,
     **RESIDUAL,
+    **TRAJECTORY,
     "flows.Carried": lambda: {
         "x": points(),
         "kinetic": points()[:, 0],

@@ -67,6 +67,19 @@ WAYS: dict[str, Callable[[Any], Any]] = {
 
 # Argument, way, beginning of the sentence: doors, each with a check of its own that says so.
 SENTENCES: dict[tuple[str, str, str], str] = {
+    ("base", "3", "base: expected a number <= 0"): "flows.TrajectoryFlow",
+    ("decay", "-1", "decay: expected a number >= 0"): "flows.fit_trajectory",
+    ("end", "3", "end: expected a number <= 0.5"): "flows.TrajectoryFlow.energy flows.TrajectoryFlow.push",
+    ("energy", "-1", "energy: expected a number >= 0"): "flows.TrajectoryFlow.loss flows.fit_trajectory",
+    ("every", "0", "every: expected a number >= 1"): "flows.fit_trajectory",
+    ("flow", "None", "flow: expected a TrajectoryFlow"): "flows.fit_trajectory",
+    ("noise", "-1", "noise: expected a number >= 0"): "flows.fit_trajectory",
+    ("snapshots", "one less", "snapshots: expected 2, one for each time"): (
+        "flows.TrajectoryFlow.loss flows.fit_trajectory"
+    ),
+    ("snapshots", "no rows first", "snapshots: expected points (..., 2)"): "flows.TrajectoryFlow.loss",
+    ("snapshots", "float16 first", "snapshots: expected dtype torch.float64"): "flows.TrajectoryFlow.loss",
+    ("start", "3", "start: expected a number <= 0.5"): "flows.TrajectoryFlow.energy flows.TrajectoryFlow.push",
     ("T", "-1", "T: expected a number > 0"): "schemes.sample_moments",
     ("a", "a text", "a: expected a real number"): "pde.simulate.convection_diffusion2d schemes.Tableau",
     ("adjoints", "float32", "adjoints: expected dtype torch.float64"): "schemes.Layers.gradients",
@@ -81,7 +94,9 @@ SENTENCES: dict[tuple[str, str, str], str] = {
     ),
     ("axis", "-1", "axis: expected a number >= 0"): "pde.PiecewisePolynomial.basis",
     ("axis", "3", "axis: expected a number <= 0"): "pde.PiecewisePolynomial.basis",
-    ("batch", "-1", "batch: expected a number >= 1"): "meanfield.bezier_path training.evaluate",
+    ("batch", "-1", "batch: expected a number >= 1"): (
+        "flows.fit_trajectory meanfield.bezier_path training.evaluate"
+    ),
     ("batch", "10**12", "batch: expected an array of at most 2**28 numbers"): "meanfield.bezier_path",
     ("block", "-1", "block: expected a Block"): "meanfield.GaussianDensity meanfield.MeanFieldNet",
     ("block", "-1", "block: expected one of 'basic', 'bottleneck'"): "nets.unused_parameter_count",
@@ -156,7 +171,7 @@ SENTENCES: dict[tuple[str, str, str], str] = {
     ("path", "gives seven", "path(t): expected shape"): "schemes.march_sde",
     ("potential", "None", "potential: expected a Potential or a function"): "flows.MongeAmpereFlow",
     ("probes", "10**12", "probes: expected an array of at most 2**28 numbers"): "flows.ContinuousFlow",
-    ("rate", "-1", "rate: expected a number > 0"): "flows.NumberOfTerms",
+    ("rate", "-1", "rate: expected a number > 0"): "flows.NumberOfTerms flows.fit_trajectory",
     ("scheme", "-1", "scheme: expected EulerMaruyama()"): "schemes.march_sde",
     ("side", "-1", "side: expected a number >= 3"): "flows.DualIsing flows.ising_log_partition",
     ("side", "10**7", "side: expected an array of at most 2**28 numbers"): "flows.translations",
@@ -169,6 +184,7 @@ SENTENCES: dict[tuple[str, str, str], str] = {
     ("symmetries", "one column less", "symmetries: expected shape (at least 1, 2)"): "flows.Potential",
     ("t1", "-1", "t1: expected a number > 0.0"): "schemes.BrownianTree",
     ("temperature", "0", "temperature: expected a number >= 0.01"): "flows.DualIsing flows.ising_log_partition",
+    ("time", "3", "time: expected a number <= 0.5"): "flows.TrajectoryFlow.log_density_at",
     ("trace", "a text", "trace: expected one of"): "flows.ContinuousFlow flows.MongeAmpereFlow",
     ("u0", "complex", "u0: expected dtype"): "schemes.march_sde",
     ("depth", "1.5", "depth: expected an integer"): (
@@ -431,6 +447,9 @@ SENTENCES: dict[tuple[str, str, str], str] = {
     ),
     ("threshold", "None", "threshold: expected a real number"): "meanfield.descend",
     ("time", "0", "time: expected a number > 0"): "nets.SteppedNet nets.stepped_resnet",
+    ("times", "the other way round", "times: expected at least two, each after"): "flows.TrajectoryFlow",
+    ("times", "one less", "times: expected at least two, each after"): "flows.TrajectoryFlow",
+    ("times", "[]", "times: expected at least one"): "flows.TrajectoryFlow.paths",
     ("times", "10**7", "times: expected an array of at most 2**28 numbers"): "meanfield.Ensemble.repeated",
     ("times", "float16 first", "times[0]: expected dtype torch.float32 or torch.float64"): (
         "meanfield.ordered_resnet.set_times"
@@ -514,7 +533,9 @@ SENTENCES: dict[tuple[str, str, str], str] = {
     ("x", "int64", "x: expected a floating-point tensor"): (
         "flows.Transport.start flows.draw_probes flows.exact_probes"
     ),
-    ("x", "nan inside", "x: expected finite values"): "meanfield.MeanFieldODE.__call__",
+    ("x", "nan inside", "x: expected finite values"): (
+        "flows.wasserstein1 flows.wasserstein2 meanfield.MeanFieldODE.__call__"
+    ),
     ("x", "none", "x: expected at least one point"): "pde.SymNet.forward",
     ("x", "none", "x: expected points (..., d)"): "flows.exact_probes",
     ("x", "one column less", "names: expected one different name for each column of x"): "pde.evaluate",
@@ -544,6 +565,8 @@ SENTENCES: dict[tuple[str, str, str], str] = {
     ("x_test", "one axis more", "x_test: expected a tensor with 2 dimensions"): "meanfield.train_linearised",
     ("y", "-1", "y: expected an Expr"): "pde.simulate.variable_a pde.simulate.variable_b",
     ("y", "float32", "y: expected dtype torch.float64"): "control.successive_approximations",
+    ("y", "none", "y: expected shape (3, 2)"): "flows.wasserstein1 flows.wasserstein2",
+    ("y", "nan inside", "y: expected finite values"): "flows.wasserstein1 flows.wasserstein2",
     ("y", "int64", "y: expected a floating-point tensor"): (
         "control.successive_approximations meanfield.MeanFieldNet.along meanfield.MeanFieldNet.loss "
         "meanfield.MeanFieldODE.costates meanfield.MeanFieldODE.loss meanfield.train_linearised "

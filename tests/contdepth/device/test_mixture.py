@@ -58,7 +58,9 @@ NOTHING: dict[str, str] = {
         "meanfield.rate_arms pde.MomentFilters pde.PDENet2Block pde.PiecewisePolynomial pde.SymNet "
         "restoration.load_model restoration.load_opponent restoration.load_policy restoration.load_training "
         "restoration.make_dncnn restoration.make_policy restoration.make_reaction restoration.make_unit "
-        "nets.GatedNet nets.gated_resnet nets.DampedNet nets.damped_resnet nets.SmallStepNet"
+        "nets.GatedNet nets.gated_resnet nets.DampedNet nets.damped_resnet nets.SmallStepNet "
+        "recurrent.AntisymmetricCell recurrent.Cell recurrent.EquilibriumCell recurrent.GRUJump "
+        "recurrent.GRUODE recurrent.GRUODEBayes"
     ),
     "data and files, which are read on the CPU; the loops move batches": (
         "data.Picture data.about data.entry data.names data.pde_names data.cache_folder data.sample_images "

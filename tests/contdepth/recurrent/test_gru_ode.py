@@ -185,12 +185,12 @@ def test_times_count_only_by_their_differences() -> None:
     later = Series(series.values, series.times + 5, series.mask)
     longer = Series(series.values, series.times * 2, series.mask)
     torch.testing.assert_close(made(later).after, made(series).after)
-    assert float((made(longer).after - made(series).after).abs().max()) > 1e-2
+    assert float((made(longer).after - made(series).after).detach().abs().max()) > 1e-2
 
 
 def test_states_of_the_filter_stay_between_minus_one_and_one() -> None:
     found = model(step=1.0, factor=10.0)(from_nan(10 * row(20, 30, 2)))
-    assert float(torch.stack([found.before, found.after]).abs().max()) <= 1 + 1e-12
+    assert float(torch.stack([found.before, found.after]).detach().abs().max()) <= 1 + 1e-12
 
 
 def test_the_likelihood_is_of_observed_numbers_before_jumps() -> None:
@@ -201,7 +201,7 @@ def test_the_likelihood_is_of_observed_numbers_before_jumps() -> None:
         numbers.append(-law.log_prob(series.values[i, k, d]))
     torch.testing.assert_close(made.negative_log_likelihood(series), torch.stack(numbers).mean())
     empty = from_nan(torch.full((1, 2, 2), NAN, dtype=torch.float64))
-    assert float(made.negative_log_likelihood(empty)) == 0
+    assert float(made.negative_log_likelihood(empty).detach()) == 0
 
 
 @pytest.mark.parametrize("step", [0.5, None])
@@ -219,3 +219,11 @@ def test_gradients_are_those_of_finite_differences(step: float | None) -> None:
         assert float((one.grad * way).sum()) == pytest.approx(
             (values[0] - values[1]) / (2 * e), rel=1e-4, abs=1e-6
         )
+
+
+def test_the_defaults_work_in_single_precision() -> None:
+    made = GRUODEBayes(2, 8, step=None, generator=generator(0, "single"))
+    loss = made.negative_log_likelihood(from_nan(row(3, 4, 2).float()))
+    loss.backward()
+    assert loss.dtype == torch.float32
+    assert all(bool(torch.isfinite(one.grad).all()) for one in made.parameters())

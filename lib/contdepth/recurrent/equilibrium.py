@@ -28,7 +28,7 @@ class EquilibriumCell(Cell):
         size: what each of the K sizes is at first. The equilibrium is unique and attracts where ‖U‖ < α, and
             these steps come near where ``size`` is small against 2 / (α + ‖U‖).
         spread: U is drawn from N(0, ``spread``²/k), of norm about 2 ``spread``, W from N(0, 1/inputs); b is 0.
-            The paper does not fix this; it is a choice of this library.
+            All three are choices of this library.
         generator: draws the parameters, where it draws; None: the global one of the CPU.
 
     Raises:

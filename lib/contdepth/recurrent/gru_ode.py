@@ -20,8 +20,9 @@ MOST, SLACK = 100_000, 1e-4
 class GRUODE(nn.Module):
     """h' = (1 - z) ⊙ (g - h), r = σ(U_r h + b_r), z = σ(U_z h + b_z), g = tanh(U_g (r ⊙ h) + b_g).
 
-    De Brouwer et al., NeurIPS 2019, without inputs between observations. Since |g| < 1 and 1 - z > 0, a state with
-    ‖h‖∞ <= 1 keeps this; so do Euler steps of at most 1, each a weighted mean of h and g.
+    De Brouwer et al., NeurIPS 2019, without inputs between observations; the authors' code has no biases there,
+    and another cell by default, with z in the place of r. Since |g| < 1 and 1 - z > 0, a state with ‖h‖∞ <= 1
+    keeps this; so do Euler steps of at most 1, each a weighted mean of h and g.
 
     Args:
         hidden: numbers in a state, k; the matrices are drawn between ±1/√k, biases are 0.
@@ -111,6 +112,8 @@ class GRUJump(Cell):
     For each of the d numbers of a row, y with the mean μ and standard deviation s that were predicted for it gives
     (y, μ, ln s², (y - μ)/s), of which ``features`` rectified affine functions, own ones for each number, are the
     input; those of missing numbers are 0. A series with no number observed in the row keeps its state.
+    The authors' code takes PyTorch's cell, which has r ⊙ (U_g h) where this one has U_g (r ⊙ h); both keep
+    ‖h‖∞ <= 1.
 
     Args:
         inputs: d.

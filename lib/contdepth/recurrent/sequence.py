@@ -53,8 +53,8 @@ class Recurrence(nn.Module):
     """A cell along series: h_k = cell(x_k, h_{k-1}), a step a row; the times of the rows are not looked at.
 
     A missing number enters as 0, its mean where data are centred. Where a whole row is missing the state stays,
-    so that a padded series ends in the state that it has alone. Neither stands in the papers, whose series are
-    complete.
+    so that a padded series ends in the state that it has alone. Both are choices of this
+    library.
 
     Args:
         cell: an ``AntisymmetricCell``, an ``EquilibriumCell`` or another ``Cell``.

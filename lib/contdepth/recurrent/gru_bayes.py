@@ -34,8 +34,8 @@ class GRUODEBayes(nn.Module):
 
     The first row's time is where a series starts: its state before it is 0, or what is given. A row in which all
     is missing lets time pass and does not jump: there it is a prediction, and padding changes nothing. The model
-    of observations is one affine layer (a hidden one stands before it in the authors' code); the loss is the likelihood
-    before the jumps, without the paper's second term, which the authors' experiments weigh by 1e-4.
+    of observations is one affine layer (a hidden one stands before it in the authors' code); the loss is the
+    likelihood before the jumps, without the paper's second term, which the authors' experiments weigh by 1e-4.
 
     Args:
         inputs: numbers in a row, d.

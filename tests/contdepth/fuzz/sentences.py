@@ -110,6 +110,7 @@ SENTENCES: dict[tuple[str, str, str], str] = {
     ("by_time", "-1", "by_time: expected a bool"): "training.fit_levels",
     ("cardinality", "-1", "cardinality: expected a number >= 1"): "nets.lm_resnext",
     ("cardinality", "10**7", "cardinality: expected a number <= 100000"): "nets.lm_resnext",
+    ("cell", "-1", "cell: expected a Cell"): "recurrent.Recurrence",
     ("cells", "10**7", "cells: expected an array of at most 2**28 numbers"): "pde.PiecewisePolynomial",
     ("channels", "-1", "channels: expected a number >= 1"): "pde.PiecewisePolynomial",
     ("channels", "-1", "channels: expected a number >= 2"): "nets.ReversibleBlock",
@@ -133,12 +134,14 @@ SENTENCES: dict[tuple[str, str, str], str] = {
     ("data", "complex first", "images: expected real numbers"): "data.shrink",
     ("data", "no rows first", "images: expected real numbers"): "data.shrink",
     ("data", "one less", "data: expected a pair (images, labels)"): "training.evaluate",
+    ("decay", "0", "decay: expected a number > 0"): "recurrent.EquilibriumCell",
     ("delta", "one column less", "delta: expected shape (4, 1, 4, 4)"): "robust.inner_steps_plain",
     ("density", "-1", "density: expected a law such as GaussianDensity"): "meanfield.MeanFieldODE",
     ("density", "a text", "density: expected True or False"): "flows.Transport",
     ("depth", "-1", "depth: expected a number >= 10"): "nets.WideResNet",
     ("depth", "-1", "depth: expected a number >= 2"): "restoration.DnCNNShape",
     ("depth", "-1", "depth: expected a number >= 8"): "meanfield.ordered_pair",
+    ("diffusion", "-1", "diffusion: expected a number >= 0"): "recurrent.AntisymmetricCell",
     ("diffusion", "None", "diffusion: expected a function of (t, u)"): (
         "schemes.ito_drift schemes.march_sde schemes.stratonovich_drift"
     ),
@@ -148,24 +151,40 @@ SENTENCES: dict[tuple[str, str, str], str] = {
     ),
     ("drift", "gives seven", "drift(t, u): expected shape"): "schemes.march_sde",
     ("diffusion", "gives None", "diffusion(t, u): expected a torch.Tensor"): "schemes.march_sde",
+    ("features", "-1", "features: expected a number >= 1"): "recurrent.GRUJump recurrent.GRUODEBayes",
     ("g", "None", "g: expected a Module"): "flows.ResidualBlock",
     ("g", "gives seven", "g(x): expected shape (3, 2)"): (
         "flows.ExactLogDet.__call__ flows.RouletteLogDet.__call__ flows.SeriesLogDet.__call__"
     ),
+    ("g", "one column less", "g: expected shape (2, 3)"): "recurrent.EquilibriumCell.rate",
+    ("gaps", "-1", "gaps: expected a torch.Tensor"): "recurrent.GRUODE.forward",
+    ("gaps", "nan inside", "gaps: expected finite values"): "recurrent.GRUODE.forward",
+    ("gated", "3", "gated: expected a bool"): "recurrent.AntisymmetricCell",
     ("generator", "None", "generator: expected a Generator"): (
         "flows.ContinuousFlow.to_base flows.DensityModel.sample flows.RouletteLogDet.__call__"
     ),
     ("gradient", "a text", "gradient: expected one of"): (
         "flows.ContinuousFlow flows.MongeAmpereFlow flows.RouletteLogDet"
     ),
+    ("h", "float32", "h: expected dtype torch.float64"): (
+        "recurrent.AntisymmetricCell.forward recurrent.GRUODE.rate recurrent.GRUODEBayes.forward"
+    ),
+    ("h", "one column less", "h: expected shape (2, 3)"): (
+        "recurrent.EquilibriumCell.forward recurrent.GRUODE.forward recurrent.GRUODEBayes.predicted"
+    ),
     ("hidden", "10**12", "hidden: expected an array of at most 2**28 numbers"): "flows.Potential",
+    ("inner", "0", "inner: expected a number >= 1"): "recurrent.EquilibriumCell",
     ("kernel", "-1", "kernel: expected a number >= 1"): "flows.LipschitzConv2d",
     ("law", "None", "law: expected a NumberOfTerms"): "flows.RouletteLogDet",
     ("law", "a text", "law: expected one of 'geometric', 'poisson'"): "flows.NumberOfTerms",
     ("levels", "-1", "levels: expected a number >= 1"): "schemes.BrownianTree",
     ("levels", "10**7", "levels: expected a number <= 40"): "schemes.BrownianTree",
     ("lipschitz", "1.5", "lipschitz: expected a number < 1"): "flows.ResidualBlock flows.series_error",
+    ("log_variance", "one column less", "log_variance: expected shape (2, 2)"): "recurrent.GRUJump.forward",
     ("margin", "-1", "margin: expected a number >= 1e-06"): "flows.DualIsing",
+    ("mask", "int64", "mask: expected a tensor of bool"): "recurrent.GRUJump.forward recurrent.Series",
+    ("mask", "one column less", "mask: expected shape (2, 3, 2)"): "recurrent.Series",
+    ("mean", "one column less", "mean: expected shape (2, 2)"): "recurrent.GRUJump.forward",
     ("most", "0", "most: expected a number >= 1"): "flows.ResidualBlock.inverse flows.ResidualFlow flows.settle",
     ("path", "-1", "path: expected a function of t"): "schemes.march_sde",
     ("path", "gives seven", "path(t): expected shape"): "schemes.march_sde",
@@ -173,18 +192,26 @@ SENTENCES: dict[tuple[str, str, str], str] = {
     ("probes", "10**12", "probes: expected an array of at most 2**28 numbers"): "flows.ContinuousFlow",
     ("rate", "-1", "rate: expected a number > 0"): "flows.NumberOfTerms flows.fit_trajectory",
     ("scheme", "-1", "scheme: expected EulerMaruyama()"): "schemes.march_sde",
+    ("series", "-1", "series: expected a Series"): "recurrent.GRUODEBayes.forward recurrent.Recurrence.forward",
     ("side", "-1", "side: expected a number >= 3"): "flows.DualIsing flows.ising_log_partition",
     ("side", "10**7", "side: expected an array of at most 2**28 numbers"): "flows.translations",
     ("sides", "one less", "sides: expected height and width"): "flows.LipschitzConv2d",
     ("size", "-1", "size: expected a sequence"): "schemes.BrownianTree",
     ("size", "-1 first", "size: expected a number >= 0"): "schemes.BrownianTree",
+    ("size", "0", "size: expected a number > 0"): "recurrent.EquilibriumCell",
     ("size", "10**12 first", "size: expected an array of at most 2**28 numbers"): "schemes.BrownianTree",
     ("span", "one less", "span: expected two times (t0, t1)"): "flows.ContinuousFlow",
+    ("spread", "-1", "spread: expected a number >= 0"): "recurrent.AntisymmetricCell recurrent.EquilibriumCell",
+    ("step", "0", "step: expected a number > 0"): "recurrent.AntisymmetricCell recurrent.GRUODE",
+    ("step", "3", "step: expected a number <= 1"): "recurrent.GRUODE recurrent.GRUODEBayes",
     ("symmetries", "float32", "symmetries: expected permutations in int64"): "flows.Potential",
     ("symmetries", "one column less", "symmetries: expected shape (at least 1, 2)"): "flows.Potential",
     ("t1", "-1", "t1: expected a number > 0.0"): "schemes.BrownianTree",
     ("temperature", "0", "temperature: expected a number >= 0.01"): "flows.DualIsing flows.ising_log_partition",
     ("time", "3", "time: expected a number <= 0.5"): "flows.TrajectoryFlow.log_density_at",
+    ("times", "float32", "times: expected dtype torch.float64"): "recurrent.Series recurrent.from_nan",
+    ("times", "nan inside", "times: expected finite values"): "recurrent.Series recurrent.from_nan",
+    ("times", "one less", "times: expected 2 tensors, one for each series"): "recurrent.padded",
     ("trace", "a text", "trace: expected one of"): "flows.ContinuousFlow flows.MongeAmpereFlow",
     ("u0", "complex", "u0: expected dtype"): "schemes.march_sde",
     ("depth", "1.5", "depth: expected an integer"): (
@@ -488,6 +515,10 @@ SENTENCES: dict[tuple[str, str, str], str] = {
     ("upwind", "-1", "upwind: expected True or False"): "pde.PDENet2Block",
     ("v", "float32", "v: expected dtype torch.float64"): "meanfield.GaussianDensity.second_moment",
     ("v", "one column less", "v: expected shape (4, 2)"): "meanfield.GaussianDensity.second_moment",
+    ("values", "[]", "values: expected at least one series, each with a row"): "recurrent.padded",
+    ("values", "float16 first", "values: expected dtype torch.float32 or torch.float64"): "recurrent.padded",
+    ("values", "nan inside", "values: expected finite values"): "recurrent.Series",
+    ("values", "no rows first", "values: expected at least one series, each with a row"): "recurrent.padded",
     ("viscosity", "None", "viscosity: expected a real number"): "pde.simulate.burgers1d pde.simulate.burgers2d",
     ("w1", "one axis more", "w1: expected a tensor with 1 dimensions"): "meanfield.MeanFieldNet",
     ("w2", "a tensor", "w2: expected a tensor with 2 dimensions"): "meanfield.MeanFieldODE",
@@ -541,6 +572,9 @@ SENTENCES: dict[tuple[str, str, str], str] = {
     ("x", "one column less", "names: expected one different name for each column of x"): "pde.evaluate",
     ("x", "one column less", "x: expected shape (batch, 2)"): "meanfield.GaussianDensity.drift",
     ("x", "one column less", "x: expected states (..., batch, 2)"): "meanfield.Block.__call__",
+    ("x", "one column less", "x: expected shape (2, 2)"): (
+        "recurrent.AntisymmetricCell.rate recurrent.GRUJump.forward"
+    ),
     ("x", "one number", "x: expected states (..., batch, 2)"): "meanfield.Block.__call__",
     ("x", "one pixel", "x: expected sides of at least 4 pixels"): "nets.FractalNet.forward",
     ("x", "one row", "x: expected a tensor with 2 dimensions"): (

@@ -97,11 +97,16 @@ class DensityModel(nn.Module):
         drawn = torch.randn(shape, generator=generator, dtype=dtype, device=generator.device)
         return drawn.to(self.origin.device)
 
-    def _points(self, argument: str, x: Tensor, generator: torch.Generator | None) -> Tensor:
-        """Return ``x`` if it and ``generator`` are what the model takes; raise otherwise."""
+    def _placed(self, argument: str, x: Tensor) -> Tensor:
+        """Return ``x`` if it holds points of the model; raise otherwise."""
         checks.reals(argument, x, like=self.origin)
         if x.ndim < 1 or x.shape[-1] != self.dimension or x.numel() == 0:
             checks.fail(argument, f"points (..., {self.dimension})", f"shape {tuple(x.shape)}")
+        return x
+
+    def _points(self, argument: str, x: Tensor, generator: torch.Generator | None) -> Tensor:
+        """Return ``x`` if it and ``generator`` are what a call with a volume takes; raise otherwise."""
+        self._placed(argument, x)
         if self.chance:
             checks.instance("generator", generator, torch.Generator, "the volume is estimated by random numbers")
         elif generator is not None:

@@ -109,13 +109,15 @@ class ContinuousFlow(DensityModel):
 
     def moved(self, z: Tensor) -> Tensor:
         """Return x(t₁) of the paths from ``z``: without the volume, so that f alone is evaluated."""
-        self._points("z", z, torch.Generator() if self.chance else None)
-        return self._solved(self.f, z, self.span)
+        return self._solved(self.f, self._placed("z", z), self.span)
+
+    def _probes(self, x: Tensor, generator: torch.Generator | None) -> Tensor:
+        """Return what the trace is taken by, for points like ``x``."""
+        return exact_probes(x) if generator is None else draw_probes(x, generator, self.probes)
 
     def _rates(self, x: Tensor, generator: torch.Generator | None) -> Field:
         """Return the right-hand side of (x, ∫tr J), for points like ``x``."""
-        probes = exact_probes(x) if generator is None else draw_probes(x, generator, self.probes)
-        transport, width = Transport(self.f, probes, density=True), self.dimension
+        transport, width = Transport(self.f, self._probes(x, generator), density=True), self.dimension
 
         def rates(t: Tensor, u: Tensor) -> Tensor:
             costs = u.new_zeros(*u.shape[:-1], 2)

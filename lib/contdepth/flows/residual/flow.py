@@ -79,7 +79,7 @@ class ResidualFlow(DensityModel):
 
     def moved(self, z: Tensor) -> Tensor:
         """Return the points whose images are ``z``, without a graph."""
-        x = self._points("z", z, torch.Generator() if self.chance else None).reshape(-1, self.dimension)
+        x = self._placed("z", z).reshape(-1, self.dimension)
         for block in reversed(self.blocks):
             x = block.inverse(x, tolerance=self.tolerance, most=self.most).x  # type: ignore[operator]
         return x.detach().reshape(z.shape)

@@ -63,7 +63,7 @@ def fit_trajectory(
     learned = list(flow.f.parameters()) if isinstance(flow.f, nn.Module) else []
     if not learned:
         checks.fail("flow", "a flow whose f is a module with parameters", type(flow.f).__name__, error=TypeError)
-    samples = flow._snapshots(snapshots, torch.Generator() if flow.chance else None)
+    samples = flow._snapshots(snapshots)
     total, size = checks.integer("steps", steps, at_least=1), checks.integer("batch", batch, at_least=1)
     settings = {
         "energy": checks.real("energy", energy, at_least=0),

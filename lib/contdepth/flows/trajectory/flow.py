@@ -14,7 +14,7 @@ from torch import Tensor, nn
 from contdepth import checks
 from contdepth.flows.base import standard_normal
 from contdepth.flows.continuous import ContinuousFlow
-from contdepth.flows.transport import Transport, draw_probes, exact_probes
+from contdepth.flows.transport import Transport
 from contdepth.schemes.adaptive.pairs import EmbeddedPair
 from contdepth.schemes.adaptive.rosenbrock import Rosenbrock
 from contdepth.schemes.base import Field, Scheme
@@ -100,8 +100,7 @@ class TrajectoryFlow(ContinuousFlow):
 
         Either may be the earlier one; both lie between the base and t_K.
         """
-        self._points("x", x, torch.Generator() if self.chance else None)
-        return self._solved(self.f, x, self._between(start, end))
+        return self._solved(self.f, self._placed("x", x), self._between(start, end))
 
     def paths(self, x: Tensor, start: float, times: Sequence[float]) -> Tensor:
         """Return the points ``(len(times), ..., d)`` at ``times``, in any order, of the paths from ``x``."""
@@ -116,7 +115,7 @@ class TrajectoryFlow(ContinuousFlow):
 
     def energy(self, x: Tensor, start: float, end: float) -> Tensor:
         """Return ∫|f|² dt ``(...)`` of the paths from ``x`` between the two times; it is never negative."""
-        self._points("x", x, torch.Generator() if self.chance else None)
+        self._placed("x", x)
         span = self._between(start, end)
 
         def rates(t: Tensor, u: Tensor) -> Tensor:
@@ -148,9 +147,10 @@ class TrajectoryFlow(ContinuousFlow):
         Raises:
             TypeError, ValueError: another number of snapshots than of times, points that do not fit.
         """
-        samples = self._snapshots(snapshots, generator)
+        samples = self._snapshots(snapshots)
         weight = checks.real("energy", energy, at_least=0)
         last, stops = samples[-1], (self.span[0], *self.times)
+        self._points("snapshots", last, generator)
         probes, u = self._probes(last, generator), torch.cat([last, last.new_zeros(len(last), 3)], dim=-1)
         transport = Transport(self.f, probes, density=True)
         u = self._solved(transport, u, stops[:-3:-1])
@@ -165,16 +165,13 @@ class TrajectoryFlow(ContinuousFlow):
         spent = -kinetic[: len(samples[-1])].mean()
         return TrajectoryLoss(weight * spent - log_density.sum(), log_density, spent)
 
-    def _probes(self, x: Tensor, generator: torch.Generator | None) -> Tensor:
-        return exact_probes(x) if generator is None else draw_probes(x, generator, self.probes)
-
-    def _snapshots(self, snapshots: Sequence[Tensor], generator: torch.Generator | None) -> list[Tensor]:
+    def _snapshots(self, snapshots: Sequence[Tensor]) -> list[Tensor]:
         samples = list(checks.several("snapshots", snapshots, "give a list of samples"))
         if len(samples) != len(self.times):
             checks.fail("snapshots", f"{len(self.times)}, one for each time", len(samples))
         for x in samples:
             checks.reals("snapshots", x, ndim=2, like=self.origin)
-            self._points("snapshots", x, generator)
+            self._placed("snapshots", x)
         return samples
 
     def _between(self, start: float, end: float) -> tuple[float, float]:

@@ -1,0 +1,1 @@
+"""What the pages on flows of densities use."""

@@ -19,6 +19,9 @@ from .pdenet1.pdenet import PDENet
 from .pdenet2.block import PDENet2Block
 from .pdenet2.optimise import minimise
 from .pdenet2.pdenet2 import PDENet2
+from .sparse.polynomials import Polynomials
+from .sparse.sindy import SINDy
+from .sparse.stlsq import stlsq
 from .symbolic.comparison import compare
 from .symbolic.symnet import SymNet, evaluate
 from .symbolic.terms import collect, format_equation
@@ -32,6 +35,8 @@ __all__ = [
     "PDENet2",
     "PDENet2Block",
     "PiecewisePolynomial",
+    "Polynomials",
+    "SINDy",
     "SymNet",
     "Trajectories",
     "accuracy_order",
@@ -51,6 +56,7 @@ __all__ = [
     "prediction_error",
     "rollout_error",
     "run_all",
+    "stlsq",
     "sum_rules",
     "trajectories",
     "windows",

@@ -13,6 +13,7 @@ from .filters.moments import (
     moment_matrix,
     sum_rules,
 )
+from .hidden.model import HiddenPhysics
 from .parallel import run_all
 from .pdenet1.interpolation import PiecewisePolynomial
 from .pdenet1.pdenet import PDENet
@@ -29,6 +30,7 @@ from .symbolic.terms import collect, format_equation
 __all__ = [
     "Ensemble",
     "Estimator",
+    "HiddenPhysics",
     "MomentFilters",
     "NotFittedError",
     "PDENet",

@@ -72,7 +72,8 @@ NOTHING: dict[str, str] = {
     "computed by software of the CPU": (
         "pde.peers.KnownEquation pde.peers.KnownEquation.fit pde.peers.KnownEquation.simulate "
         "pde.peers.PDEFIND pde.peers.PDEFIND.fit pde.peers.WeakSINDy pde.peers.WeakSINDy.fit "
-        "pde.HiddenPhysics pde.HiddenPhysics.fit pde.HiddenPhysics.posterior pde.SINDy pde.SINDy.fit pde.SINDy.predict pde.SINDy.simulate pde.SINDy.score"
+        "pde.HiddenPhysics pde.HiddenPhysics.fit pde.HiddenPhysics.posterior "
+        "pde.SINDy pde.SINDy.fit pde.SINDy.predict pde.SINDy.simulate pde.SINDy.score"
     ),
     "an optimiser, whose tensors are where its parameters are": (
         "control.DiscreteWeights.lengthen control.DiscreteWeights.step control.LangevinDescent.step "

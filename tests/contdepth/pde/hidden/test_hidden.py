@@ -1,4 +1,4 @@
-"""Hidden physics models: covariances against autograd, likelihood against SciPy, coefficients against equations."""
+"""Hidden physics: covariances against autograd, the likelihood against SciPy, coefficients of known equations."""
 
 from __future__ import annotations
 
@@ -156,12 +156,13 @@ def test_two_fields_on_two_axes():
 
     def exact(x, t):
         shape = np.exp(-0.5 * t) * np.sin(x[:, 0] + 2 * x[:, 1])
-        return np.stack([shape * np.cos(t), -shape * np.sin(t)], 1)
+        values = np.stack([shape * np.cos(t), -shape * np.sin(t)], 1)
+        return values + 5e-4 * rng.normal(size=values.shape)
 
     x0, x1 = rng.uniform(-2, 2, (24, 2)), rng.uniform(-2, 2, (25, 2))
     terms = {"u": ["v", "u_xx"], "v": ["u", "v_yy"]}  # the wave has u_yy = 4 u_xx, so one of each is enough
-    found = HiddenPhysics(terms, starts=1).fit(x0, exact(x0, 0.5), x1, exact(x1, 0.52), dt=0.02)
-    np.testing.assert_allclose(found.values_, [1, 0.5, -1, 0.125], atol=0.03)
+    found = HiddenPhysics(terms, starts=1).fit(x0, exact(x0, 0.5), x1, exact(x1, 0.55), dt=0.05)
+    np.testing.assert_allclose(found.values_, [1, 0.5, -1, 0.125], atol=0.05)
 
 
 def test_terms_are_split_as_written():

@@ -22,16 +22,27 @@ LEAST_NOISE = 1e-8
 
 
 class Likelihood:
-    """-log p(u1, u0) of the vector λ, log γ², log w, log σ²; w are the inverse squares of lengths."""
+    """-log p(u1, u0) of the vector λ / units, log γ², log w, log σ²; w are the inverse squares of lengths."""
 
     def __init__(self, data: Snapshots, rows: Sequence[Sequence[Linearised]]) -> None:
         self.data, self.rows = data, rows
         self.count, self.fields, self.dim = sum(map(len, rows)), len(rows), data.x0.shape[1]
         self.spread = torch.cat([data.u0, data.u1]).var(0)
+        points = torch.cat([data.x0, data.x1])
+        self.extent = (points.amax(0) - points.amin(0)).clamp_min(1e-300)
+        self.units = torch.stack([self._unit(k, term) for k, row in enumerate(rows) for term in row])
+        """What λ are measured in while they are sought, so that one step of the optimiser suits all."""
+
+    def _unit(self, field: int, term: Linearised) -> Tensor:
+        """A tenth of the field's spread over Δt, by the size of a term whose length is a tenth of the extent."""
+        factor = torch.stack([self.data.u0[:, k] ** p for k, p in enumerate(term.powers)]).prod(0)
+        slopes = torch.stack([(10 / e) ** n for e, n in zip(self.extent, term.orders, strict=True)]).prod()
+        size = factor.square().mean().sqrt() * self.spread[term.field].sqrt() * slopes
+        return 0.1 * self.spread[field].sqrt() / self.data.dt / size
 
     def parts(self, point: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor]:
         """λ, γ² ``(fields,)``, w ``(fields, dim)`` and σ² ``(fields,)`` of a vector."""
-        values, logs, n = point[: self.count], point[self.count :].exp(), self.fields
+        values, logs, n = self.units * point[: self.count], point[self.count :].exp(), self.fields
         return values, logs[:n], logs[n:-n].reshape(n, self.dim), logs[-n:]
 
     def __call__(self, point: Tensor) -> Tensor:
@@ -55,13 +66,11 @@ class Likelihood:
 
         The first length is a tenth of the extent of the points, further ones are drawn between 1/20 and 1/2 of it.
         """
-        points = torch.cat([self.data.x0, self.data.x1])
-        extent = (points.amax(0) - points.amin(0)).clamp_min(1e-300)
         rng, ends = seeds.generator(seed, "hidden physics/starts"), []
         least = [math.log(LEAST_NOISE * float(size)) for size in self.spread]
         for k in range(starts):
             share = 0.1 if k == 0 else 0.05 * 10 ** float(torch.rand((), generator=rng, dtype=torch.float64))
-            weights = (-2 * (share * extent).log()).repeat(self.fields)
+            weights = (-2 * (share * self.extent).log()).repeat(self.fields)
             values = torch.zeros(self.count, dtype=torch.float64)
             begin = torch.cat([values, self.spread.log(), weights, (1e-4 * self.spread).log()]).numpy()
             free = [(None, None)] * (len(begin) - self.fields)
@@ -85,4 +94,4 @@ class Likelihood:
         inside = hessian[free][:, free]
         if bool(torch.linalg.cholesky_ex(inside)[1]):
             return np.full(self.count, np.nan)
-        return torch.linalg.inv(inside).diagonal()[: self.count].sqrt().numpy()
+        return (self.units * torch.linalg.inv(inside).diagonal()[: self.count].sqrt()).numpy()

@@ -150,19 +150,20 @@ def test_the_error_of_the_step_is_of_order_one():
     assert (orders > 0.7).all() and (orders < 1.4).all()
 
 
+@pytest.mark.filterwarnings("ignore:iterations")
 def test_two_fields_on_two_axes():
-    """A rotation of two fields that diffuse: u_t = v + 0.1 Δu, v_t = -u + 0.1 Δv."""
+    """A rotation of two fields that diffuse: u_t = v + 0.1 Δu, v_t = -u + 0.1 Δv, by two waves."""
     rng = np.random.default_rng(4)
 
     def exact(x, t):
-        shape = np.exp(-0.5 * t) * np.sin(x[:, 0] + 2 * x[:, 1])
-        values = np.stack([shape * np.cos(t), -shape * np.sin(t)], 1)
-        return values + 5e-4 * rng.normal(size=values.shape)
+        waves = np.sin(x[:, 0] + 2 * x[:, 1]), np.sin(x[:, 0] - 2 * x[:, 1])
+        u, v = (sum(w * f(t + k) for k, w in enumerate(waves)) for f in (np.cos, np.sin))
+        return np.exp(-0.5 * t) * np.stack([u, -v], 1)
 
     x0, x1 = rng.uniform(-2, 2, (24, 2)), rng.uniform(-2, 2, (25, 2))
     terms = {"u": ["v", "u_xx"], "v": ["u", "v_yy"]}  # the wave has u_yy = 4 u_xx, so one of each is enough
-    found = HiddenPhysics(terms, starts=1).fit(x0, exact(x0, 0.5), x1, exact(x1, 0.55), dt=0.05)
-    np.testing.assert_allclose(found.values_, [1, 0.5, -1, 0.125], atol=0.05)
+    found = HiddenPhysics(terms, starts=1, iterations=60).fit(x0, exact(x0, 0.5), x1, exact(x1, 0.55), dt=0.05)
+    np.testing.assert_allclose(found.values_, [1, 0.5, -1, 0.125], atol=0.04)
 
 
 def test_terms_are_split_as_written():

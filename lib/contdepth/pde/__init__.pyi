@@ -13,12 +13,16 @@ from .filters.moments import (
     moment_matrix,
     sum_rules,
 )
+from .hidden.model import HiddenPhysics
 from .parallel import run_all
 from .pdenet1.interpolation import PiecewisePolynomial
 from .pdenet1.pdenet import PDENet
 from .pdenet2.block import PDENet2Block
 from .pdenet2.optimise import minimise
 from .pdenet2.pdenet2 import PDENet2
+from .sparse.polynomials import Polynomials
+from .sparse.sindy import SINDy
+from .sparse.stlsq import stlsq
 from .symbolic.comparison import compare
 from .symbolic.symnet import SymNet, evaluate
 from .symbolic.terms import collect, format_equation
@@ -26,12 +30,15 @@ from .symbolic.terms import collect, format_equation
 __all__ = [
     "Ensemble",
     "Estimator",
+    "HiddenPhysics",
     "MomentFilters",
     "NotFittedError",
     "PDENet",
     "PDENet2",
     "PDENet2Block",
     "PiecewisePolynomial",
+    "Polynomials",
+    "SINDy",
     "SymNet",
     "Trajectories",
     "accuracy_order",
@@ -51,6 +58,7 @@ __all__ = [
     "prediction_error",
     "rollout_error",
     "run_all",
+    "stlsq",
     "sum_rules",
     "trajectories",
     "windows",

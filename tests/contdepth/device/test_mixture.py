@@ -48,7 +48,8 @@ NOTHING: dict[str, str] = {
         "pde.simulate.kdv pde.simulate.kuramoto_sivashinsky pde.simulate.variable_a pde.simulate.variable_b "
         "restoration.BankPlan restoration.DQNPlan restoration.DQNPlan.epsilon restoration.DnCNNShape "
         "restoration.Line restoration.LoopSchedule restoration.ReactionShape restoration.UnitShape "
-        "restoration.stored_models nets.PathCost control.ControlProblem control.default_risk"
+        "restoration.stored_models nets.PathCost control.ControlProblem control.default_risk pde.Polynomials "
+        "pde.Polynomials.terms"
     ),
     "a module, which its method to() moves": (
         "flows.LipschitzConv2d flows.LipschitzLinear flows.lipschitz_net nets.FractalNet nets.LMNet "
@@ -70,7 +71,9 @@ NOTHING: dict[str, str] = {
     "a few exact numbers, made on the CPU; to() moves them": "pde.finite_difference pde.fixed_moments",
     "computed by software of the CPU": (
         "pde.peers.KnownEquation pde.peers.KnownEquation.fit pde.peers.KnownEquation.simulate "
-        "pde.peers.PDEFIND pde.peers.PDEFIND.fit pde.peers.WeakSINDy pde.peers.WeakSINDy.fit"
+        "pde.peers.PDEFIND pde.peers.PDEFIND.fit pde.peers.WeakSINDy pde.peers.WeakSINDy.fit "
+        "pde.HiddenPhysics pde.HiddenPhysics.fit pde.HiddenPhysics.posterior "
+        "pde.SINDy pde.SINDy.fit pde.SINDy.predict pde.SINDy.simulate pde.SINDy.score"
     ),
     "an optimiser, whose tensors are where its parameters are": (
         "control.DiscreteWeights.lengthen control.DiscreteWeights.step control.LangevinDescent.step "

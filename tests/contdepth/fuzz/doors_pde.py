@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from functools import cache
 from typing import Any
 
@@ -50,6 +51,19 @@ def known() -> peers.KnownEquation:
 @cache
 def members() -> list[pde.PDENet2]:
     return [pde.PDENet2(hidden=1, blocks=(1,), iterations=1, seed=seed).fit(**data()) for seed in (0, 1)]
+
+
+@cache
+def hidden() -> pde.HiddenPhysics:
+    x = np.linspace(0, 1, 6)
+    with warnings.catch_warnings(action="ignore"):
+        return pde.HiddenPhysics(["u_x"], starts=1, iterations=2).fit(x, np.sin(x), x, np.sin(x + 0.1), dt=0.1)
+
+
+@cache
+def circle() -> pde.SINDy:
+    t = np.linspace(0, 6, 61)
+    return pde.SINDy(degree=1).fit(np.stack([np.cos(t), np.sin(t)], 1), t=t)
 
 
 def filters() -> pde.MomentFilters:
@@ -330,6 +344,48 @@ TABLE: Table = {
     "pde.simulate.source_data": lambda: sets(fine=16),
     "pde.simulate.variable_a": lambda: {"x": sympy.Symbol("x"), "y": sympy.Symbol("y")},
     "pde.simulate.variable_b": lambda: {"x": sympy.Symbol("x"), "y": sympy.Symbol("y")},
+    "pde.HiddenPhysics": lambda: {"terms": ["u*u_x"], "starts": 1, "iterations": 1, "seed": 0},
+    "pde.HiddenPhysics.fit": lambda: {
+        "self": pde.HiddenPhysics(["u_x"], starts=1, iterations=1),
+        "x0": np.linspace(0, 1, 6),
+        "u0": np.sin(np.linspace(0, 1, 6)),
+        "x1": np.linspace(0, 1, 5),
+        "u1": np.sin(np.linspace(0, 1, 5)),
+        "dt": 0.1,
+        "names": ("u",),
+    },
+    "pde.HiddenPhysics.posterior": lambda: {"self": hidden(), "x": np.linspace(0, 1, 3), "field": "u"},
+    "pde.Polynomials": lambda: {"states": 2, "degree": 2, "constant": True},
+    "pde.Polynomials.__call__": lambda: {"self": pde.Polynomials(2, 2), "x": doubles(9, 2)},
+    "pde.Polynomials.terms": lambda: {"self": pde.Polynomials(2, 2), "names": ("x", "y")},
+    "pde.SINDy": lambda: {"degree": 2, "threshold": 0.1, "ridge": 0.1, "constant": True, "window": 5},
+    "pde.SINDy.fit": lambda: {
+        "self": pde.SINDy(degree=1),
+        "x": doubles(20, 2).numpy(),
+        "t": 0.1,
+        "rates": doubles(20, 2).numpy(),
+        "names": ("x", "y"),
+    },
+    "pde.SINDy.predict": lambda: {"self": circle(), "x": doubles(3, 2).numpy()},
+    "pde.SINDy.simulate": lambda: {
+        "self": circle(),
+        "x0": doubles(3, 2).numpy(),
+        "t": np.array([0.0, 0.1, 0.3]),
+        "rtol": 1e-3,
+    },
+    "pde.SINDy.score": lambda: {
+        "self": circle(),
+        "x": doubles(9, 2).numpy(),
+        "t": 0.1,
+        "rates": doubles(9, 2).numpy(),
+    },
+    "pde.stlsq": lambda: {
+        "features": doubles(20, 3),
+        "rates": doubles(20, 2),
+        "threshold": 0.1,
+        "ridge": 0.1,
+        "rounds": 3,
+    },
     "pde.peers.KnownEquation": lambda: {
         "equation": "0.1*u_xx",
         "derivatives": 2,

@@ -9,14 +9,19 @@ import torch
 from torch import Tensor, nn
 
 from contdepth import checks, devices
+from contdepth.schemes.adaptive.own.jumps import pair_stage, steps_between_jumps
+from contdepth.schemes.adaptive.pairs import DORMAND_PRINCE
 from contdepth.schemes.adaptive.solution import solve
 
 __all__ = ["Between"]
 
-MOST, SLACK = 100_000, 1e-4
+MOST, ROUNDS, SLACK = 100_000, 10_000, 1e-4
 
-Jump = Callable[[Tensor, Tensor, Tensor], Tensor]
-"""States ``(m, hidden)`` of some series, whose they are ``(m,)`` and at which rows ``(m,)``: the states after."""
+Jump = Callable[[Tensor, Tensor, Tensor], tuple[Tensor, ...]]
+"""States ``(m, hidden)`` of some series, whose they are ``(m,)`` and at which rows ``(m,)``.
+
+Returned are the states after, and what else is wanted of the rows.
+"""
 
 
 class Between(nn.Module):
@@ -77,50 +82,64 @@ class Between(nn.Module):
             return h
         return self._solved(h, gaps) if self.step is None else self._by_euler(h, gaps, self.step)
 
-    def along(self, h: Tensor, gaps: Tensor, jump: Jump) -> Tensor:
-        """Return the states after each row ``(n, T, hidden)``: gaps ``(n, T)`` pass, at each row is a jump.
+    def along(self, h: Tensor, gaps: Tensor, jump: Jump) -> list[Tensor]:
+        """Return what ``jump`` returns at each row, ``(n, T, …)`` each: gaps ``(n, T)`` pass, a jump ends each.
 
-        Euler steps of a series go on while others jump: as many rounds as the longest series has steps. Solved to
-        tolerances all wait at each row.
+        None waits for another: there are as many rounds as the series with most steps has. Solved to tolerances,
+        steps are chosen without a graph, and taken again with it.
         """
-        every = torch.arange(len(h), device=h.device)
-        if self.step is None:
-            found = []
-            for n, gap in enumerate(gaps.unbind(1)):
-                h = jump(self(h, gap), every, torch.full_like(every, n))
-                found.append(h)
-            return torch.stack(found, dim=1)
-        states, where = list[Tensor](), list[Tensor]()
-        for size, who, k in self._rounds(gaps, self.step):
-            h = h if size is None else h + size * self._rate(h)
+        found, where = list[tuple[Tensor, ...]](), list[Tensor]()
+        for size, who, k in self._rounds(*self._plan(h, gaps, jump)):
+            if size is not None:
+                h = self._moved(h, size)
             if len(who):
-                after = jump(h if len(who) == len(h) else h[who], who, k)
-                h = after if len(who) == len(h) else h.index_copy(0, who, after)
-                states.append(after)
+                parts = jump(h if len(who) == len(h) else h[who], who, k)
+                h = parts[0] if len(who) == len(h) else h.index_copy(0, who, parts[0])
+                found.append(parts)
                 where.append(who * gaps.shape[1] + k)
         order = torch.cat(where).argsort()
-        return torch.cat(states)[order].reshape(*gaps.shape, self.hidden)
+        return [torch.cat(part)[order].unflatten(0, gaps.shape) for part in zip(*found, strict=True)]
 
-    def _rounds(self, gaps: Tensor, step: float) -> Iterator[tuple[Tensor | None, Tensor, Tensor]]:
-        """Yield sizes of Euler steps ``(n, 1)``, None where all are 0, and which series is then at which row.
+    def _moved(self, h: Tensor, size: Tensor) -> Tensor:
+        if self.step is None:
+            return pair_stage(DORMAND_PRINCE, self._rate, h, size)
+        return h + size * self._rate(h)
+
+    def _plan(self, h: Tensor, gaps: Tensor, jump: Jump) -> tuple[Tensor, Tensor]:
+        """Return how many steps each gap takes ``(n, T)``, and their sizes one behind the other ``(n, J)``."""
+        checks.finite("gaps", gaps.detach())
+        if self.step is None:
+            return steps_between_jumps(
+                self._rate,
+                h.detach(),
+                gaps.detach(),
+                lambda *told: jump(*told)[0],
+                DORMAND_PRINCE,
+                rtol=self.rtol,
+                atol=self.atol,
+                most=ROUNDS,
+            )
+        counts, sizes = self._steps(gaps, self.step)
+        counts = counts.long()
+        rounds = int(counts.sum(1).max())
+        if rounds > MOST:
+            checks.fail("gaps", f"at most {MOST:,} steps of {self.step} in a series", f"{rounds:,}")
+        checks.affordable("gaps", len(gaps), rounds, hint="take longer steps")
+        places = torch.arange(rounds, device=gaps.device).repeat(len(gaps), 1)
+        row = torch.searchsorted(counts.cumsum(1), places, right=True)
+        return counts, torch.cat([sizes, torch.zeros_like(sizes[:, :1])], dim=1).gather(1, row)
+
+    def _rounds(self, counts: Tensor, sizes: Tensor) -> Iterator[tuple[Tensor | None, Tensor, Tensor]]:
+        """Yield sizes of steps ``(n, 1)``, None where all are 0, and which series is then at which row.
 
         Series that are done take steps of size 0.
         """
-        counts, sizes = self._steps(gaps, step)
-        ends = counts.long().cumsum(1)
-        rounds = int(ends[:, -1].max())
-        if rounds > MOST:
-            checks.fail("gaps", f"at most {MOST:,} steps of {step} in a series", f"{rounds:,}")
-        checks.affordable("gaps", len(gaps), rounds, hint="take longer steps")
-        row = torch.searchsorted(ends, torch.arange(rounds, device=gaps.device).repeat(len(gaps), 1), right=True)
-        padded = torch.cat([sizes, torch.zeros_like(sizes[:, :1])], dim=1)
-        table = padded.gather(1, row)
-        order, rows = ends.reshape(-1).argsort(stable=True), gaps.shape[1]
-        moved = (table != 0).any(0).tolist()
-        parts = (ends.reshape(-1) - 1).bincount(minlength=rounds).tolist()
-        pairs = zip((order // rows).split(parts), (order % rows).split(parts), strict=True)
-        for j, (who, k) in enumerate(pairs):
-            yield table[:, j, None] if moved[j] else None, who, k
+        ends, rows = counts.cumsum(1).reshape(-1), counts.shape[1]
+        order, moved = ends.argsort(stable=True), (sizes.detach() != 0).any(0).tolist()
+        parts = (ends - 1).bincount(minlength=len(moved)).tolist()
+        whose = zip((order // rows).split(parts), (order % rows).split(parts), strict=True)
+        for j, (who, k) in enumerate(whose):
+            yield sizes[:, j, None] if moved[j] else None, who, k
 
     def _steps(self, gaps: Tensor, step: float) -> tuple[Tensor, Tensor]:
         """Return how many equal steps each gap takes, and their size.
@@ -147,5 +166,5 @@ class Between(nn.Module):
         def field(_: Tensor, u: Tensor) -> Tensor:
             return gaps[:, None] * self._rate(u)
 
-        found = solve(field, h, t, rtol=self.rtol, atol=self.atol, steps="own", most=10_000)
+        found = solve(field, h, t, rtol=self.rtol, atol=self.atol, steps="own", most=ROUNDS)
         return found.u[-1]

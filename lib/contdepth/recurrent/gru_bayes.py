@@ -80,17 +80,13 @@ class GRUODEBayes(nn.Module):
         state = self.jump.start(len(values)) if h is None else h
         self.jump.fitting(values[:, 0], state)
         gaps = series.times.diff(dim=1, prepend=series.times[:, :1])
-        told: list[tuple[Tensor, ...]] = []
 
-        def jump(before: Tensor, who: Tensor, k: Tensor) -> Tensor:
+        def jump(before: Tensor, who: Tensor, k: Tensor) -> tuple[Tensor, ...]:
             mean, log_variance = self.predicted(before)
-            told.append((who * gaps.shape[1] + k, before, mean, log_variance))
-            return self.jump(values[who, k], before, series.mask[who, k], mean, log_variance)
+            after = self.jump(values[who, k], before, series.mask[who, k], mean, log_variance)
+            return after, before, mean, log_variance
 
-        after = self.between.along(state, gaps, jump)
-        where, *parts = (torch.cat(part) for part in zip(*told, strict=True))
-        order = where.argsort()
-        before, mean, log_variance = (part[order].reshape(*gaps.shape, -1) for part in parts)
+        after, before, mean, log_variance = self.between.along(state, gaps, jump)
         return Filtered(before, after, mean, log_variance)
 
     def negative_log_likelihood(self, series: Series, h: Tensor | None = None) -> Tensor:

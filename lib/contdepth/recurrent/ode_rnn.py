@@ -100,10 +100,10 @@ class ODERNN(Cell):
     def _along(self, values: Tensor, mask: Tensor, gaps: Tensor, h: Tensor) -> Tensor:
         told, seen = torch.cat([values, mask.to(values.dtype)], dim=-1), mask.any(-1)
 
-        def jump(before: Tensor, who: Tensor, k: Tensor) -> Tensor:
-            return torch.where(seen[who, k, None], self.jump(told[who, k], before), before)
+        def jump(before: Tensor, who: Tensor, k: Tensor) -> tuple[Tensor]:
+            return (torch.where(seen[who, k, None], self.jump(told[who, k], before), before),)
 
-        return self.between.along(h, gaps, jump)
+        return self.between.along(h, gaps, jump)[0]
 
 
 def begun(series: Series, start: Tensor | None) -> Tensor:

@@ -1,4 +1,4 @@
-"""Two ways along a batch of irregular series: at the union of all times, as the authors of the models, or each its own.
+"""The way of the models' authors along a batch of irregular series: at the union of all times.
 
 The union's way is written here with the same nets and the same solver, common steps in place of own ones. All
 series take every step; at every time that any series has a row, all states are made, and kept where there is none.
@@ -17,7 +17,7 @@ from contdepth.seeds import generator
 __all__ = ["irregular", "latent_model", "union_filter", "union_latent", "wilder"]
 
 
-def irregular(n: int, rows: int, distinct: int | None, horizon: float, dtype: torch.dtype = torch.float32) -> Series:
+def irregular(n: int, rows: int, distinct: int | None, horizon: float, dtype: torch.dtype) -> Series:
     """Waves of ``n`` frequencies at ``rows`` times each, drawn among ``distinct`` equal ones, or anywhere."""
     source = generator(0, f"irregular/{n}/{rows}/{distinct}")
     if distinct is None:
@@ -94,15 +94,15 @@ def union_latent(model: LatentODE, series: Series, z: Tensor | None = None) -> T
 
 
 def union_filter(model: GRUODEBayes, series: Series) -> Tensor:
-    """States after the last time ``(n, hidden)``, and with them all predictions: the loop of GRU-ODE-Bayes."""
+    """-ln p of each series but for a constant, ``(n,)``: the loop of GRU-ODE-Bayes."""
     times, values, mask = _table(series)
     h, before = model.jump.start(len(series.times)), float(times[0])
-    loss = h.new_zeros(())
+    loss = h.new_zeros(len(h))
     for k in range(len(times)):
         h = _passed(model.between, h, float(times[k]) - before)
         before, who = float(times[k]), mask[k].nonzero()[:, 0]
         mean, log_variance = model.predicted(h[who])
         error = (values[k, who] - mean).square() * (-log_variance).exp() + log_variance
-        loss = loss + 0.5 * error.sum()
+        loss = loss.index_add(0, who, 0.5 * error.sum(-1))
         h = h.index_copy(0, who, model.jump(values[k, who], h[who], mask[k, who, None], mean, log_variance))
     return loss

@@ -104,7 +104,9 @@ def test_gradients_are_finite_differences(step: float | None) -> None:
 
     def loss(values: Tensor, *weights: Tensor) -> Tensor:
         told = Series(values, series.times, series.mask)
-        return torch.func.functional_call(made, dict(zip(names, weights, strict=True)), (told,)).square().sum((0, 2))
+        return (
+            torch.func.functional_call(made, dict(zip(names, weights, strict=True)), (told,)).square().sum((0, 2))
+        )
 
     values = series.values.clone().requires_grad_()
     torch.autograd.gradcheck(loss, (values, *held), eps=1e-6, atol=2e-5, rtol=1e-4, fast_mode=True)

@@ -1,4 +1,4 @@
-"""Latent models: the bound against exact numbers, what changes nothing, the union's way, gradients, what is refused."""
+"""Latent models: the bound against exact numbers, what changes nothing, the union's way, gradients."""
 
 from __future__ import annotations
 
@@ -51,7 +51,7 @@ def exact(series: Series, i: int, a: Tensor, c: Tensor, offset: Tensor, noise: f
 
 
 def test_the_bound_is_exact_where_the_posterior_is() -> None:
-    """One latent number: the exact posterior is a normal, and ln p(x | z₀) a parabola in z₀, exact from two points."""
+    """One latent number: its posterior is a normal, and ln p(x | z₀) a parabola, whose mean two points tell."""
     made, a, c, offset = linear(1)
     series = ragged()
     for i in range(4):
@@ -61,9 +61,7 @@ def test_the_bound_is_exact_where_the_posterior_is() -> None:
         z = torch.tensor([centre - spread, centre + spread]).double()[:, None, None].expand(2, 4, 1)
         likelihood = made.log_likelihood(z, series)[:, i].mean()
         divergence = kl_divergence(Normal(centre, spread), Normal(0.0, 1.0))
-        torch.testing.assert_close(
-            likelihood - divergence, exact(series, i, a, c, offset), rtol=1e-6, atol=0
-        )
+        torch.testing.assert_close(likelihood - divergence, exact(series, i, a, c, offset), rtol=1e-6, atol=0)
 
 
 def test_the_bound_lies_below_the_exact_likelihood() -> None:
@@ -203,7 +201,10 @@ def test_a_target_of_its_own_and_an_earlier_start() -> None:
 @pytest.mark.parametrize(
     ("call", "said"),
     [
-        (lambda m, s: m.decode(row(4, 3), s.times.flip(1)), "times: expected times that never decrease.*sort the rows"),
+        (
+            lambda m, s: m.decode(row(4, 3), s.times.flip(1)),
+            "times: expected times that never decrease.*sort the rows",
+        ),
         (lambda m, s: m.decode(row(4, 2), s.times), r"z: expected shape \(4, 3\), found shape \(4, 2\)"),
         (lambda m, s: m.reconstruct(s, s.times - 1), "start: expected a time <= "),
         (lambda m, s: m.encode(s, s.times[:, 0] + 1), "start: expected a time <= 0.0, the first of series 0"),

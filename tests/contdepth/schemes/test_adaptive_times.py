@@ -106,7 +106,10 @@ def test_states_inside_steps_are_of_the_tolerance_in_single_precision() -> None:
 @pytest.mark.parametrize(
     ("change", "said"),
     [
-        ({"t": [[0.0, 0.0], [1.0, 1.0], [0.5, 2.0]]}, r"t: expected times of a member that never turn back, found "),
+        (
+            {"t": [[0.0, 0.0], [1.0, 1.0], [0.5, 2.0]]},
+            r"t: expected times of a member that never turn back, found ",
+        ),
         ({"t": [[0.0, 0.0]]}, "t: expected at least 2 times for each member, found 1"),
         ({"t": [[0.0], [1.0]]}, r"t: expected shape \(2, 2\), found shape \(2, 1\); a row for each time"),
         ({"t": [[0.0, float("nan")], [1.0, 1.0]]}, "t: expected finite values"),

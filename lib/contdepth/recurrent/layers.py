@@ -22,13 +22,15 @@ class Perceptron(nn.Module):
         super().__init__()
         for m, n in pairwise(sizes):
             checks.affordable("width", m, n)
-        self.weights = nn.ParameterList([uniform(generator, 1 / math.sqrt(m), n, m) for m, n in pairwise(sizes)])
-        self.biases = nn.ParameterList([zeros(generator, n) for n in sizes[1:]])
+        self.names = [(f"w{k}", f"b{k}") for k in range(len(sizes) - 1)]
+        for (w, b), m, n in zip(self.names, sizes, sizes[1:], strict=False):
+            self.register_parameter(w, uniform(generator, 1 / math.sqrt(m), n, m))
+            self.register_parameter(b, zeros(generator, n))
 
     def forward(self, x: Tensor) -> Tensor:
         """Return the last layer's values ``(..., sizes[-1])`` for ``x`` ``(..., sizes[0])``."""
-        for k, (w, b) in enumerate(zip(self.weights, self.biases, strict=True)):
-            x = functional.linear(torch.tanh(x) if k else x, w, b)
+        for k, (w, b) in enumerate(self.names):
+            x = functional.linear(torch.tanh(x) if k else x, getattr(self, w), getattr(self, b))
         return x
 
 

@@ -146,9 +146,8 @@ def _passed(rests: Tensor, left: Tensor, step: Tensor) -> tuple[Tensor, Tensor, 
 
 def _table(first: Tensor, last: Tensor, rests: Tensor, who: Tensor, which: Tensor, found: Tensor) -> Tensor:
     """Return the states ``(N + 1, members, d)``: the first, those found inside steps, the last."""
-    early, ended = (rests.T == 1)[..., None], (rests.T == 0)[..., None]
-    inside = first.expand(len(early), *first.shape).index_put((which, who), found)
-    return torch.where(ended & ~early, last, inside)
+    inside = first.expand(rests.shape[1], *first.shape).index_put((which, who), found)
+    return torch.where((rests.T == 0)[..., None], last, inside)
 
 
 def _times(u0: Tensor, t: Tensor) -> tuple[Tensor, Tensor, Tensor]:

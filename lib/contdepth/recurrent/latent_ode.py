@@ -27,10 +27,10 @@ class LatentODE(LatentModel):
         latent: numbers in z.
         hidden: numbers in the encoder's state.
         width: units of the hidden layers.
-        step: Euler steps of the encoder, as ``ODERNN``; None solves to the tolerances.
+        step: of the encoder's time, as ``ODERNN``: None solves to the tolerances, a number is Euler's.
         noise: standard deviation of an observed number.
         learn_noise: whether it is a parameter, one for all numbers.
-        rtol: relative tolerance of the path; those of the authors' code are the defaults.
+        rtol: relative tolerance; by default those of the authors' code for the path.
         atol: absolute one.
         gradient: of the path, as ``solve_at``: ``"backprop"`` or ``"checkpoints"``.
         generator: draws the parameters, where it draws; None: the global one of the CPU.
@@ -47,7 +47,7 @@ class LatentODE(LatentModel):
         *,
         hidden: int = 20,
         width: int = 32,
-        step: float | None = 0.1,
+        step: float | None = None,
         noise: float = 0.1,
         learn_noise: bool = False,
         rtol: float = 1e-3,

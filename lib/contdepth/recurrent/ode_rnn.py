@@ -36,16 +36,16 @@ class ODERNN(Cell):
     """h' = f(h) between rows, a gated recurrent unit at each (Rubanova et al., NeurIPS 2019).
 
     f is a net with one hidden layer of tanh. The unit is given a row's numbers, 0 where one is missing, and beside
-    them which were observed, as 0 or 1. A row in which all is missing lets time pass and changes nothing else. As
-    in the authors' code time passes by Euler steps; theirs depend on the whole batch, those here on the series
-    alone. Their states hold standard deviations beside means; here the state is one vector.
+    them which were observed, as 0 or 1. A row in which all is missing lets time pass and changes nothing else.
+    Steps are each series' own, and none waits for another at its rows. The authors' code takes Euler steps between
+    the rows of a whole batch, and its states hold standard deviations beside means; here a state is one vector.
 
     Args:
         inputs: numbers in a row, d.
         hidden: numbers in a state.
         width: units of f's hidden layer.
-        step: size of an Euler step in the unit of time, where a gap has as many equal ones as it needs; None
-            solves to the tolerances, each member by steps of its own.
+        step: None solves to the tolerances; a number is the size of an Euler step in the unit of time, where a
+            gap has as many equal ones as it needs.
         rtol: relative tolerance.
         atol: absolute one.
         generator: draws the parameters, where it draws; None: the global one of the CPU.
@@ -61,7 +61,7 @@ class ODERNN(Cell):
         hidden: int,
         *,
         width: int = 32,
-        step: float | None = 0.1,
+        step: float | None = None,
         rtol: float = 1e-3,
         atol: float = 1e-4,
         generator: torch.Generator | None = None,

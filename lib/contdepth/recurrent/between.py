@@ -86,7 +86,7 @@ class Between(nn.Module):
         """Return what ``jump`` returns at each row, ``(n, T, …)`` each: gaps ``(n, T)`` pass, a jump ends each.
 
         None waits for another: there are as many rounds as the series with most steps has. Solved to tolerances,
-        steps are chosen without a graph, and taken again with it.
+        steps are chosen without a graph, and taken again with it. For classes of this room: nothing is checked.
         """
         found, where = list[tuple[Tensor, ...]](), list[Tensor]()
         for size, who, k in self._rounds(*self._plan(h, gaps, jump)):

@@ -80,13 +80,14 @@ class GRUODEBayes(nn.Module):
         state = self.jump.start(len(values)) if h is None else h
         self.jump.fitting(values[:, 0], state)
         gaps = series.times.diff(dim=1, prepend=series.times[:, :1])
-        rows = []
-        for x, mask, gap in zip(values.unbind(1), series.mask.unbind(1), gaps.unbind(1), strict=True):
-            before = self.between(state, gap)
+
+        def jump(before: Tensor, who: Tensor, k: Tensor) -> tuple[Tensor, ...]:
             mean, log_variance = self.predicted(before)
-            state = self.jump(x, before, mask, mean, log_variance)
-            rows.append((before, state, mean, log_variance))
-        return Filtered(*(torch.stack(part, dim=1) for part in zip(*rows, strict=True)))
+            after = self.jump(values[who, k], before, series.mask[who, k], mean, log_variance)
+            return after, before, mean, log_variance
+
+        after, before, mean, log_variance = self.between.along(state, gaps, jump)
+        return Filtered(before, after, mean, log_variance)
 
     def negative_log_likelihood(self, series: Series, h: Tensor | None = None) -> Tensor:
         """Return the mean of -ln N(y; μ, s²) over observed numbers, predicted before each jump; 0 without any."""

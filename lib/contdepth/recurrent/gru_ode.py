@@ -5,19 +5,17 @@ from __future__ import annotations
 import math
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 from torch.nn import functional
 
 from contdepth import checks, devices
+from contdepth.recurrent.between import Between
 from contdepth.recurrent.sequence import Cell, uniform, zeros
-from contdepth.schemes.adaptive.solution import solve
 
 __all__ = ["GRUJump", "GRUODE"]
 
-MOST, SLACK = 100_000, 1e-4
 
-
-class GRUODE(nn.Module):
+class GRUODE(Between):
     """h' = (1 - z) ⊙ (g - h), r = σ(U_r h + b_r), z = σ(U_z h + b_z), g = tanh(U_g (r ⊙ h) + b_g).
 
     De Brouwer et al., NeurIPS 2019, without inputs between observations; the authors' code has no biases there,
@@ -47,63 +45,23 @@ class GRUODE(nn.Module):
         atol: float = 1e-6,
         generator: torch.Generator | None = None,
     ) -> None:
-        super().__init__()
-        self.hidden = k = checks.integer("hidden", hidden, at_least=1)
-        checks.affordable("hidden", 3 * k, k)
         hint = "a longer step may leave [-1, 1]"
-        self.step = None if step is None else checks.real("step", step, above=0, at_most=1, hint=hint)
-        self.rtol, self.atol = checks.real("rtol", rtol, at_least=0), checks.real("atol", atol, above=0)
+        super().__init__(hidden, step, rtol, atol, longest=1, hint=hint)
+        k = self.hidden
+        checks.affordable("hidden", 3 * k, k)
         self.u = uniform(generator, 1 / math.sqrt(k), 3 * k, k)
         self.b = zeros(generator, 3 * k)
 
-    def rate(self, h: Tensor) -> Tensor:
-        """Return h' ``(..., hidden)`` at ``h`` ``(..., hidden)``."""
-        checks.same_shape("h", checks.reals("h", h, like=self.u), (*h.shape[:-1], self.hidden))
-        devices.common(weights=self.u, h=h)
-        return self._rate(h)
-
-    def forward(self, h: Tensor, gaps: Tensor) -> Tensor:
-        """Return the states ``(n, hidden)`` a time ``gaps`` ``(n,)`` >= 0 after ``h`` ``(n, hidden)``."""
-        checks.same_shape("h", checks.reals("h", h, ndim=2, like=self.u), (len(h), self.hidden))
-        checks.same_shape("gaps", checks.reals("gaps", gaps, like=self.u), (len(h),))
-        devices.common(weights=self.u, h=h, gaps=gaps)
-        if len(gaps) == 0:
-            return h
-        least, most = (float(one) for one in checks.finite("gaps", gaps.detach()).aminmax())
-        if least < 0:
-            checks.fail("gaps", "times >= 0", least)
-        if most == 0:
-            return h
-        return self._solved(h, gaps) if self.step is None else self._by_euler(h, gaps, self.step)
+    @property
+    def like(self) -> Tensor:
+        """A parameter: of which dtype the states are, and where."""
+        return self.u
 
     def _rate(self, h: Tensor) -> Tensor:
         matrices, (b_r, b_z, b_g) = self.u.chunk(3), self.b.chunk(3)
         r = torch.sigmoid(functional.linear(h, matrices[0], b_r))
         z = torch.sigmoid(functional.linear(h, matrices[1], b_z))
         return (1 - z) * (torch.tanh(functional.linear(r * h, matrices[2], b_g)) - h)
-
-    def _by_euler(self, h: Tensor, gaps: Tensor, step: float) -> Tensor:
-        """Equal steps, their number each member's own: no batch changes a member.
-
-        A gap that rounding makes a little longer than a number of steps takes that number.
-        """
-        counts = (gaps.detach() / step - SLACK).ceil().clamp_min(1)
-        if not float(counts.max()) <= MOST:
-            checks.fail("gaps", f"at most {MOST:,} steps of {step}", f"{float(counts.max()):g}")
-        size = (gaps / counts).clamp_max(1)[:, None]
-        for k in range(int(counts.max())):
-            h = torch.where((k < counts)[:, None], h + size * self._rate(h), h)
-        return h
-
-    def _solved(self, h: Tensor, gaps: Tensor) -> Tensor:
-        """All members from 0 to 1 in their own unit of time, ``gaps``."""
-        t = torch.tensor([0.0, 1.0], dtype=h.dtype, device=h.device)
-
-        def field(_: Tensor, u: Tensor) -> Tensor:
-            return gaps[:, None] * self._rate(u)
-
-        found = solve(field, h, t, rtol=self.rtol, atol=self.atol, steps="own", most=10_000)
-        return found.u[-1]
 
 
 class GRUJump(Cell):

@@ -2,6 +2,7 @@ from .adaptive.compiled import pair_step, unrolled
 from .adaptive.events import Root, first_root
 from .adaptive.own.roots import Roots, first_roots
 from .adaptive.own.status import Status
+from .adaptive.own.times import solve_at
 from .adaptive.pairs import DORMAND_PRINCE, TSITOURAS, EmbeddedPair
 from .adaptive.record import Record
 from .adaptive.rosenbrock import RODAS5P, Rosenbrock
@@ -106,6 +107,7 @@ __all__ = [
     "sample_moments",
     "satisfies_root_condition",
     "solve",
+    "solve_at",
     "spectral_radius",
     "stability_region",
     "steps_to_tolerance",

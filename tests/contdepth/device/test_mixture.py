@@ -61,7 +61,8 @@ NOTHING: dict[str, str] = {
         "restoration.make_dncnn restoration.make_policy restoration.make_reaction restoration.make_unit "
         "nets.GatedNet nets.gated_resnet nets.DampedNet nets.damped_resnet nets.SmallStepNet "
         "recurrent.AntisymmetricCell recurrent.Cell recurrent.EquilibriumCell recurrent.GRUJump "
-        "recurrent.GRUODE recurrent.GRUODEBayes"
+        "recurrent.GRUODE recurrent.GRUODEBayes recurrent.LatentModel recurrent.LatentODE recurrent.ODERNN "
+        "recurrent.RNNVAE"
     ),
     "data and files, which are read on the CPU; the loops move batches": (
         "data.Picture data.about data.entry data.names data.pde_names data.cache_folder data.sample_images "

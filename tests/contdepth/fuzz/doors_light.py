@@ -927,6 +927,17 @@ SCHEMES: Table = {
         "failures": "raise",
         **tolerances(),
     },
+    "schemes.solve_at": lambda: {
+        "f": field,
+        "u0": doubles(3, 2),
+        "t": grid()[:, None].expand(5, 3).clone(),
+        "scheme": schemes.TSITOURAS,
+        "rtol": 1e-4,
+        "atol": 1e-6,
+        "most": 200,
+        "gradient": "backprop",
+        "parameters": (doubles(2).requires_grad_(),),
+    },
     "schemes.spectral_radius": lambda: {"k": 0.1, "h": 1.0, "eigenvalues": singles(3).double()},
     "schemes.stability_region": lambda: {
         "scheme": schemes.RungeKutta(schemes.RK4),

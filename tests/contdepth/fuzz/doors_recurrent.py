@@ -50,6 +50,31 @@ def bayes(**more: object) -> recurrent.GRUODEBayes:
     return recurrent.GRUODEBayes(2, 3, features=2, generator=drawing(), **{"step": 0.5, **more}).double()
 
 
+def moving(**more: object) -> recurrent.ODERNN:
+    return recurrent.ODERNN(2, 3, width=4, generator=drawing(), **{"step": 0.5, **more}).double()
+
+
+def latent(**more: object) -> recurrent.LatentODE:
+    settings = {"hidden": 3, "width": 4, "step": 0.5, **more}
+    return recurrent.LatentODE(2, 3, generator=drawing(), **settings).double()
+
+
+def plain() -> recurrent.RNNVAE:
+    return recurrent.RNNVAE(2, 3, hidden=3, width=4, generator=drawing()).double()
+
+
+def evidence(made: recurrent.LatentModel) -> dict[str, object]:
+    return {
+        "self": made,
+        "series": series(),
+        "target": series(),
+        "weight": 0.5,
+        "samples": 2,
+        "start": times()[:, 0] - 0.5,
+        "generator": drawing(),
+    }
+
+
 TABLE: Table = {
     "recurrent.AntisymmetricCell": lambda: {
         "inputs": 2,
@@ -85,6 +110,11 @@ TABLE: Table = {
         "x": numbers(2, 2),
         "h": numbers(2, 3),
         "g": numbers(2, 3),
+    },
+    "recurrent.Evidence": lambda: {
+        "bound": numbers(2),
+        "likelihood": numbers(2),
+        "divergence": numbers(2),
     },
     "recurrent.Filtered": lambda: {
         "before": numbers(2, 3, 3),
@@ -130,6 +160,76 @@ TABLE: Table = {
         "h": numbers(2, 3),
     },
     "recurrent.GRUODEBayes.predicted": lambda: {"self": bayes(), "h": numbers(2, 3)},
+    "recurrent.LatentModel": lambda: {
+        "inputs": 2,
+        "latent": 3,
+        "noise": 0.2,
+        "learn_noise": True,
+        "generator": drawing(),
+    },
+    "recurrent.LatentModel.decode": lambda: {
+        "self": latent(),
+        "z": numbers(2, 3),
+        "times": times(),
+        "start": times()[:, 0] - 0.5,
+    },
+    "recurrent.LatentModel.encode": lambda: {
+        "self": latent(step=None),
+        "series": series(),
+        "start": times()[:, 0] - 0.5,
+    },
+    "recurrent.LatentModel.evidence": lambda: evidence(latent()),
+    "recurrent.LatentModel.log_likelihood": lambda: {
+        "self": latent(gradient="checkpoints"),
+        "z": numbers(2, 3),
+        "series": series(),
+        "start": times()[:, 0] - 0.5,
+    },
+    "recurrent.LatentModel.reconstruct": lambda: {
+        "self": plain(),
+        "series": series(),
+        "times": times() + 1,
+        "samples": 2,
+        "start": times()[:, 0] - 0.5,
+        "generator": drawing(),
+    },
+    "recurrent.LatentODE": lambda: {
+        "inputs": 2,
+        "latent": 3,
+        "hidden": 3,
+        "width": 4,
+        "step": 0.5,
+        "noise": 0.2,
+        "learn_noise": True,
+        "rtol": 1e-3,
+        "atol": 1e-4,
+        "gradient": "checkpoints",
+        "generator": drawing(),
+    },
+    "recurrent.ODERNN": lambda: {
+        "inputs": 2,
+        "hidden": 3,
+        "width": 4,
+        "step": 0.5,
+        "rtol": 1e-3,
+        "atol": 1e-4,
+        "generator": drawing(),
+    },
+    "recurrent.ODERNN.backwards": lambda: {
+        "self": moving(step=None),
+        "series": series(),
+        "start": times()[:, 0] - 0.5,
+    },
+    "recurrent.ODERNN.forward": lambda: {"self": moving(), "series": series(), "h": numbers(2, 3)},
+    "recurrent.RNNVAE": lambda: {
+        "inputs": 2,
+        "latent": 3,
+        "hidden": 3,
+        "width": 4,
+        "noise": 0.2,
+        "learn_noise": True,
+        "generator": drawing(),
+    },
     "recurrent.Recurrence": lambda: {"cell": turning()},
     "recurrent.Recurrence.forward": lambda: {
         "self": recurrent.Recurrence(turning()),

@@ -13,7 +13,7 @@ from torch import Tensor, nn
 
 from contdepth import checks, devices
 from contdepth.mechanics.dense import DenseNet, ScalarNet
-from contdepth.schemes.base import plain, transforms
+from contdepth.schemes.base import transforms
 from contdepth.schemes.symplectic import halves
 
 __all__ = ["AccelerationNet", "LagrangianNet", "lagrangian_acceleration"]
@@ -43,7 +43,9 @@ def lagrangian_acceleration(lagrangian: Lagrangian, q: Tensor, v: Tensor) -> Ten
     gradient, pull = torch.func.vjp(torch.func.grad(total), x)[:2]
     ones = torch.eye(2 * n, dtype=x.dtype, device=x.device)[n:]
     rows = torch.func.vmap(lambda e: pull(e.expand_as(x))[0])(ones)
-    return _solved(gradient, rows.movedim(0, -2), v)
+    found, bad = _solved(gradient, rows.movedim(0, -2), v)
+    _all_regular(bad)
+    return found
 
 
 class LagrangianNet(nn.Module):
@@ -88,20 +90,30 @@ class LagrangianNet(nn.Module):
 
     def acceleration(self, q: Tensor, v: Tensor) -> Tensor:
         """Return q'' ``(..., n)``; ``ValueError`` where the mass matrix is singular."""
-        x = _joined(self, q, v)
-        ones = torch.eye(x.shape[-1], dtype=x.dtype, device=x.device)[self.degrees :]
-        return _solved(*self.net.rows(x, ones), v)
+        found, bad = _solved(*self._slopes(q, v), v)
+        _all_regular(bad)
+        return found
 
     def field(self, t: Tensor, u: Tensor) -> Tensor:
-        """Return (v, q'') ``(..., 2n)`` for u = (q, v); t is not looked at."""
+        """Return (v, q'') ``(..., 2n)`` for u = (q, v), NaN for a member whose mass matrix is singular.
+
+        So a roll-out of many goes on where one of them ends; t is not looked at.
+        """
         q, v = halves(checks.tensor("u", u))
-        return torch.cat((v, self.acceleration(q, v)), -1)
+        found, bad = _solved(*self._slopes(q, v), v)
+        return torch.cat((v, found.masked_fill(bad.unsqueeze(-1), torch.nan)), -1)
 
     def energy(self, u: Tensor) -> Tensor:
         """Return v·∂L/∂v - L ``(...)``: what the learned motion keeps."""
         q, v = halves(checks.tensor("u", u))
         x = _joined(self, q, v)
         return (v * self.net.gradient(x)[..., self.degrees :]).sum(-1) - self.net(x)
+
+    def _slopes(self, q: Tensor, v: Tensor) -> tuple[Tensor, Tensor]:
+        """The gradient of L and the rows of its Hessian that belong to v."""
+        x = _joined(self, q, v)
+        ones = torch.eye(x.shape[-1], dtype=x.dtype, device=x.device)[self.degrees :]
+        return self.net.rows(x, ones)
 
 
 class AccelerationNet(nn.Module):
@@ -155,28 +167,30 @@ def _joined(model: LagrangianNet | AccelerationNet, q: Tensor, v: Tensor) -> Ten
     return torch.cat((q if model.period is None else q % model.period, v), -1)
 
 
-def _solved(gradient: Tensor, rows: Tensor, v: Tensor) -> Tensor:
-    """Return M⁻¹ (∂L/∂q - (∂²L/∂v∂q) v) from the gradient of L and the rows of its Hessian that belong to v."""
+def _solved(gradient: Tensor, rows: Tensor, v: Tensor) -> tuple[Tensor, Tensor]:
+    """Return M⁻¹ (∂L/∂q - (∂²L/∂v∂q) v) ``(..., n)`` and where M is singular to rounding or not finite, ``(...)``.
+
+    From the gradient of L and the rows of its Hessian that belong to v.
+    """
     n = v.shape[-1]
     mixed, mass = rows.split(n, -1)
     force = gradient[..., :n] - (mixed @ v.unsqueeze(-1)).squeeze(-1)
     if n == 1:
-        _regular(mass.squeeze(-1))
-        return force / mass.squeeze(-1)
-    factors, pivots, _ = torch.linalg.lu_factor_ex(mass)
-    _regular(factors.diagonal(dim1=-2, dim2=-1))
-    return torch.linalg.lu_solve(factors, pivots, force.unsqueeze(-1)).squeeze(-1)
+        pivots = mass.squeeze(-1)
+        found = force / pivots
+    else:
+        factors, order, _ = torch.linalg.lu_factor_ex(mass)
+        pivots = factors.diagonal(dim1=-2, dim2=-1)
+        found = torch.linalg.lu_solve(factors, order, force.unsqueeze(-1)).squeeze(-1)
+    sizes = pivots.detach().abs()
+    least = 4 * n * torch.finfo(sizes.dtype).eps * sizes.amax(-1)
+    return found, ~(sizes.amin(-1) > least)
 
 
-def _regular(pivots: Tensor) -> None:
-    """Raise where a mass matrix with these ``pivots`` ``(..., n)`` is singular to rounding, or not finite."""
-    if transforms():
-        return
-    sizes = plain(pivots).abs()
-    least = 4 * sizes.shape[-1] * torch.finfo(sizes.dtype).eps * sizes.amax(-1)
-    bad = ~(sizes.amin(-1) > least)
-    if bool(bad.any()):
+def _all_regular(bad: Tensor) -> None:
+    """Raise if a mass matrix is ``bad``; where torch.func is at work, no number is looked at."""
+    if not transforms() and bool(bad.any()):
         where = tuple(bad.nonzero()[0].tolist())
-        found = f"a singular one{f' at index {where}' if where else ''}, of pivots {sizes[where].tolist()}"
+        found = f"a singular one{f' at index {where}' if where else ''}"
         hint = "a Lagrangian that is linear in a velocity, or does not hold it, gives no acceleration"
         checks.fail("mass matrix", "an invertible ∂²L/∂v∂v", found, hint)

@@ -43,7 +43,8 @@ def fit_starts(
     f = field_for(_in_float64(model), scheme)
     truth, grid = observed.double(), refined(times.double(), between)
     found = truth[0].clone().requires_grad_()
-    optimiser = torch.optim.LBFGS([found], max_iter=count, tolerance_grad=1e-10, line_search_fn="strong_wolfe")
+    how: Any = {"tolerance_grad": 1e-10, "tolerance_change": 1e-14, "line_search_fn": "strong_wolfe"}
+    optimiser = torch.optim.LBFGS([found], max_iter=count, **how)
 
     def loss() -> Tensor:
         with torch.enable_grad():

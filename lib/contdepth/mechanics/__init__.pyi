@@ -1,12 +1,12 @@
 from .accelerations import AccelerationFit, fit_accelerations
 from .chain import SpringChain
 from .dense import DenseNet, ScalarNet
-from .forecast import Forecast, forecast
+from .forecasts import Forecast, forecast
 from .hamiltonian import HamiltonianNet, VectorFieldNet, hamiltonian_field, hamiltonian_parts
 from .lagrangian import AccelerationNet, LagrangianNet, lagrangian_acceleration
 from .pendulums import DoublePendulum, PlanePendulum, RelativisticOscillator
 from .rollouts import RolloutFit, fit_rollouts
-from .simulate import simulate
+from .simulation import simulate
 from .starts import fit_starts
 from .three_body import ThreeBody
 

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from contdepth import checks, devices
-from contdepth.mechanics.forecast import Forecast, forecast
+from contdepth.mechanics.forecasts import Forecast, forecast
 from contdepth.mechanics.rollouts import SCHEDULES, Schedule, descend, weights_of
 from contdepth.schemes.base import Scheme
 from contdepth.seeds import generator

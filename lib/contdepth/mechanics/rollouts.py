@@ -14,7 +14,7 @@ from torch import Tensor, nn
 
 from contdepth import checks, devices
 from contdepth.errors import DivergenceError
-from contdepth.mechanics.forecast import Forecast, _grid, field_for, forecast, refined
+from contdepth.mechanics.forecasts import Forecast, _grid, field_for, forecast, refined
 from contdepth.schemes.base import Scheme, integrate
 from contdepth.seeds import generator
 

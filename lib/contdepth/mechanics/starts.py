@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from contdepth import checks
-from contdepth.mechanics.forecast import field_for, refined
+from contdepth.mechanics.forecasts import field_for, refined
 from contdepth.mechanics.rollouts import _observed
 from contdepth.schemes.base import Scheme, integrate
 

@@ -718,7 +718,6 @@ SCHEMES: Table = {
     "schemes.FractalBlock": lambda: {"k1": 0.5, "k2": 0.5, "k3": 1.0, "a": 1.0, "b": 0.5},
     "schemes.FractalBlock.second_order": lambda: {"self": schemes.FractalBlock(), "a": 0.5},
     "schemes.ImplicitMidpoint": lambda: {"tolerance": 1e-8, "iterations": 10},
-    "schemes.ImplicitMidpoint.stability": lambda: {"self": schemes.ImplicitMidpoint(), "z": doubles(3)},
     "schemes.Leapfrog": dict,
     "schemes.LinearTwoStep": lambda: {"k": [0.1, 0.2], "rescale": True, "start": "euler"},
     "schemes.ModifiedEquationGaps": lambda: {"original": None, "plain": None, "reduced": None, "full": None},

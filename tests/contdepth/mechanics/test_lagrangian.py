@@ -151,6 +151,15 @@ def test_a_singular_mass_matrix_is_named_and_not_made_up_for(lagrangian: object,
         lagrangian_acceleration(lagrangian, q, v)
 
 
+def test_a_mass_matrix_that_is_singular_up_to_rounding_is_named() -> None:
+    """Its last pivot is not exactly 0, by which a plain solve would divide."""
+    matrix = torch.tensor([[0.1, 0.3], [0.3, 0.9]], dtype=torch.float64)
+    assert 0 < torch.linalg.lu_factor(matrix)[0][1, 1].abs() < 1e-15
+    q, v = pair(2, 3)
+    with pytest.raises(ValueError, match="mass matrix: expected an invertible"):
+        lagrangian_acceleration(lambda q, v: ((v @ matrix) * v).sum(-1) / 2 + q.sum(-1), q, v)
+
+
 def test_a_network_that_does_not_hold_a_velocity_is_singular() -> None:
     made = net(1)
     with torch.no_grad():

@@ -89,6 +89,7 @@ bench: env
 	@$(STEP) --stream "Restoring a picture against BM3D and non-local means" $(BIN)/python benchmarks/restore.py --out _build/bench/restore.json
 	@$(STEP) --stream "Log-determinants by roulette and Laplacians in one pass" $(BIN)/python benchmarks/flows.py --out _build/bench/flows.json
 	@$(STEP) --stream "Irregular series, each at its own times, against the union of all" $(BIN)/python benchmarks/irregular.py --out _build/bench/irregular.json
+	@$(STEP) --stream "Accelerations of a Lagrangian network in one pass" $(BIN)/python benchmarks/mechanics.py --out _build/bench/mechanics.json
 	@$(STEP) --stream "The states of all runs, derived and remembered" $(BIN)/python benchmarks/status.py --out _build/bench/status.json
 	@$(STEP) --stream "Recorded steps on a GPU" $(BIN)/python benchmarks/gpu.py --out _build/bench/gpu.json
 	@$(STEP) --stream "The book: build time, weight of pages, time until interactive" $(BIN)/python benchmarks/book.py --out _build/bench/book.json

@@ -14,6 +14,7 @@ from .fractal import FractalBlock
 from .gradients.given import euler_gradient
 from .gradients.marching import march
 from .gradients.reversible import AsynchronousLeapfrog, ReversibleHeun
+from .implicit_midpoint import ImplicitMidpoint
 from .modified import ModifiedEquationGaps, full_field, modified_equation_gaps, reduced_field
 from .momentum import BestRate, best_k, best_step_and_k, heavy_ball, spectral_radius, steps_to_tolerance
 from .multistep import LinearTwoStep
@@ -37,6 +38,7 @@ from .stability import (
     two_step_roots,
 )
 from .stochastic import ShakeShake, StochasticDepth, StochasticTwoStep
+from .symplectic import Leapfrog, Yoshida4
 from .weak import SampledMoments, sample_moments, variances, weak_order
 
 __all__ = [
@@ -59,7 +61,9 @@ __all__ = [
     "Field",
     "ForwardEuler",
     "FractalBlock",
+    "ImplicitMidpoint",
     "Layers",
+    "Leapfrog",
     "LinearTwoStep",
     "ModifiedEquationGaps",
     "Multigrid",
@@ -83,6 +87,7 @@ __all__ = [
     "StochasticTwoStep",
     "StratonovichHeun",
     "Tableau",
+    "Yoshida4",
     "amplification",
     "best_k",
     "best_step_and_k",

@@ -49,7 +49,10 @@ NOTHING: dict[str, str] = {
         "restoration.BankPlan restoration.DQNPlan restoration.DQNPlan.epsilon restoration.DnCNNShape "
         "restoration.Line restoration.LoopSchedule restoration.ReactionShape restoration.UnitShape "
         "restoration.stored_models nets.PathCost control.ControlProblem control.default_risk pde.Polynomials "
-        "pde.Polynomials.terms"
+        "pde.Polynomials.terms "
+        "schemes.ImplicitMidpoint schemes.Leapfrog schemes.Yoshida4 mechanics.DoublePendulum "
+        "mechanics.PlanePendulum mechanics.RelativisticOscillator mechanics.SpringChain mechanics.ThreeBody "
+        "mechanics.hamiltonian_field mechanics.hamiltonian_parts"
     ),
     "a module, which its method to() moves": (
         "flows.LipschitzConv2d flows.LipschitzLinear flows.lipschitz_net nets.FractalNet nets.LMNet "
@@ -81,7 +84,8 @@ NOTHING: dict[str, str] = {
         "control.QuantisedDescent.step"
     ),
     "made on the device of its generator": (
-        "flows.NumberOfTerms.draw meanfield.Block.draw meanfield.lift schemes.sample_moments"
+        "flows.NumberOfTerms.draw meanfield.Block.draw meanfield.lift schemes.sample_moments "
+        "mechanics.SpringChain.draw mechanics.SpringChain.drawn mechanics.ThreeBody.draw"
     ),
     "one number of Python": "control.resolution",
 }

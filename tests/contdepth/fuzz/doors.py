@@ -15,7 +15,7 @@ DOORS: Table = {}
 MISSING: dict[str, str] = {}
 """Rooms whose packages are not installed, each with what is missing; there are none but on a bare machine."""
 
-for room in ("light", "flows", "recurrent", "meanfield", "robust", "pde", "restoration"):
+for room in ("light", "flows", "recurrent", "mechanics", "meanfield", "robust", "pde", "restoration"):
     try:
         DOORS |= import_module(f"fuzz.doors_{room}").TABLE
     except ImportError as missing:

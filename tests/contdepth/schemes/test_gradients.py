@@ -26,6 +26,9 @@ SCHEMES = [
     schemes.FractalBlock(),
     schemes.FractalBlock(k3=0.9),
     schemes.RevNet(),
+    schemes.Leapfrog(),
+    schemes.Yoshida4(),
+    schemes.ImplicitMidpoint(),
     schemes.LinearTwoStep(k=0.4),
     schemes.LinearTwoStep(k=-0.4, start="repeat"),
     schemes.LinearTwoStep(k=0.4, rescale=False),
@@ -46,7 +49,7 @@ def run(scheme, u0, w, T, keep="all"):
     def full(t, u):
         return torch.tanh(u @ w) + torch.sin(t) * u
 
-    if isinstance(scheme, schemes.RevNet):
+    if isinstance(scheme, (schemes.RevNet, schemes.Leapfrog, schemes.Yoshida4)):
         f = (lambda t, y: torch.tanh(y @ w[:2, :2]) * torch.cos(t), lambda t, x: torch.sin(x @ w[2:, 2:]) + t)
     else:
         f = (full, lambda t, u: torch.cos(u @ w.T)) if getattr(scheme, "fields", 1) == 2 else full

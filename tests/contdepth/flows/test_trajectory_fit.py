@@ -142,7 +142,7 @@ def test_the_rate_falls_geometrically(monkeypatch: pytest.MonkeyPatch) -> None:
     assert seen == pytest.approx([0.16 / 2**k for k in range(6)])
     seen.clear()
     fit_trajectory(small()[0], **settings)
-    assert set(seen) == {settings["rate"]}
+    assert set(seen) == {1e-3}
 
 
 def test_the_price_of_the_jacobian_is_paid() -> None:

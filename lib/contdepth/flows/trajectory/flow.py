@@ -145,10 +145,10 @@ class TrajectoryFlow(ContinuousFlow):
         """Return -Σ_i mean ln p_{t_i} + λ mean ∫|f|² dt of ``snapshots``, K + 1 samples ``(n_i, d)``.
 
         ``energy`` is λ; ``jacobian`` is the weight of mean ∫|df/dx|² dt, with the Frobenius norm (Finlay et al.
-        2020, which TrajectoryNet has not). All samples go back to the base in one pass, each joining at its time.
-        Both costs are those of the last snapshot's paths from the base on, so that each interval counts once: a
-        choice of this library. A positive λ biases the ends too: between normal laws of one covariance at unit
-        distance in time it shortens the shift by 1 + 2λ.
+        2020). All samples go back to the base in one pass, each joining at its time. Both costs are those of the
+        last snapshot's paths from the base on, so that each interval counts once: a choice of this library. A
+        positive λ biases the ends too: between normal laws of one covariance at unit distance in time it shortens
+        the shift by 1 + 2λ.
 
         Raises:
             TypeError, ValueError: not one snapshot for each time, points that do not fit.

@@ -16,9 +16,9 @@ from torch import Tensor, nn
 from contdepth.flows import TrajectoryFlow, wasserstein2
 from contdepth.studies.flows.trajectorynet import contest, myoblasts
 from contdepth.studies.flows.trajectorynet.training import Plan, train
-from contdepth.studies.flows.trajectorynet.truths import Fork, Split, Truth, mirrored
+from contdepth.studies.flows.trajectorynet.truths import Bend, Split, Truth, mirrored
 
-TINY = Plan(steps=3, points=20, batch=10, solver=1, width=4)
+TINY = Plan(steps=3, points=30, judged=20, batch=10, solver=1, width=4)
 
 
 def mixture(y: float, truth: Split) -> float:
@@ -48,17 +48,15 @@ def test_the_split_moves_at_the_speed_of_displacement() -> None:
     assert end[:, 0].mean().item() == pytest.approx(0, abs=1e-5)
 
 
-def test_the_fork_rides_on_a_circle() -> None:
-    truth, right = Fork(), torch.tensor([[1e-12, 0.0], [-1e-12, 0.0]])
-    for t in (0.0, 0.5, 1.0, 2.0):
-        centre = truth.at(right, t)
-        assert math.dist(centre[0].tolist(), (truth.radius, 0.0)) == pytest.approx(truth.radius, rel=1e-6)
-        torch.testing.assert_close(centre[1], centre[0] * torch.tensor([-1.0, 1.0]))
-    torch.testing.assert_close(centre[0], torch.full((2,), truth.radius))
+def test_the_bend_is_half_a_circle() -> None:
+    truth, origin = Bend(), torch.zeros(1, 2)
+    for t, wanted in ((0.0, (0.0, 0.0)), (1.0, (1.5, 1.5)), (2.0, (3.0, 0.0))):
+        torch.testing.assert_close(truth.at(origin, t), torch.tensor([wanted]), rtol=0, atol=1e-5)
+    for t in truth.hidden:
+        assert math.dist(truth.at(origin, t)[0].tolist(), (1.5, 0.0)) == pytest.approx(1.5, rel=1e-6)
     z = mirrored(6, 0, "z")
     torch.testing.assert_close(truth.at(z, 0.0), z)
-    spread = truth.at(z, 2.0) - truth.at(z.sign() * 1e-12, 2.0)
-    torch.testing.assert_close(spread, z / 2)
+    torch.testing.assert_close(truth.at(z, 2.0) - truth.at(origin, 2.0), z / 2)
     assert truth.hidden == (0.5, 1.5)
 
 
@@ -110,7 +108,7 @@ def test_the_true_flow_is_judged_perfect() -> None:
 
 def test_pairs_of_a_drift_are_near_the_floor_and_noise_is_added() -> None:
     truth, seeds = Drift(), [0, 1]
-    found = contest.widened(truth, 200, [0.0, 2.0], seeds)
+    found = contest.widened(truth, Plan(points=200, judged=200), [0.0, 2.0], seeds)
     assert found.shape == (2, 2) and (found[0] < 2.5 * contest.floors(truth, 200, seeds)).all()
     assert (found[1] > 2 * found[0]).all()
 
@@ -119,7 +117,7 @@ def test_a_sweep_trains_each_weight_and_seed() -> None:
     found = contest.sweep(Split(), TINY, [0.0, 1.0], [0, 1, 2], jacobian=True)
     assert found.spent.shape == (2, 3) == found.middle.shape and len(found.flow[1]) == 3
     assert (found.spent >= found.least * (1 - 1e-3)).all() and found.flow[0][0].steps == 4
-    shown = contest.snapshots(Split(), 20, 1)
+    shown = contest.snapshots(Split(), 30, 1)
     again = train(shown, (0.0, 1.0), TINY, 1, energy=1.0, jacobian=1.0)
     spent, _, middle, _ = contest.judge(again, Split(), 20, 1)
     assert spent == found.spent[1, 1] and middle == found.middle[1, 1]

@@ -51,8 +51,9 @@ def judge(flow: TrajectoryFlow, truth: Truth, n: int, seed: int) -> tuple[float,
 
 
 def apart(x: Tensor, truth: Truth, t: float, seed: int) -> float:
-    """Return W₁ of ``x`` from as many fresh points of the law at time ``t``."""
-    return float(wasserstein1(x, truth.draw(len(x), t, seed, "law")))
+    """Return W₁ of ``x`` from as many fresh points of the law at time ``t``, a mean over four draws of these."""
+    laws = [truth.draw(len(x), t, seed, f"law {draw}") for draw in range(4)]
+    return float(np.mean([wasserstein1(x, law).item() for law in laws]))
 
 
 def sweep(
@@ -67,7 +68,7 @@ def sweep(
             price = {"energy": weight, "jacobian": weight if jacobian else 0.0}
             shown = snapshots(truth, plan.points, seed)
             flows[-1].append(train(shown, truth.times, plan, seed, **price))
-            found[:, i, k] = judge(flows[-1][-1], truth, plan.points, seed)
+            found[:, i, k] = judge(flows[-1][-1], truth, plan.judged, seed)
     spent, least, middle, end = found
     return Judged(spent, least, middle, end, flows)
 
@@ -90,15 +91,15 @@ def between(x: Tensor, y: Tensor) -> Tensor:
     return (x + pairs(x, y)) / 2
 
 
-def widened(truth: Truth, n: int, noises: Sequence[float], seeds: Sequence[int]) -> np.ndarray:
-    """Return W₁ at the hidden times of interpolated optimal pairs, (noises, seeds)."""
+def widened(truth: Truth, plan: Plan, noises: Sequence[float], seeds: Sequence[int]) -> np.ndarray:
+    """Return W₁ at the hidden times of interpolated optimal pairs of all points shown, (noises, seeds)."""
     found = np.empty((len(noises), len(seeds)))
     for k, seed in enumerate(seeds):
-        shown = snapshots(truth, n, seed)
+        shown = snapshots(truth, plan.points, seed)
         lines = [between(x, y) for x, y in zip(shown, shown[1:], strict=False)]
         for i, noise in enumerate(noises):
             source = generator(seed, "noise")
-            loud = [x + noise * torch.randn(x.shape, generator=source) for x in lines]
+            loud = [(x + noise * torch.randn(x.shape, generator=source))[: plan.judged] for x in lines]
             found[i, k] = np.mean([apart(x, truth, t, seed) for x, t in zip(loud, truth.hidden, strict=True)])
     return found
 

@@ -20,7 +20,7 @@ from contdepth.seeds import generator
 from contdepth.studies.flows.trajectorynet.contest import between
 from contdepth.studies.flows.trajectorynet.training import Plan, train
 
-__all__ = ["components", "days", "interpolated", "passed"]
+__all__ = ["components", "days", "halves", "interpolated", "passed"]
 
 SHA256 = "0859569aba9af0027f89190ec7fed44952bf629aa0d2aea781bbed7706954e61"
 DRAWS = 10
@@ -58,6 +58,15 @@ def _apart(x: Tensor, y: Tensor) -> float:
         source = generator(draw, "subsets")
         a, b = (one[torch.randperm(len(one), generator=source)[:size]] for one in (x, y))
         found.append(float(wasserstein1(a, b)))
+    return float(np.mean(found))
+
+
+def halves(cells: Tensor) -> float:
+    """Return W₁ between two halves of one day's cells, a mean over draws: what chance puts between samples."""
+    size, found = len(cells) // 2, []
+    for draw in range(DRAWS):
+        order = torch.randperm(len(cells), generator=generator(draw, "halves"))
+        found.append(float(wasserstein1(cells[order[:size]], cells[order[size : 2 * size]])))
     return float(np.mean(found))
 
 

@@ -16,14 +16,15 @@ __all__ = ["Plan", "Velocity", "train"]
 
 @dataclass(frozen=True)
 class Plan:
-    """Sizes of a training: ``steps`` of Adam, points of a ``batch`` and of a snapshot, RK4 steps an interval."""
+    """Sizes: ``steps`` of Adam, ``points`` shown of a time, those of a ``batch`` and ``judged``; RK4 steps."""
 
-    steps: int = 200
-    points: int = 400
+    steps: int = 150
+    points: int = 1000
+    judged: int = 400
     batch: int = 200
     solver: int = 3
     width: int = 32
-    rate: float = 2e-2
+    rate: float = 1e-2
     last_rate: float = 1e-3
 
 

@@ -1,4 +1,4 @@
-"""Populations whose law is known at every time: one that splits along straight lines, one that forks along arcs.
+"""Populations whose law is known at every time: one that splits along straight lines, one that rides on an arc.
 
 Letters: ``z`` standard normal points ``(n, 2)``, which are the population at time 0; ``t`` time.
 """
@@ -13,7 +13,7 @@ from torch import Tensor
 
 from contdepth.seeds import generator
 
-__all__ = ["Fork", "Split", "Truth", "mirrored"]
+__all__ = ["Bend", "Split", "Truth", "mirrored"]
 
 
 def mirrored(n: int, seed: int, purpose: str) -> Tensor:
@@ -81,20 +81,19 @@ class Split(Truth):
 
 
 @dataclass(frozen=True)
-class Fork(Truth):
-    """N(0, I) parts: each half rides on a quarter of a circle, first up and then outwards, and gets narrower.
+class Bend(Truth):
+    """N(0, I) rides on half a circle, and gets narrower on the way.
 
-    The centre of the right half is R(1 - cos θ, sin θ) with θ = πt/4, from (0, 0) over time 1 to (R, R) at time 2.
+    Its centre is R(1 - cos θ, sin θ) with θ = πt/2: (0, 0) at time 0, (R, R) at time 1 and (2R, 0) at time 2.
     """
 
     times: tuple[float, ...] = (0.0, 1.0, 2.0)
-    radius: float = 5.0
+    radius: float = 1.5
 
     def at(self, z: Tensor, t: float) -> Tensor:
-        """Return c(t) + (1 - t/4) z, with the centre c of the point's side."""
-        angle = math.pi * t / 4
-        side = torch.where(z[..., 0] < 0, -1.0, 1.0)
-        centre = torch.stack([side * (1 - math.cos(angle)), torch.full_like(side, math.sin(angle))], dim=-1)
+        """Return c(t) + (1 - t/4) z."""
+        angle = math.pi * t / 2
+        centre = z.new_tensor([1 - math.cos(angle), math.sin(angle)])
         return self.radius * centre + (1 - t / 4) * z
 
 

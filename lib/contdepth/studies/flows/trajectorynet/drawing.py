@@ -54,7 +54,7 @@ def paths_beside(
     chain = [shown[0]]
     for later in shown[1:]:
         chain.append(pairs(chain[-1], later))
-    tracks["optimal pairs"] = torch.stack(chain)[:, torch.arange(0, len(shown[0]), len(shown[0]) // 40)].numpy()
+    tracks["optimal pairs"] = torch.stack(chain)[:, :: max(1, len(shown[0]) // 40)].numpy()
     for k, (ax, (name, track)) in enumerate(zip(axes, tracks.items(), strict=True)):
         for path in track.transpose(1, 0, 2):
             ax.plot(path[:, 0], path[:, 1], color=COLOURS[k], linewidth=0.8, alpha=0.7)

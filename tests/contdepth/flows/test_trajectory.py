@@ -105,7 +105,25 @@ def test_the_loss_is_that_of_its_parts(base: float) -> None:
     torch.testing.assert_close(found.log_density, torch.stack(each))
     torch.testing.assert_close(found.energy, one.energy(data[-1], 1.5, base).mean())
     torch.testing.assert_close(found.total, 0.3 * found.energy - sum(each))
-    assert found.energy > 0
+    both = one.loss(data, 0.3, jacobian=0.2)
+    torch.testing.assert_close(both.total, found.total + 0.2 * found.jacobian)
+    assert found.energy > 0 and found.jacobian > 0
+
+
+def test_the_price_of_the_jacobian_is_the_quadrature_of_its_square() -> None:
+    """By Simpson's rule over the last snapshot's paths, with Jacobians that are built."""
+    one, data = flow(), snapshots()
+    t = torch.linspace(-1.0, 1.5, 81, dtype=torch.float64)
+    back = one.paths(data[-1], 1.5, t.flip(0).tolist()).flip(0)
+    squares = torch.stack(
+        [
+            torch.stack([jacobian(lambda y, at=s: one.f(at, y), point).square().sum() for point in x])
+            for s, x in zip(t, back, strict=True)
+        ]
+    )
+    weights = torch.tensor([1.0, *[4.0, 2.0] * 39, 4.0, 1.0], dtype=torch.float64) * 2.5 / 80 / 3
+    expected = (weights[:, None] * squares).sum(0).mean()
+    torch.testing.assert_close(one.loss(data).jacobian, expected, rtol=1e-5, atol=0)
 
 
 @pytest.mark.parametrize("gradient", ["backprop", "adjoint"])
@@ -113,7 +131,7 @@ def test_gradients_of_the_loss(gradient: str) -> None:
     """Against a central difference along one direction."""
     one, data = flow(gradient=gradient, base=-0.5), snapshots()
     held = (one.f.w, one.f.a)
-    found = torch.autograd.grad(one.loss(data, 0.3).total, held)
+    found = torch.autograd.grad(one.loss(data, 0.3, jacobian=0.2).total, held)
     ways = [torch.randn(w.shape, generator=generator(3, "way"), dtype=w.dtype) for w in held]
     along = sum((g * way).sum().item() for g, way in zip(found, ways, strict=True))
     values = []
@@ -121,7 +139,7 @@ def test_gradients_of_the_loss(gradient: str) -> None:
         for h in (1e-5, -2e-5):
             for w, way in zip(held, ways, strict=True):
                 w.add_(h * way)
-            values.append(one.loss(data, 0.3).total.item())
+            values.append(one.loss(data, 0.3, jacobian=0.2).total.item())
     assert along == pytest.approx((values[0] - values[1]) / 2e-5, rel=1e-5)
 
 

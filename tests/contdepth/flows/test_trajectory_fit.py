@@ -111,11 +111,11 @@ def test_a_stopped_run_goes_on_to_the_same_bits(tmp_path: Path, monkeypatch: pyt
     stopped, _ = small()
     calls, loss = [], TrajectoryFlow.loss
 
-    def until_five(self: TrajectoryFlow, *arguments: Any) -> Any:
+    def until_five(self: TrajectoryFlow, *arguments: Any, **more: Any) -> Any:
         calls.append(0)
         if len(calls) == 5:
             raise KeyboardInterrupt
-        return loss(self, *arguments)
+        return loss(self, *arguments, **more)
 
     with monkeypatch.context() as patched, pytest.raises(KeyboardInterrupt):
         patched.setattr(TrajectoryFlow, "loss", until_five)
@@ -126,6 +126,34 @@ def test_a_stopped_run_goes_on_to_the_same_bits(tmp_path: Path, monkeypatch: pyt
     assert all(torch.equal(a, b) for a, b in zip(again.parameters(), whole.parameters(), strict=True))
     with pytest.raises(CheckpointError, match="another seed"):
         fit_trajectory(again, **{**settings, "seed": 4}, checkpoint=file)
+
+
+def test_the_rate_falls_geometrically(monkeypatch: pytest.MonkeyPatch) -> None:
+    """From ``rate`` to ``last_rate``, as Adam is given it, and to the same bits after a stop."""
+    flow, settings = small()
+    seen, step = [], torch.optim.Adam.step
+
+    def watched(self: torch.optim.Adam) -> None:
+        seen.append(self.param_groups[0]["lr"])
+        step(self)
+
+    monkeypatch.setattr(torch.optim.Adam, "step", watched)
+    fit_trajectory(flow, **{**settings, "rate": 0.16, "last_rate": 0.005})
+    assert seen == pytest.approx([0.16 / 2**k for k in range(6)])
+    seen.clear()
+    fit_trajectory(small()[0], **settings)
+    assert set(seen) == {1e-3}
+
+
+def test_the_price_of_the_jacobian_is_paid() -> None:
+    """A flow that is priced for stretching stretches less, and the run keeps what it paid."""
+    found = []
+    for price in (0.0, 10.0):
+        flow, settings = small()
+        done = fit_trajectory(flow, **{**settings, "steps": 30, "rate": 0.02, "jacobian": price})
+        found.append(done.jacobians[-1])
+        assert len(done.jacobians) == 30 and done.jacobians[-1] >= 0
+    assert found[1] < found[0]
 
 
 def test_batches_are_drawn_anew_and_by_the_seed() -> None:
@@ -160,6 +188,8 @@ def test_what_does_not_fit_is_named() -> None:
         (flow, {"batch": 0}, "batch: expected a number >= 1"),
         (flow, {"rate": 0.0}, "rate: expected a number > 0"),
         (flow, {"noise": -1.0}, "noise: expected a number >= 0"),
+        (flow, {"jacobian": -1.0}, "jacobian: expected a number >= 0"),
+        (flow, {"last_rate": 0.0}, "last_rate: expected a number > 0"),
         (flow, {"snapshots": settings["snapshots"][:1]}, "snapshots: expected 2"),
     ]:
         with pytest.raises((TypeError, ValueError), match=said):

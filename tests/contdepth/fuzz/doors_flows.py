@@ -235,7 +235,12 @@ def snapshots() -> list[Tensor]:
 
 
 TRAJECTORY: Table = {
-    "flows.TrajectoryFit": lambda: {"losses": [1.0], "log_densities": [[1.0]], "energies": [0.5]},
+    "flows.TrajectoryFit": lambda: {
+        "losses": [1.0],
+        "log_densities": [[1.0]],
+        "energies": [0.5],
+        "jacobians": [0.5],
+    },
     "flows.TrajectoryFlow": lambda: {
         "f": Swirl(),
         "dimension": 2,
@@ -262,6 +267,7 @@ TRAJECTORY: Table = {
         "snapshots": snapshots(),
         "energy": 0.1,
         "generator": drawing(),
+        "jacobian": 0.1,
     },
     "flows.TrajectoryFlow.paths": lambda: {
         "self": through(),
@@ -279,6 +285,7 @@ TRAJECTORY: Table = {
         "total": points()[0, 0],
         "log_density": points()[0],
         "energy": points()[1, 1],
+        "jacobian": points()[1, 0],
     },
     "flows.fit_trajectory": lambda: {
         "flow": through(),
@@ -286,8 +293,10 @@ TRAJECTORY: Table = {
         "steps": 2,
         "seed": 0,
         "energy": 0.1,
+        "jacobian": 0.1,
         "batch": 2,
         "rate": 0.01,
+        "last_rate": 0.001,
         "decay": 0.0,
         "noise": 0.1,
         "checkpoint": None,

@@ -73,6 +73,8 @@ SENTENCES: dict[tuple[str, str, str], str] = {
     ("energy", "-1", "energy: expected a number >= 0"): "flows.TrajectoryFlow.loss flows.fit_trajectory",
     ("every", "0", "every: expected a number >= 1"): "flows.fit_trajectory",
     ("flow", "None", "flow: expected a TrajectoryFlow"): "flows.fit_trajectory",
+    ("jacobian", "-1", "jacobian: expected a number >= 0"): "flows.TrajectoryFlow.loss flows.fit_trajectory",
+    ("last_rate", "-1", "last_rate: expected a number > 0"): "flows.fit_trajectory",
     ("noise", "-1", "noise: expected a number >= 0"): "flows.fit_trajectory",
     ("snapshots", "one less", "snapshots: expected 2, one for each time"): (
         "flows.TrajectoryFlow.loss flows.fit_trajectory"

@@ -26,6 +26,7 @@ class TrajectoryFit:
     losses: list[float] = field(default_factory=list)
     log_densities: list[list[float]] = field(default_factory=list)
     energies: list[float] = field(default_factory=list)
+    jacobians: list[float] = field(default_factory=list)
 
     @property
     def steps(self) -> int:
@@ -40,8 +41,10 @@ def fit_trajectory(
     steps: int,
     seed: int,
     energy: float = 0.0,
+    jacobian: float = 0.0,
     batch: int = 1000,
     rate: float = 1e-3,
+    last_rate: float | None = None,
     decay: float = 1e-5,
     noise: float = 0.0,
     checkpoint: Path | str | None = None,
@@ -51,8 +54,10 @@ def fit_trajectory(
 
     A step draws ``batch`` points of each snapshot without replacement, or all of a smaller one, and adds normal
     noise of deviation ``noise``. Batches, noise and probes depend on ``seed`` and the step alone, drawn on the
-    CPU. ``batch``, ``rate`` and ``decay`` (of the weights, in Adam's gradient) are the defaults of Tong et al.'s
-    code, which adds noise of 0.1. ``checkpoint`` is a file, written each ``every`` steps and at the end.
+    CPU. ``energy`` and ``jacobian`` are the weights of that loss. ``batch``, ``rate`` and ``decay`` (of the
+    weights, in Adam's gradient) are the defaults of Tong et al.'s code, which adds noise of 0.1; with
+    ``last_rate`` the rate falls geometrically to it, which theirs does not. ``checkpoint`` is a file, written each
+    ``every`` steps and at the end.
 
     Raises:
         TypeError, ValueError: a flow whose f is not a module with parameters, arguments that do not fit.
@@ -67,7 +72,9 @@ def fit_trajectory(
     total, size = checks.integer("steps", steps, at_least=1), checks.integer("batch", batch, at_least=1)
     settings = {
         "energy": checks.real("energy", energy, at_least=0),
+        "jacobian": checks.real("jacobian", jacobian, at_least=0),
         "rate": checks.real("rate", rate, above=0),
+        "last_rate": checks.real("last_rate", rate if last_rate is None else last_rate, above=0),
         "decay": checks.real("decay", decay, at_least=0),
         "noise": checks.real("noise", noise, at_least=0),
     }
@@ -77,7 +84,7 @@ def fit_trajectory(
     run = identity_of(flow, **plan, gradient=flow.gradient, flow=repr(solver), data=data)
     kept, done = Checkpointing(checkpoint, every=every, total=total), TrajectoryFit()
     optimiser = torch.optim.Adam(learned, lr=settings["rate"], weight_decay=settings["decay"])
-    stored = kept.load(run)
+    stored, fall = kept.load(run), settings["last_rate"] / settings["rate"]
     if stored is not None:
         flow.load_state_dict(stored["model"])
         optimiser.load_state_dict(stored["optimiser"])
@@ -85,9 +92,12 @@ def fit_trajectory(
     while done.steps < total:
         source = generator(seed, f"step/{done.steps}")
         drawn = [_drawn(x, size, settings["noise"], source) for x in samples]
+        part = done.steps / max(total - 1, 1)
+        optimiser.param_groups[0]["lr"] = settings["rate"] * fall**part
         optimiser.zero_grad(set_to_none=True)
         with torch.enable_grad():
-            loss = flow.loss(drawn, settings["energy"], source if flow.chance else None)
+            chance = source if flow.chance else None
+            loss = flow.loss(drawn, settings["energy"], chance, jacobian=settings["jacobian"])
         if not math.isfinite(loss.total.item()):
             hint = "lower rate, or take smaller steps of the flow"
             checks.fail(
@@ -98,6 +108,7 @@ def fit_trajectory(
         done.losses.append(loss.total.item())
         done.log_densities.append(loss.log_density.tolist())
         done.energies.append(loss.energy.item())
+        done.jacobians.append(loss.jacobian.item())
         path = kept.due(done.steps)
         if path is not None:
             states = {"model": flow.state_dict(), "optimiser": optimiser.state_dict()}

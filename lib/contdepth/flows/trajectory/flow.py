@@ -23,11 +23,12 @@ __all__ = ["TrajectoryFlow", "TrajectoryLoss"]
 
 
 class TrajectoryLoss(NamedTuple):
-    """``total`` ``()``, mean ``log_density`` of each snapshot ``(K + 1,)``, and ``energy`` ``()``, without λ."""
+    """``total`` ``()``, mean ``log_density`` ``(K + 1,)``, and ``energy`` and ``jacobian`` ``()`` unweighted."""
 
     total: Tensor
     log_density: Tensor
     energy: Tensor
+    jacobian: Tensor
 
 
 class TrajectoryFlow(ContinuousFlow):
@@ -122,8 +123,7 @@ class TrajectoryFlow(ContinuousFlow):
             value = self.f(t, u[..., :-1])
             return torch.cat([value, value.square().sum(-1, keepdim=True)], dim=-1)
 
-        begun = torch.cat([x, x.new_zeros(*x.shape[:-1], 1)], dim=-1)
-        found = self._solved(rates, begun, span)[..., -1]
+        found = self._solved(rates, torch.cat([x, torch.zeros_like(x[..., :1])], dim=-1), span)[..., -1]
         return found if span[1] >= span[0] else -found
 
     def log_density_at(self, x: Tensor, time: float, generator: torch.Generator | None = None) -> Tensor:
@@ -135,20 +135,27 @@ class TrajectoryFlow(ContinuousFlow):
         return standard_normal(z) + log_det
 
     def loss(
-        self, snapshots: Sequence[Tensor], energy: float = 0.0, generator: torch.Generator | None = None
+        self,
+        snapshots: Sequence[Tensor],
+        energy: float = 0.0,
+        generator: torch.Generator | None = None,
+        *,
+        jacobian: float = 0.0,
     ) -> TrajectoryLoss:
         """Return -Σ_i mean ln p_{t_i} + λ mean ∫|f|² dt of ``snapshots``, K + 1 samples ``(n_i, d)``.
 
-        ``energy`` is λ. All samples go back to the base in one pass, each joining at its time. The energy is that
-        of the last snapshot's paths from the base on, so that each interval counts once: a choice of this
-        library. A positive λ biases the ends too: between normal laws of one covariance at unit distance in time
-        it shortens the shift by 1 + 2λ.
+        ``energy`` is λ; ``jacobian`` is the weight of mean ∫|df/dx|² dt, with the Frobenius norm (Finlay et al.
+        2020). All samples go back to the base in one pass, each joining at its time. Both costs are those of the
+        last snapshot's paths from the base on, so that each interval counts once: a choice of this library. A
+        positive λ biases the ends too: between normal laws of one covariance at unit distance in time it shortens
+        the shift by 1 + 2λ.
 
         Raises:
-            TypeError, ValueError: another number of snapshots than of times, points that do not fit.
+            TypeError, ValueError: not one snapshot for each time, points that do not fit.
         """
         samples = self._snapshots(snapshots)
         weight = checks.real("energy", energy, at_least=0)
+        stiff = checks.real("jacobian", jacobian, at_least=0)
         last, stops = samples[-1], (self.span[0], *self.times)
         self._points("snapshots", last, generator)
         probes, u = self._probes(last, generator), torch.cat([last, last.new_zeros(len(last), 3)], dim=-1)
@@ -159,11 +166,12 @@ class TrajectoryFlow(ContinuousFlow):
             transport = Transport(self.f, probes, density=True)
             u = torch.cat([u, torch.cat([x, x.new_zeros(len(x), 3)], dim=-1)])
             u = self._solved(transport, u, (stops[k + 1], stops[k]))
-        z, kinetic = transport.carried(u)[:2]
+        z, kinetic, bent = transport.carried(u)[:3]
         parts = (standard_normal(z) - u[..., -1]).split([len(x) for x in reversed(samples)])
         log_density = torch.stack([part.mean() for part in reversed(parts)])
-        spent = -kinetic[: len(samples[-1])].mean()
-        return TrajectoryLoss(weight * spent - log_density.sum(), log_density, spent)
+        spent, bending = -kinetic[: len(last)].mean(), -bent[: len(last)].mean()
+        total = weight * spent + stiff * bending - log_density.sum()
+        return TrajectoryLoss(total, log_density, spent, bending)
 
     def _snapshots(self, snapshots: Sequence[Tensor]) -> list[Tensor]:
         samples = list(checks.several("snapshots", snapshots, "give a list of samples"))

@@ -1,0 +1,1 @@
+"""TrajectoryNet on snapshots whose law between the times is known, and on cells of four hours."""

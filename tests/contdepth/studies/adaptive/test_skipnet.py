@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 import math
 
+import matplotlib.pyplot as plt
 import numpy as np
 import pytest
 import torch
@@ -14,7 +15,7 @@ from contdepth.nets import Routed, hybrid_loss, path_cost
 from contdepth.nets.gated import learning, net
 from contdepth.nets.gated.gates import KINDS
 from contdepth.seeds import generator
-from contdepth.studies.adaptive.skipnet import contest, judging, oracles, released
+from contdepth.studies.adaptive.skipnet import contest, drawing, judging, oracles, released
 from contdepth.studies.adaptive.skipnet.pictures import Pictures, mixed
 from contdepth.studies.adaptive.skipnet.together import Together
 from contdepth.studies.adaptive.skipnet.training import (
@@ -195,3 +196,27 @@ def test_gates_cost_what_one_counts_by_hand():
     assert released.gate_share("feedforward-I") == pytest.approx(100 * (5 / 32 + rest), abs=0.01)
     assert released.gate_share("recurrent") == pytest.approx(100 * (640 + 800 + 10) / (18 * 64**2 * 64))
     assert released.outside(30, 90) == 4 and released.outside(12, 86) == 0
+
+
+def test_the_line_is_taken_where_a_net_computes():
+    arms = [
+        judging.Seen(np.array([[h / 100] * 100]), np.zeros((1, 100)), np.ones((1, 100, 2)), np.array([saved]))
+        for h, saved in ((100.0, 0.0), (40.0, 80.0), (80.0, 40.0))
+    ]
+    one = judging.Seen(np.ones((1, 4)), np.ones((1, 4)), np.ones((1, 4, 2)), np.array([70.0]))
+    assert judging.at_equal_computation(one, arms).tolist() == pytest.approx([50.0])
+
+
+def test_pictures_show_what_they_are_given(data):
+    gates = np.zeros((2, 6, 3))
+    gates[:, 3:, 1] = 1
+    one = judging.Seen(np.ones((2, 6)), np.ones((2, 6)), gates, np.array([30.0, 60.0]))
+    figure, axes = plt.subplots(1, 3)
+    drawing.cloud(axes[0], 0, one, "a", filled=False)
+    drawing.line(axes[0], 1, [one, one], "b")
+    assert axes[0].lines[0].get_xdata().tolist() == [70, 40]
+    drawing.shares(axes[1:2], {"c": one}, 3)
+    assert axes[1].images[0].get_array().tolist() == [[0, 0, 0], [0, 1, 0]] * 2
+    drawing.chart(axes[2], released.CHART, 30, 90)
+    assert [bar.get_height() for bar in axes[2].patches[1:]] == [50, 48, 30, 37, 18, 18, 86, 81, 77, 30, 12, 20]
+    plt.close(figure)

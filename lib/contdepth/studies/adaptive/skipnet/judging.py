@@ -14,7 +14,7 @@ from torch.nn.functional import cross_entropy
 from contdepth.nets import GatedNet, path_cost, random_gates
 from contdepth.seeds import generator
 
-__all__ = ["Seen", "by_chance", "own", "ranks", "shuffled", "under", "usual"]
+__all__ = ["Seen", "at_equal_computation", "by_chance", "own", "ranks", "shuffled", "under", "usual"]
 
 
 @dataclass(frozen=True)
@@ -110,3 +110,13 @@ def ranks(blocks: np.ndarray, losses: np.ndarray) -> np.ndarray:
     """Rank correlation, net by net, of blocks computed and other nets' losses; 0 where depth never varies."""
     each = zip(blocks, losses, strict=True)
     return np.array([0.0 if np.ptp(b) == 0 else float(spearmanr(b, loss).statistic) for b, loss in each])
+
+
+def at_equal_computation(seen: Seen, bar: Sequence[Seen]) -> np.ndarray:
+    """Accuracy of the line through the arms of ``bar``, seed by seed, at the computation of each net of ``seen``."""
+    found = []
+    for i, saved in enumerate(seen.saved):
+        at = sorted((float(100 - one.saved[i]), float(one.accuracy[i])) for one in bar)
+        x, y = zip(*at, strict=True)
+        found.append(float(np.interp(100 - saved, x, y)))
+    return np.array(found)

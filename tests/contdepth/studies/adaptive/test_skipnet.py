@@ -33,9 +33,9 @@ PLAN = Plan(epochs=(1, 1), batch=20, width=2, blocks=(1, 1, 1))
 
 @pytest.fixture(scope="module")
 def data() -> Pictures:
-    whole = mixed(0.3, 20)
+    whole = mixed(0.3, 100, 20)
     few = (whole.learn[0][:60], whole.learn[1][:60])
-    return Pictures(few, (whole.choose[0][:20], whole.choose[1][:20]), whole.judge)
+    return Pictures(few, whole.choose, whole.judge)
 
 
 def test_half_of_the_pictures_is_noisy_and_none_is_shared():

@@ -113,7 +113,7 @@ def ranks(blocks: np.ndarray, losses: np.ndarray) -> np.ndarray:
 
 
 def at_equal_computation(seen: Seen, bar: Sequence[Seen]) -> np.ndarray:
-    """Accuracy of the line through the arms of ``bar``, seed by seed, at the computation of each net of ``seen``."""
+    """Accuracy of the line through the arms of ``bar``, seed by seed, where each net of ``seen`` computes."""
     found = []
     for i, saved in enumerate(seen.saved):
         at = sorted((float(100 - one.saved[i]), float(one.accuracy[i])) for one in bar)

@@ -30,13 +30,13 @@ class Pictures:
         return len(self.judge[1]) // 2
 
 
-def mixed(spread: float, tests: int = 449) -> Pictures:
+def mixed(spread: float, learn: int = 1348, tests: int = 449) -> Pictures:
     """Digits in [0, 1]; every second of the learning part has noise of ``spread`` on its pixels, drawn once.
 
-    Every fifth of the learning part is held out to choose with, half of it noisy too. ``tests``: how many test
-    pictures are judged on, each twice.
+    Of the first ``learn`` every fifth is held out to choose with, half of those noisy too. ``tests``: how many
+    test pictures are judged on, each twice.
     """
-    (x, y), (test_x, test_y) = pixels("digits", "train", 1348), pixels("digits", "test", tests)
+    (x, y), (test_x, test_y) = pixels("digits", "train", learn), pixels("digits", "test", tests)
     source = generator(0, "skipnet/noise")
     noisy = torch.arange(len(x)) % 2 == 1
     x = x + spread * noisy[:, None, None, None] * torch.randn(x.shape, generator=source)

@@ -121,6 +121,7 @@ def test_depth_objective_and_usual_path_by_hand():
     assert one.deeper(2).tolist() == [0.5 - 1.5]
     assert one.objective(2.0).tolist() == [0.25 + 2 * 0.5]
     assert judging.usual(one).tolist() == [[0, 1]]
+    assert judging.paths(one).tolist() == [3] and judging.usual_share(one).tolist() == [0.5]
     moved = judging.shuffled(one, [7])(0)
     assert sorted(moved.tolist()) == sorted(one.gates[0].tolist()) and moved.tolist() != one.gates[0].tolist()
     assert torch.equal(judging.own(one)(0), torch.as_tensor(one.gates[0]))

@@ -14,7 +14,18 @@ from torch.nn.functional import cross_entropy
 from contdepth.nets import GatedNet, path_cost, random_gates
 from contdepth.seeds import generator
 
-__all__ = ["Seen", "at_equal_computation", "by_chance", "own", "ranks", "shuffled", "under", "usual"]
+__all__ = [
+    "Seen",
+    "at_equal_computation",
+    "by_chance",
+    "own",
+    "paths",
+    "ranks",
+    "shuffled",
+    "under",
+    "usual",
+    "usual_share",
+]
 
 
 @dataclass(frozen=True)
@@ -94,6 +105,18 @@ def usual(seen: Seen) -> Tensor:
         paths, counts = np.unique(one, axis=0, return_counts=True)
         found.append(paths[counts.argmax()])
     return torch.as_tensor(np.stack(found))
+
+
+def paths(seen: Seen) -> np.ndarray:
+    """How many different paths each net uses, (nets,)."""
+    return np.array([len(np.unique(one, axis=0)) for one in seen.gates])
+
+
+def usual_share(seen: Seen) -> np.ndarray:
+    """Share of the pictures on the most frequent path of each net, (nets,)."""
+    return np.array([np.unique(one, axis=0, return_counts=True)[1].max() for one in seen.gates]) / len(
+        seen.right[0]
+    )
 
 
 def by_chance(rates: Sequence[float], pictures: int, gates: int, seeds: Sequence[int]) -> Callable[[int], Tensor]:

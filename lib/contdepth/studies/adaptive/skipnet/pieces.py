@@ -42,8 +42,8 @@ def gated_arm(
 
     Those are of SGD with momentum at rate 1e-4, batches of 128, weight 0.01 on a sum over the batch, no baseline.
     Returns ``accuracy``, ``blocks`` (the authors' computation: blocks computed) and ``saved`` (multiply-adds,
-    gates counted), in per cent, after the last step; the same with ``_before`` after the supervised stage; ``same`` and
-    ``seconds``. A stopped run goes on from the last epoch of the recipe in ``checkpoint``.
+    gates counted), in per cent, after the last step; with ``_before`` what they were after the supervised stage;
+    ``same`` and ``seconds``. A stopped run goes on from the last epoch of the recipe in ``checkpoint``.
     """
     checks.one_of("arm", arm, ARMS)
     began = time.perf_counter()

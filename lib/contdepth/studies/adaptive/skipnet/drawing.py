@@ -59,4 +59,4 @@ def chart(ax: Axes, printed: Mapping[str, Mapping[str, float]], low: float, high
         place += 1
     ax.set_xticks(ticks, names, fontsize=9)
     ax.set(xlabel="layers", ylabel="computation saved, %", ylim=(0, 100))
-    ax.legend(fontsize=8.5, ncols=2, loc="upper right")
+    ax.legend(fontsize=8.5, ncols=5, loc="lower center", bbox_to_anchor=(0.5, 1.0))

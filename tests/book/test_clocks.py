@@ -45,6 +45,7 @@ MODULES = {
     "restoration/training/train.py",
     "robust/attacks/audit.py",
     "robust/methods/loop.py",
+    "studies/adaptive/skipnet/pieces.py",
     "studies/control/bsde_pieces.py",
     "studies/control/discrete/pieces.py",
     "studies/control/races.py",
@@ -77,7 +78,10 @@ class Clocks(ast.NodeVisitor):
             isinstance(part, ast.Name)
             and part.id in self.names
             or isinstance(part, ast.Attribute)
-            and part.attr in (SECONDS, COMPUTED, *OWN)
+            and part.attr in (SECONDS, *OWN)
+            or isinstance(part, ast.Call)
+            and isinstance(part.func, ast.Attribute)
+            and part.func.attr == COMPUTED
             or isinstance(part, ast.Constant)
             and str(part.value).startswith(BEGINNING)
             or isinstance(part, ast.Subscript)
@@ -157,6 +161,7 @@ def checks(sources: list[str]) -> list[tuple[str, bool]]:
         ("def ratio(f):\n    return f.seconds['a']\ncheck('a', ratio(photos))", True),
         ("v = []\nfor s in (1, 2):\n    v.append(gpu_seconds(s))\ncheck('a', v[0])", True),
         ("r = arms()\ncheck('a', r.saved('x', 'y'))", True),
+        ("r = arms()\ncheck('a', r.saved)", False),
         ("b = time.process_time()\nwork()\ns = time.process_time() - b\ncheck('a', s / 3)", True),
         ("check('a', ratio(one, other, 'time_training'))", True),
         ("check('a', ratio(one, other, 'evaluations'))", False),

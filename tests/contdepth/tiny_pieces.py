@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+from contdepth.studies.adaptive.skipnet.pieces import gated_arm
 from contdepth.studies.control.bsde_pieces import picard_arm, step_nets_arm
 from contdepth.studies.control.discrete.pieces import trained_arm as discrete_arm
 from contdepth.studies.meanfield.pieces import ordered_arm
@@ -25,6 +26,7 @@ GRID = {"blocks": 2, "iterations": 12, "sitting": 5, "grid": 24, "batch": 6, "te
 
 TINY: dict[Callable[..., dict[str, Any]], dict[str, Any]] = {
     trained_arm: IMAGES,
+    gated_arm: {**IMAGES, "depth": 8, "second": 2},
     discrete_arm: {"dataset": "digits", "hidden": (6, 6), "epochs": 2, "batch": 50, "learn": 200},
     step_nets_arm: {"dim": 3, "steps": 3, "iterations": 4},
     picard_arm: {"dim": 3, "level": 2, "base": 3, "count": 4},

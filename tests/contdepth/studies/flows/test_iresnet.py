@@ -190,12 +190,12 @@ def test_a_contest_keeps_the_rate_that_chooses_best_and_survives_divergence() ->
 
 
 def test_drawings(flow: ResidualFlow) -> None:
-    figure, axes = plt.subplots(1, 4)
+    axes = [plt.subplots(1, 3)[1] for _ in range(4)]
     errors = {"a": np.array([[1e-1, 1e-3], [1e-2, np.inf]])}
     dots = {"a": np.array([95.0, 96.0]), "b": np.array([97.0, 96.0])}
-    drawing.answer(axes[:3], [1, 5], errors, dots, dots, 0.7)
-    drawing.block_by_block(axes[:3], flow, [0, 2], Moons().sample(10, generator(0, "d")).numpy())
-    drawing.losses(axes[0], [1, 2], np.ones((2, 2)), np.ones(2), 0.5)
-    drawing.cut(axes[:2], [1, 2], {"a": np.ones((2, 2))})
+    drawing.answer(axes[0], [1, 5], errors, dots, dots, 0.7)
+    drawing.block_by_block(axes[1], flow, [0, 2], Moons().sample(10, generator(0, "d")).numpy())
+    drawing.losses(axes[2][0], [1, 2], np.ones((2, 2)), np.ones(2), 0.5)
+    drawing.cut(axes[3][:2], [1, 2], {"a": np.ones((2, 2))})
     drawing.frame(plt.figure(), flow, 0.5)
     plt.close("all")

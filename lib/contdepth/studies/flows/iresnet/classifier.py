@@ -29,8 +29,8 @@ __all__ = [
     "trained",
 ]
 
-BOUNDED, KERNEL, FREE = "norm of the convolution", "norm of the kernel", "no bound"
-"""The arms: what is bounded by the coefficient c."""
+BOUNDED, KERNEL, FREE = "convolution", "kernel", "no bound"
+"""The arms: of what the norm is bounded by the coefficient c."""
 
 Pair = tuple[Tensor, Tensor]
 

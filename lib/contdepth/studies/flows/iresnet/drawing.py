@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.ticker import NullFormatter
 
 from contdepth.flows import ResidualFlow
 from contdepth.studies.common.plots import COLOURS, MARKERS, series
@@ -25,15 +26,16 @@ def answer(
     bound: float,
 ) -> None:
     """Errors of inverses (nets, counts) by arm; accuracy (nets,) by arm; losses (nets,) claimed and true."""
-    for k, (arm, rows) in enumerate(errors.items()):
+    for k, rows in enumerate(errors.values()):
         for row in rows:
-            kept = np.clip(np.nan_to_num(row, nan=1e30, posinf=1e30), 1e-13, 1e6)
+            kept = np.clip(np.nan_to_num(row, nan=1e30, posinf=1e30), 1e-13, 1e4)
             axes[0].plot(counts, kept, color=COLOURS[k], marker=MARKERS[k], markersize=3, linewidth=1)
-        axes[0].plot([], [], color=COLOURS[k], marker=MARKERS[k], label=arm)
     line = np.array(counts, dtype=float)
-    axes[0].plot(line, bound**line, color="#5a5a5a", linestyle="--", linewidth=1, label="$L^k$")
+    axes[0].plot(line, bound**line, color="#5a5a5a", linestyle="--", linewidth=1)
+    axes[0].annotate(
+        "$L^k$", (line[-1], bound ** line[-1]), xytext=(-4, 5), textcoords="offset points", ha="right"
+    )
     axes[0].set(yscale="log", xlabel="iterations $k$ of a block", title="largest error of the inverse")
-    axes[0].legend(fontsize=8)
     rows_of_dots(axes[1], accuracy, "%")
     axes[1].set_title("accuracy, digits")
     rows_of_dots(axes[2], claims, "nats")
@@ -53,7 +55,7 @@ def block_by_block(axes: Sequence[Axes], flow: ResidualFlow, stages: Sequence[in
     """The density after each of ``stages`` blocks from the normal law, and ``points`` (n, 2) of the data last."""
     for ax, t in zip(axes[:-1], stages, strict=True):
         _square(ax, on_a_grid(flow, t))
-        ax.set_title(f"{t} blocks" if t else "normal")
+        ax.set_title(f"{t} block" + "s" * (t > 1) if t else "normal")
     axes[-1].plot(*points.T, ".", markersize=1, color=COLOURS[0])
     axes[-1].set(title="data", xlim=(-3, 3), ylim=(-3, 3), aspect="equal", xticks=[], yticks=[])
     axes[-1].grid(visible=False)
@@ -83,6 +85,7 @@ def losses(ax: Axes, blocks: Sequence[int], residual: np.ndarray, continuous: np
     ax.axhline(floor, color="black", linewidth=1, label="entropy: no lower loss")
     ax.set(xscale="log", xlabel="blocks", ylabel="loss on new points, nats")
     ax.set_xticks(blocks, [str(m) for m in blocks])
+    ax.xaxis.set_minor_formatter(NullFormatter())
     ax.legend()
 
 

@@ -330,6 +330,7 @@ DRAWS = {
     "contdepth.studies.control.interpolated.drawing",
     "contdepth.studies.control.quantised.drawing",
     "contdepth.studies.control.smallstep.drawing",
+    "contdepth.studies.flows.iresnet.drawing",
     "contdepth.studies.landscape.embedding.drawing",
     "contdepth.studies.landscape.frequency.drawing",
     "contdepth.studies.pdenet.filter_picture",

@@ -32,7 +32,7 @@ def log_density_at(flow: ResidualFlow, x: Tensor, t: float) -> Tensor:
             scale = s * flow.log_scales[k]
             x, total = x * scale.exp() + s * flow.shifts[k], total + scale.sum()
         g = flow.blocks[k].g
-        x, log_det = ExactLogDet()(lambda y, g=g, s=s: s * g(y), x)  # type: ignore[misc, operator]
+        x, log_det = ExactLogDet()(lambda y, g=g, s=s: s * g(y), x)  # type: ignore[misc]
         total = total + log_det
     return standard_normal(x) + total
 

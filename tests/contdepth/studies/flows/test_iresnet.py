@@ -68,8 +68,10 @@ def test_at_the_ends_it_is_normal_and_the_flow_s_own(flow: ResidualFlow) -> None
     torch.testing.assert_close(log_density_at(flow, x, 2.0), flow(x).detach(), rtol=0, atol=1e-5)
     normal = -0.5 * x.square().sum(1) - math.log(2 * math.pi)
     torch.testing.assert_close(log_density_at(flow, x, 0.0), normal, rtol=0, atol=1e-6)
-    whole, near = (log_density_at(flow, x, t) for t in (1.0, 1.0 - 1e-5))
-    torch.testing.assert_close(whole, near, rtol=0, atol=1e-3)
+    for t in (0.0, 1.0, 2.0):
+        for near in {max(t - 1e-5, 0.0), min(t + 1e-5, 2.0)}:
+            found, at = (log_density_at(flow, x, one) for one in (near, t))
+            torch.testing.assert_close(found, at, rtol=0, atol=1e-3)
 
 
 def test_training_lowers_the_loss_and_is_repeatable() -> None:

@@ -137,8 +137,11 @@ def test_errors_of_inverses_are_those_of_a_geometric_series(slope: float) -> Non
     x = torch.tensor([[1.0, -2.0], [0.5, 0.1]])
     errors = chain_errors([Linear(slope)], x, [1, 2, 7])
     np.testing.assert_allclose(errors, [2 * 0.7 ** (k + 1) for k in (1, 2, 7)], rtol=1e-9)
-    chain = chain_errors([Linear(slope), Linear(0.1)], x, [30])
-    assert chain[0] < 1e-4
+    shift = nn.Linear(2, 2)  # does not commute with the other
+    with torch.no_grad():
+        shift.weight.copy_(torch.tensor([[0.1, 0.2], [0.0, -0.1]]))
+        shift.bias.copy_(torch.tensor([1.0, -1.0]))
+    assert chain_errors([Linear(slope), shift], x, [40])[0] < 1e-4
     assert chain_errors([Linear(3.0)], x, [400, 800])[1] == np.inf
 
 

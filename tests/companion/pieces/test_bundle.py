@@ -322,8 +322,8 @@ for module in pkgutil.walk_packages(contdepth.__path__, "contdepth."):
 print(json.dumps(found))
 """
 DRAWS = {
-    "contdepth.studies.common.moving",
     "contdepth.studies.adaptive.skipnet.drawing",
+    "contdepth.studies.common.moving",
     "contdepth.studies.common.plots",
     "contdepth.studies.control.ddp.drawing",
     "contdepth.studies.control.discrete.drawing",
@@ -331,6 +331,7 @@ DRAWS = {
     "contdepth.studies.control.interpolated.drawing",
     "contdepth.studies.control.quantised.drawing",
     "contdepth.studies.control.smallstep.drawing",
+    "contdepth.studies.flows.iresnet.drawing",
     "contdepth.studies.flows.trajectorynet.drawing",
     "contdepth.studies.landscape.embedding.drawing",
     "contdepth.studies.landscape.frequency.drawing",

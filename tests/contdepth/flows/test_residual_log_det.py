@@ -129,23 +129,30 @@ def test_the_number_of_terms_has_its_law(law: NumberOfTerms) -> None:
     assert law.survival(law.certain) == 1 > law.survival(law.certain + 1)
 
 
-def chain(log_det: object = None) -> ResidualFlow:
+def chain(log_det: object = None, scaled: bool = False) -> ResidualFlow:
     torch.manual_seed(0)
     blocks = [ResidualBlock(lipschitz_net((2, 8, 8, 2), 0.95).double()) for _ in range(2)]
     with torch.no_grad():
         for parameter in torch.nn.ModuleList(blocks).parameters():
             parameter.mul_(2)
-    flow = ResidualFlow(blocks, 2, log_det=log_det, tolerance=1e-10, most=400).eval()
+    flow = ResidualFlow(blocks, 2, log_det=log_det, tolerance=1e-10, most=400, scaled=scaled).eval()
+    if scaled:
+        with torch.no_grad():
+            flow.log_scales.copy_(torch.tensor([[0.3, -0.4], [0.2, 0.1]]))
+            flow.shifts.copy_(torch.tensor([[0.5, -1.0], [-0.2, 0.3]]))
     settle(flow, 1e-10)
     return flow
 
 
-def test_a_chain_is_a_density() -> None:
+@pytest.mark.parametrize("scaled", [False, True])
+def test_a_chain_is_a_density(scaled: bool) -> None:
     """Its logarithm is that of the determinant of the whole map, its integral one, and samples come back."""
-    flow, x = chain(), points(4, 2)
+    flow, x = chain(scaled=scaled), points(4, 2)
 
     def through(one: Tensor) -> Tensor:
-        for block in flow.blocks:
+        for k, block in enumerate(flow.blocks):
+            if scaled:
+                one = one * flow.log_scales[k].exp() + flow.shifts[k]
             one = block(one[None])[0]
         return one
 

@@ -134,6 +134,7 @@ RESIDUAL: Table = {
         "log_det": flows.SeriesLogDet(3),
         "tolerance": 1e-4,
         "most": 50,
+        "scaled": True,
     },
     "flows.ResidualFlow.to_base": lambda: {
         "self": chain(log_det=flows.RouletteLogDet()),

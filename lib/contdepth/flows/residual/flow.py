@@ -28,6 +28,8 @@ class ResidualFlow(DensityModel):
             set anew, as for training by roulette and evaluation by a long series.
         tolerance: largest residual of an inverse.
         most: iterations of an inverse.
+        scaled: whether every block is preceded by x ↦ x·exp(s) + b with s and b learned, d numbers each, nought
+            at first: the ActNorm of the authors' code, which begins with the first batch's own.
 
     Raises:
         InversionError: see ``ResidualBlock.inverse``.
@@ -42,6 +44,7 @@ class ResidualFlow(DensityModel):
         log_det: ExactLogDet | SeriesLogDet | RouletteLogDet | None = None,
         tolerance: float = 1e-6,
         most: int = 200,
+        scaled: bool = False,
     ) -> None:
         chain = checks.several("blocks", blocks, "such as [ResidualBlock(…), …]")
         if not chain:
@@ -56,6 +59,10 @@ class ResidualFlow(DensityModel):
             checks.fail("log_det", wanted, type(log_det).__name__, error=TypeError)
         self.tolerance = checks.real("tolerance", tolerance, above=0)
         self.most = checks.integer("most", most, at_least=1)
+        self.scaled = checks.instance("scaled", scaled, bool)
+        if scaled:
+            self.log_scales = nn.Parameter(self.origin.new_zeros(len(chain), dimension))
+            self.shifts = nn.Parameter(self.origin.new_zeros(len(chain), dimension))
 
     @property
     def chance(self) -> bool:
@@ -66,7 +73,9 @@ class ResidualFlow(DensityModel):
         """Return the images of ``x`` and ln|det dz/dx|."""
         z = self._points("x", x, generator).reshape(-1, self.dimension)
         total = z.new_zeros(len(z))
-        for block in self.blocks:
+        for k, block in enumerate(self.blocks):
+            if self.scaled:
+                z, total = z * self.log_scales[k].exp() + self.shifts[k], total + self.log_scales[k].sum()
             z, log_det = self.log_det(block.g, z, generator)  # type: ignore[arg-type]
             total = total + log_det
         return Pushed(z.reshape(x.shape), total.reshape(x.shape[:-1]))
@@ -80,6 +89,8 @@ class ResidualFlow(DensityModel):
     def moved(self, z: Tensor) -> Tensor:
         """Return the points whose images are ``z``, without a graph."""
         x = self._placed("z", z).reshape(-1, self.dimension)
-        for block in reversed(self.blocks):
+        for k, block in reversed(list(enumerate(self.blocks))):
             x = block.inverse(x, tolerance=self.tolerance, most=self.most).x  # type: ignore[operator]
+            if self.scaled:
+                x = (x - self.shifts[k]) * (-self.log_scales[k]).exp()
         return x.detach().reshape(z.shape)

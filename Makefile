@@ -87,6 +87,7 @@ bench: env
 	@$(STEP) --stream "One step of YOPO against PGD and the plain algorithm" $(BIN)/python benchmarks/yopo_step.py --out _build/bench/yopo_step.json
 	@$(STEP) --stream "Many mean-field nets as one batch against a loop" $(BIN)/python benchmarks/meanfield_batch.py --out _build/bench/meanfield_batch.json
 	@$(STEP) --stream "Restoring a picture against BM3D and non-local means" $(BIN)/python benchmarks/restore.py --out _build/bench/restore.json
+	@$(STEP) --stream "A stage of trained diffusion by its table" $(BIN)/python benchmarks/reaction.py --out _build/bench/reaction.json
 	@$(STEP) --stream "Log-determinants by roulette and Laplacians in one pass" $(BIN)/python benchmarks/flows.py --out _build/bench/flows.json
 	@$(STEP) --stream "The states of all runs, derived and remembered" $(BIN)/python benchmarks/status.py --out _build/bench/status.json
 	@$(STEP) --stream "Recorded steps on a GPU" $(BIN)/python benchmarks/gpu.py --out _build/bench/gpu.json

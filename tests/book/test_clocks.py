@@ -45,6 +45,7 @@ MODULES = {
     "restoration/training/train.py",
     "robust/attacks/audit.py",
     "robust/methods/loop.py",
+    "studies/adaptive/tnrd/pieces.py",
     "studies/control/bsde_pieces.py",
     "studies/control/discrete/pieces.py",
     "studies/control/races.py",

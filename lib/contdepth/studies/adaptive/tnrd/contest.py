@@ -1,0 +1,89 @@
+"""Trained diffusions of one to five stages, every arm with the same effort, beside what a hand can tune."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from contdepth.restoration.metrics import psnr
+from contdepth.restoration.models.reaction import ReactionDiffusion, ReactionShape, make_reaction
+from contdepth.restoration.training.stagewise import fit_stages
+from contdepth.studies.adaptive.tnrd.pictures import Pictures
+from contdepth.studies.adaptive.tnrd.starts import cosine_start
+
+__all__ = ["Effort", "by_stages", "first_stages", "joint_arms", "quality", "trained"]
+
+
+@dataclass(frozen=True)
+class Effort:
+    """Iterations of L-BFGS: ``greedy`` a stage, ``joint`` after them; joint training alone has their sum.
+
+    An iteration of one stage costs a T-th of one of all T, so that T stages of ``greedy`` cost as much as
+    ``greedy`` joint ones.
+    """
+
+    greedy: int = 20
+    joint: int = 30
+
+
+def trained(shape: ReactionShape, data: Pictures, effort: Effort) -> dict[str, ReactionDiffusion]:
+    """``greedy``, stage after stage, and ``joint``, which goes on from there with all stages together."""
+    net = make_reaction(shape)
+    fit_stages(net, data.noisy, data.clean, way="greedy", iterations=effort.greedy)
+    found = {"greedy": first_stages(net, shape.stages)}
+    fit_stages(net, data.noisy, data.clean, way="joint", iterations=effort.joint)
+    return {**found, "joint": net.eval()}
+
+
+def first_stages(net: ReactionDiffusion, count: int) -> ReactionDiffusion:
+    """A copy of the first ``count`` stages of a net, with its weights."""
+    copy = make_reaction(shape_of(net, count))
+    for mine, theirs in zip(copy.stages, net.stages, strict=False):
+        mine.load_state_dict(theirs.state_dict())
+    return copy.eval()
+
+
+def shape_of(net: ReactionDiffusion, stages: int) -> ReactionShape:
+    """The shape of a net like ``net`` with ``stages`` stages."""
+    count, size = net.stages[0].filters().shape[0], net.stages[0].filters().shape[-1]  # type: ignore[operator]
+    refine = net.stages[0].influence.refine
+    return ReactionShape(stages, size, count, refine=refine)  # type: ignore[arg-type]
+
+
+def by_stages(
+    depths: Sequence[int], shape: ReactionShape, data: Pictures, effort: Effort
+) -> dict[int, dict[str, ReactionDiffusion]]:
+    """Nets of each depth; greedy training is done once, its first stages are those of the shorter nets."""
+    deep = make_reaction(replace(shape, stages=max(depths)))
+    fit_stages(deep, data.noisy, data.clean, way="greedy", iterations=effort.greedy)
+    found = {}
+    for depth in depths:
+        net = first_stages(deep, depth)
+        if depth > 1:
+            fit_stages(net, data.noisy, data.clean, way="joint", iterations=effort.joint)
+        found[depth] = {"greedy": first_stages(deep, depth), "joint": net.eval()}
+    return found
+
+
+def joint_arms(shape: ReactionShape, data: Pictures, effort: Effort) -> dict[str, ReactionDiffusion]:
+    """All stages together from the start: from Perona–Malik, from cosines, and with weights that are shared."""
+    nets = {
+        "joint alone": make_reaction(shape),
+        "cosine start": cosine_start(make_reaction(shape)),
+        "shared weights": make_reaction(replace(shape, shared=True)),
+    }
+    for net in nets.values():
+        total = effort.greedy + effort.joint
+        fit_stages(net, data.noisy, data.clean, way="joint", iterations=total)
+        net.eval()
+    return nets
+
+
+@torch.no_grad()
+def quality(restore: Callable[[Tensor], Tensor], data: Pictures) -> float:
+    """Mean PSNR in dB of the restored pictures, clipped to [0, 1]."""
+    return float(np.mean(psnr(restore(data.noisy), data.clean).numpy()))

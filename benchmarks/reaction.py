@@ -47,7 +47,7 @@ def main() -> None:
     taken = cpu_seconds({name: partial(both_passes, net, f) for name, net in nets.items()}, arguments.rounds)
     ratio = taken["table"] / taken["sum"]
     print(f"one stage, 24 filters, {arguments.size} x {arguments.size}, forward and backward")
-    print(f"table over sum: {ratio:.3f} of the CPU time (bound {BOUND}); results differ by {255 * gap:.1e} grey levels")
+    print(f"table over sum: {ratio:.3f} of the CPU time (bound {BOUND}), apart by {255 * gap:.1e} grey levels")
     if arguments.out:
         arguments.out.parent.mkdir(parents=True, exist_ok=True)
         arguments.out.write_text(json.dumps({"ratio": ratio, "bound": BOUND, "grey levels": 255 * gap}, indent=1))

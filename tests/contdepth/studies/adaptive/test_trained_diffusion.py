@@ -94,6 +94,14 @@ def test_joint_arms_differ_in_start_and_in_sharing(data):
     assert all(contest.quality(net, data) > noisy for net in nets.values())
 
 
+def test_a_scaled_net_has_the_influence_functions_of_a_scaled_argument(data):
+    net = make_reaction(ReactionShape(2, 3, 4, refine=0), dtype=torch.float64)
+    noisy = data.noisy.double()
+    other = make_reaction(ReactionShape(2, 3, 4, contrast=0.15 / 0.6, refine=0), dtype=torch.float64)
+    gap = (contest.scaled(net, 0.6)(noisy) - other(noisy)).abs().max()
+    assert float(gap) < 1e-6 < float((net(noisy) - other(noisy)).abs().max())
+
+
 @pytest.mark.parametrize(
     ("function", "kind"),
     [

@@ -15,7 +15,7 @@ from contdepth.restoration.training.stagewise import fit_stages
 from contdepth.studies.adaptive.tnrd.pictures import Pictures
 from contdepth.studies.adaptive.tnrd.starts import cosine_start
 
-__all__ = ["Effort", "by_stages", "first_stages", "joint_arms", "quality", "trained"]
+__all__ = ["Effort", "by_stages", "first_stages", "joint_arms", "quality", "scaled"]
 
 
 @dataclass(frozen=True)
@@ -28,15 +28,6 @@ class Effort:
 
     greedy: int = 20
     joint: int = 30
-
-
-def trained(shape: ReactionShape, data: Pictures, effort: Effort) -> dict[str, ReactionDiffusion]:
-    """``greedy``, stage after stage, and ``joint``, which goes on from there with all stages together."""
-    net = make_reaction(shape)
-    fit_stages(net, data.noisy, data.clean, way="greedy", iterations=effort.greedy)
-    found = {"greedy": first_stages(net, shape.stages)}
-    fit_stages(net, data.noisy, data.clean, way="joint", iterations=effort.joint)
-    return {**found, "joint": net.eval()}
 
 
 def first_stages(net: ReactionDiffusion, count: int) -> ReactionDiffusion:
@@ -81,6 +72,11 @@ def joint_arms(shape: ReactionShape, data: Pictures, effort: Effort) -> dict[str
         fit_stages(net, data.noisy, data.clean, way="joint", iterations=total)
         net.eval()
     return nets
+
+
+def scaled(net: Callable[[Tensor], Tensor], ratio: float) -> Callable[[Tensor], Tensor]:
+    """``net`` on pictures times ``ratio``, divided by it after: noise of σ meets a net for ``ratio`` σ."""
+    return lambda f: net(ratio * f) / ratio
 
 
 @torch.no_grad()

@@ -115,6 +115,14 @@ def test_greedy_then_joint_training_beats_its_start_and_every_step_lowers_the_lo
     assert joint == pytest.approx(float(0.5 * (net(f).detach() - clean).square().sum() / 4), rel=1e-12)
 
 
+def test_one_iteration_is_a_step():
+    clean = pictures(2, 16)
+    f = noisy(clean)
+    net = make_reaction(ReactionShape(1, 3, 4), dtype=torch.float64)
+    start = float(0.5 * (net(f).detach() - clean).square().sum() / 2)
+    assert fit_stages(net, f, clean, way="greedy", iterations=1)[0] < 0.9 * start
+
+
 def test_stages_that_share_their_weights_are_trained_together_only():
     net = make_reaction(ReactionShape(3, 3, 2, True))
     f = pictures(1, 8).float()

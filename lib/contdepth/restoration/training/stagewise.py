@@ -17,7 +17,7 @@ __all__ = ["fit_stages"]
 WAYS = ("greedy", "joint")
 
 SEARCH = 25
-"""Evaluations of one line search; with none left for it, PyTorch's L-BFGS counts an iteration and takes no step."""
+"""Evaluations of one line search; with none left, PyTorch's L-BFGS counts an iteration and takes no step."""
 
 
 def fit_stages(model: ReactionDiffusion, f: Tensor, clean: Tensor, *, way: str, iterations: int) -> list[float]:

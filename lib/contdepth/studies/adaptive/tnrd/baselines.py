@@ -49,8 +49,8 @@ def best_perona_malik(
             for k in contrasts
         ]
     )
-    i, j, n = np.unravel_index(table.argmax(), table.shape)
-    return PeronaMalik(float(table.max()), contrasts[i], reactions[j], int(n), table.max(axis=(0, 1)))
+    i, j, n = (int(place) for place in np.unravel_index(table.argmax(), table.shape))
+    return PeronaMalik(float(table.max()), contrasts[i], reactions[j], n, table.max(axis=(0, 1)))
 
 
 def perona_malik_states(f: Tensor, contrast: float, reaction: float, steps: int) -> list[Tensor]:

@@ -9,7 +9,7 @@ from contdepth.restoration.models.influence import GaussianInfluence
 from contdepth.restoration.models.reaction import ReactionDiffusion
 from contdepth.restoration.models.stored import load_model
 from contdepth.restoration.models.trainings import load_opponent, load_training
-from contdepth.restoration.models.unit import trajectory
+from contdepth.restoration.models.unit import RestorationUnit, trajectory
 from contdepth.studies.adaptive.tnrd.contest import quality
 from contdepth.studies.adaptive.tnrd.pictures import Pictures
 
@@ -24,7 +24,8 @@ def stored(data: Pictures, steps: int = 6) -> dict[str, float]:
     """Mean PSNR in dB of the stored TNRD and DnCNN, and of three units at their best single step (a bound)."""
     courses = []
     for name in UNITS:
-        states = trajectory(load_training(name, "").model, data.noisy, steps)
+        unit: RestorationUnit = load_training(name, "").model  # type: ignore[assignment]
+        states = trajectory(unit, data.noisy, steps)
         courses.append(float(psnr(states, data.clean).mean(1).max()))
     return {
         "tnrd": quality(load_model("tnrd").model, data),

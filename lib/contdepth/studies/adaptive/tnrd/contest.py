@@ -41,7 +41,7 @@ def first_stages(net: ReactionDiffusion, count: int) -> ReactionDiffusion:
 def shape_of(net: ReactionDiffusion, stages: int) -> ReactionShape:
     """The shape of a net like ``net`` with ``stages`` stages."""
     count, size = net.stages[0].filters().shape[0], net.stages[0].filters().shape[-1]  # type: ignore[operator]
-    refine = net.stages[0].influence.refine
+    refine = net.stages[0].influence.refine  # type: ignore[union-attr]
     return ReactionShape(stages, size, count, refine=refine)  # type: ignore[arg-type]
 
 

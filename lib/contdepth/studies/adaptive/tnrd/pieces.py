@@ -80,7 +80,7 @@ def reaction_arm(
         "noisy": np.round([row["noisy"] for row in rows], 4),
         "psnr": np.round(np.array([row["psnr"] for row in rows]).T, 4),
         "losses_db": np.round(losses, 4),
-        "reactions": np.round([float(stage.reaction.detach()) for stage in net.stages], 5),  # type: ignore[operator]
+        "reactions": np.round([float(stage.reaction.detach()) for stage in net.stages], 5),  # type: ignore[operator, arg-type]
         "seconds": time.perf_counter() - began,
         "weights": {name: value.detach().cpu().contiguous() for name, value in net.state_dict().items()},
     }

@@ -24,6 +24,6 @@ def cosine_start(net: ReactionDiffusion) -> ReactionDiffusion:
     """
     weights = fitted_weights(lorentzian)[0]
     for stage in net.stages:
-        stage.coefficients.copy_(torch.eye(*stage.coefficients.shape))  # type: ignore[operator, arg-type, misc]
+        stage.coefficients.copy_(torch.eye(*stage.coefficients.shape))  # type: ignore[operator, misc]
         stage.influence.weights.copy_(weights.expand_as(stage.influence.weights))  # type: ignore[union-attr, operator, arg-type]
     return net

@@ -11,11 +11,19 @@ from torch import Tensor
 
 from contdepth.restoration.metrics import psnr
 from contdepth.restoration.models.reaction import ReactionDiffusion, ReactionShape, make_reaction
+from contdepth.restoration.models.tnrd import TNRDShape
+from contdepth.restoration.training.patches import Patches
+from contdepth.restoration.training.plan import TrainingPlan
 from contdepth.restoration.training.stagewise import fit_stages
+from contdepth.restoration.training.train import learning_rate, level_loss
 from contdepth.studies.adaptive.tnrd.pictures import Pictures
+from contdepth.studies.adaptive.tnrd.pieces import slowed
 from contdepth.studies.adaptive.tnrd.starts import cosine_start
 
-__all__ = ["Effort", "by_stages", "first_stages", "joint_arms", "quality", "scaled"]
+__all__ = ["Effort", "by_stages", "first_stages", "joint_arms", "on_photographs", "quality", "scaled"]
+
+RATE = 3e-3
+"""Of Adam, as in the pieces."""
 
 
 @dataclass(frozen=True)
@@ -57,6 +65,32 @@ def by_stages(
         if depth > 1:
             fit_stages(net, data.noisy, data.clean, way="joint", iterations=effort.joint)
         found[depth] = {"greedy": first_stages(deep, depth), "joint": net.eval()}
+    return found
+
+
+def on_photographs(
+    depths: Sequence[int], shape: ReactionShape, data: str, level: float, seed: int, steps: int, side: int
+) -> dict[int, dict[str, ReactionDiffusion]]:
+    """Nets of each depth, all stages together by Adam on new patches, as in the pieces.
+
+    ``data``: ``"train400"``, or ``"photos"`` of the wheels; eight patches of ``side`` pixels a step. Depth → ``{"joint": net}``.
+    """
+    found = {}
+    for depth in depths:
+        like = TNRDShape(depth, shape.size)
+        plan = TrainingPlan(
+            like, levels=(level,), iterations=steps, batch=8, patch=side, rate=RATE, data=data, seed=seed
+        )
+        net = make_reaction(replace(shape, stages=depth))
+        patches, rule = Patches(plan), torch.optim.Adam(slowed(net), betas=(0.9, 0.99))
+        for step in range(steps):
+            noisy, clean, index = patches.draw(step)
+            for group in rule.param_groups:
+                group["lr"] = learning_rate(plan, step) * group["speed"]
+            rule.zero_grad()
+            level_loss(net(noisy), clean, index, 1).backward()
+            rule.step()
+        found[depth] = {"joint": net.eval()}
     return found
 
 

@@ -73,7 +73,8 @@ def on_photographs(
 ) -> dict[int, dict[str, ReactionDiffusion]]:
     """Nets of each depth, all stages together by Adam on new patches, as in the pieces.
 
-    ``data``: ``"train400"``, or ``"photos"`` of the wheels; eight patches of ``side`` pixels a step. Depth → ``{"joint": net}``.
+    ``data``: ``"train400"``, or ``"photos"`` of the wheels; eight patches of ``side`` pixels a step.
+    Returns depth → ``{"joint": net}``.
     """
     found = {}
     for depth in depths:

@@ -123,6 +123,14 @@ def test_one_iteration_is_a_step():
     assert fit_stages(net, f, clean, way="greedy", iterations=1)[0] < 0.9 * start
 
 
+def test_filters_are_learned_and_not_influence_functions_alone():
+    clean = pictures(4, 16)
+    net = make_reaction(ReactionShape(1, 3, 4), dtype=torch.float64)
+    first = net.stages[0].filters().detach()
+    fit_stages(net, noisy(clean), clean, way="joint", iterations=12)
+    assert float((net.stages[0].filters().detach() - first).norm() / first.norm()) > 0.3
+
+
 def test_stages_that_share_their_weights_are_trained_together_only():
     net = make_reaction(ReactionShape(3, 3, 2, True))
     f = pictures(1, 8).float()

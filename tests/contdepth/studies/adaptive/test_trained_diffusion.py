@@ -94,6 +94,19 @@ def test_joint_arms_differ_in_start_and_in_sharing(data):
     assert all(contest.quality(net, data) > noisy for net in nets.values())
 
 
+def test_nets_on_photographs_gain_with_steps_and_differ_by_seed():
+    shape = ReactionShape(2, 3, 4)
+    some, more, other = (
+        contest.on_photographs([1, 2], shape, "photos", 25, seed, steps, 16)
+        for seed, steps in ((0, 2), (0, 40), (1, 2))
+    )
+    judge = real("photos-judge", 4, 48, 25, 0)
+    assert contest.quality(more[2]["joint"], judge) > contest.quality(some[2]["joint"], judge) + 1
+    assert contest.quality(more[2]["joint"], judge) > contest.quality(more[1]["joint"], judge)
+    weights = [nets[1]["joint"].stages[0].influence.weights for nets in (some, other)]
+    assert not torch.equal(*weights)
+
+
 def test_a_scaled_net_has_the_influence_functions_of_a_scaled_argument(data):
     net = make_reaction(ReactionShape(2, 3, 4, refine=0), dtype=torch.float64)
     noisy = data.noisy.double()

@@ -71,6 +71,15 @@ def test_the_table_is_the_sum_within_its_bound(refine):
     assert 0.01 * bound < gap <= bound
 
 
+def test_a_single_gaussian_nearly_reaches_the_bound():
+    weights = torch.zeros(1, 63, dtype=torch.float64)
+    weights[0, 31] = 1.0
+    influence = GaussianInfluence(weights, refine=8)
+    z = torch.linspace(-0.01, 0.01, 2001, dtype=torch.float64).view(1, 1, -1)
+    gap = float((influence(z) - influence.exact(z)).detach().abs().max())
+    assert 0.95 * influence.bound() < gap <= influence.bound()
+
+
 def test_the_table_has_the_slope_of_the_sum_for_weights_and_responses():
     weights = torch.randn(2, 63, generator=torch.Generator().manual_seed(0), dtype=torch.float64)
     z = (

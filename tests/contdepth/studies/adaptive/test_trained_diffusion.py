@@ -134,10 +134,11 @@ def test_kinds_of_influence(function, kind):
 
 
 def test_a_net_at_its_start_has_two_edge_stopping_functions_a_stage(data):
-    net = make_reaction(ReactionShape(2, 3, 4))
+    net = make_reaction(ReactionShape(3, 3, 4))
     found = shapes.learned(net, data.noisy)
-    assert [(f.stage, f.number) for f in found] == [(t, i) for t in (1, 2) for i in range(4)]
-    assert [f.kind for f in found] == [shapes.FALLS, shapes.FALLS, shapes.IDLE, shapes.IDLE] * 2
+    assert [(f.stage, f.number) for f in found] == [(t, i) for t in (1, 2, 3) for i in range(4)]
+    assert [f.kind for f in found] == [shapes.FALLS, shapes.FALLS, shapes.IDLE, shapes.IDLE] * 3
+    assert found[0].spread > found[4].spread > found[8].spread
     first = found[0]
     answers = (data.noisy.diff(dim=-1) / 2**0.5).flatten()
     assert first.z[-1] == pytest.approx(float(torch.quantile(answers.abs(), 0.99)), rel=0.1)

@@ -124,6 +124,16 @@ def test_greedy_then_joint_training_beats_its_start_and_every_step_lowers_the_lo
     assert joint == pytest.approx(float(0.5 * (net(f).detach() - clean).square().sum() / 4), rel=1e-12)
 
 
+def test_greedy_losses_are_those_of_the_states_of_the_net():
+    clean = pictures(2, 16)
+    f = noisy(clean)
+    net = make_reaction(ReactionShape(3, 3, 4), dtype=torch.float64)
+    losses = fit_stages(net, f, clean, way="greedy", iterations=3)
+    with torch.no_grad():
+        states = [float(0.5 * (u - clean).square().sum() / 2) for u in net.states(f)]
+    assert losses == pytest.approx(states, rel=1e-12)
+
+
 def test_one_iteration_is_a_step():
     clean = pictures(2, 16)
     f = noisy(clean)

@@ -87,6 +87,7 @@ bench: env
 	@$(STEP) --stream "One step of YOPO against PGD and the plain algorithm" $(BIN)/python benchmarks/yopo_step.py --out _build/bench/yopo_step.json
 	@$(STEP) --stream "Many mean-field nets as one batch against a loop" $(BIN)/python benchmarks/meanfield_batch.py --out _build/bench/meanfield_batch.json
 	@$(STEP) --stream "Restoring a picture against BM3D and non-local means" $(BIN)/python benchmarks/restore.py --out _build/bench/restore.json
+	@$(STEP) --stream "A stage of trained diffusion by its table" $(BIN)/python benchmarks/reaction.py --out _build/bench/reaction.json
 	@$(STEP) --stream "Log-determinants by roulette and Laplacians in one pass" $(BIN)/python benchmarks/flows.py --out _build/bench/flows.json
 	@$(STEP) --stream "Irregular series, each at its own times, against the union of all" $(BIN)/python benchmarks/irregular.py --out _build/bench/irregular.json
 	@$(STEP) --stream "Accelerations of a Lagrangian network in one pass" $(BIN)/python benchmarks/mechanics.py --out _build/bench/mechanics.json

@@ -73,6 +73,8 @@ def shaped(asked: Mapping[str, Any]) -> dict[str, Any]:
             **{name: 40.0 + place + seed / 8 for place, name in enumerate(rows)},
             "looks": [20.0, 41.0 + seed], "look_seconds": [20.0, 40.0 + seed], "where": "a device",
         }  # fmt: skip
+    if "stages" in asked:
+        return {"psnr": [[20.0 + t + seed, 30.0 + t] for t in range(asked["stages"])]}
     if "task" in asked:
         levels = asked.get("levels", [])
         curves = [[[20.0, 22.0], [30.0 + seed, 28.0], [25.0, 31.0]] for _ in levels]

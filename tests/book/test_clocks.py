@@ -46,6 +46,7 @@ MODULES = {
     "robust/attacks/audit.py",
     "robust/methods/loop.py",
     "studies/adaptive/skipnet/pieces.py",
+    "studies/adaptive/tnrd/pieces.py",
     "studies/control/bsde_pieces.py",
     "studies/control/discrete/pieces.py",
     "studies/control/races.py",

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from typing import Any
 
 from contdepth.studies.adaptive.skipnet.pieces import gated_arm
+from contdepth.studies.adaptive.tnrd.pieces import reaction_arm
 from contdepth.studies.control.bsde_pieces import picard_arm, step_nets_arm
 from contdepth.studies.control.discrete.pieces import trained_arm as discrete_arm
 from contdepth.studies.meanfield.pieces import ordered_arm
@@ -31,6 +32,16 @@ TINY: dict[Callable[..., dict[str, Any]], dict[str, Any]] = {
     step_nets_arm: {"dim": 3, "steps": 3, "iterations": 4},
     picard_arm: {"dim": 3, "level": 2, "base": 3, "count": 4},
     ordered_arm: {**IMAGES, "permutations": 2},
+    reaction_arm: {
+        "size": 3,
+        "stages": 2,
+        "iterations": 60,
+        "batch": 2,
+        "patch": 16,
+        "data": "photos",
+        "dataset": "photos",
+        "limit": 2,
+    },
     linear_arm: {**GRID, "mesh": 6, "order": 3, "cutoffs": [2, 3]},
     source_arm: {**GRID, "grid": 16, "trajectories": 4},
     burgers_arm: {

@@ -71,6 +71,15 @@ def test_the_table_is_the_sum_within_its_bound(refine):
     assert 0.01 * bound < gap <= bound
 
 
+def test_a_single_gaussian_nearly_reaches_the_bound():
+    weights = torch.zeros(1, 63, dtype=torch.float64)
+    weights[0, 31] = 1.0
+    influence = GaussianInfluence(weights, refine=8)
+    z = torch.linspace(-0.01, 0.01, 2001, dtype=torch.float64).view(1, 1, -1)
+    gap = float((influence(z) - influence.exact(z)).detach().abs().max())
+    assert 0.95 * influence.bound() < gap <= influence.bound()
+
+
 def test_the_table_has_the_slope_of_the_sum_for_weights_and_responses():
     weights = torch.randn(2, 63, generator=torch.Generator().manual_seed(0), dtype=torch.float64)
     z = (
@@ -113,6 +122,32 @@ def test_greedy_then_joint_training_beats_its_start_and_every_step_lowers_the_lo
     (joint,) = fit_stages(net, f, clean, way="joint", iterations=15)
     assert joint < greedy[1]
     assert joint == pytest.approx(float(0.5 * (net(f).detach() - clean).square().sum() / 4), rel=1e-12)
+
+
+def test_greedy_losses_are_those_of_the_states_of_the_net():
+    clean = pictures(2, 16)
+    f = noisy(clean)
+    net = make_reaction(ReactionShape(3, 3, 4), dtype=torch.float64)
+    losses = fit_stages(net, f, clean, way="greedy", iterations=3)
+    with torch.no_grad():
+        states = [float(0.5 * (u - clean).square().sum() / 2) for u in net.states(f)]
+    assert losses == pytest.approx(states, rel=1e-12)
+
+
+def test_one_iteration_is_a_step():
+    clean = pictures(2, 16)
+    f = noisy(clean)
+    net = make_reaction(ReactionShape(1, 3, 4), dtype=torch.float64)
+    start = float(0.5 * (net(f).detach() - clean).square().sum() / 2)
+    assert fit_stages(net, f, clean, way="greedy", iterations=1)[0] < 0.9 * start
+
+
+def test_filters_are_learned_and_not_influence_functions_alone():
+    clean = pictures(4, 16)
+    net = make_reaction(ReactionShape(1, 3, 4), dtype=torch.float64)
+    first = net.stages[0].filters().detach()
+    fit_stages(net, noisy(clean), clean, way="joint", iterations=12)
+    assert float((net.stages[0].filters().detach() - first).norm() / first.norm()) > 0.3
 
 
 def test_stages_that_share_their_weights_are_trained_together_only():

@@ -94,6 +94,10 @@ class DualIsing:
         shift = self.margin - float(values.min())
         return values + shift, shift
 
+    def spectrum(self) -> Tensor:
+        """Return the eigenvalues of A by wave numbers ``(L, L)``, float64: the variances of x for given spins."""
+        return self._eigenvalues()[0]
+
     def energy(self, x: Tensor) -> Tensor:
         """Return E ``(...)`` of fields ``(..., L²)``, sites by rows."""
         checks.reals("x", x)

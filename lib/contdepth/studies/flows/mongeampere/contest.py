@@ -1,4 +1,4 @@
-"""Kinds of symmetry with equal effort, and all flows judged alike: by more and finer steps than they learnt with."""
+"""Kinds of symmetry with equal effort, and all flows judged alike: by finer steps than they learnt with."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ class Told(NamedTuple):
 
 @torch.no_grad()
 def judged(found: Sequence[Fit], model: DualIsing, draws: int, steps: int = FINE) -> list[Judged]:
-    """Judge each flow by ``draws`` fields with ``steps`` steps; the fields of a seed are the same for all steps."""
+    """Judge each flow by ``draws`` fields with ``steps`` steps; a seed has the same points of the base for all."""
     several = []
     for one in found:
         assert not isinstance(one.flow, ShuffledFlow)

@@ -125,7 +125,7 @@ def test_thrifty_gradients(gradient: str, trace: str) -> None:
 
 
 def test_the_volume_is_that_of_the_jacobian_that_functions_of_torch_find() -> None:
-    """Paths are transparent to torch.func, with two steps to the determinant of the steps' own map only roughly."""
+    """Paths are transparent to torch.func, with two steps the determinant of their map is met roughly."""
     phi, z = potential(), points()
     for steps, bound in ((40, 1e-7), (2, 1e-1)):
         flow = MongeAmpereFlow(phi, 3, time=1.0, steps=steps)

@@ -96,7 +96,7 @@ def draw_plane(ax: Axes, flow: MongeAmpereFlow, points: np.ndarray, arrows: bool
     with torch.no_grad():
         heights = flow.f.potential(grid)  # type: ignore[union-attr,operator]
         coarse = grid[3::6, 3::6]
-        slope = flow.f.potential.gradient(coarse)  # type: ignore[union-attr,operator,attr-defined]
+        slope = flow.f.potential.gradient(coarse)  # type: ignore[union-attr,operator]
     ax.contour(line, line, heights, levels=12, cmap="Greys", linewidths=0.8, alpha=0.8)
     if arrows:
         ax.quiver(*coarse.unbind(-1), *slope.unbind(-1), color=COLOURS[1], alpha=0.7, width=0.004)

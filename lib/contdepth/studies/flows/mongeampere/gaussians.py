@@ -98,10 +98,10 @@ def best_normal(model: DualIsing, *, mean: bool = True, pair: bool = False, full
     def closure() -> Tensor:
         optimiser.zero_grad()
         value = free_energy()
-        value.backward()  # type: ignore[no-untyped-call]
+        value.backward()
         return value
 
-    optimiser.step(closure)  # type: ignore[no-untyped-call]
+    optimiser.step(closure)
     with torch.no_grad():
         gap = float(free_energy()) - model.free_energy()
         return Normal(model.side, float(m), size.exp().expand_as(values).clone(), pair, gap)

@@ -125,8 +125,8 @@ def fit_plane(
         found.append((np.mean(held), flows, rate))
     _, flows, rate = min(found, key=lambda one: one[0])
     with torch.no_grad():
-        loss = [-f.log_density(draw(5000, s, "judge")).mean().item() for f, s in zip(flows, seeds, strict=True)]
-    return PlaneFit(flows, np.array(loss), rate)
+        losses = [-f.log_density(draw(5000, s, "judge")).mean().item() for f, s in zip(flows, seeds, strict=True)]
+    return PlaneFit(flows, np.array(losses), rate)
 
 
 def curl(flow: ContinuousFlow, x: Tensor) -> Tensor:

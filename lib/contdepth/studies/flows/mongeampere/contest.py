@@ -62,12 +62,12 @@ def contest(
             told, more = [], []
             for one in found:
                 with torch.no_grad():
-                    told.append(judge(model, one.flow.draw(4000, generator(one.seed, "judge"))).gap)
+                    told.append(judge(model, one.flow.draw(2000, generator(one.seed, "judge"))).gap)
                 more.append(discrete_error(one.flow, 200, one.seed).mean())
             several[kind] = Told(np.array(told), np.array(told) + np.array(more), found)
         else:
-            own = [one.gap for one in judged(found, model, 4000, Arm(model.side).steps)]
-            true = [one.gap for one in judged(found, model, 4000)]
+            own = [one.gap for one in judged(found, model, 2000, Arm(model.side).steps)]
+            true = [one.gap for one in judged(found, model, 2000)]
             several[kind] = Told(np.array(own), np.array(true), found)
     return several
 

@@ -53,7 +53,7 @@ def made(arm: Arm, seed: int) -> MongeAmpereFlow | ShuffledFlow:
     within = moves if arm.symmetry == "lattice" else None
     hidden = arm.rows // (1 if within is None else len(within))
     even = {"activation": "log cosh", "bias": False} if arm.symmetry != "none" else {}
-    source = generator(seed, "potential")
+    source = generator(seed, "mongeampere/potential")
     phi = Potential(sites, hidden, symmetries=within, generator=source, **even)  # type: ignore[arg-type]
     if arm.symmetry == "random":
         assert moves is not None
@@ -69,7 +69,7 @@ def fit_flow(arm: Arm, model: DualIsing, rate: float, seed: int) -> Fit:
     flow = made(arm, seed)
     optimiser = torch.optim.Adam(flow.parameters(), rate)
     plan = OneCycleLR(optimiser, rate, total_steps=max(arm.iterations, 2), pct_start=0.1)
-    source, history = generator(seed, "batches"), []
+    source, history = generator(seed, "mongeampere/batches"), []
     for _ in range(arm.iterations):
         loss = free_energies(model, flow.draw(arm.batch, source)).mean()
         optimiser.zero_grad()
@@ -79,7 +79,7 @@ def fit_flow(arm: Arm, model: DualIsing, rate: float, seed: int) -> Fit:
         plan.step()
         history.append(loss.item())
     with torch.no_grad():
-        held = free_energies(model, flow.draw(4000, generator(seed, "choose"))).mean().item()
+        held = free_energies(model, flow.draw(4000, generator(seed, "mongeampere/choose"))).mean().item()
     return Fit(flow, rate, seed, np.array(history), held)
 
 

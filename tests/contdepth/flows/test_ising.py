@@ -50,6 +50,13 @@ def test_free_energies_are_those_that_the_authors_state(side: int, value: float)
     assert DualIsing(side).free_energy() == pytest.approx(value, abs=1.1e-5)
 
 
+def test_the_spectrum_is_that_of_the_matrix() -> None:
+    model = DualIsing(4, 1.7, margin=0.3)
+    k = couplings(4, 1.7)
+    values = torch.linalg.eigvalsh(k) + 0.3 - torch.linalg.eigvalsh(k)[0]
+    torch.testing.assert_close(model.spectrum().flatten().sort().values, values, rtol=0, atol=1e-12)
+
+
 @pytest.mark.parametrize("temperature", [CRITICAL_TEMPERATURE, 1.3])
 def test_the_energy_is_that_of_a_mixture_of_normal_laws(temperature: float) -> None:
     """p(x) = Σ_s P(s) N(x; As, A), P(s) ~ exp(½ sᵀAs): ln p + E is the free energy at every x."""

@@ -189,6 +189,7 @@ MONGE_AMPERE: Table = {
     "flows.DualIsing": lambda: {"side": 4, "temperature": 2.0, "margin": 0.1},
     "flows.DualIsing.energy": lambda: {"self": flows.DualIsing(3), "x": fields()},
     "flows.DualIsing.free_energy": lambda: {"self": flows.DualIsing(4)},
+    "flows.DualIsing.spectrum": lambda: {"self": flows.DualIsing(4)},
     "flows.MongeAmpereFlow": lambda: {
         "potential": potential(),
         "dimension": 2,

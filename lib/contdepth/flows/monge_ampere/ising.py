@@ -14,7 +14,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from contdepth import checks
+from contdepth import checks, devices
 
 __all__ = ["CRITICAL_TEMPERATURE", "DualIsing", "ising_log_partition"]
 
@@ -93,6 +93,10 @@ class DualIsing:
         values = 2 * (wave[:, None] + wave) / self.temperature
         shift = self.margin - float(values.min())
         return values + shift, shift
+
+    def spectrum(self, *, device: str | torch.device = "cpu") -> Tensor:
+        """Return the eigenvalues of A by wave numbers ``(L, L)``, float64: the variances of x for given spins."""
+        return self._eigenvalues()[0].to(devices.named("device", device))
 
     def energy(self, x: Tensor) -> Tensor:
         """Return E ``(...)`` of fields ``(..., L²)``, sites by rows."""

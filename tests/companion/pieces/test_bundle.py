@@ -322,6 +322,7 @@ for module in pkgutil.walk_packages(contdepth.__path__, "contdepth."):
 print(json.dumps(found))
 """
 DRAWS = {
+    "contdepth.studies.common.moving",
     "contdepth.studies.common.plots",
     "contdepth.studies.control.ddp.drawing",
     "contdepth.studies.control.discrete.drawing",

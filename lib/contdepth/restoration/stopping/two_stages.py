@@ -48,10 +48,10 @@ def step_losses(unit: RestorationUnit, clean: Tensor, noisy: Tensor, steps: int,
 class PredictorPlan(LinearRate):
     """How to train a unit for ``steps`` steps of any of which it may stop; Adam, as ``StopPlan``.
 
-    ``objective``: ``"marginal"`` (stage 1), or ``"softmin"``, Σ q*(n) L_n with the derivative of q* in it, which is
-    what the authors' denoising code descends; to compare with, ``"mean"`` of all steps, ``"last"`` of them, or a step
-    ``"given"`` for each picture. ``beta`` in the unit of ``loss``; ``batch`` pictures an update; ``clip``: largest
-    norm of a gradient.
+    ``objective``: ``"marginal"`` (stage 1), or ``"softmin"``, Σ q*(n) L_n with the derivative of q* in it, which
+    is what the authors' denoising code descends; to compare with, ``"mean"`` of all steps, ``"last"`` of them, or
+    a step ``"given"`` for each picture. ``beta`` in the unit of ``loss``; ``batch`` pictures an update; ``clip``:
+    largest norm of a gradient.
 
     Raises:
         TypeError, ValueError: an unknown key, a value out of its range.

@@ -1,9 +1,9 @@
-"""Units trained in five ways, policies in six, and every rule judged on the same noisy pictures."""
+"""Units and policies trained with equal effort, and every rule judged on the same noisy pictures."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -21,20 +21,32 @@ from contdepth.restoration.stopping.rules import best_fixed, by_noise_level, fir
 from contdepth.restoration.stopping.two_stages import PredictorPlan, train_predictor
 from contdepth.studies.adaptive.stopping.signals import Noisy
 
-__all__ = ["KINDS", "Learner", "by_level", "rolled", "rules", "schedule", "stops_of", "train_policy", "train_unit"]
+__all__ = [
+    "KINDS",
+    "Learner",
+    "by_level",
+    "depth_by_level",
+    "estimated",
+    "rolled",
+    "rules",
+    "schedule",
+    "stops_of",
+    "train_policy",
+    "train_unit",
+]
 
 KINDS = ("forward KL", "reverse KL", "at once", "DQN", "REINFORCE")
 
 
 def schedule(levels: Tensor, low: int, high: int) -> Tensor:
-    """DURR's refined schedule: a number of steps that grows linearly with the noise, int64 ``(n,)`` in low … high."""
+    """DURR's refined schedule: a number of steps linear in the noise, int64 ``(n,)`` in low … high."""
     share = (levels - levels.min()) / (levels.max() - levels.min())
     return (low + (high - low) * share).round().long()
 
 
 def train_unit(unit: RestorationUnit, data: Noisy, plan: PredictorPlan, loops: tuple[int, int]) -> RestorationUnit:
     """``unit``, trained by ``plan``; with the objective ``"given"`` it stops by the schedule ``loops``."""
-    stops = schedule(data.levels, *loops) if plan.objective == "given" else None
+    stops = schedule(data.levels, *(min(n, plan.steps) for n in loops)) if plan.objective == "given" else None
     train_predictor(unit, data.clean, data.noisy, plan, stops)
     return unit
 
@@ -68,7 +80,7 @@ def train_policy(kind: str, bank: Rollouts, learner: Learner, seed: int) -> Poli
     checks.one_of("kind", kind, KINDS)
     policy = make_policy(bank.steps, seed)
     rates = {"learning_rate": learner.rate, "learning_rate_end": learner.rate / 10}
-    shared = {"updates": learner.updates, "seed": seed, "precision": learner.precision, **rates}
+    shared: dict[str, Any] = {"updates": learner.updates, "seed": seed, "precision": learner.precision, **rates}
     if kind == "DQN":
         every = max(1, learner.updates // 10)
         explored = max(1, learner.updates // 2)

@@ -42,7 +42,7 @@ def test_gradients_against_finite_differences(objective: str) -> None:
 
 @pytest.mark.parametrize("objective", ["forward-kl", "variational"])
 def test_it_learns_the_best_step_of_every_episode(objective: str) -> None:
-    """Scores are relative to the last step, so that losses near one another need the posterior and not the hazard."""
+    """The forward KL finds the posterior itself, the reverse one its best step."""
     policy, rollouts = Table(), bank()
     plan = StopPlan(
         updates=300, episodes=5, beta=0.2, objective=objective, learning_rate=0.2, learning_rate_end=0.02,

@@ -27,7 +27,7 @@ def losses_of(bank: Rollouts) -> Tensor:
 
 
 def bound_gap(losses: Tensor, beta: float, seed: int) -> tuple[float, float]:
-    """How the variational objective misses the marginal loss: at the posterior (largest), and elsewhere (smallest).
+    """How the variational objective misses the marginal loss: at the posterior (largest), elsewhere (smallest).
 
     The first is of the hazards of q* put together again, and is zero; the second, over as many random hazards, is
     positive.

@@ -54,7 +54,7 @@ class Sets:
 
 @dataclass
 class Race:
-    """What one seed gave: PSNR and depth ``(levels,)`` by unit and rule; units, policies and test banks by name."""
+    """What one seed gave: PSNR and depth ``(levels,)`` by unit and rule; policies and test banks by name."""
 
     levels: list[float]
     quality: dict[tuple[str, str], Tensor] = field(default_factory=dict)
@@ -82,7 +82,7 @@ def race(
     learner: Learner,
     loops: tuple[int, int],
 ) -> Race:
-    """Train a unit for every arm by ``plan`` with its own objective, its policies by ``learner``, and judge all."""
+    """Train a unit for every arm with its own objective, its policies by ``learner``, and judge all."""
     found = Race(sets.test.levels.unique().tolist())
     for name, kinds in arms.items():
         objective = OBJECTIVES.get(name, "softmin")
@@ -106,7 +106,7 @@ def signal_race(
     noise: tuple[Sequence[float], Sequence[float]],
     counts: tuple[int, int, int, int] = (1000, 400, 200, 40),
 ) -> Race:
-    """A race on signals of 128 places; ``noise``: of training (between) and of tests, in units of the amplitude."""
+    """A race on signals of 128 places; ``noise``: of training and of tests, in units of the amplitude."""
 
     def made(part: int, between: bool) -> Noisy:
         clean = signals(counts[part], 128, generator(seed, f"stopping/signals/{part}"))
@@ -137,16 +137,16 @@ def picture_race(
     judging.
     """
     parts = [(counts[0], sizes[0]), (counts[1], sizes[1]), (counts[2], sizes[1])]
-    learnt = [
+    first, second, third = (
         degraded(crops(data[0], count, side, 10 * seed + part), noise[0], 10 * seed + part, between=True)
         for part, (count, side) in enumerate(parts)
-    ]
+    )
     test = degraded(judged(data[1], sizes[2], every), noise[1], 10 * seed + 3)
 
     def make() -> RestorationUnit:
         return load_training(stored).model  # type: ignore[return-value]
 
-    return race(make, Sets(*learnt, test), arms, replace(plan, seed=seed), learner, (2, 5))
+    return race(make, Sets(first, second, third, test), arms, replace(plan, seed=seed), learner, (2, 5))
 
 
 def gain(

@@ -33,7 +33,8 @@ class Noisy:
 class SignalUnit(RestorationUnit):
     """The increment g(x, y) of signals as rows, ``(n, 1, 1, w)``: four convolutions along the row.
 
-    The middle two are dilated by 2 and 4, so that 33 places are seen. The last layer starts at zero, so that the first step is the signal itself.
+    The middle two are dilated by 2 and 4, so that 33 places are seen. The last layer starts at zero, so that the
+    first step is the signal itself.
     """
 
     def __init__(self, width: int, seed: int) -> None:
@@ -68,7 +69,7 @@ def signals(count: int, width: int, source: Generator) -> Tensor:
 
 
 def dead_leaves(count: int, side: int, source: Generator, leaves: int = 60) -> Tensor:
-    """Discs that hide one another, of radii like 1/r³ and any grey, ``(count, 1, side, side)``: edges of all sizes."""
+    """Discs that hide one another, radii like 1/r³, any grey, ``(count, 1, side, side)``: edges of all sizes."""
     grid = torch.arange(side, dtype=torch.float32)
     found = torch.full((count, side, side), 0.5)
     for _ in range(leaves):
@@ -99,7 +100,7 @@ def judged(name: str, side: int, every: int) -> Tensor:
 
 
 def degraded(clean: Tensor, levels: Sequence[float], seed: int, *, between: bool = False) -> Noisy:
-    """``clean`` with noise: at each of ``levels`` in turn, or at a level of its own ``between`` the first and last."""
+    """``clean`` with noise: at each of ``levels`` in turn, or each at one ``between`` the first and last."""
     source = generator(seed, "stopping/noise")
     if between:
         noisy, drawn = blind(clean, min(levels), max(levels), source)

@@ -323,6 +323,7 @@ print(json.dumps(found))
 """
 DRAWS = {
     "contdepth.studies.common.moving",
+    "contdepth.studies.adaptive.stopping.drawing",
     "contdepth.studies.common.plots",
     "contdepth.studies.control.ddp.drawing",
     "contdepth.studies.control.discrete.drawing",

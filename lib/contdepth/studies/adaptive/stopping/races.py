@@ -34,10 +34,13 @@ from contdepth.studies.adaptive.stopping.signals import (
     signals,
 )
 
-__all__ = ["OBJECTIVES", "Race", "Sets", "gain", "picture_race", "race", "signal_race"]
+__all__ = ["OBJECTIVES", "UNTOUCHED", "Race", "Sets", "gain", "picture_race", "race", "signal_race"]
 
 OBJECTIVES = {"stage 1": "marginal", "fixed depth": "last", "DURR": "given", "all steps": "mean"}
 """Unit → what it is trained on; ``"softmin"`` beside them is what the authors' code descends."""
+
+UNTOUCHED = "as stored"
+"""The arm whose unit is not trained at all."""
 
 Arms = Mapping[str, Sequence[str]]
 
@@ -85,8 +88,10 @@ def race(
     """Train a unit for every arm with its own objective, its policies by ``learner``, and judge all."""
     found = Race(sets.test.levels.unique().tolist())
     for name, kinds in arms.items():
-        objective = OBJECTIVES.get(name, "softmin")
-        unit = train_unit(make(), sets.units, replace(plan, objective=objective), loops)
+        unit = make()
+        if name != UNTOUCHED:
+            objective = OBJECTIVES.get(name, "softmin")
+            train_unit(unit, sets.units, replace(plan, objective=objective), loops)
         found.tests[name] = rolled(unit, sets.test, plan.steps)
         for rule, stops in rules(rolled(unit, sets.rules, plan.steps), found.tests[name]).items():
             found.add(name, rule, stops)

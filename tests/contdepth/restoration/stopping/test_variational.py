@@ -196,6 +196,15 @@ def test_a_schedule_trains_the_step_it_names() -> None:
     assert float(found[0]) < float(found[1])
 
 
+def test_a_batch_keeps_the_stops_of_its_own_pictures() -> None:
+    clean, noisy, _ = waves()
+    stops = torch.arange(len(clean)) % 4
+    plan = PredictorPlan(steps=3, updates=1, batch=5, objective="given", seed=3)
+    chosen = torch.randint(len(clean), (5,), generator=generator(3, "predictor"))
+    by_hand = step_losses(Smooth(), clean[chosen], noisy[chosen], 3)[torch.arange(5), stops[chosen]].mean()
+    assert train_predictor(Smooth(), clean, noisy, plan, stops) == pytest.approx([float(by_hand)])
+
+
 def test_losses_are_those_of_the_rollouts() -> None:
     clean, noisy, levels = (part.float() for part in waves())
     unit = Smooth().float()

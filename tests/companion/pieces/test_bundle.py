@@ -323,6 +323,7 @@ print(json.dumps(found))
 """
 DRAWS = {
     "contdepth.studies.adaptive.skipnet.drawing",
+    "contdepth.studies.adaptive.stopping.drawing",
     "contdepth.studies.adaptive.tnrd.drawing",
     "contdepth.studies.common.moving",
     "contdepth.studies.common.plots",

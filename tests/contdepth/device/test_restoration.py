@@ -13,11 +13,12 @@ from fuzz import doors_light, doors_restoration
 from contdepth import restoration, seeds
 from contdepth.restoration.metrics import ssim
 from contdepth.restoration.stopping.bank import make_bank
+from contdepth.restoration.stopping.choices import train_choice
 from contdepth.restoration.stopping.dqn import train_dqn
 from contdepth.restoration.stopping.learning_to_stop import StopPlan, train_stopping
 from contdepth.restoration.stopping.maps import stopping_map
 from contdepth.restoration.stopping.reinforce import ReinforcePlan, train_reinforce
-from contdepth.restoration.stopping.two_stages import PredictorPlan, two_stages
+from contdepth.restoration.stopping.two_stages import PredictorPlan, train_predictor, two_stages
 
 pytestmark = pytest.mark.device
 
@@ -46,6 +47,20 @@ def learnt_to_stop(where: torch.device) -> Any:
         policy, doors_restoration.bank().to(where), StopPlan(updates=3, episodes=2, precision="fp32")
     )
     return list(policy.parameters()), history
+
+
+def chosen_at_once(where: torch.device) -> Any:
+    policy = restoration.make_policy(3, 0, width=1).to(where)
+    plan = StopPlan(updates=3, episodes=2, precision="fp32")
+    return train_choice(policy, doors_restoration.bank().to(where), plan), list(policy.parameters())
+
+
+def predicting_by_a_schedule(where: torch.device) -> Any:
+    unit = restoration.make_unit(restoration.UnitShape(width=2), 0).to(where)
+    clean = doors_restoration.grey().to(where)
+    plan = PredictorPlan(steps=2, updates=2, batch=2, objective="given")
+    stops = torch.arange(len(clean)) % 3
+    return train_predictor(unit, clean, 0.9 * clean, plan, stops), list(unit.parameters())
 
 
 def stopping_by_policy_gradient(where: torch.device) -> Any:
@@ -92,6 +107,8 @@ CASES: dict[str, Case] = {
     "bank": bank,
     "q-learning": q_learning,
     "learning to stop": learnt_to_stop,
+    "chosen with all steps seen": chosen_at_once,
+    "predicting by a schedule": predicting_by_a_schedule,
     "stopping by policy gradient": stopping_by_policy_gradient,
     "predicting, then stopping": predicting_then_stopping,
     "restorer": restorer(),

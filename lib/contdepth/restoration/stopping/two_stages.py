@@ -14,13 +14,13 @@ from contdepth.restoration.models.unit import RestorationUnit
 from contdepth.restoration.stopping.learning import LinearRate, check_objective
 from contdepth.restoration.stopping.learning_to_stop import StopPlan, train_stopping
 from contdepth.restoration.stopping.policy import Policy
-from contdepth.restoration.stopping.rollouts import LOSSES, PEAK, roll_out
+from contdepth.restoration.stopping.rollouts import LOSSES, PEAK, roll_out, stopped_at
 from contdepth.restoration.stopping.variational import marginal_loss
 from contdepth.seeds import generator
 
 __all__ = ["PredictorPlan", "TwoStages", "step_losses", "train_predictor", "two_stages"]
 
-OBJECTIVES = ("marginal", "mean", "last")
+OBJECTIVES = ("marginal", "softmin", "mean", "last", "given")
 
 
 def step_losses(unit: RestorationUnit, clean: Tensor, noisy: Tensor, steps: int, loss: str = "psnr") -> Tensor:
@@ -48,8 +48,10 @@ def step_losses(unit: RestorationUnit, clean: Tensor, noisy: Tensor, steps: int,
 class PredictorPlan(LinearRate):
     """How to train a unit for ``steps`` steps of any of which it may stop; Adam, as ``StopPlan``.
 
-    ``objective``: ``"marginal"`` (stage 1); to compare with, ``"mean"`` of all steps or ``"last"`` of them.
-    ``beta`` in the unit of ``loss``; ``batch`` pictures an update; ``clip``: largest norm of a gradient.
+    ``objective``: ``"marginal"`` (stage 1), or ``"softmin"``, Σ q*(n) L_n with the derivative of q* in it, which
+    is what the authors' denoising code descends; to compare with, ``"mean"`` of all steps, ``"last"`` of them, or
+    a step ``"given"`` for each picture. ``beta`` in the unit of ``loss``; ``batch`` pictures an update; ``clip``:
+    largest norm of a gradient.
 
     Raises:
         TypeError, ValueError: an unknown key, a value out of its range.
@@ -76,10 +78,22 @@ class PredictorPlan(LinearRate):
         checks.one_of("loss", self.loss, LOSSES)
         checks.one_of("objective", self.objective, OBJECTIVES)
 
-    def of(self, losses: Tensor) -> Tensor:
-        """The objective, a number, of the losses ``(n, N + 1)`` of some pictures."""
+    def of(self, losses: Tensor, stops: Tensor | None = None) -> Tensor:
+        """The objective, a number, of the losses ``(n, N + 1)`` of some pictures.
+
+        ``stops``: int64 ``(n,)``, where ``objective`` is ``"given"``, and None elsewhere.
+
+        Raises:
+            TypeError, ValueError: stops that are missing, not wanted, or not in 0 … N.
+        """
+        if (stops is None) == (self.objective == "given"):
+            checks.fail("stops", 'stops with objective "given" and None with others', stops)
+        if stops is not None:
+            return stopped_at(losses, stops).mean()
         if self.objective == "marginal":
             return marginal_loss(losses, self.beta).mean()
+        if self.objective == "softmin":
+            return ((-losses / self.beta).softmax(-1) * losses).sum(-1).mean()
         return losses.mean() if self.objective == "mean" else losses[:, -1].mean()
 
     def resolved(self) -> dict[str, Any]:
@@ -87,11 +101,16 @@ class PredictorPlan(LinearRate):
         return asdict(self)
 
 
-def train_predictor(unit: RestorationUnit, clean: Tensor, noisy: Tensor, plan: PredictorPlan) -> list[float]:
+def train_predictor(
+    unit: RestorationUnit, clean: Tensor, noisy: Tensor, plan: PredictorPlan, stops: Tensor | None = None
+) -> list[float]:
     """Stage 1: train ``unit`` in place on pictures ``(n, 1, h, w)`` of its device; the objective at every update.
 
+    ``stops``: for the objective ``"given"``, the step of each picture, int64 ``(n,)``; a schedule by the noise
+    level makes a unit as the DURR paper trains it.
+
     Raises:
-        TypeError, ValueError: as ``step_losses``.
+        TypeError, ValueError: as ``step_losses`` and ``PredictorPlan.of``.
         DivergenceError: the objective is not finite.
     """
     checks.instance("plan", plan, PredictorPlan)
@@ -100,8 +119,10 @@ def train_predictor(unit: RestorationUnit, clean: Tensor, noisy: Tensor, plan: P
     unit.train()
     for update in range(plan.updates):
         chosen = torch.randint(len(clean), (plan.batch,), generator=source).to(clean.device)
+        of_batch = None if stops is None else stops.to(clean.device)[chosen]
         with torch.autocast(clean.device.type, torch.bfloat16, enabled=plan.precision == "bf16"):
-            objective = plan.of(step_losses(unit, clean[chosen], noisy[chosen], plan.steps, plan.loss))
+            losses = step_losses(unit, clean[chosen], noisy[chosen], plan.steps, plan.loss)
+            objective = plan.of(losses, of_batch)
         optimiser.param_groups[0]["lr"] = plan.rate(update)
         optimiser.zero_grad(set_to_none=True)
         objective.backward()

@@ -150,15 +150,16 @@ def waves(count: int = 12, side: int = 16) -> tuple[Tensor, Tensor, Tensor]:
     return clean, clean + levels[:, None, None, None] * noise, levels
 
 
-@pytest.mark.parametrize("objective", ["marginal", "mean", "last"])
+@pytest.mark.parametrize("objective", ["marginal", "softmin", "mean", "last", "given"])
 @pytest.mark.parametrize("loss", ["psnr", "mse"])
 def test_gradient_of_the_predictor_against_finite_differences(objective: str, loss: str) -> None:
     clean, noisy, _ = waves()
     plan = PredictorPlan(steps=3, objective=objective, beta=2.0, loss=loss)
+    stops = torch.arange(len(clean)) % 4 if objective == "given" else None
 
     def f(a: float) -> Tensor:
         unit = Smooth(a)
-        value = plan.of(step_losses(unit, clean, noisy, 3, loss))
+        value = plan.of(step_losses(unit, clean, noisy, 3, loss), stops)
         return torch.stack([value, torch.autograd.grad(value, unit.a)[0]]).detach()
 
     h = 1e-6
@@ -169,6 +170,39 @@ def test_gradient_of_the_predictor_against_finite_differences(objective: str, lo
 def test_objectives_of_a_predictor_by_hand() -> None:
     for objective, wanted in (("last", L[:, -1]), ("mean", L.mean(1)), ("marginal", marginal_loss(L, 0.5))):
         assert float(PredictorPlan(objective=objective, beta=0.5).of(L)) == pytest.approx(float(wanted.mean()))
+
+
+def test_a_given_stop_is_its_own_loss_and_the_softmin_is_the_posterior_mean() -> None:
+    stops = torch.tensor(BEST)
+    by_hand = sum(float(row[n]) for row, n in zip(L, BEST, strict=True)) / len(BEST)
+    assert float(PredictorPlan(objective="given").of(L, stops)) == pytest.approx(by_hand)
+    weights = (-L / 0.5).exp()
+    mean = ((weights * L).sum(1) / weights.sum(1)).mean()
+    assert float(PredictorPlan(objective="softmin", beta=0.5).of(L)) == pytest.approx(float(mean))
+
+
+def test_a_schedule_trains_the_step_it_names() -> None:
+    """With stops 1 for weak noise and 4 for strong the unit restores better there than one trained for step 4."""
+    clean, noisy, levels = (part.float() for part in waves())
+    stops = torch.where(levels > 0.1, 4, 1)
+    options = {"steps": 4, "updates": 60, "batch": 12, "learning_rate": 0.02, "learning_rate_end": 0.002}
+    named, last = Smooth(0.05).float(), Smooth(0.05).float()
+    train_predictor(named, clean, noisy, PredictorPlan(objective="given", **options), stops)
+    train_predictor(last, clean, noisy, PredictorPlan(objective="last", **options))
+    with torch.no_grad():
+        found = [
+            PredictorPlan(objective="given").of(step_losses(u, clean, noisy, 4), stops) for u in (named, last)
+        ]
+    assert float(found[0]) < float(found[1])
+
+
+def test_a_batch_keeps_the_stops_of_its_own_pictures() -> None:
+    clean, noisy, _ = waves()
+    stops = torch.arange(len(clean)) % 4
+    plan = PredictorPlan(steps=3, updates=1, batch=5, objective="given", seed=3)
+    chosen = torch.randint(len(clean), (5,), generator=generator(3, "predictor"))
+    by_hand = step_losses(Smooth(), clean[chosen], noisy[chosen], 3)[torch.arange(5), stops[chosen]].mean()
+    assert train_predictor(Smooth(), clean, noisy, plan, stops) == pytest.approx([float(by_hand.detach())])
 
 
 def test_losses_are_those_of_the_rollouts() -> None:
@@ -204,6 +238,9 @@ def test_both_stages_on_pictures() -> None:
         (lambda: geometric_prior(3, 0.0), "going_on: expected a number > 0"),
         (lambda: stop_values(L[:, :1]), "log_q: expected shape"),
         (lambda: PredictorPlan(objective="best"), "objective: expected one of 'marginal'"),
+        (lambda: PredictorPlan(objective="given").of(L), "stops: expected stops with objective"),
+        (lambda: PredictorPlan().of(L, torch.tensor(BEST)), "stops: expected stops with objective"),
+        (lambda: PredictorPlan(objective="given").of(L, torch.tensor(BEST) + 1), "stops: expected steps in 0"),
         (lambda: step_losses(Smooth(), *waves()[:2], 2, "l1"), "loss: expected one of 'psnr'"),
         (lambda: step_losses(Smooth(), waves(3)[0], waves(4)[0], 2), "noisy: expected shape"),
     ],

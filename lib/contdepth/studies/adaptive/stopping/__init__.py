@@ -1,0 +1,1 @@
+"""Learning to stop while learning to predict: units, policies and drawings of the page."""

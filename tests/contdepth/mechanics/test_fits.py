@@ -174,6 +174,19 @@ def test_a_blow_up_is_named() -> None:
     torch.testing.assert_close(found.energy_error(lambda u: u.squeeze(-1))[5, 0], 4 * error[5, 0])
 
 
+def test_who_has_blown_up_stays_so() -> None:
+    """A shorter step from the last state within the limit would bring it back."""
+
+    class Growth:
+        def field(self, t: Tensor, u: Tensor) -> Tensor:
+            return u
+
+    times = torch.tensor([0.0, 0.5, 1.5, 1.6], dtype=torch.float64)
+    found = forecast(Growth(), torch.ones(1, 1).double(), times, scheme=schemes.RungeKutta(schemes.RK4), limit=2)
+    assert found.broken.tolist() == [1.5]
+    assert found.states[:, 0, 0].isnan().tolist() == [False, False, True, True]
+
+
 def test_a_forecast_is_what_integrate_gives() -> None:
     net, starts = HamiltonianNet(1, (5,), generator=generator(0, "net")).double(), observed()[0]
     found = forecast(net, starts, TIMES, scheme=LEAPFROG)

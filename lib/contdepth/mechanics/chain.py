@@ -22,6 +22,9 @@ class SpringChain(Separable):
     Args:
         masses: m ``(n,)``, positive.
         stiffness: k ``(n + 1,)``, positive.
+
+    Raises:
+        TypeError, ValueError: a wrong argument, or states that do not fit.
     """
 
     masses: tuple[float, ...]

@@ -128,6 +128,9 @@ class VectorFieldNet(DenseNet):
         activation: ``"tanh"`` or ``"softplus"``.
         generator: draws the weights; None: the global one of the CPU.
         device: where the parameters are.
+
+    Raises:
+        TypeError, ValueError: a wrong argument, or states that do not fit.
     """
 
     def __init__(

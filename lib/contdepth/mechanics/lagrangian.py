@@ -1,7 +1,7 @@
 """Accelerations from a Lagrangian, learned or given, and the network that has none.
 
 Letters: q, v = q' ``(..., n)``; L(q, v); u = (q, v). The Euler–Lagrange equation, solved for the acceleration, is
-M a = ∂L/∂q - (∂²L/∂v∂q) v with the mass matrix M = ∂²L/∂v∂v (Cranmer et al. 2020, eq. 6).
+M a = ∂L/∂q - (∂²L/∂v∂q) v with the mass matrix M = ∂²L/∂v∂v (Cranmer et al. 2020).
 """
 
 from __future__ import annotations
@@ -119,7 +119,7 @@ class LagrangianNet(nn.Module):
 class AccelerationNet(nn.Module):
     """q'' by a dense network of (q, v), which knows no Lagrangian: the baseline of equal size.
 
-    Arguments as of ``LagrangianNet``, but that ``init`` is ``"plain"``.
+    Arguments and errors as of ``LagrangianNet``, but that ``init`` is ``"plain"``.
     """
 
     def __init__(

@@ -54,6 +54,9 @@ class PlanePendulum(_Motion):
     """L = m l² v²/2 + m g l cos q for the angle q: q'' = -(g/l) sin q.
 
     ``problems.Pendulum`` is the case m = g = l = 1 with a torque, in q and momentum.
+
+    Raises:
+        TypeError, ValueError: a number that is not positive, or states that do not fit.
     """
 
     degrees: ClassVar[int] = 1
@@ -88,6 +91,9 @@ class DoublePendulum(_Motion):
     """Two rods of lengths l with masses m at their ends, angles q from the vertical; all 1, g = 9.8 by default.
 
     ``acceleration`` is Newton's, from the tensions in the rods, and not derived from ``lagrangian``.
+
+    Raises:
+        TypeError, ValueError: a number that is not positive, or states that do not fit.
     """
 
     degrees: ClassVar[int] = 2
@@ -149,7 +155,11 @@ class DoublePendulum(_Motion):
 class RelativisticOscillator(_Motion):
     """L = -m c² √(1 - v²/c²) - k q²/2: p = γ m v is not m v, and q'' = -(k q/m) (1 - v²/c²)^{3/2}.
 
-    Speeds are below c. Cranmer et al. 2020 have a relativistic particle in a uniform field; the spring is ours.
+    Speeds are below c; from there on all is NaN. Cranmer et al. 2020 have a relativistic particle in a uniform
+    field; the spring is ours.
+
+    Raises:
+        TypeError, ValueError: a number that is not positive, or states that do not fit.
     """
 
     degrees: ClassVar[int] = 1

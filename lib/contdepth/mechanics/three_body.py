@@ -21,6 +21,13 @@ class ThreeBody(Separable):
 
     Chen et al. 2020 take unit masses and ε = 0, with the starts of Greydanus et al. 2019. The positions q are
     (x_1, y_1, x_2, y_2, x_3, y_3), and so are the momenta.
+
+    Args:
+        masses: three, positive.
+        softening: ε >= 0.
+
+    Raises:
+        TypeError, ValueError: a wrong argument, or states that do not fit.
     """
 
     masses: tuple[float, float, float] = (1.0, 1.0, 1.0)
@@ -75,7 +82,7 @@ class ThreeBody(Separable):
 
         The bodies are the corners of an equilateral triangle of random angle around 0, at a distance r uniform in
         [0.9, 1.2], with speeds √(m/(√3 r)) along the circle, each component multiplied by a factor uniform in
-        1 ± ``disturbed``. So drawn is Chen et al.'s, but for the law of the angle, which there is not uniform.
+        1 ± ``disturbed``. Chen et al. draw so too, but for the angle, whose law there is not uniform.
         Without disturbance the triangle turns for ever where there is no softening.
         """
         m = self.masses[0]

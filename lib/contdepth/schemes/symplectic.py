@@ -43,7 +43,7 @@ class Leapfrog:
 class Yoshida4:
     """Three leapfrog steps of w h, (1 - 2w) h and w h, w = 1/(2 - 2^{1/3}): order 4, symplectic, symmetric.
 
-    Yoshida 1990 (Physics Letters A 150), eq. 2.11; the middle step goes back, by 1.70 h. Takes the pair of
+    Yoshida 1990 (Physics Letters A 150); the middle step goes back, by 1.70 h. Takes the pair of
     ``Leapfrog``.
     """
 

@@ -66,7 +66,7 @@ def test_the_implicit_midpoint_satisfies_its_equation() -> None:
 @SYMMETRIC
 @pytest.mark.parametrize("problem", [Pendulum(), Pendulum(torque=0.4)])
 def test_orders(scheme: Any, problem: Pendulum) -> None:
-    found = schemes.measure_order(scheme, problem, (20, 40, 80))
+    found = schemes.measure_order(scheme, problem, (30, 60))
     assert found.last == pytest.approx(scheme.order, abs=0.05)
 
 
@@ -84,7 +84,7 @@ class Driven(Pendulum):
 
 @SYMMETRIC
 def test_orders_where_time_matters(scheme: Any) -> None:
-    found = schemes.measure_order(scheme, Driven(), (20, 40, 80))
+    found = schemes.measure_order(scheme, Driven(), (30, 60))
     assert found.last == pytest.approx(scheme.order, abs=0.1)
 
 
@@ -123,8 +123,8 @@ def test_a_step_back_undoes_a_step(scheme: Any) -> None:
 @SYMMETRIC
 def test_the_error_of_the_energy_stays_small_and_has_the_order_of_the_scheme(scheme: Any) -> None:
     problem, worst = Pendulum(), []
-    for steps in (150, 300):
-        grid = torch.linspace(0, 25, steps + 1, dtype=torch.float64)
+    for steps in (96, 192):
+        grid = torch.linspace(0, 16, steps + 1, dtype=torch.float64)
         u = schemes.integrate(field_for(scheme, problem), problem.u0, grid, scheme)
         gap = (problem.energy(u) - problem.energy(u[0])).abs()
         worst.append(gap.max())
@@ -134,7 +134,7 @@ def test_the_error_of_the_energy_stays_small_and_has_the_order_of_the_scheme(sch
 
 def test_the_implicit_midpoint_keeps_quadratic_invariants() -> None:
     matrix = torch.tensor([[0.0, 2.0], [-2.0, 0.0]], dtype=torch.float64)
-    grid = torch.linspace(0, 50, 101, dtype=torch.float64)
+    grid = torch.linspace(0, 25, 51, dtype=torch.float64)
     u = schemes.integrate(lambda t, u: u @ matrix.T, STATE[:2], grid, schemes.ImplicitMidpoint())
     assert (u.square().sum(-1) - u[0].square().sum()).abs().max() < 1e-11
 

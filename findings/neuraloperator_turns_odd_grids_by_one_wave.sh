@@ -13,7 +13,7 @@ trap 'rm -rf "$folder"' EXIT
 cd "$folder"
 "${PYTHON:-python3}" -m venv env
 env/bin/python -m pip install --quiet --disable-pip-version-check --no-deps neuraloperator==2.0.0 tensorly==0.10.0 tensorly-torch==0.5.0 opt-einsum==3.4.0
-env/bin/python -m pip install --quiet --disable-pip-version-check torch==2.13.0 numpy==2.4.6 scipy requests tqdm
+env/bin/python -m pip install --quiet --disable-pip-version-check torch==2.13.0 numpy==2.4.6 scipy requests tqdm packaging
 cat > grids.py <<'PY'
 import math
 

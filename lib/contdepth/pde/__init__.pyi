@@ -14,6 +14,9 @@ from .filters.moments import (
     sum_rules,
 )
 from .hidden.model import HiddenPhysics
+from .operator.network import FourierNeuralOperator
+from .operator.spectral import SpectralConv
+from .operator.training import OperatorFit, fit_operator, relative_error
 from .parallel import run_all
 from .pdenet1.interpolation import PiecewisePolynomial
 from .pdenet1.pdenet import PDENet
@@ -30,15 +33,18 @@ from .symbolic.terms import collect, format_equation
 __all__ = [
     "Ensemble",
     "Estimator",
+    "FourierNeuralOperator",
     "HiddenPhysics",
     "MomentFilters",
     "NotFittedError",
+    "OperatorFit",
     "PDENet",
     "PDENet2",
     "PDENet2Block",
     "PiecewisePolynomial",
     "Polynomials",
     "SINDy",
+    "SpectralConv",
     "SymNet",
     "Trajectories",
     "accuracy_order",
@@ -50,12 +56,14 @@ __all__ = [
     "evaluate",
     "filter_from_moments",
     "finite_difference",
+    "fit_operator",
     "fixed_moments",
     "format_equation",
     "minimise",
     "moment_matrix",
     "pad",
     "prediction_error",
+    "relative_error",
     "rollout_error",
     "run_all",
     "stlsq",

@@ -49,7 +49,7 @@ NOTHING: dict[str, str] = {
         "restoration.BankPlan restoration.DQNPlan restoration.DQNPlan.epsilon restoration.DnCNNShape "
         "restoration.Line restoration.LoopSchedule restoration.ReactionShape restoration.UnitShape "
         "restoration.stored_models nets.PathCost control.ControlProblem control.default_risk pde.Polynomials "
-        "pde.Polynomials.terms "
+        "pde.Polynomials.terms pde.OperatorFit "
         "schemes.ImplicitMidpoint schemes.Leapfrog schemes.Yoshida4 mechanics.DoublePendulum "
         "mechanics.PlanePendulum mechanics.RelativisticOscillator mechanics.SpringChain mechanics.ThreeBody "
         "mechanics.hamiltonian_field mechanics.hamiltonian_parts"

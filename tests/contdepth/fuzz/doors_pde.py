@@ -66,6 +66,14 @@ def circle() -> pde.SINDy:
     return pde.SINDy(degree=1).fit(np.stack([np.cos(t), np.sin(t)], 1), t=t)
 
 
+def operator() -> pde.FourierNeuralOperator:
+    return pde.FourierNeuralOperator(2, width=2, layers=1, hidden=2, generator=drawing()).double()
+
+
+def drawing() -> torch.Generator:
+    return torch.Generator().manual_seed(0)
+
+
 def filters() -> pde.MomentFilters:
     return pde.MomentFilters([(1,), (2,)], 5)
 
@@ -344,6 +352,70 @@ TABLE: Table = {
     "pde.simulate.source_data": lambda: sets(fine=16),
     "pde.simulate.variable_a": lambda: {"x": sympy.Symbol("x"), "y": sympy.Symbol("y")},
     "pde.simulate.variable_b": lambda: {"x": sympy.Symbol("x"), "y": sympy.Symbol("y")},
+    "pde.simulate.burgers_map": lambda: {
+        "n": 2,
+        "grid": 16,
+        "viscosity": 0.1,
+        "time": 0.5,
+        "constant": False,
+        "fine": 16,
+        "steps": 2,
+        "seed": 0,
+        "device": "cpu",
+    },
+    "pde.simulate.gaussian_field": lambda: {
+        "n": 2,
+        "grid": 8,
+        "scale": 625.0,
+        "shift": 25.0,
+        "power": 2.0,
+        "frequency": 7,
+        "constant": True,
+        "seed": 0,
+        "device": "cpu",
+    },
+    "pde.FourierNeuralOperator": lambda: {
+        "modes": (2, 3),
+        "width": 2,
+        "inputs": 1,
+        "outputs": 1,
+        "layers": 1,
+        "hidden": 3,
+        "activation": "gelu",
+        "batch_norm": True,
+        "coordinates": True,
+        "generator": drawing(),
+        "device": "cpu",
+    },
+    "pde.FourierNeuralOperator.forward": lambda: {"self": operator(), "a": doubles(2, 1, 6)},
+    "pde.FourierNeuralOperator.predict": lambda: {"self": operator(), "a": doubles(2, 1, 6), "batch": 1},
+    "pde.SpectralConv": lambda: {
+        "inputs": 2,
+        "outputs": 1,
+        "modes": (2, 3),
+        "generator": drawing(),
+        "device": "cpu",
+    },
+    "pde.SpectralConv.forward": lambda: {
+        "self": pde.SpectralConv(2, 1, (2, 3), generator=drawing()).double(),
+        "v": doubles(2, 2, 5, 6),
+    },
+    "pde.OperatorFit": lambda: {"settings": {"seed": 0}, "steps": 1, "losses": [0.5], "rates": [1e-3]},
+    "pde.fit_operator": lambda: {
+        "model": operator(),
+        "inputs": doubles(3, 1, 6),
+        "targets": doubles(3, 1, 6),
+        "epochs": 2,
+        "batch": 2,
+        "rate": 1e-3,
+        "halve": 1,
+        "decay": 1e-4,
+        "seed": 0,
+        "checkpoint": "fit.pt",
+        "every": 2,
+        "progress": False,
+    },
+    "pde.relative_error": lambda: {"found": doubles(2, 1, 6), "truth": doubles(2, 1, 6)},
     "pde.HiddenPhysics": lambda: {"terms": ["u*u_x"], "starts": 1, "iterations": 1, "seed": 0},
     "pde.HiddenPhysics.fit": lambda: {
         "self": pde.HiddenPhysics(["u_x"], starts=1, iterations=1),

@@ -130,7 +130,7 @@ class HiddenPhysics(BaseEstimator):
     def posterior(self, x: Array, field: str | None = None) -> tuple[np.ndarray, np.ndarray]:
         """Return mean and standard deviation of the later ``field``, the first by default, at points ``x``."""
         self._fitted()
-        which = self.names_.index(checks.one_of("field", field or self.names_[0], self.names_))
+        which = self.names_.index(checks.one_of("field", self.names_[0] if field is None else field, self.names_))
         values, sizes, weights, _ = self._state
         points = points_of("x", x)
         if points.shape[1] != self._likelihood.data.x0.shape[1]:

@@ -13,6 +13,7 @@ from .catalogue import (
 from .datasets import burgers_data, cdr_data, convection_diffusion_data, heat_data, source_data
 from .equations import Equation
 from .initial import random_fourier
+from .maps import burgers_map, gaussian_field
 from .noise import add_noise
 from .solution import solve
 from .spectral import SpectralRHS
@@ -26,11 +27,13 @@ __all__ = [
     "burgers2d",
     "burgers2d_upwind",
     "burgers_data",
+    "burgers_map",
     "cdr_data",
     "convection_diffusion2d",
     "convection_diffusion_data",
     "convection_diffusion_reaction2d",
     "diffusion_source2d",
+    "gaussian_field",
     "heat2d",
     "heat_data",
     "kdv",

@@ -1,0 +1,1 @@
+"""Fourier neural operators: networks that map functions to functions and are the same map on every grid."""

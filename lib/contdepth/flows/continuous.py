@@ -132,11 +132,10 @@ class ContinuousFlow(DensityModel):
         return Pushed(u[..., :-1], u[..., -1])
 
     def _solved(self, f: Field | nn.Module, u: Tensor, span: Sequence[float]) -> Tensor:
-        held = self._held
+        held, anchor = self._held, u.new_zeros((), requires_grad=self.gradient != "backprop")
         if held is None:
             held = tuple(self.f.parameters()) if isinstance(self.f, nn.Module) else ()
         if self.gradient != "backprop":
-            anchor = u.new_zeros(()).requires_grad_()
             f, held = _anchored(f, anchor), (*held, anchor)
         more = {"gradient": self.gradient, "parameters": held}
         if self.steps is not None:

@@ -5,7 +5,7 @@
 #   evaluated on any grid; that is what a neural operator is for.
 # What happens: the spectrum is shifted by fftshift and shifted back by fftshift again, where ifftshift belongs. For an even number of points the two are the same. For an
 #   odd number the result is turned by one wave: cos(2 pi x) comes out as another function, and the error is as large as the function. Nothing warns. On a line nothing is
-#   shifted, so odd grids are right there. (The project's pull request 688 switches to ifftshift; the newest release on PyPI is older or lacks it.)
+#   shifted, so odd grids are right there. (Pull request 688 of the project switches to ifftshift; release 2.0.0 does not have it.)
 # Why it matters: a network that was trained at 64 x 64 and is evaluated at 65 x 65, a grid with both ends, looks as if it did not carry over to other grids.
 set -euo pipefail
 folder=$(mktemp -d)

@@ -86,6 +86,12 @@ def test_rates_of_differences_have_order_two():
     assert (orders > 1.7).all() and (orders < 2.3).all()
 
 
+def test_rates_of_a_parabola_are_exact_to_its_ends():
+    t = np.array([0, 0.1, 0.3, 0.4, 0.8])
+    found = rates_of((t**2 - t)[:, None], t, None, None)[1]
+    np.testing.assert_allclose(found.numpy()[:, 0], 2 * t - 1, atol=1e-12)
+
+
 def test_a_window_halves_the_error_of_rates_of_noisy_states(path):
     u, rates = path[0].numpy(), path[1].numpy()
     noisy = u + 0.1 * np.random.default_rng(1).normal(size=u.shape)

@@ -76,7 +76,7 @@ NOTHING: dict[str, str] = {
     "computed by software of the CPU": (
         "pde.peers.KnownEquation pde.peers.KnownEquation.fit pde.peers.KnownEquation.simulate "
         "pde.peers.PDEFIND pde.peers.PDEFIND.fit pde.peers.WeakSINDy pde.peers.WeakSINDy.fit "
-        "pde.HiddenPhysics pde.HiddenPhysics.fit pde.HiddenPhysics.posterior "
+        "pde.HiddenPhysics pde.HiddenPhysics.fit "
         "pde.SINDy pde.SINDy.fit pde.SINDy.predict pde.SINDy.simulate pde.SINDy.score"
     ),
     "an optimiser, whose tensors are where its parameters are": (

@@ -132,11 +132,12 @@ class HiddenPhysics(BaseEstimator):
         self._fitted()
         which = self.names_.index(checks.one_of("field", self.names_[0] if field is None else field, self.names_))
         values, sizes, weights, _ = self._state
-        points = points_of("x", x)
+        points = points_of("x", x).to(self._likelihood.data.x0)
         if points.shape[1] != self._likelihood.data.x0.shape[1]:
             checks.fail("x", f"points of {self._likelihood.data.x0.shape[1]} axes", f"shape {tuple(points.shape)}")
         factor = torch.linalg.cholesky(covariance(self._likelihood.data, self._rows, *self._state))
         cross = cross_covariance(points, which, self._likelihood.data, self._rows, values, sizes, weights)
         mean = cross @ torch.cholesky_solve(self._likelihood.data.values[:, None], factor)[:, 0]
         known = torch.linalg.solve_triangular(factor, cross.T, upper=False).square().sum(0)
-        return mean.numpy(), (sizes[which] - known).clamp_min(0).sqrt().numpy()
+        deviation = (sizes[which] - known).clamp_min(0).sqrt()
+        return mean.cpu().numpy(), deviation.cpu().numpy()

@@ -47,12 +47,12 @@ class SINDy(BaseEstimator):
     Attributes:
         names_: names of the states.
         terms_: the terms, as SymPy expressions.
-        coefficients_: Ξ ``(m, d)``.
+        coefficients_: Ξ, an array ``(m, d)``.
     """
 
     names_: tuple[str, ...]
     terms_: list[sympy.Expr]
-    coefficients_: Tensor
+    coefficients_: np.ndarray
 
     def __init__(
         self,
@@ -98,8 +98,8 @@ class SINDy(BaseEstimator):
         self.names_ = _checked(names, states.shape[1])
         self._library = Polynomials(states.shape[1], self.degree, constant=self.constant)
         self.terms_ = self._library.terms(self.names_)
-        self.coefficients_ = stlsq(self._library(states), slopes, self.threshold, ridge=self.ridge)
-        empty = [n for n, kept in zip(self.names_, self.coefficients_.T, strict=True) if not bool(kept.any())]
+        self.coefficients_ = stlsq(self._library(states), slopes, self.threshold, ridge=self.ridge).numpy()
+        empty = [n for n, kept in zip(self.names_, self.coefficients_.T, strict=True) if not kept.any()]
         if empty:
             found = f"none for {', '.join(empty)}"
             warn("threshold", "terms in each equation", found, "take a lower one", category=EquationWarning)
@@ -115,7 +115,7 @@ class SINDy(BaseEstimator):
     def rhs(self, t: Tensor, u: Tensor) -> Tensor:
         """Return Θ(u) Ξ for states ``(..., d)``; the time is not looked at. To be given to ``integrate``."""
         self._fitted()
-        return self._library(u) @ self.coefficients_.to(u)
+        return self._library(u) @ torch.from_numpy(self.coefficients_).to(u)
 
     def terms(self) -> dict[str, dict[sympy.Expr, float]]:
         """Return state → {term: coefficient} of what is not zero."""

@@ -22,8 +22,8 @@ from contdepth.restoration.stopping.rules import best_fixed, fit_line, oracle
 from contdepth.restoration.training.plan import TrainingPlan, make_model
 from contdepth.restoration.training.schedule import LoopSchedule
 from contdepth.restoration.training.train import train
+from contdepth.studies.common.full_set import damaged, one_by_one, test_pictures
 from contdepth.studies.durr.blocks import stop_lazily
-from contdepth.studies.durr.full_set import damaged, one_by_one, test_pictures
 from contdepth.training.checkpoint import load_checkpoint, save_checkpoint
 
 __all__ = ["full_plan", "policy", "unit"]

@@ -13,7 +13,7 @@ from contdepth import checks
 from contdepth.restoration.classical import bm3d, nlm, noise_level, tv
 from contdepth.restoration.metrics import psnr
 from contdepth.restoration.models.published import published_dncnn
-from contdepth.studies.durr.full_set import damaged, one_by_one, test_pictures
+from contdepth.studies.common.full_set import damaged, one_by_one, test_pictures
 
 __all__ = ["RIVALS", "rival"]
 

@@ -15,9 +15,10 @@ from contdepth.restoration.metrics import psnr
 from contdepth.restoration.models.unit import trajectory
 from contdepth.restoration.training import train as loop
 from contdepth.restoration.training.plan import make_model
-from contdepth.studies.durr import catalogue, full_set, pieces, rival_pieces
+from contdepth.studies.common import full_set
+from contdepth.studies.common.full_set import damaged, test_pictures
+from contdepth.studies.durr import catalogue, pieces, rival_pieces
 from contdepth.studies.durr.blocks import stop_lazily
-from contdepth.studies.durr.full_set import damaged, test_pictures
 from contdepth.studies.durr.pieces import full_plan, policy, unit
 from contdepth.studies.durr.rival_pieces import rival
 

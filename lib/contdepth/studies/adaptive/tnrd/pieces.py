@@ -17,7 +17,7 @@ from contdepth.restoration.models.tnrd import TNRDShape
 from contdepth.restoration.training.patches import Patches
 from contdepth.restoration.training.plan import TrainingPlan
 from contdepth.restoration.training.train import learning_rate, level_loss
-from contdepth.studies.durr.full_set import damaged, one_by_one, test_pictures
+from contdepth.studies.common.full_set import damaged, one_by_one, test_pictures
 from contdepth.training.checkpoint import Checkpointing, identity_of, save_checkpoint
 from contdepth.training.loop import check_loss
 

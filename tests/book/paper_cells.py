@@ -75,6 +75,8 @@ def shaped(asked: Mapping[str, Any]) -> dict[str, Any]:
         }  # fmt: skip
     if "stages" in asked:
         return {"psnr": [[20.0 + t + seed, 30.0 + t] for t in range(asked["stages"])]}
+    if "dataset" in asked:
+        return {"bits": 1.0 + seed / 8, "bits_long": 1.2 + seed / 4}
     if "task" in asked:
         levels = asked.get("levels", [])
         curves = [[[20.0, 22.0], [30.0 + seed, 28.0], [25.0, 31.0]] for _ in levels]

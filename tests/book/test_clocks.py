@@ -56,6 +56,7 @@ MODULES = {
     "studies/depth/parallel_peaks.py",
     "studies/depth/parallel_processes.py",
     "studies/durr/contest.py",
+    "studies/flows/iresnet/pieces.py",
     "studies/meanfield/cost.py",
     "studies/pdenet2/contest.py",
     "timing.py",

@@ -9,6 +9,7 @@ from contdepth.studies.adaptive.skipnet.pieces import gated_arm
 from contdepth.studies.adaptive.tnrd.pieces import reaction_arm
 from contdepth.studies.control.bsde_pieces import picard_arm, step_nets_arm
 from contdepth.studies.control.discrete.pieces import trained_arm as discrete_arm
+from contdepth.studies.flows.iresnet.pieces import density_arm
 from contdepth.studies.meanfield.pieces import ordered_arm
 from contdepth.studies.pdenet.pieces import linear_arm, source_arm
 from contdepth.studies.pdenet2.pieces import burgers_arm
@@ -32,6 +33,17 @@ TINY: dict[Callable[..., dict[str, Any]], dict[str, Any]] = {
     step_nets_arm: {"dim": 3, "steps": 3, "iterations": 4},
     picard_arm: {"dim": 3, "level": 2, "base": 3, "count": 4},
     ordered_arm: {**IMAGES, "permutations": 2},
+    density_arm: {
+        "dataset": "digits",
+        "blocks": (1, 1),
+        "width": 4,
+        "terms": 2,
+        "long": 4,
+        "epochs": 2,
+        "batch": 50,
+        "train_size": 100,
+        "test_size": 20,
+    },
     reaction_arm: {
         "size": 3,
         "stages": 2,

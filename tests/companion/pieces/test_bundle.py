@@ -334,6 +334,7 @@ DRAWS = {
     "contdepth.studies.control.quantised.drawing",
     "contdepth.studies.control.smallstep.drawing",
     "contdepth.studies.flows.iresnet.drawing",
+    "contdepth.studies.flows.mongeampere.drawing",
     "contdepth.studies.flows.trajectorynet.drawing",
     "contdepth.studies.landscape.embedding.drawing",
     "contdepth.studies.landscape.frequency.drawing",

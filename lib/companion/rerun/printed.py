@@ -16,6 +16,7 @@ _NUMBER = re.compile(r"[-+\u2212]?(?:\d+(?:\.\d+)?|\.\d+)(?:[eE][-+]?\d+)?")
 _BLANKS = re.compile(r"[ \t]+")
 _PICTURE = re.compile(r"[A-Za-z0-9+/]{200,}={0,2}")
 _EQUATION = re.compile(r"^(\s*\w+_t = ).*$", re.MULTILINE)
+_SYSTEM = re.compile(r"(\\begin\{array\}).*?(\\end\{array\})", re.DOTALL)
 
 
 def skeleton(text: str) -> str:
@@ -31,10 +32,11 @@ def without_pictures(text: str) -> str:
 
 
 def without_terms(text: str) -> str:
-    """Return ``text`` with nothing behind ``u_t =``: of what a trained model prints there, rounding moves small
-    terms to either side of the least that is printed.
+    """Return ``text`` with nothing behind ``u_t =`` and nothing in arrays that are typeset: of what a trained model
+    prints there, rounding moves small terms to either side of the least that is printed, and the order of terms of
+    like size with it.
     """
-    return _EQUATION.sub(r"\1", text)
+    return _SYSTEM.sub(r"\1\2", _EQUATION.sub(r"\1", text))
 
 
 def apart(stored: Iterable[str], fresh: Iterable[str]) -> str | None:

@@ -305,6 +305,9 @@ def test_terms_of_a_trained_equation_may_differ_and_its_lines_may_not():
     assert without_terms("u_t = 0.1 u_xx - 0.002 u (+ 1 term)\nloss 0.1") == without_terms(found)
     assert without_terms(found) != without_terms(found.replace("u_t", "v_t")) != without_terms(found + "\nv_t = u")
     assert without_terms("terms: u_xx") == "terms: u_xx"
+    typeset = r"$\begin{array}{l}u_t = 0.9\,u\,v - 0.3\,u^{2}\end{array}$ at 3"
+    other = r"$\begin{array}{l}u_t = -0.3\,u^{2} + 0.9\,u\,v\end{array}$ at 3"
+    assert without_terms(typeset) == without_terms(other) != without_terms(other.replace("at 3", "at 4"))
 
 
 def test_printed_numbers_of_another_machine():

@@ -32,9 +32,9 @@ def without_pictures(text: str) -> str:
 
 
 def without_terms(text: str) -> str:
-    """Return ``text`` with nothing behind ``u_t =`` and nothing in arrays that are typeset: of what a trained model
-    prints there, rounding moves small terms to either side of the least that is printed, and the order of terms of
-    like size with it.
+    """Return ``text`` with nothing behind ``u_t =`` and nothing in typeset arrays: of what a trained model prints
+    there, rounding moves small terms to either side of the least that is printed, and the order of terms of like
+    size with it.
     """
     return _SYSTEM.sub(r"\1\2", _EQUATION.sub(r"\1", text))
 

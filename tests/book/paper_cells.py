@@ -75,7 +75,7 @@ def shaped(asked: Mapping[str, Any]) -> dict[str, Any]:
         }  # fmt: skip
     if "stages" in asked:
         return {"psnr": [[20.0 + t + seed, 30.0 + t] for t in range(asked["stages"])]}
-    if "dataset" in asked:
+    if set(asked) == {"dataset", "seed"}:
         return {"bits": 1.0 + seed / 8, "bits_long": 1.2 + seed / 4}
     if "task" in asked:
         levels = asked.get("levels", [])

@@ -36,22 +36,8 @@ from contdepth.flows import (
     lipschitz_net,
 )
 from contdepth.seeds import generator
+from contdepth.studies.common.kept_bytes import bytes_kept
 from contdepth.timing import cpu_seconds
-
-
-def kept(call: Callable[[], Tensor]) -> int:
-    """Bytes of the storages that autograd keeps, each once, those of parameters too."""
-    seen: dict[int, int] = {}
-    alive: list[Tensor] = []
-
-    def note(t: Tensor) -> Tensor:
-        alive.append(t)  # so that no address comes twice
-        seen[t.untyped_storage().data_ptr()] = t.untyped_storage().nbytes()
-        return t
-
-    with torch.autograd.graph.saved_tensors_hooks(note, lambda t: t):
-        call()
-    return sum(seen.values())
 
 
 def determinants(rounds: int) -> dict[str, float]:
@@ -74,7 +60,7 @@ def determinants(rounds: int) -> dict[str, float]:
         value(how).backward()
 
     taken = cpu_seconds({name: lambda how=how: step(how) for name, how in ways.items()}, rounds)
-    bytes_of = {name: kept(lambda how=how: value(how)) for name, how in ways.items()}
+    bytes_of = {name: bytes_kept(lambda how=how: value(how)) for name, how in ways.items()}
     plain = "plain series, 10 terms"
     found = {f"memory: {name} / plain": bytes_of[name] / bytes_of[plain] for name in ways}
     return found | {f"time: {name} / plain": taken[name] / taken[plain] for name in ways}
@@ -121,7 +107,7 @@ def laplacians(rounds: int) -> dict[str, float]:
         torch.testing.assert_close(value, values[0], rtol=1e-5, atol=1e-4)
     taken = cpu_seconds({name: lambda flow=flow: step(flow) for name, flow in ways.items()}, rounds)
     found = {f"time: fused / {name}": taken["fused"] / taken[name] for name in list(ways)[1:]}
-    bytes_of = {name: kept(lambda flow=flow: loss(flow)) for name, flow in list(ways.items())[:2]}
+    bytes_of = {name: bytes_kept(lambda flow=flow: loss(flow)) for name, flow in list(ways.items())[:2]}
     return found | {"memory: fused / 64 products": bytes_of["fused"] / bytes_of["64 products"]}
 
 

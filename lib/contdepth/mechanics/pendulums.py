@@ -13,6 +13,7 @@ import torch
 from torch import Tensor
 
 from contdepth import checks, devices
+from contdepth.mechanics.separable import fitting
 from contdepth.schemes.symplectic import halves
 
 __all__ = ["DoublePendulum", "PlanePendulum", "RelativisticOscillator"]
@@ -24,7 +25,7 @@ class _Motion:
     degrees: ClassVar[int]
 
     def acceleration(self, q: Tensor, v: Tensor) -> Tensor:
-        raise NotImplementedError
+        raise NotImplementedError  # abstract: each system has its own
 
     def field(self, t: Tensor, u: Tensor) -> Tensor:
         """Return (v, q'') ``(..., 2n)`` for u = (q, v); t is not looked at."""
@@ -37,10 +38,8 @@ class _Motion:
         return q, v
 
     def _fitting(self, q: Tensor, v: Tensor) -> None:
-        for name, one in (("q", q), ("v", v)):
-            checks.reals(name, one)
-            if one.ndim < 1 or one.shape[-1] != self.degrees:
-                checks.fail(name, f"shape (..., {self.degrees})", f"shape {tuple(one.shape)}")
+        fitting("q", q, self.degrees)
+        fitting("v", v, self.degrees)
         checks.same_shape("v", v, tuple(q.shape), "that of q")
         devices.common(q=q, v=v)
 

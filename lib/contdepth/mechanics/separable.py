@@ -20,10 +20,10 @@ class Separable:
     degrees: int
 
     def force(self, q: Tensor) -> Tensor:
-        raise NotImplementedError
+        raise NotImplementedError  # abstract: each system has its own
 
     def velocity(self, p: Tensor) -> Tensor:
-        raise NotImplementedError
+        raise NotImplementedError  # abstract: each system has its own
 
     def field(self, t: Tensor, u: Tensor) -> Tensor:
         """Return (∂T/∂p, -∂V/∂q) ``(..., 2n)``; t is not looked at."""

@@ -7,7 +7,6 @@ from typing import ClassVar
 
 from torch import Tensor
 
-from contdepth import checks
 from contdepth.schemes.backward_euler import BackwardEuler
 from contdepth.schemes.base import Field
 
@@ -35,9 +34,7 @@ class ImplicitMidpoint:
     iterations: int = 25
 
     def __post_init__(self) -> None:
-        checks.integer("iterations", self.iterations, at_least=1)
-        if self.tolerance is not None:
-            checks.real("tolerance", self.tolerance, above=0.0)
+        BackwardEuler(self.tolerance, self.iterations)  # which checks both
 
     def step(self, f: Field, t: Tensor, u: Tensor, h: float | Tensor) -> Tensor:
         """Return the state at ``t + h`` from real ``u`` ``(..., d)`` at ``t``.

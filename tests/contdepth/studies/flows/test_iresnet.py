@@ -12,10 +12,10 @@ from torch import Tensor, nn
 
 from contdepth.flows import NumberOfTerms, ResidualFlow, SeriesLogDet, series_error, settle
 from contdepth.seeds import generator
+from contdepth.studies.common.kept_bytes import bytes_kept
 from contdepth.studies.flows.iresnet import classifier as digits
 from contdepth.studies.flows.iresnet import drawing
 from contdepth.studies.flows.iresnet.bias import (
-    bytes_kept,
     cut_eigenvalue,
     memory_ratio,
     roulette_loss,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import copy
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 
 import numpy as np
 import torch
@@ -19,8 +19,9 @@ from contdepth.flows import (
     lipschitz_net,
 )
 from contdepth.seeds import generator
+from contdepth.studies.common.kept_bytes import bytes_kept
 
-__all__ = ["bytes_kept", "cut_eigenvalue", "memory_ratio", "roulette_loss", "series_errors"]
+__all__ = ["cut_eigenvalue", "memory_ratio", "roulette_loss", "series_errors"]
 
 
 @torch.no_grad()
@@ -54,21 +55,6 @@ def cut_eigenvalue(eigenvalues: np.ndarray, terms: int) -> np.ndarray:
     """The series of ``terms`` less ln(1 + λ): what a real eigenvalue λ adds to the claimed ln det."""
     powers = [(-1) ** (k + 1) * eigenvalues**k / k for k in range(1, terms + 1)]
     return np.sum(powers, axis=0) - np.log1p(eigenvalues)
-
-
-def bytes_kept(call: Callable[[], Tensor]) -> int:
-    """Bytes of the storages that autograd keeps from ``call`` for the way back, each once."""
-    sizes: dict[int, int] = {}
-    alive: list[Tensor] = []
-
-    def note(t: Tensor) -> Tensor:
-        alive.append(t)  # so that no address comes twice
-        sizes[t.untyped_storage().data_ptr()] = t.untyped_storage().nbytes()
-        return t
-
-    with torch.autograd.graph.saved_tensors_hooks(note, lambda t: t):
-        call()
-    return sum(sizes.values())
 
 
 def memory_ratio(terms: int, dimension: int = 64, width: int = 128, batch: int = 128) -> float:

@@ -10,11 +10,9 @@ import torch
 from torch import Tensor
 
 from contdepth import checks
-from contdepth.restoration.stopping.learning import check_objective
-from contdepth.restoration.stopping.learning_to_stop import StopPlan, forward_kl, log_oracle_posterior, variational
-from contdepth.restoration.stopping.policy import Encoded, Policy
+from contdepth.restoration.stopping.learning_to_stop import StopPlan, train_stopping
+from contdepth.restoration.stopping.policy import Policy
 from contdepth.restoration.stopping.rollouts import Rollouts
-from contdepth.seeds import generator
 
 __all__ = ["best_choice", "log_choice_distribution", "train_choice"]
 
@@ -52,26 +50,4 @@ def train_choice(policy: Policy, rollouts: Rollouts, plan: StopPlan) -> list[flo
         DivergenceError: the objective is not finite.
     """
     checks.instance("plan", plan, StopPlan)
-    policy.train()
-    encoded = Encoded.of(policy, rollouts, plan.precision)
-    losses = rollouts.losses.float()
-    log_posterior = log_oracle_posterior(losses, plan.beta)
-    optimiser = torch.optim.Adam(policy.parameters(), lr=plan.learning_rate, fused=True)
-    source, history = generator(plan.seed, "learning-to-stop"), []
-    for update in range(plan.updates):
-        chosen = torch.randint(len(rollouts), (plan.episodes,), generator=source)
-        rows = chosen[:, None] * rollouts.steps + torch.arange(rollouts.steps)
-        log_q = log_choice_distribution(encoded.values(rows.flatten()).view(rows.shape))
-        chosen = chosen.to(losses.device)
-        if plan.objective == "forward-kl":
-            objective = forward_kl(log_posterior[chosen], log_q).mean()
-        else:
-            objective = variational(losses[chosen], log_q, plan.beta).mean()
-        optimiser.param_groups[0]["lr"] = plan.rate(update)
-        optimiser.zero_grad(set_to_none=True)
-        objective.backward()
-        optimiser.step()
-        history.append(float(objective.detach()))
-        check_objective(plan.objective, history[-1], update)
-    policy.eval()
-    return history
+    return train_stopping(policy, rollouts, plan, log_choice_distribution)

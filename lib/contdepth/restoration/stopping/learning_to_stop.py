@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -102,8 +103,15 @@ class StopPlan(LinearRate):
         return asdict(self)
 
 
-def train_stopping(policy: Policy, rollouts: Rollouts, plan: StopPlan) -> list[float]:
+def train_stopping(
+    policy: Policy,
+    rollouts: Rollouts,
+    plan: StopPlan,
+    law: Callable[[Tensor], Tensor] = log_stop_distribution,
+) -> list[float]:
     """Train ``policy`` in place as a stopping probability; the objective at every update (batch mean).
+
+    ``law`` takes what the policy says of ``(episodes, N)`` states to ln q of as many steps.
 
     The predictor (the unit) is frozen: stage 2 alone. At test ``stopping.greedy`` stops at the first n with
     π_n ≥ 1/2, ``most_likely`` at the largest q(n).
@@ -122,7 +130,7 @@ def train_stopping(policy: Policy, rollouts: Rollouts, plan: StopPlan) -> list[f
     for update in range(plan.updates):
         chosen = torch.randint(len(rollouts), (plan.episodes,), generator=source)
         rows = chosen[:, None] * rollouts.steps + torch.arange(rollouts.steps)
-        log_q = log_stop_distribution(encoded.values(rows.flatten()).view(rows.shape))
+        log_q = law(encoded.values(rows.flatten()).view(rows.shape))
         chosen = chosen.to(losses.device)
         if plan.objective == "forward-kl":
             objective = forward_kl(log_posterior[chosen], log_q).mean()

@@ -6,7 +6,7 @@ import math
 
 import pytest
 import torch
-from recurrent.irregular import NAN, latent, lists, models, ragged, row
+from recurrent.irregular import NAN, latent, lists, models, plain, ragged, row
 from torch import Tensor, nn
 from torch.distributions import MultivariateNormal, Normal, kl_divergence
 
@@ -207,6 +207,49 @@ def test_a_target_of_its_own_and_an_earlier_start() -> None:
     prior = Normal(torch.zeros_like(wanted[0]), torch.ones_like(wanted[0]))
     torch.testing.assert_close(found.divergence, kl_divergence(law, prior).sum(-1))
     assert math.isfinite(float(found.bound.detach().sum()))
+    drawn = torch.randn(1, 4, 3, generator=generator(0, "draws"), dtype=torch.float64)[0]
+    z = wanted[0] + (0.5 * wanted[1]).exp() * drawn
+    torch.testing.assert_close(found.likelihood, made.log_likelihood(z, series, series.times[:, 0]))
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_a_start_before_the_first_row_lets_time_pass_in_the_encoder(name: str) -> None:
+    """A latent ODE's encoder goes on to the start, RNN-VAE's is told of the gap: the law of z₀ is another one."""
+    made, series = models()[name], ragged()
+    far = made.encode(series, series.times[:, 0] - 1)[0]
+    assert float((far - made.encode(series)[0]).detach().abs().min()) > 1e-6
+
+
+def test_noise_is_learned_only_where_it_is_asked_for() -> None:
+    for learned in (True, False):
+        for made in (latent(learn_noise=learned), plain(learn_noise=learned)):
+            made.evidence(ragged(), generator=generator(0, "draws")).bound.sum().backward()
+            assert (made.log_noise.grad is not None) == learned == made.log_noise.requires_grad
+
+
+def test_checkpoints_keep_less_of_a_long_path() -> None:
+    """Bytes kept for the way back, of a path at two times with many steps between them."""
+    kept = []
+    for gradient in ("backprop", "checkpoints"):
+        made, sizes = latent(gradient=gradient, rtol=1e-10, atol=1e-12), []
+        times = torch.tensor([[0.0, 40.0]], dtype=torch.float64)
+        with torch.autograd.graph.saved_tensors_hooks(lambda x, s=sizes: s.append(x.numel()) or x, lambda x: x):
+            rows = made.decode(row(1, 3, stream="z").requires_grad_(), times)
+        assert rows.requires_grad
+        kept.append(sum(sizes))
+    assert kept[1] < 0.5 * kept[0]
+
+
+def test_the_state_of_an_encoder_begins_where_it_is_told() -> None:
+    """Forward through two halves of a series is forward through the whole."""
+    made, series = latent().encoder, ragged()
+    both = made(series)
+    assert float((made(series, row(4, 4, stream="h"))[:, 0] - both[:, 0]).detach().abs().max()) > 1e-3
+    one = padded([lists()[0][3]], [lists()[1][3]])
+    halves = [Series(*(part[:, k] for part in (one.values, one.times, one.mask))) for k in (slice(2), slice(1, 4))]
+    nothing = Series(halves[1].values, halves[1].times, halves[1].mask & (torch.arange(3) > 0)[None, :, None])
+    again = made(nothing, made(halves[0])[:, -1])
+    torch.testing.assert_close(again[:, -1], made(one)[:, -1], rtol=1e-6, atol=1e-8)
 
 
 @pytest.mark.parametrize(

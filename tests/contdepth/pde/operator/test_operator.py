@@ -194,6 +194,22 @@ def test_a_batch_weighs_by_its_functions():
         assert fit.losses[0] == pytest.approx(float(relative_error(net(a), u).mean()), rel=1e-12)
 
 
+def test_epochs_take_the_functions_in_another_order():
+    """A module that remembers what it was shown, and in which order."""
+    shown = []
+
+    class Watched(nn.Conv1d):
+        def forward(self, v):
+            shown.append(v[:, 0, 0].detach().clone())
+            return super().forward(v)
+
+    a, u = _task()
+    for seed in (0, 1):
+        fit_operator(Watched(1, 1, 1, dtype=torch.float64), a, u, epochs=3, batch=6, rate=1e-3, seed=seed)
+    assert all(torch.equal(one.sort().values, a[:, 0, 0].sort().values) for one in shown)
+    assert len({tuple(one.tolist()) for one in shown}) == 6
+
+
 def test_any_module_can_be_trained_and_a_divergence_is_named():
     a, u = _task()
     plain = nn.Conv1d(1, 1, 9, padding=4, padding_mode="circular", dtype=torch.float64)

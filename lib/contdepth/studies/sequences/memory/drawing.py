@@ -44,9 +44,14 @@ def plateaus(ax: Axes, found: Mapping[str, Training], bump: float) -> None:
     ax.legend()
 
 
-def escapes_over_delay(ax: Axes, delays: Sequence[float], found: Mapping[str, Sequence[np.ndarray]]) -> None:
-    """Times, or steps, until half of what the bump allows is gained: seeds as small marks, means as large ones."""
-    for k, (name, times) in enumerate(found.items()):
+def escapes_over_delay(
+    ax: Axes, delays: Sequence[float], found: Mapping[str, Sequence[np.ndarray]], first: int = 0
+) -> None:
+    """Times, or steps, until half of what the bump allows is gained: seeds as small marks, means as large ones.
+
+    ``first`` is the number of the first colour.
+    """
+    for k, (name, times) in enumerate(found.items(), first):
         at, own = np.asarray(delays[: len(times)], dtype=float), np.asarray(times)
         ax.plot(np.repeat(at, own.shape[1]), own.ravel(), ".", color=COLOURS[k], markersize=4)
         series(ax, k, at, np.exp(np.log(own).mean(1)), name)

@@ -10,10 +10,11 @@ import torch
 from scipy.optimize import brentq
 from torch.func import jacrev
 
+from contdepth.data.unit_range import pixels
 from contdepth.recurrent import AntisymmetricCell, from_nan
 from contdepth.seeds import generator
 from contdepth.studies.sequences.antisymmetric import contest, spectra
-from contdepth.studies.sequences.antisymmetric.pieces import pixel_arm
+from contdepth.studies.sequences.antisymmetric.pieces import pixel_arm, pixel_rows
 from contdepth.studies.sequences.classify import Classifier
 from contdepth.studies.sequences.readers import TorchReader
 
@@ -134,3 +135,11 @@ def test_a_stopped_piece_goes_on_to_the_same_result(tmp_path):
     assert whole["losses"][1] < whole["losses"][0]
     assert whole["parameters"] == 6 + 16 + 50
     assert pixel_arm(**tiny | {"permuted": False}, epochs=1)["losses"] != whole["losses"][:1]
+
+
+def test_pixels_come_in_their_order_or_in_another_one():
+    pictures, labels = pixels("digits", "test", 5)
+    rows, same = pixel_rows("digits", "test", 5, permuted=False)
+    mixed = pixel_rows("digits", "test", 5, permuted=True)[0]
+    assert torch.equal(rows[..., 0], pictures.reshape(5, 64)) and torch.equal(same, labels)
+    assert torch.equal(rows.sort(dim=1).values, mixed.sort(dim=1).values) and not torch.equal(rows, mixed)

@@ -17,7 +17,7 @@ from contdepth.seeds import generator
 from contdepth.studies.sequences.classify import Classifier
 from contdepth.training import load_checkpoint, save_checkpoint
 
-__all__ = ["pixel_arm"]
+__all__ = ["pixel_arm", "pixel_rows"]
 
 
 def pixel_arm(
@@ -46,7 +46,7 @@ def pixel_arm(
     began, where = time.perf_counter(), devices.named("device", device)
     checks.one_of("dataset", dataset, ("mnist", "digits"))
     (x, labels), (test, test_labels) = (
-        _rows(dataset, part, n, permuted) for part, n in (("train", train_size), ("test", test_size))
+        pixel_rows(dataset, part, n, permuted) for part, n in (("train", train_size), ("test", test_size))
     )
     source = generator(seed, "sequences/weights")
     options: dict[str, Any] = {"step": step, "diffusion": diffusion, "gated": gated, "spread": spread}
@@ -74,7 +74,7 @@ def pixel_arm(
     }
 
 
-def _rows(dataset: str, split: str, limit: int, permuted: bool) -> tuple[Tensor, Tensor]:
+def pixel_rows(dataset: str, split: str, limit: int, permuted: bool) -> tuple[Tensor, Tensor]:
     """Pixels from 0 to 1, ``(n, T, 1)``, and labels; the order of pixels is the same for all seeds."""
     pictures, labels = pixels(dataset, split, limit)
     rows = pictures.flatten(1)[..., None]

@@ -87,9 +87,10 @@ def test_standing_still_keeps_the_energy_and_loses_the_way() -> None:
 
 
 def test_a_sweep_trains_each_budget_and_seed() -> None:
+    truth = SPRING.truth(SPRING.starts(TINY.starts), TINY.times)
     for arm in ARMS.values():
         small = Arm(arm.kind, 6, arm.rate, arm.times, arm.init)
-        found = contest.sweep(SPRING, small, TINY, [0, 1], [0, 1])
+        found = contest.sweep(SPRING, small, TINY, [0, 1], [0, 1], truth)
         assert (
             found.fit.shape == (2, 2) == (len(found.models), len(found.models[0]))
             and np.isfinite(found.fit).all()

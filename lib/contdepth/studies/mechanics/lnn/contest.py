@@ -129,9 +129,8 @@ def judge(
     return fit, energy, path, own, int((~whole | wrong.isnan()).sum())
 
 
-def sweep(case: Case, arm: Arm, plan: Plan, budgets: Sequence[int], seeds: Sequence[int]) -> Judged:
-    """Train ``arm`` anew for each budget of steps and each seed, and judge it."""
-    truth = case.truth(case.starts(plan.starts), plan.times)
+def sweep(case: Case, arm: Arm, plan: Plan, budgets: Sequence[int], seeds: Sequence[int], truth: Tensor) -> Judged:
+    """Train ``arm`` anew for each budget of steps and each seed, and judge it by the states of ``truth``."""
     found = np.empty((6, len(budgets), len(seeds)))
     models: list[list[nn.Module]] = [[] for _ in budgets]
     for i, steps in enumerate(budgets):
@@ -147,7 +146,8 @@ def versus(
 ) -> dict[str, Judged]:
     """Sweep the Lagrangian network and the baseline over all budgets, the arms ``last`` over the last one."""
     arms = {"Lagrangian": budgets, "baseline": budgets, **dict.fromkeys(last, budgets[-1:])}
-    return {name: sweep(case, ARMS[name], plan, steps, seeds) for name, steps in arms.items()}
+    truth = case.truth(case.starts(plan.starts), plan.times)
+    return {name: sweep(case, ARMS[name], plan, steps, seeds, truth) for name, steps in arms.items()}
 
 
 def table(found: dict[str, Judged]) -> str:

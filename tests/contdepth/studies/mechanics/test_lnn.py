@@ -129,6 +129,33 @@ def test_the_own_energy_of_any_network_is_kept() -> None:
         assert masses.own_rate(model, u) > 1e-3
 
 
+def test_the_tail_of_a_determinant_that_passes_through_zero() -> None:
+    """1/|x| of an even x is above κ with the share 1/κ, 1/x² with that of its root."""
+    x = np.linspace(-1, 1, 200_000)[None]
+    flip = np.array([True])
+    assert masses.tail(masses.Masses(1 / np.abs(x), flip), 3, 300) == pytest.approx(1, abs=1e-2)
+    assert masses.tail(masses.Masses(x**-2.0, flip), 3, 300) == pytest.approx(0.5, abs=1e-2)
+    assert masses.tail(masses.Masses(np.ones((1, 4)) * 5, flip), 3, 300) == math.inf
+
+
+def test_a_mass_that_turns_is_found() -> None:
+    """L = s(v + 1) - s(v - 1) has the mass s''(v + 1) - s''(v - 1), which is below 0 where v is above it."""
+    model = LagrangianNet(1, (2,), generator=generator(0, "net"))
+    with torch.no_grad():
+        for one, value in zip(
+            model.parameters(), ([[0.0, 1.0], [0.0, 1.0]], [[1.0, -1.0]], [1.0, -1.0]), strict=True
+        ):
+            one.copy_(torch.tensor(value))
+    v = torch.tensor([-2.0, -1.0, 0.5, -0.1, -3.0])
+    assert masses.flips(model, torch.stack((v, v), -1)) == pytest.approx(0.2)
+    assert masses.flips(model, torch.stack((v, -v), -1)) == pytest.approx(0.2)
+
+
+def test_the_order_of_a_known_energy() -> None:
+    """RK4 changes the energy of a small swing by (ωh)⁶/144 of v² + q² a step: by h⁵ in a given time."""
+    assert masses.own_order(Exact(PENDULUM), 0.01 * PENDULUM.starts(3), 0.2, 10.0) == pytest.approx(5, abs=0.1)
+
+
 def test_true_momenta_give_the_spring_and_speeds_cannot() -> None:
     """With H = √(1 + p²) + q²/2 the net with momenta is the spring; with speeds the divergence is 0."""
 

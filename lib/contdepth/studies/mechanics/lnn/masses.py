@@ -15,7 +15,7 @@ from contdepth.mechanics import LagrangianNet, forecast
 from contdepth.schemes import RK4, RungeKutta
 from contdepth.seeds import generator
 
-__all__ = ["Masses", "flips", "mass", "own_order", "own_rate", "untrained"]
+__all__ = ["Masses", "flips", "mass", "own_order", "own_rate", "tail", "untrained"]
 
 
 @dataclass(frozen=True)
@@ -51,6 +51,15 @@ def untrained(
         signs = torch.linalg.det(matrices).sign()
         flips.append(bool(signs.min() != signs.max()))
     return Masses(np.array(conditions), np.array(flips))
+
+
+def tail(found: Masses, low: float, high: float) -> float:
+    """Return -d ln P/d ln κ of the share P of states with a condition number above κ, between two of these.
+
+    A determinant that passes through 0 with a slope gives 1. Infinity where none is above ``high``.
+    """
+    near, far = (float((found.condition > one).mean()) for one in (low, high))
+    return math.log(near / far) / math.log(high / low) if far else math.inf
 
 
 def flips(model: LagrangianNet, u: Tensor) -> float:

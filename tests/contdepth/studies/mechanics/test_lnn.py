@@ -11,10 +11,12 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from contdepth.mechanics import LagrangianNet, lagrangian_acceleration
+from contdepth.mechanics import LagrangianNet, forecast, lagrangian_acceleration
+from contdepth.schemes import RK4, RungeKutta
 from contdepth.seeds import generator
 from contdepth.studies.mechanics.lnn import contest, masses, pieces
 from contdepth.studies.mechanics.lnn.contest import ARMS, Arm, Plan
+from contdepth.studies.mechanics.lnn.even import EvenNet
 from contdepth.studies.mechanics.lnn.phase import PhaseNet
 from contdepth.studies.mechanics.lnn.systems import PENDULUM, SPRING, Case
 
@@ -97,7 +99,7 @@ def test_a_sweep_trains_each_budget_and_seed() -> None:
             and (found.lost <= 4).all()
         )
         assert (found.fit[0] != found.fit[1]).all() and (found.energy <= 1).all()
-        assert np.isnan(found.own).any() or arm.kind != "acceleration"
+        assert np.isnan(found.own).any() or arm.kind not in ("acceleration", "even")
 
 
 def test_an_arm_takes_its_own_number_of_steps(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -174,6 +176,23 @@ def test_true_momenta_give_the_spring_and_speeds_cannot() -> None:
     assert jacobians.diagonal(dim1=-2, dim2=-1).sum(-1).abs().max() < 1e-10
     states, unused, rates = wrong.samples(q, v, a)
     assert states.shape == unused.shape == rates.shape == (50, 2) and torch.equal(rates[:, 1:], a)
+
+
+def test_an_even_motion_runs_backwards_and_an_uneven_one_does_not() -> None:
+    """From the end, with the speed turned, a path leads back to its start."""
+    net, start = EvenNet((6, 5), generator=generator(3, "net")).double(), torch.tensor([[0.3, 0.4], [-0.2, 0.7]])
+    times = 0.02 * torch.arange(101, dtype=torch.float64)
+    turn = torch.tensor([1.0, -1.0], dtype=torch.float64)
+
+    def back(model: Any) -> float:
+        there = forecast(model, start.double(), times, scheme=RungeKutta(RK4)).states[-1]
+        again = forecast(model, there * turn, times, scheme=RungeKutta(RK4)).states[-1] * turn
+        return float((again - start).abs().max())
+
+    assert back(net) < 1e-7 and back(net.net) > 1e-2
+    q, v = start.double().split(1, -1)
+    wanted = (net.net.acceleration(q, v) + net.net.acceleration(q, -v)) / 2
+    torch.testing.assert_close(net.field(NOW, start.double()), torch.cat((v, wanted), -1))
 
 
 def test_friction_has_a_lagrangian_in_one_degree_of_freedom() -> None:

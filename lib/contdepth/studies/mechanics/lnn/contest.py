@@ -142,7 +142,7 @@ def sweep(case: Case, arm: Arm, plan: Plan, budgets: Sequence[int], seeds: Seque
             model, seconds = train(case, arm, plan, steps, seed)
             found[:, i, k] = (*judge(model, case, plan, seed, truth), seconds)
             models[i].append(model)
-    return Judged(*found, models)
+    return Judged(*found, models)  # type: ignore[call-arg]
 
 
 def versus(

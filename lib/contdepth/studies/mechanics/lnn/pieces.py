@@ -137,7 +137,7 @@ def _rolled(exact: Any, seed: int, starts: int, until: float, step: float) -> di
     u = drawn * torch.tensor([2 * math.pi, 2 * math.pi, 0.1, 0.1], dtype=torch.float64)
     count = round(10 * until)
     times = until / count * torch.arange(count + 1, dtype=torch.float64)
-    how = {"scheme": RungeKutta(RK4), "substeps": max(1, round(until / count / step))}
+    how: Any = {"scheme": RungeKutta(RK4), "substeps": max(1, round(until / count / step))}
     way, true = forecast(exact, u, times, **how), forecast(SYSTEM, u, times, **how)
     wrong = way.energy_error(SYSTEM.energy, SCALE)[-1]
     condition = float("nan")

@@ -1,4 +1,4 @@
-"""A network of the acceleration that is even in the speed: its motion runs backwards, and it has no Lagrangian."""
+"""A network of the acceleration that is even in the speed: its motion can be run backwards."""
 
 from __future__ import annotations
 

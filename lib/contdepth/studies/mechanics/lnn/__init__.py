@@ -1,0 +1,1 @@
+"""What the page on Lagrangian neural networks uses."""

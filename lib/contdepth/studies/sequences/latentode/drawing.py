@@ -21,11 +21,16 @@ GREY = "#7a7a7a"
 
 
 def rows(ax: Axes, found: Mapping[str, np.ndarray]) -> None:
-    """A row for each arm, from the top: a mark for each seed, on a logarithmic axis."""
+    """A row for each arm, from the top: a mark for each seed; errors of unlike sizes on a logarithmic axis."""
     for k, values in enumerate(found.values()):
         ax.plot(values, np.full(len(values), -k), MARKERS[k], color=COLOURS[k], alpha=0.8)
     ax.set_yticks([-k for k in range(len(found))], list(found))
-    ax.set(xscale="log", xlabel="mean square error")
+    ax.set(xlabel="mean square error")
+    ends = np.concatenate(list(found.values()))
+    if ends.max() > 10 * ends.min():
+        ax.set(xscale="log")
+    else:
+        ax.set(xlim=(0, None))
 
 
 def wave(ax: Axes, models: Mapping[str, LatentModel], count: int, which: int, end: float, seed: int) -> None:
@@ -68,5 +73,7 @@ def decoder(axes: Sequence[Axes], found: Mapping[str, np.ndarray]) -> None:
         for k, way in enumerate(("own", "union")):
             name = ("own times", "union of times")[k]
             ax.plot(found["distinct"], found[way + ending], color=COLOURS[k], marker=MARKERS[k], label=name)
-        ax.set(xscale="log", yscale="log", xlabel="distinct times of the batch", ylabel=label)
+        ax.set(xscale="log", xlabel="distinct times of the batch", ylabel=label)
+    axes[0].set(ylim=(0, None))
     axes[0].legend()
+    axes[1].set(yscale="log")

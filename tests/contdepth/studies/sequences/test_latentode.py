@@ -79,7 +79,10 @@ def test_a_true_path_has_no_error_and_goes_on(monkeypatch: pytest.MonkeyPatch) -
     arms = contest.Arms({"latent ODE": [model]}, {})
     found = contest.judge(arms, 4, 5, 31, 7.5, 0)
     assert found.inside["latent ODE"][0] < 1e-7 and found.behind["latent ODE"][0] < 1e-7
-    assert found.inside["nought"][0] == pytest.approx(0.5, abs=0.2) and found.times[-1] == 7.5
+    square = drawn.at(torch.linspace(0, 7.5, 31).repeat(5, 1)).square().mean(0)
+    assert found.inside["nought"][0] == pytest.approx(float(square[:21].mean()), rel=1e-5)
+    assert found.behind["nought"][0] == pytest.approx(float(square[21:].mean()), rel=1e-5)
+    assert found.times[20] == 5 and found.times[-1] == 7.5
     assert found.inside["best guess"][0] > 1e-4
     loose = perfect(0.3)
     monkeypatch.setattr(loose, "_encoded", lambda series, start: torch.cat([z, z], dim=1))

@@ -342,6 +342,7 @@ DRAWS = {
     "contdepth.studies.pdenet.filter_picture",
     "contdepth.studies.pdenet2.drawing",
     "contdepth.studies.sequences.antisymmetric.drawing",
+    "contdepth.studies.sequences.latentode.drawing",
     "contdepth.studies.sequences.memory.drawing",
 }
 """Modules that need Matplotlib as soon as they are loaded; no piece draws."""

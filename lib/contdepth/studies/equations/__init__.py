@@ -1,0 +1,1 @@
+"""What the pages on equations from data use."""

@@ -59,7 +59,7 @@ def forecasts(
     """Return the root mean square error, in deviations, of ``years`` ahead for all years from ``first`` on.
 
     ``counts`` ``(T,)`` are taken to logarithms, centred and scaled by what comes before ``first``. Thresholds
-    and numbers of lags are chosen on the last third of that part after a fit to the rest of it; then all is fitted.
+    and numbers of lags are chosen on the last third of that part after a fit to its rest; then all is fitted.
     """
     logs = np.log10(counts)
     v = (logs - logs[:first].mean()) / logs[:first].std()

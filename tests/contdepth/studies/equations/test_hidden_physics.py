@@ -65,3 +65,10 @@ def test_coverage_and_slopes() -> None:
     assert found.covered().tolist() == [[1, 0], [0, 0]]
     np.testing.assert_allclose(found.off, [[0.1, 0.5], [0.3, 0.0]])
     assert contest.slope([1, 2, 4], [3, 12, 48]) == pytest.approx(2)
+
+
+def test_exercise_one_wave() -> None:
+    """What the Euler step says of the viscosity of a wave whose product with Δt k² is a tenth."""
+    nu, k, dt = 0.2, 2.0, 0.125
+    growth = np.exp(nu * k**2 * dt)
+    assert (growth - 1) / (k**2 * dt) / nu == pytest.approx(1.052, abs=5e-4)

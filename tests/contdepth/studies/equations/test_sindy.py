@@ -118,3 +118,16 @@ def test_delays_and_forecasts_of_a_pure_cycle() -> None:
     assert found["linear"] < 1e-8 < found["equations"] < 0.3 < found["last value"]
     assert found["mean"] == pytest.approx(1, abs=0.1)
     assert lynx.supports(10 ** (2 + v), 0.05)[0] == 0
+
+
+def test_exercise_units_of_the_threshold() -> None:
+    """States twenty times as large divide the coefficient of xz by twenty, and leave linear ones as they are."""
+    u = known.LORENZ.paths(3000)[0]
+    theta = known.LORENZ.library()(u)[:, :10]
+    rates = known.LORENZ.library()(u) @ known.LORENZ.truth()
+    for s, kept in ((19.0, True), (21.0, False)):
+        scaled = torch.cat([theta[:, :1], s * theta[:, 1:4], s * s * theta[:, 4:]], 1)
+        found = stlsq(scaled, s * rates, 0.05)[:, 1]
+        assert bool(found[6] != 0) == kept
+        if kept:
+            assert found[6].item() == pytest.approx(-1 / s) and found[1].item() == pytest.approx(28)

@@ -168,7 +168,7 @@ def apart_from_pysindy(system: System, samples: int, noise: float, threshold: fl
     """Return the largest difference of Ξ from that of PySINDy's STLSQ without ridge, same Θ and noisy rates.
 
     PySINDy's last fit is scikit-learn's ``LinearRegression``, which from its version 1.9 on leaves out singular
-    values below 1e-6 of the largest one. So the two agree where the terms that are left are no more alike than that.
+    values below 1e-6 of the largest one. So the two agree where the terms that are left are not so much alike.
     """
     import pysindy
 

@@ -96,7 +96,7 @@ def by_network(film: Film, data: Pair, iterations: int, seed: int, **options: ob
 
 
 def step_itself(dt: float = 0.05, nu: float = 0.3) -> float:
-    """Return the relative error of the coefficient of u_xx where the earlier snapshot is the Euler step of the later.
+    """Return the relative error of the coefficient of u_xx where the earlier snapshot is the step of the later.
 
     The later one is sin 2x + cos(3x)/2, the earlier one that less Δt ν times its second derivative.
     """

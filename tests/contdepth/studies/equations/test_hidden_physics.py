@@ -72,8 +72,3 @@ def test_exercise_one_wave() -> None:
     nu, k, dt = 0.2, 2.0, 0.125
     growth = np.exp(nu * k**2 * dt)
     assert (growth - 1) / (k**2 * dt) / nu == pytest.approx(1.052, abs=5e-4)
-
-
-def test_data_that_obey_the_step_give_the_coefficient() -> None:
-    assert abs(contest.step_itself()) < 1e-3
-    assert abs(contest.step_itself(0.1, 0.2)) < 1e-3

@@ -13,7 +13,7 @@ from contdepth.errors import EquationWarning
 from contdepth.pde import HiddenPhysics, PDENet2
 from contdepth.studies.equations.hpm.films import Film, Pair, pair
 
-__all__ = ["Found", "by_network", "by_process", "by_splines", "over_pairs", "slope", "step_itself"]
+__all__ = ["Found", "by_network", "by_process", "by_splines", "over_pairs", "slope"]
 
 
 @dataclass(frozen=True)
@@ -93,17 +93,6 @@ def by_network(film: Film, data: Pair, iterations: int, seed: int, **options: ob
     net.fit(data.frames.T, dt=data.dt, dx=float(film.x[1] - film.x[0]))
     known = {str(term): value for term, value in net.terms()["u"].items()}
     return np.array([known.get(term, 0.0) for term in film.terms])
-
-
-def step_itself(dt: float = 0.05, nu: float = 0.3) -> float:
-    """Return the relative error of the coefficient of u_xx where the earlier snapshot is the step of the later.
-
-    The later one is sin 2x + cos(3x)/2, the earlier one that less Δt ν times its second derivative.
-    """
-    x0, x1 = np.linspace(0, 6, 31), np.linspace(0.1, 5.9, 29)
-    u1 = np.sin(2 * x1) + np.cos(3 * x1) / 2
-    u0 = (1 + 4 * nu * dt) * np.sin(2 * x0) + (1 + 9 * nu * dt) * np.cos(3 * x0) / 2
-    return float(HiddenPhysics(["u_xx"], starts=1).fit(x0, u0, x1, u1, dt=dt).values_[0] / nu - 1)
 
 
 def slope(gaps: Sequence[float], errors: Sequence[float]) -> float:

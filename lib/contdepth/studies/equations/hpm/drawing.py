@@ -6,7 +6,6 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 from matplotlib.axes import Axes
-from matplotlib.ticker import NullFormatter
 
 from contdepth.studies.common.plots import COLOURS, MARKERS, series
 from contdepth.studies.equations.hpm.contest import Found
@@ -32,10 +31,6 @@ def errors(ax: Axes, gaps: Sequence[float], arms: Mapping[str, Sequence[float]])
     for k, (name, values) in enumerate(arms.items()):
         series(ax, k, gaps, values, name)
     ax.set(xscale="log", yscale="log", xlabel=r"gap $\Delta t$", ylabel="median error, relative")
-    ax.set_xticks(list(gaps), [f"{gap:.2g}" for gap in gaps])
-    ax.set_yticks([0.03, 0.06, 0.12], ["0.03", "0.06", "0.12"])
-    for axis in (ax.xaxis, ax.yaxis):
-        axis.set_minor_formatter(NullFormatter())
     ax.legend()
 
 

@@ -1,0 +1,1 @@
+"""What the page on Gaussian processes that obey an equation uses."""

@@ -1,0 +1,1 @@
+"""What the page on sparse regression for ordinary equations uses."""

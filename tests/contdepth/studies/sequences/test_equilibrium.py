@@ -1,0 +1,148 @@
+"""Points of rest by SciPy, implicit derivatives by differences, gradients along rows, tasks and work by hand."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import torch
+from scipy.optimize import root
+from torch import Tensor
+
+from contdepth.recurrent import EquilibriumCell, Recurrence, from_nan, padded
+from contdepth.seeds import generator
+from contdepth.studies.sequences.classify import Classifier, Trained
+from contdepth.studies.sequences.equilibrium import contest, tasks
+from contdepth.studies.sequences.equilibrium.gradients import along, left, rms, singular
+from contdepth.studies.sequences.equilibrium.settled import Settled, equilibrium
+from contdepth.studies.sequences.readers import TorchReader
+
+
+def cell(inner: int, hidden: int = 5, **more: float) -> EquilibriumCell:
+    return EquilibriumCell(3, hidden, inner=inner, generator=generator(0, "cell"), **more)
+
+
+def rows(*shape: int, stream: str = "rows") -> Tensor:
+    return torch.randn(*shape, generator=generator(1, stream), dtype=torch.float64)
+
+
+def test_the_point_of_rest_is_scipys() -> None:
+    made, x = cell(1, decay=0.8), rows(4, 3)
+    u, w, b = (one.detach().double().numpy() for one in (made.u, made.w, made.b))
+    for one, found in zip(x.numpy(), equilibrium(made, x).numpy(), strict=True):
+        wanted = root(lambda f, one=one: np.tanh(u @ f + w @ one + b) - 0.8 * f, np.zeros(5), tol=1e-13).x
+        np.testing.assert_allclose(found, wanted, atol=1e-10)
+
+
+def test_newton_says_where_it_fails() -> None:
+    with pytest.raises(RuntimeError, match="residual"):
+        equilibrium(cell(1), rows(2, 3), steps=0)
+
+
+def test_at_rest_the_state_is_an_alternating_sum() -> None:
+    made, x = cell(150).double(), rows(2, 6, 3)
+    by_steps = Recurrence(made)(from_nan(x))[:, -1]
+    at_rest = equilibrium(made, x.reshape(12, 3)).reshape(2, 6, 5)
+    wanted = sum((-1) ** (5 - k) * at_rest[:, k] for k in range(6))
+    torch.testing.assert_close(by_steps, wanted, rtol=0, atol=1e-10)
+    torch.testing.assert_close(Settled(made, tolerance=1e-13, most=500)(from_nan(x)), wanted, rtol=0, atol=1e-10)
+
+
+def test_a_padded_series_rests_where_it_does_alone() -> None:
+    made, x = cell(1).double(), rows(5, 3)
+    both = Settled(made)(padded([x, x[:4]]))
+    torch.testing.assert_close(both[1], Settled(made)(from_nan(x[None, :4]))[0])
+
+
+def test_the_implicit_derivative_is_that_of_finite_differences() -> None:
+    made, x = cell(1, hidden=3, decay=1.2).double(), rows(1, 4, 3)
+    net = Settled(made, tolerance=1e-14, most=500)
+    names, values = zip(*((k, v) for k, v in net.named_parameters() if v.requires_grad), strict=True)
+
+    def call(*new: Tensor) -> Tensor:
+        return torch.func.functional_call(net, dict(zip(names, new, strict=True)), (from_nan(x),))
+
+    assert torch.autograd.gradcheck(call, values, eps=1e-5, atol=1e-7, rtol=1e-5, check_undefined_grad=False)
+
+
+def ended(reader: EquilibriumCell | TorchReader, x: Tensor, h: Tensor) -> Tensor:
+    if isinstance(reader, TorchReader):
+        return reader.last_state(from_nan(x[None]), h[None])[0]
+    return Recurrence(reader)(from_nan(x[None]), h[None])[0, -1]
+
+
+@pytest.mark.parametrize("kind", ["3", "tanh", "lstm"])
+def test_the_gradient_along_rows_is_that_of_differences(kind: str) -> None:
+    source = generator(0, "weights")
+    reader = cell(3).double() if kind == "3" else TorchReader(kind, 3, 4, generator=source).double()
+    x, size = rows(6, 3), 5 if kind == "3" else reader.states
+    found = along(reader, x)
+    assert len(found) == 6
+    step, start = 1e-6, torch.zeros(size, dtype=torch.float64)
+    for j, unit in enumerate(torch.eye(size, dtype=torch.float64)):
+        slope = (ended(reader, x, start + step * unit) - ended(reader, x, start - step * unit)) / (2 * step)
+        torch.testing.assert_close(found[-1][:, j], slope.detach(), rtol=1e-5, atol=1e-8)
+
+
+def test_norms_of_a_diagonal_by_hand() -> None:
+    matrix = torch.diag(torch.tensor([3.0, -4.0]))
+    assert rms(matrix) == pytest.approx(np.sqrt(12.5)) and singular(matrix) == (4.0, 3.0)
+
+
+def test_what_is_left_of_the_way_without_coupling() -> None:
+    """U = 0: every inner step of size η leaves the share 1 - ηα of the way."""
+    made, x = cell(4, spread=0.0, size=0.5, decay=0.6), rows(2, 3, 3)
+    for inner in range(5):
+        np.testing.assert_allclose(left(made, x, inner), 0.7**inner, rtol=1e-6)
+    np.testing.assert_allclose(left(made, x), 0.7**4, rtol=1e-6)
+
+
+def test_two_symbols_stand_at_places_of_one_parity_in_the_order_of_the_label() -> None:
+    one = tasks.first_of_two(3, rows=8, sizes=(40, 5, 5)).train
+    values = one.series.values
+    assert values.sum() == 80 and (values.sum(1) == 1).all()
+    first, second = values[:, :, 0].argmax(1), values[:, :, 1].argmax(1)
+    assert ((second - first) % 2 == 0).all() and torch.equal((second < first).long(), one.labels)
+    assert {0, 1} == set(one.labels.tolist()) == set((first % 2).tolist())
+    with pytest.raises(ValueError, match="even"):
+        tasks.first_of_two(0, rows=7)
+
+
+def test_at_rest_nobody_can_tell_which_came_first() -> None:
+    task = tasks.first_of_two(0, rows=8, sizes=(30, 5, 5)).train
+    swapped = from_nan(task.series.values.flip(2))  # exchanges the two symbols, and with them the label
+    net = Settled(cell(1, hidden=4))
+    net.cell.w = torch.nn.Parameter(torch.randn(4, 2, generator=generator(0, "w")))
+    torch.testing.assert_close(net(task.series), net(swapped), atol=2e-6, rtol=1e-5)
+    assert not torch.allclose(TorchReader("tanh", 2, 4, generator=generator(0, "t"))(task.series)[0],
+                              TorchReader("tanh", 2, 4, generator=generator(0, "t"))(swapped)[0])
+
+
+def test_rows_change_places_within_their_parity() -> None:
+    x = rows(2, 7, 3)
+    moved = tasks.exchanged(from_nan(x), generator(0, "moves")).values
+    assert not torch.equal(moved, x)
+    for odd in (0, 1):
+        assert torch.equal(moved[0, odd::2].sort(0).values, x[0, odd::2].sort(0).values)
+
+
+def test_products_and_work_by_hand() -> None:
+    found = [contest.products(name, 8, 32) for name in ("1", "3", "RNN", "LSTM")]
+    assert found == [1280, 3328, 1280, 5120]
+    with pytest.raises(ValueError, match="evaluations"):
+        contest.products("rest", 8)
+
+    def runs(*rows: list[float]) -> list[Trained]:
+        return [Trained(None, np.array(row), np.array(row), 0.0) for row in rows]  # type: ignore[arg-type]
+
+    ratio = contest.work_ratio(runs([10, 40, 50], [10, 12, 14]), runs([9, 20, 30], [9, 20, 30]), [2, 4, 6], (2, 3))
+    np.testing.assert_allclose(ratio, [6 * 3 / (4 * 2), 0.0])
+
+
+def test_nets_by_name_learn_a_short_task() -> None:
+    found = contest.races(
+        {"1": 0.03, "rest": 0.03, "RNN": 0.03}, lambda s: tasks.first_of_two(s, rows=4, sizes=(60, 20, 60)), [12], [0]
+    )
+    reached = contest.last(found)
+    assert reached["1"][0] > 95 and reached["rest"][0] < 75
+    assert all(isinstance(runs[0].net, Classifier) for runs in found.values())
+    assert contest.choose(["1"], lambda s: tasks.first_of_two(s, rows=4, sizes=(10, 5, 5)), 1, [3])["1"] in contest.TRIED

@@ -11,14 +11,14 @@ from torch import Tensor
 from contdepth.recurrent import EquilibriumCell, Recurrence, from_nan, padded
 from contdepth.seeds import generator
 from contdepth.studies.sequences.classify import Classifier, Trained
-from contdepth.studies.sequences.equilibrium import contest, tasks
+from contdepth.studies.sequences.equilibrium import contest, gradients, tasks
 from contdepth.studies.sequences.equilibrium.gradients import along, left, rms, singular
 from contdepth.studies.sequences.equilibrium.settled import Settled, equilibrium
 from contdepth.studies.sequences.readers import TorchReader
 
 
-def cell(inner: int, hidden: int = 5, **more: float) -> EquilibriumCell:
-    return EquilibriumCell(3, hidden, inner=inner, generator=generator(0, "cell"), **more)
+def cell(inner: int, hidden: int = 5, inputs: int = 3, **more: float) -> EquilibriumCell:
+    return EquilibriumCell(inputs, hidden, inner=inner, generator=generator(0, "cell"), **more)
 
 
 def rows(*shape: int, stream: str = "rows") -> Tensor:
@@ -33,9 +33,17 @@ def test_the_point_of_rest_is_scipys() -> None:
         np.testing.assert_allclose(found, wanted, atol=1e-10)
 
 
-def test_newton_says_where_it_fails() -> None:
-    with pytest.raises(RuntimeError, match="residual"):
-        equilibrium(cell(1), rows(2, 3), steps=0)
+def test_rows_that_do_not_rest_are_nan() -> None:
+    assert equilibrium(cell(1), rows(2, 3), steps=0).isnan().all()
+
+
+def test_of_two_points_of_rest_the_one_is_found_where_the_cell_goes() -> None:
+    made = cell(1, hidden=1).double()
+    made.u, made.w = torch.nn.Parameter(torch.tensor([[2.0]])), torch.nn.Parameter(torch.zeros(1, 3))
+    before = torch.tensor([[0.3], [-0.3]], dtype=torch.float64)
+    found = equilibrium(made, rows(2, 3), before)
+    assert found[0] == pytest.approx(-found[1]) and np.tanh(2 * float(found[0])) == pytest.approx(float(found[0]))
+    assert float(found[0]) > 0.9
 
 
 def test_at_rest_the_state_is_an_alternating_sum() -> None:
@@ -81,6 +89,28 @@ def test_the_gradient_along_rows_is_that_of_differences(kind: str) -> None:
     for j, unit in enumerate(torch.eye(size, dtype=torch.float64)):
         slope = (ended(reader, x, start + step * unit) - ended(reader, x, start - step * unit)) / (2 * step)
         torch.testing.assert_close(found[-1][:, j], slope.detach(), rtol=1e-5, atol=1e-8)
+
+
+def test_untrained_cells_by_many_steps_and_after_an_exchange() -> None:
+    assert gradients.off_the_sum(0, 6) < 1e-9 < gradients.off_the_sum(0, 6, inner=3)
+    near, far = (
+        gradients.moved_by_exchange(gradients.fresh(k, 0), gradients.noise_rows(0, 8), 0) for k in (40, 2)
+    )
+    assert near < 1e-5 and far > 0.05
+    top, low, mean = gradients.ends(gradients.fresh(60, 1), gradients.noise_rows(1, 5)[0])
+    assert low < 1 < top and max(top - 1, 1 - low, abs(mean - 1)) < 1e-5
+    curve = gradients.curves({"1": cell(1, inputs=8)}, 3, 0)["1"]
+    assert len(curve) == 3 and curve[2] < curve[0] < 1
+    shares = gradients.way(cell(2), rows(2, 3, 3))
+    assert len(shares) == 3 and shares[0] == pytest.approx(1) and shares[2] < shares[1] < 1
+
+
+def test_a_net_begins_as_it_is_given() -> None:
+    """With a rate that changes nothing, a trained net is the one that ``begun`` returns."""
+    short = tasks.first_of_two(0, rows=4, sizes=(4, 2, 2))
+    net = contest.races({"3": 1e-30}, lambda _: short, [1], [5])["3"][0].net
+    torch.testing.assert_close(net.reader.cell.u, contest.begun("3", 2, 5).u)
+    assert set(contest.RATES["digits"].values()) <= set(contest.TRIED)
 
 
 def test_norms_of_a_diagonal_by_hand() -> None:

@@ -11,18 +11,27 @@ import torch
 
 from contdepth import checks
 from contdepth.recurrent import EquilibriumCell
+from contdepth.seeds import generator
 from contdepth.studies.sequences.classify import Trained, fit
 from contdepth.studies.sequences.equilibrium.settled import Settled
 from contdepth.studies.sequences.padded_digits import Task
 from contdepth.studies.sequences.readers import TorchReader
 
-__all__ = ["HIDDEN", "RATES", "choose", "last", "makers", "products", "races", "work_ratio"]
+__all__ = ["HIDDEN", "RATES", "begun", "choose", "last", "makers", "products", "races", "work_ratio"]
 
 HIDDEN = 32
-TRIED = (0.003, 0.01, 0.03)
+"""Units of every net."""
 
-RATES: dict[str, dict[str, float]] = {}
-"""Rates of Adam by task and net: the best of ``TRIED`` on validation parts, by ``choose`` with seed 10."""
+TRIED = (0.003, 0.01, 0.03)
+"""Rates that every net was tried with."""
+
+RATES: dict[str, dict[str, float]] = {
+    "digits": {"1": 0.003, "3": 0.01, "5": 0.01, "10": 0.01, "rest": 0.01, "RNN": 0.01, "LSTM": 0.01},
+    "order": {"1": 0.003, "3": 0.003, "5": 0.003, "10": 0.01, "rest": 0.03, "RNN": 0.01, "LSTM": 0.01},
+    "recall": {"1": 0.01, "3": 0.01, "5": 0.01, "10": 0.01, "rest": 0.01, "RNN": 0.01, "LSTM": 0.01},
+    "vowels": {"1": 0.03, "3": 0.03, "5": 0.03, "10": 0.03, "rest": 0.03, "RNN": 0.03, "LSTM": 0.003},
+}
+"""Rates of Adam by task and net: the best of ``TRIED`` on the validation part, by ``choose`` with seed 10."""
 
 Maker = Callable[[int, torch.Generator], Any]
 
@@ -47,6 +56,11 @@ def _cell(inner: int, hidden: int, inputs: int, source: torch.Generator) -> Equi
 
 def _rival(kind: str, hidden: int, inputs: int, source: torch.Generator) -> TorchReader:
     return TorchReader(kind, inputs, hidden, generator=source)
+
+
+def begun(name: str, inputs: int, seed: int) -> Any:
+    """Return a reader as ``races`` has it before the first step with ``seed``."""
+    return makers([name])[name](inputs, generator(seed, "sequences/weights"))
 
 
 def choose(

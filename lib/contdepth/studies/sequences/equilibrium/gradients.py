@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from copy import deepcopy
 
 import numpy as np
@@ -11,10 +12,24 @@ from torch.autograd.functional import jacobian
 from torch.func import jacrev
 
 from contdepth.recurrent import Cell, EquilibriumCell, Recurrence, from_nan
-from contdepth.studies.sequences.readers import TorchReader
+from contdepth.seeds import generator
 from contdepth.studies.sequences.equilibrium.settled import equilibrium
+from contdepth.studies.sequences.equilibrium.tasks import exchanged
+from contdepth.studies.sequences.readers import TorchReader
 
-__all__ = ["along", "left", "rms", "singular"]
+__all__ = [
+    "along",
+    "curves",
+    "ends",
+    "fresh",
+    "left",
+    "moved_by_exchange",
+    "noise_rows",
+    "off_the_sum",
+    "rms",
+    "singular",
+    "way",
+]
 
 
 def along(reader: Cell | TorchReader, x: Tensor) -> list[Tensor]:
@@ -55,6 +70,8 @@ def singular(matrix: Tensor) -> tuple[float, float]:
 def left(cell: EquilibriumCell, x: Tensor, inner: int | None = None) -> np.ndarray:
     """Return what part of the way to rest is left after the inner steps, ``(n, T)``: |g + h - F| / |h - F|.
 
+    F is where the cell's equation ends from the state before the row; NaN where it does not come to rest.
+
     Args:
         cell: is carried along the rows.
         x: series ``(n, T, inputs)``, nothing missing.
@@ -65,9 +82,55 @@ def left(cell: EquilibriumCell, x: Tensor, inner: int | None = None) -> np.ndarr
     states = Recurrence(own)(from_nan(rows))
     before = torch.cat([torch.zeros_like(states[:, :1]), states[:, :-1]], dim=1).reshape(n * length, -1)
     flat = rows.reshape(n * length, inputs)
-    rest = equilibrium(own, flat)
+    rest = equilibrium(own, flat, before)
     part = deepcopy(own)
     part.sizes = torch.nn.Parameter(own.sizes[:inner].clone())
     both = part(flat, before) + before
     way = torch.linalg.vector_norm(before - rest, dim=1)
     return (torch.linalg.vector_norm(both - rest, dim=1) / way).reshape(n, length).numpy()
+
+
+def fresh(inner: int, seed: int, hidden: int = 32, inputs: int = 8) -> EquilibriumCell:
+    """Return a cell in float64 as the library draws it, with ``inner`` steps."""
+    source = generator(seed, "sequences/fresh")
+    return EquilibriumCell(inputs, hidden, inner=inner, generator=source).double().requires_grad_(False)
+
+
+def noise_rows(seed: int, rows: int, inputs: int = 8) -> Tensor:
+    """Return one series of N(0, 1), ``(1, rows, inputs)`` in float64."""
+    source = generator(seed, "sequences/fresh rows")
+    return torch.randn(1, rows, inputs, generator=source, dtype=torch.float64)
+
+
+@torch.no_grad()
+def off_the_sum(seed: int, rows: int, inner: int = 150) -> float:
+    """Return by how much the last state after many steps is off Σ (-1)^(T-k) F(x_k), with F by Newton's method."""
+    cell, x = fresh(inner, seed), noise_rows(seed, rows)
+    signs = (-1.0) ** torch.arange(rows - 1, -1, -1, dtype=torch.float64)
+    wanted = (signs[:, None] * equilibrium(cell, x[0])).sum(0)
+    return float((Recurrence(cell)(from_nan(x))[0, -1] - wanted).abs().max())
+
+
+@torch.no_grad()
+def moved_by_exchange(cell: EquilibriumCell, x: Tensor, seed: int) -> float:
+    """Return by what part the last state of ``x`` ``(1, T, inputs)`` changes when rows of one parity change places."""
+    other = exchanged(from_nan(x), generator(seed, "sequences/exchange"))
+    first, second = (Recurrence(cell)(one)[0, -1] for one in (from_nan(x), other))
+    return float(torch.linalg.vector_norm(first - second) / torch.linalg.vector_norm(first))
+
+
+def ends(cell: EquilibriumCell, x: Tensor) -> tuple[float, float, float]:
+    """Return the largest and smallest singular value of ∂h_T/∂h_0 over ``x`` ``(T, inputs)``, and their ``rms``."""
+    whole = along(cell, x)[-1]
+    return *singular(whole), rms(whole)
+
+
+def curves(readers: Mapping[str, Cell | TorchReader], rows: int, seed: int) -> dict[str, list[float]]:
+    """Return the ``rms`` of ∂h_k/∂h_0 for k = 1 … ``rows`` of each reader, along noise."""
+    x = noise_rows(seed, rows)[0]
+    return {name: [rms(one) for one in along(reader, x)] for name, reader in readers.items()}
+
+
+def way(cell: EquilibriumCell, x: Tensor) -> list[float]:
+    """Return the mean of ``left`` after 0, 1, … inner steps, over the rows that come to rest."""
+    return [float(np.nanmean(left(cell, x, k))) for k in range(len(cell.sizes) + 1)]

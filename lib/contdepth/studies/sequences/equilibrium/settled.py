@@ -13,34 +13,39 @@ __all__ = ["Settled", "equilibrium"]
 
 
 @torch.no_grad()
-def equilibrium(cell: EquilibriumCell, x: Tensor, *, steps: int = 30) -> Tensor:
-    """Return the point of rest F(x) = g + h of each row, ``(n, hidden)`` in float64, by Newton's method.
+def equilibrium(cell: EquilibriumCell, x: Tensor, before: Tensor | None = None, *, steps: int = 30) -> Tensor:
+    """Return the point of rest F = g + h of each row, ``(n, hidden)`` in float64, by Newton's method.
 
-    F solves tanh(U F + W x + b) = α F. The state before the row does not occur in it.
+    F solves tanh(U F + W x + b) = α F. Where ‖U‖ < α there is one solution, and the state before the row does not
+    occur in it. Else the equation of the cell is followed first, from ``before`` on by 400 steps of 1/4.
 
     Args:
         cell: U, W, b and α.
         x: rows ``(n, inputs)``.
+        before: states before the rows ``(n, hidden)``; None: Newton's method starts at 0.
         steps: at most so many.
 
-    Raises:
-        RuntimeError: the residual is not below 1e-10 after them.
+    Returns:
+        The points; NaN in rows whose residual is not below 1e-10 after these steps.
     """
     checks.reals("x", x, ndim=2)
     u, w, b = (one.detach().double() for one in (cell.u, cell.w, cell.b))
     driven = functional.linear(x.double(), w, b)
-    found, eye = torch.zeros_like(driven), torch.eye(cell.hidden, dtype=u.dtype, device=u.device)
+
+    def residual(point: Tensor) -> Tensor:
+        return torch.tanh(functional.linear(point, u) + driven) - cell.decay * point
+
+    found = torch.zeros_like(driven) if before is None else before.double()
+    for _ in range(0 if before is None else 400):
+        found = found + 0.25 * residual(found)
+    eye = torch.eye(cell.hidden, dtype=u.dtype, device=u.device)
     for _ in range(steps):
-        risen = torch.tanh(functional.linear(found, u) + driven)
-        residual = risen - cell.decay * found
-        if float(residual.abs().max()) < 1e-12:
+        if float(residual(found).abs().max()) < 1e-12:
             break
-        slope = (1 - risen.square())[..., None] * u - cell.decay * eye
-        found = found - torch.linalg.solve(slope, residual)
-    left = float((torch.tanh(functional.linear(found, u) + driven) - cell.decay * found).abs().max())
-    if not left < 1e-10:
-        raise RuntimeError(f"Newton's method stopped with a residual of {left:.1e} after {steps} steps")
-    return found
+        slope = (1 - torch.tanh(functional.linear(found, u) + driven).square())[..., None] * u - cell.decay * eye
+        found = found - torch.linalg.solve(slope, residual(found))
+    resting = residual(found).abs().amax(1, keepdim=True) < 1e-10
+    return torch.where(resting, found, torch.nan)
 
 
 class Settled(nn.Module):

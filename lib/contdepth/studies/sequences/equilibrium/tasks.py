@@ -1,4 +1,4 @@
-"""Which of two symbols came first, and Japanese vowels: a task that an alternating sum cannot do, and real series."""
+"""Which of two symbols came first: a task that no alternating sum can do; and rows that change places."""
 
 from __future__ import annotations
 
@@ -6,12 +6,11 @@ import torch
 from torch import Tensor
 
 from contdepth import checks
-from contdepth.data import series
-from contdepth.recurrent import Series, from_nan, padded
+from contdepth.recurrent import Series, from_nan
 from contdepth.seeds import generator
-from contdepth.studies.sequences.padded_digits import Part, Task, taken
+from contdepth.studies.sequences.padded_digits import Part, Task
 
-__all__ = ["exchanged", "first_of_two", "vowels"]
+__all__ = ["exchanged", "first_of_two"]
 
 
 def first_of_two(seed: int, *, rows: int = 16, sizes: tuple[int, int, int] = (500, 200, 1000)) -> Task:
@@ -40,25 +39,6 @@ def first_of_two(seed: int, *, rows: int = 16, sizes: tuple[int, int, int] = (50
 
     train, validation, test = (part(n, k) for n, k in zip(sizes, ("train", "validation", "test"), strict=True))
     return Task(train, validation, test, 2)
-
-
-def vowels(seed: int) -> Task:
-    """JapaneseVowels, 12 numbers a row and 7 to 29 rows, nine speakers: 200 series train, 70 choose rates.
-
-    Which of the 270 choose is drawn by ``seed``; numbers are in units of the training part's mean and spread.
-    """
-    one, other = series("japanese_vowels", "train"), series("japanese_vowels", "test")
-    order = torch.randperm(len(one.labels), generator=generator(seed, "sequences/vowels"))
-    rows = torch.cat([torch.from_numpy(one.values[int(i)]) for i in order[:200]])
-    middle, spread = rows.mean(0), rows.std(0)
-
-    def part(values: list, labels: object) -> Part:
-        scaled = [((torch.from_numpy(v) - middle) / spread).float() for v in values]
-        return Part(padded(scaled), torch.as_tensor(labels).long())
-
-    whole = part(one.values, one.labels)
-    test = part(other.values, other.labels)
-    return Task(taken(whole, order[:200]), taken(whole, order[200:]), test, len(one.classes))
 
 
 def exchanged(part: Series, generator: torch.Generator) -> Series:

@@ -18,7 +18,7 @@ from contdepth.seeds import generator
 from contdepth.studies.sequences.padded_digits import Part, Task, taken
 from contdepth.studies.sequences.readers import TorchReader
 
-__all__ = ["Classifier", "Judged", "TorchReader", "Trained", "accuracy", "compete", "fit"]
+__all__ = ["Classifier", "Judged", "Maker", "TorchReader", "Trained", "accuracy", "compete", "fit"]
 
 Maker = Callable[[int, torch.Generator], "Cell | TorchReader"]
 """A reader for so many inputs whose weights a generator draws: a ``Cell`` or a ``TorchReader``."""
@@ -35,7 +35,7 @@ class Classifier(nn.Module):
 
     def __init__(self, reader: Cell | TorchReader, classes: int, generator: torch.Generator) -> None:
         super().__init__()
-        self.reader = Recurrence(reader) if isinstance(reader, Cell) else reader
+        self.reader = reader
         self.head = nn.Linear(reader.hidden, classes)
         with torch.no_grad():
             bound = 1 / math.sqrt(reader.hidden)
@@ -44,8 +44,8 @@ class Classifier(nn.Module):
 
     def forward(self, series: Series) -> Tensor:
         """Return the numbers of the classes, ``(n, classes)``."""
-        found = self.reader(series)
-        return self.head(found[:, -1] if isinstance(self.reader, Recurrence) else found)
+        reader = self.reader
+        return self.head(Recurrence(reader)(series)[:, -1] if isinstance(reader, Cell) else reader(series))
 
     @property
     def size(self) -> int:

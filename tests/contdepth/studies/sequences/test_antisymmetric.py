@@ -10,7 +10,7 @@ import torch
 from scipy.optimize import brentq
 from torch.func import jacrev
 
-from contdepth.recurrent import AntisymmetricCell, Recurrence, from_nan
+from contdepth.recurrent import AntisymmetricCell, from_nan
 from contdepth.seeds import generator
 from contdepth.studies.sequences.antisymmetric import contest, spectra
 from contdepth.studies.sequences.antisymmetric.pieces import pixel_arm
@@ -80,9 +80,8 @@ def test_the_limit_is_where_a_step_no_longer_stretches():
 def test_reach_is_the_norm_of_a_product_of_jacobians(kind):
     source = generator(2, "reader")
     if kind in ("plain", "gated"):
-        made = AntisymmetricCell(2, 3, step=0.5, gated=kind == "gated", generator=source)
-        reader, size = Recurrence(made), 3
-        step = lambda x, s: made(x[None], s[None])[0]  # noqa: E731
+        reader, size = AntisymmetricCell(2, 3, step=0.5, gated=kind == "gated", generator=source), 3
+        step = lambda x, s: reader(x[None], s[None])[0]  # noqa: E731
     else:
         reader = TorchReader(kind, 2, 3, generator=source)
         size = reader.states

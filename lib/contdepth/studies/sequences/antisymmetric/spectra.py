@@ -11,12 +11,17 @@ from torch import Tensor
 from torch.func import jacrev, vmap
 
 from contdepth import checks
-from contdepth.recurrent import AntisymmetricCell, Recurrence, Series, from_nan
+from contdepth.recurrent import AntisymmetricCell, Cell, Recurrence, Series, from_nan
 from contdepth.seeds import generator
-from contdepth.studies.sequences.classify import Classifier
+from contdepth.studies.sequences.classify import Classifier, Maker
 from contdepth.studies.sequences.readers import TorchReader
 
-__all__ = ["along", "eigenvalues", "gate_diagonal", "limit", "probes", "reach", "still"]
+__all__ = ["along", "eigenvalues", "gate_diagonal", "limit", "probes", "reach", "start", "still"]
+
+
+def start(make: Maker, inputs: int, seed: int) -> Cell | TorchReader:
+    """Return the reader with the weights with which ``classify.fit`` begins at this seed."""
+    return make(inputs, generator(seed, "sequences/weights"))
 
 
 def still(cell: AntisymmetricCell, diffusion: float = 0.0) -> AntisymmetricCell:
@@ -70,28 +75,27 @@ def limit(cell: AntisymmetricCell) -> tuple[float, float]:
 @torch.no_grad()
 def along(net: Classifier, series: Series) -> tuple[Tensor, Tensor]:
     """Return rows and the states before them, ``(n T, …)`` each, that a trained cell meets along full series."""
-    assert isinstance(net.reader, Recurrence)
-    states = net.reader(series)
+    states = Recurrence(checks.instance("net", net.reader, Cell))(series)
     before = torch.cat([torch.zeros_like(states[:, :1]), states[:, :-1]], dim=1)
     return series.values.flatten(0, 1), before.flatten(0, 1)
 
 
-def reach(reader: Recurrence | TorchReader, series: Series, rows: Sequence[int]) -> Tensor:
+def reach(reader: Cell | TorchReader, series: Series, rows: Sequence[int]) -> Tensor:
     """Return ‖∂s_T/∂s_0‖ in the spectral norm, ``(n, len(rows))``, for each series and each T of ``rows``.
 
     s is the whole state, of the LSTM h and c together, and s_0 = 0. Each series is copied once for each number of
     the state, so that one backward pass gives a whole Jacobian.
     """
-    size = reader.states if isinstance(reader, TorchReader) else reader.cell.hidden
+    size = reader.states if isinstance(reader, TorchReader) else reader.hidden
     found = torch.empty(len(series.values), len(rows))
     for i, one in enumerate(series.values):
         for j, count in enumerate(rows):
             copies = from_nan(one[:count].expand(size, -1, -1).contiguous())
-            start = one.new_zeros(size, size, requires_grad=True)
+            first = one.new_zeros(size, size, requires_grad=True)
             if isinstance(reader, TorchReader):
-                end = reader.last_state(copies, start)
+                end = reader.last_state(copies, first)
             else:
-                end = reader(copies, start)[:, -1]
-            jacobian = torch.autograd.grad(end.diagonal().sum(), start)[0]
+                end = Recurrence(reader)(copies, first)[:, -1]
+            jacobian = torch.autograd.grad(end.diagonal().sum(), first)[0]
             found[i, j] = torch.linalg.matrix_norm(jacobian, 2)
     return found

@@ -341,6 +341,7 @@ DRAWS = {
     "contdepth.studies.pdenet.filter_picture",
     "contdepth.studies.pdenet2.drawing",
     "contdepth.studies.sequences.antisymmetric.drawing",
+    "contdepth.studies.sequences.equilibrium.drawing",
 }
 """Modules that need Matplotlib as soon as they are loaded; no piece draws."""
 

@@ -109,7 +109,7 @@ def test_a_net_begins_as_it_is_given() -> None:
     """With a rate that changes nothing, a trained net is the one that ``begun`` returns."""
     short = tasks.first_of_two(0, rows=4, sizes=(4, 2, 2))
     net = contest.races({"3": 1e-30}, lambda _: short, [1], [5])["3"][0].net
-    torch.testing.assert_close(net.reader.cell.u, contest.begun("3", 2, 5).u)
+    torch.testing.assert_close(net.reader.u, contest.begun("3", 2, 5).u)
     assert set(contest.RATES["digits"].values()) <= set(contest.TRIED)
 
 
@@ -143,8 +143,10 @@ def test_at_rest_nobody_can_tell_which_came_first() -> None:
     net = Settled(cell(1, hidden=4))
     net.cell.w = torch.nn.Parameter(torch.randn(4, 2, generator=generator(0, "w")))
     torch.testing.assert_close(net(task.series), net(swapped), atol=2e-6, rtol=1e-5)
-    assert not torch.allclose(TorchReader("tanh", 2, 4, generator=generator(0, "t"))(task.series)[0],
-                              TorchReader("tanh", 2, 4, generator=generator(0, "t"))(swapped)[0])
+    assert not torch.allclose(
+        TorchReader("tanh", 2, 4, generator=generator(0, "t"))(task.series)[0],
+        TorchReader("tanh", 2, 4, generator=generator(0, "t"))(swapped)[0],
+    )
 
 
 def test_rows_change_places_within_their_parity() -> None:
@@ -169,10 +171,12 @@ def test_products_and_work_by_hand() -> None:
 
 
 def test_nets_by_name_learn_a_short_task() -> None:
-    found = contest.races(
-        {"1": 0.03, "rest": 0.03, "RNN": 0.03}, lambda s: tasks.first_of_two(s, rows=4, sizes=(60, 20, 60)), [12], [0]
-    )
+    rates = {"1": 0.03, "rest": 0.03, "RNN": 0.03}
+    found = contest.races(rates, lambda s: tasks.first_of_two(s, rows=4, sizes=(60, 20, 60)), [12], [0])
     reached = contest.last(found)
     assert reached["1"][0] > 95 and reached["rest"][0] < 75
     assert all(isinstance(runs[0].net, Classifier) for runs in found.values())
-    assert contest.choose(["1"], lambda s: tasks.first_of_two(s, rows=4, sizes=(10, 5, 5)), 1, [3])["1"] in contest.TRIED
+    assert (
+        contest.choose(["1"], lambda s: tasks.first_of_two(s, rows=4, sizes=(10, 5, 5)), 1, [3])["1"]
+        in contest.TRIED
+    )

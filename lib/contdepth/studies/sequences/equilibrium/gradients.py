@@ -113,14 +113,14 @@ def off_the_sum(seed: int, rows: int, inner: int = 150) -> float:
 
 @torch.no_grad()
 def moved_by_exchange(cell: EquilibriumCell, x: Tensor, seed: int) -> float:
-    """Return by what part the last state of ``x`` ``(1, T, inputs)`` changes when rows of one parity change places."""
+    """Return by what part the last state of ``x`` ``(1, T, inputs)`` changes when rows of one parity swap."""
     other = exchanged(from_nan(x), generator(seed, "sequences/exchange"))
     first, second = (Recurrence(cell)(one)[0, -1] for one in (from_nan(x), other))
     return float(torch.linalg.vector_norm(first - second) / torch.linalg.vector_norm(first))
 
 
 def ends(cell: EquilibriumCell, x: Tensor) -> tuple[float, float, float]:
-    """Return the largest and smallest singular value of ∂h_T/∂h_0 over ``x`` ``(T, inputs)``, and their ``rms``."""
+    """Return the largest and smallest singular value of ∂h_T/∂h_0 over ``x`` ``(T, inputs)``, and ``rms``."""
     whole = along(cell, x)[-1]
     return *singular(whole), rms(whole)
 

@@ -93,9 +93,7 @@ def test_the_gradient_along_rows_is_that_of_differences(kind: str) -> None:
 
 def test_untrained_cells_by_many_steps_and_after_an_exchange() -> None:
     assert gradients.off_the_sum(0, 6) < 1e-9 < gradients.off_the_sum(0, 6, inner=3)
-    near, far = (
-        gradients.moved_by_exchange(gradients.fresh(k, 0), gradients.noise_rows(0, 8), 0) for k in (40, 2)
-    )
+    near, far = (gradients.moved_by_exchange(*gradients.case(k, 0, 8)) for k in (40, 2))
     assert near < 1e-5 and far > 0.05
     top, low, mean = gradients.ends(gradients.fresh(60, 1), gradients.noise_rows(1, 5)[0])
     assert low < 1 < top and max(top - 1, 1 - low, abs(mean - 1)) < 1e-5

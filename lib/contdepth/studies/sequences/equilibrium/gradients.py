@@ -19,6 +19,7 @@ from contdepth.studies.sequences.readers import TorchReader
 
 __all__ = [
     "along",
+    "case",
     "curves",
     "ends",
     "fresh",
@@ -100,6 +101,11 @@ def noise_rows(seed: int, rows: int, inputs: int = 8) -> Tensor:
     """Return one series of N(0, 1), ``(1, rows, inputs)`` in float64."""
     source = generator(seed, "sequences/fresh rows")
     return torch.randn(1, rows, inputs, generator=source, dtype=torch.float64)
+
+
+def case(inner: int, seed: int, rows: int) -> tuple[EquilibriumCell, Tensor, int]:
+    """Return a ``fresh`` cell, a series of noise and the seed of both."""
+    return fresh(inner, seed), noise_rows(seed, rows), seed
 
 
 @torch.no_grad()

@@ -33,6 +33,10 @@ def test_the_point_of_rest_is_scipys() -> None:
         np.testing.assert_allclose(found, wanted, atol=1e-10)
 
 
+def test_newtons_method_is_there_in_a_few_steps() -> None:
+    assert not equilibrium(cell(1, decay=0.6, spread=0.25), rows(20, 3), steps=6).isnan().any()
+
+
 def test_rows_that_do_not_rest_are_nan() -> None:
     assert equilibrium(cell(1), rows(2, 3), steps=0).isnan().all()
 
@@ -55,14 +59,26 @@ def test_at_rest_the_state_is_an_alternating_sum() -> None:
     torch.testing.assert_close(Settled(made, tolerance=1e-13, most=500)(from_nan(x)), wanted, rtol=0, atol=1e-10)
 
 
+def test_a_net_with_a_large_matrix_rests_too_as_its_matrix_is_scaled() -> None:
+    made, x = cell(1, spread=4.0, decay=0.7).double(), rows(2, 6, 3)
+    net = Settled(made, tolerance=1e-12, most=400)
+    assert float(torch.linalg.matrix_norm(net.matrix().detach(), 2)) == pytest.approx(0.63)
+    found = net.rest(x).detach()
+    left_over = torch.tanh(found @ net.matrix().mT + x @ made.w.mT + made.b) - 0.7 * found
+    assert float(left_over.detach().abs().max()) < 1e-10
+    small = Settled(cell(1, spread=0.1).double())
+    assert torch.equal(small.matrix(), small.cell.u)
+
+
 def test_a_padded_series_rests_where_it_does_alone() -> None:
     made, x = cell(1).double(), rows(5, 3)
     both = Settled(made)(padded([x, x[:4]]))
     torch.testing.assert_close(both[1], Settled(made)(from_nan(x[None, :4]))[0])
 
 
-def test_the_implicit_derivative_is_that_of_finite_differences() -> None:
-    made, x = cell(1, hidden=3, decay=1.2).double(), rows(1, 4, 3)
+@pytest.mark.parametrize("spread", [0.4, 2.0])
+def test_the_implicit_derivative_is_that_of_finite_differences(spread: float) -> None:
+    made, x = cell(1, hidden=3, decay=1.2, spread=spread).double(), rows(1, 4, 3)
     net = Settled(made, tolerance=1e-14, most=500)
     names, values = zip(*((k, v) for k, v in net.named_parameters() if v.requires_grad), strict=True)
 
@@ -119,9 +135,24 @@ def test_norms_of_a_diagonal_by_hand() -> None:
 def test_what_is_left_of_the_way_without_coupling() -> None:
     """U = 0: every inner step of size η leaves the share 1 - ηα of the way."""
     made, x = cell(4, spread=0.0, size=0.5, decay=0.6), rows(2, 3, 3)
-    for inner in range(5):
-        np.testing.assert_allclose(left(made, x, inner), 0.7**inner, rtol=1e-6)
+    for inner, found in enumerate(gradients.shares(made, x)):
+        np.testing.assert_allclose(found, 0.7**inner, rtol=1e-6)
     np.testing.assert_allclose(left(made, x), 0.7**4, rtol=1e-6)
+
+
+def test_the_last_share_is_that_of_the_cells_own_state() -> None:
+    made, x = cell(3).double(), rows(2, 1, 3)
+    rest = equilibrium(made, x[:, 0])
+    wanted = torch.linalg.vector_norm(made(x[:, 0], torch.zeros(2, 5).double()) - rest, dim=1)
+    np.testing.assert_allclose(left(made, x)[:, 0], (wanted / torch.linalg.vector_norm(rest, dim=1)).detach())
+
+
+def test_what_the_exercise_says() -> None:
+    assert contest.products("4", 8) < contest.products("LSTM", 8) < contest.products("5", 8)
+    equal = rows(1, 3).expand(1, 6, 3).clone()
+    net = Settled(cell(1).double())
+    assert float(net(from_nan(equal)).detach().abs().max()) < 1e-12
+    torch.testing.assert_close(net(from_nan(equal[:, :5])), net(from_nan(equal[:, :1])))
 
 
 def test_two_symbols_stand_at_places_of_one_parity_in_the_order_of_the_label() -> None:

@@ -28,6 +28,7 @@ __all__ = [
     "noise_rows",
     "off_the_sum",
     "rms",
+    "shares",
     "singular",
     "way",
 ]
@@ -68,27 +69,33 @@ def singular(matrix: Tensor) -> tuple[float, float]:
 
 
 @torch.no_grad()
-def left(cell: EquilibriumCell, x: Tensor, inner: int | None = None) -> np.ndarray:
-    """Return what part of the way to rest is left after the inner steps, ``(n, T)``: |g + h - F| / |h - F|.
+def shares(cell: EquilibriumCell, x: Tensor) -> np.ndarray:
+    """Return what part of the way to rest is left after 0, 1, … K inner steps: |g + h - F| / |h - F|.
 
     F is where the cell's equation ends from the state before the row; NaN where it does not come to rest.
 
     Args:
         cell: is carried along the rows.
         x: series ``(n, T, inputs)``, nothing missing.
-        inner: looks after so many inner steps of each row, the states being those of all; None: all.
+
+    Returns:
+        ``(K + 1, n, T)``
     """
     own, rows = deepcopy(cell).double(), x.double()
     n, length, inputs = rows.shape
     states = Recurrence(own)(from_nan(rows))
     before = torch.cat([torch.zeros_like(states[:, :1]), states[:, :-1]], dim=1).reshape(n * length, -1)
     flat = rows.reshape(n * length, inputs)
-    rest = equilibrium(own, flat, before)
-    part = deepcopy(own)
-    part.sizes = torch.nn.Parameter(own.sizes[:inner].clone())
-    both = part(flat, before) + before
-    way = torch.linalg.vector_norm(before - rest, dim=1)
-    return (torch.linalg.vector_norm(both - rest, dim=1) / way).reshape(n, length).numpy()
+    rest, g, found = equilibrium(own, flat, before), torch.zeros_like(before), []
+    for size in (0.0, *own.sizes.tolist()):
+        g = g + size * own.rate(flat, before, g)
+        found.append(torch.linalg.vector_norm(g + before - rest, dim=1))
+    return (torch.stack(found) / found[0]).reshape(-1, n, length).numpy()
+
+
+def left(cell: EquilibriumCell, x: Tensor) -> np.ndarray:
+    """Return the last of the ``shares``, ``(n, T)``."""
+    return shares(cell, x)[-1]
 
 
 def fresh(inner: int, seed: int, hidden: int = 32, inputs: int = 8) -> EquilibriumCell:
@@ -138,5 +145,5 @@ def curves(readers: Mapping[str, Cell | TorchReader], rows: int, seed: int) -> d
 
 
 def way(cell: EquilibriumCell, x: Tensor) -> list[float]:
-    """Return the mean of ``left`` after 0, 1, … inner steps, over the rows that come to rest."""
-    return [float(np.nanmean(left(cell, x, k))) for k in range(len(cell.sizes) + 1)]
+    """Return the mean of the ``shares`` after 0, 1, … inner steps, over the rows that come to rest."""
+    return np.nanmean(shares(cell, x), axis=(1, 2)).tolist()

@@ -52,12 +52,13 @@ class Settled(nn.Module):
     """The limit K → ∞: h_k = F(x_k) - h_{k-1}, hence h_T = Σ (-1)^(T-k) F(x_k), all rows at once.
 
     F is iterated to rest, and its derivative is that of the implicit function: (I - DU/α)⁻¹ times what one more
-    evaluation passes on, with D the slopes of tanh. Rows that are missing at the end are left out.
+    evaluation passes on, with D the slopes of tanh. Where ‖U‖ is above 0.9 α, U is divided by so much that it is
+    not: there is one point of rest, and the iteration ends there. Rows that are missing at the end are left out.
 
     Args:
         cell: gives U, W, b and α; its sizes are not used.
         tolerance: largest change at which the iteration ends.
-        most: iterations, at most, there and back.
+        most: iterations, at most, there and back; each leaves 0.9 of the way at most.
     """
 
     def __init__(self, cell: EquilibriumCell, *, tolerance: float = 1e-6, most: int = 100) -> None:
@@ -66,20 +67,25 @@ class Settled(nn.Module):
         self.cell, self.hidden = cell, cell.hidden
         self.tolerance, self.most = tolerance, most
 
+    def matrix(self) -> Tensor:
+        """Return U, of norm 0.9 α at most, ``(hidden, hidden)``."""
+        excess = torch.linalg.matrix_norm(self.cell.u, 2) / (0.9 * self.cell.decay)
+        return self.cell.u / excess.clamp_min(1.0)
+
     def rest(self, x: Tensor) -> Tensor:
         """Return F(x) ``(..., hidden)`` of rows ``(..., inputs)``, with derivatives."""
-        cell = self.cell
+        cell, u = self.cell, self.matrix()
         driven = functional.linear(x, cell.w, cell.b)
         with torch.no_grad():
             found = torch.zeros_like(driven)
             for _ in range(self.most):
-                before, found = found, torch.tanh(functional.linear(found, cell.u) + driven) / cell.decay
+                before, found = found, torch.tanh(functional.linear(found, u) + driven) / cell.decay
                 if float((found - before).abs().max()) < self.tolerance:
                     break
-        risen = torch.tanh(functional.linear(found, cell.u) + driven)
+        risen = torch.tanh(functional.linear(found, u) + driven)
         if risen.requires_grad:
-            slopes, u = (1 - risen.detach().square()) / cell.decay, cell.u.detach()
-            risen.register_hook(lambda v: self._back(v, slopes, u))
+            slopes, fixed = (1 - risen.detach().square()) / cell.decay, u.detach()
+            risen.register_hook(lambda v: self._back(v, slopes, fixed))
         return risen / cell.decay
 
     def forward(self, series: Series) -> Tensor:

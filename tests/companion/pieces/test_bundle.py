@@ -344,6 +344,7 @@ DRAWS = {
     "contdepth.studies.pdenet.filter_picture",
     "contdepth.studies.pdenet2.drawing",
     "contdepth.studies.sequences.antisymmetric.drawing",
+    "contdepth.studies.sequences.equilibrium.drawing",
     "contdepth.studies.sequences.latentode.drawing",
     "contdepth.studies.sequences.memory.drawing",
 }

@@ -338,6 +338,7 @@ DRAWS = {
     "contdepth.studies.flows.trajectorynet.drawing",
     "contdepth.studies.landscape.embedding.drawing",
     "contdepth.studies.landscape.frequency.drawing",
+    "contdepth.studies.mechanics.srnn.drawing",
     "contdepth.studies.pdenet.filter_picture",
     "contdepth.studies.pdenet2.drawing",
 }

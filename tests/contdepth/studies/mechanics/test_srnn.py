@@ -53,6 +53,8 @@ def test_coarse_leapfrog_is_exact_beyond_the_border_too(share: float) -> None:
 def test_the_coarse_energy_differs_by_the_square_of_the_step() -> None:
     gaps = [exact.distance(CHAIN, h) for h in (0.02, 0.01)]
     assert math.log2(gaps[0] / gaps[1]) == pytest.approx(2, abs=0.01)
+    at_border = [one.item() for one in exact.shares(torch.tensor([2.0], dtype=torch.float64))]
+    assert at_border == pytest.approx([0.455, 1.557], abs=5e-4)
     a, b = exact.shares(torch.tensor([0.01], dtype=torch.float64))
     assert (1 - a.item()) / 1e-4 == pytest.approx(1 / 6, rel=1e-3)
     assert (b.item() - 1) / 1e-4 == pytest.approx(1 / 12, rel=1e-3)

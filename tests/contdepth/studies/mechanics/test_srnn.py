@@ -124,9 +124,11 @@ def test_orbits_are_those_of_the_true_energy() -> None:
     times, states = coarse.orbits(plan, 0, "train", 4)
     energy = ThreeBody().energy(states)
     torch.testing.assert_close(energy, energy[:1].expand_as(energy), rtol=1e-6, atol=0)
-    rough, fine = (coarse.away(plan, ThreeBody(), 0, substeps=n)[-1] for n in (1, 16))
+    seen = coarse.orbits(plan, 0, "judged", 3)
+    rough, fine = (coarse.away(ThreeBody(), seen, substeps=n)[-1] for n in (1, 16))
     assert fine < rough / 1000
-    helped = coarse.away(plan, ThreeBody(), 0, optimised=True)
-    assert helped[1:4].sum() < coarse.away(plan, ThreeBody(), 0)[1:4].sum() and len(times) == 5
+    helped = coarse.away(ThreeBody(), seen, optimised=True)
+    assert helped[1:4].sum() < coarse.away(ThreeBody(), seen)[1:4].sum() and len(times) == 5
     fit = coarse.train_bodies(plan, 0)
-    assert fit.window == 2 and coarse.away(plan, fit.model, 0).shape == (5,)
+    assert fit.window == 2 and coarse.away(fit.model, seen).shape == (5,)
+    assert list(coarse.compared(plan, 0)) == list(coarse.KINDS)

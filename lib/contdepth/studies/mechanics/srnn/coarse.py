@@ -82,38 +82,36 @@ def train_bodies(plan: Bodies, seed: int) -> RolloutFit:
     )
 
 
-def away(plan: Bodies, model: Any, seed: int, *, optimised: bool = False, substeps: int = 1) -> np.ndarray:
-    """Return the mean squared error of positions ``(rows + 1,)``, median over fresh orbits, by leapfrog.
+def away(model: Any, seen: tuple[Tensor, Tensor], *, optimised: bool = False, substeps: int = 1) -> np.ndarray:
+    """Return the mean squared error of positions ``(rows + 1,)``, median over orbits, by leapfrog.
 
     Args:
-        plan: sizes.
         model: the true system or a learned energy.
-        seed: of the orbits.
+        seen: times and exact states, as of ``orbits``.
         optimised: whether first states are found from the first four rows by five iterations, as in the script.
         substeps: of leapfrog between two rows.
     """
-    times, truth = orbits(plan, seed, "judged", plan.judged)
+    times, truth = seen
     if isinstance(model, torch.nn.Module):
         times, truth = times.float(), truth.float()
-    starts = truth[0]
+    starts, how = truth[0], {"scheme": Leapfrog(), "substeps": substeps}
     if optimised:
-        how = {"scheme": Leapfrog(), "substeps": substeps, "iterations": 5}
-        starts = fit_starts(model, truth[:4], times[:4], **how)
-    found = forecast(model, starts, times, scheme=Leapfrog(), substeps=substeps)
-    gap = (found.states - truth)[..., :6].double().square().mean(-1)
+        starts = fit_starts(model, truth[:4], times[:4], iterations=5, **how)
+    gap = (forecast(model, starts, times, **how).states - truth)[..., :6].double().square().mean(-1)
     return gap.nan_to_num(nan=torch.inf).median(dim=1).values.numpy()
 
 
 def compared(plan: Bodies, seed: int) -> dict[str, np.ndarray]:
     """Return the errors ``(rows + 1,)`` of all ``KINDS`` on fresh orbits; "as it was" moves nobody."""
     model, system = train_bodies(plan, seed).model, ThreeBody()
-    truth = orbits(plan, seed, "judged", plan.judged)[1][..., :6]
+    seen = orbits(plan, seed, "judged", plan.judged)
+    places = seen[1][..., :6]
     found = [
-        away(plan, system, seed),
-        away(plan, system, seed, optimised=True),
-        away(plan, system, seed, substeps=4),
-        away(plan, model, seed),
-        away(plan, model, seed, optimised=True),
-        (truth - truth[0]).square().mean(-1).median(dim=1).values.numpy(),
+        away(system, seen),
+        away(system, seen, optimised=True),
+        away(system, seen, substeps=4),
+        away(model, seen),
+        away(model, seen, optimised=True),
+        (places - places[0]).square().mean(-1).median(dim=1).values.numpy(),
     ]
     return dict(zip(KINDS, found, strict=True))

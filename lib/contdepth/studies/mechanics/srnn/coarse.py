@@ -51,10 +51,10 @@ class Bodies:
     rows: int = 10
     h: float = 1.0
     window: int = 5
-    steps: int = 1000
+    steps: int = 1500
     batch: int = 32
-    width: int = 128
-    rate: float = 3e-3
+    width: int = 64
+    rate: float = 1e-2
     judged: int = 32
 
 

@@ -96,8 +96,8 @@ def away(model: Any, seen: tuple[Tensor, Tensor], *, optimised: bool = False, su
         times, truth = times.float(), truth.float()
     starts, how = truth[0], {"scheme": Leapfrog(), "substeps": substeps}
     if optimised:
-        starts = fit_starts(model, truth[:4], times[:4], iterations=5, **how)
-    gap = (forecast(model, starts, times, **how).states - truth)[..., :6].double().square().mean(-1)
+        starts = fit_starts(model, truth[:4], times[:4], iterations=5, **how)  # type: ignore[arg-type]
+    gap = (forecast(model, starts, times, **how).states - truth)[..., :6].double().square().mean(-1)  # type: ignore[arg-type]
     return gap.nan_to_num(nan=torch.inf).median(dim=1).values.numpy()
 
 

@@ -104,8 +104,8 @@ def coarsened(plan: Plan, seeds: Sequence[int], share: float) -> Coarsened:
     for one, fit, own in zip(data, fits, plans, strict=True):
         angles.append((modes(one.chain)[0] * own.h).numpy())
         states = one.seen.flatten(0, 1)
-        curved.append(tuple(part.numpy() for part in curvatures(one.chain, fit.model.parts, states)))
-    return Coarsened(np.array([own.h for own in plans]), learned, true, angles, curved, list(data), fits)
+        curved.append(tuple(part.numpy() for part in curvatures(one.chain, fit.model.parts, states)))  # type: ignore[arg-type]
+    return Coarsened(np.array([own.h for own in plans]), learned, true, angles, curved, list(data), fits)  # type: ignore[arg-type]
 
 
 def nearer(found: Coarsened) -> np.ndarray:

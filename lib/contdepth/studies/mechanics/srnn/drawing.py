@@ -73,6 +73,6 @@ def chain_at(figure: Figure, t: float, times: np.ndarray, paths: Mapping[str, np
     for k, (name, path) in enumerate(paths.items()):
         q = np.concatenate([[0.0], np.clip(path[row], -2 * limit, 2 * limit), [0.0]])
         style = {"color": "#000000" if k == 0 else COLOURS[k - 1], "linestyle": LINES[k]}
-        ax.plot(q, marker=MARKERS[k], markersize=4, linewidth=1.2, label=name, **style)
+        ax.plot(q, marker=MARKERS[k], markersize=4, linewidth=1.2, label=name, **style)  # type: ignore[arg-type]
     ax.set(ylim=(-limit, limit), xlabel="mass", ylabel="displacement $q$")
     figure.legend(loc="outside upper center", ncols=len(paths))

@@ -18,7 +18,7 @@ from contdepth.studies.mechanics.srnn.exact import shares
 __all__ = ["along", "chain_at", "curvature_dots", "film_of"]
 
 GREY = "#7a7a7a"
-LINES = ("-", "--", "-.", ":", (0, (4, 1, 1, 1, 1, 1)), (0, (1, 2)))
+LINES = ("-", "--", "-.", ":", (0, (4, 1, 1, 1, 1, 1)), (0, (7, 2)))
 
 
 def along(ax: Axes, times: np.ndarray, arms: Mapping[str, np.ndarray], *, trained: float | None = None) -> None:

@@ -112,6 +112,15 @@ def test_without_noise_one_matrix_is_exact() -> None:
     assert loud.error[-1] > 100 * found.error[-1]
 
 
+def test_least_squares_are_the_same_to_the_bit() -> None:
+    data, odd = noisy.observe(replace(TINY, count=300), 5), []
+    found = set()
+    for k in range(12):
+        odd.append(torch.empty(17 + 37 * k))
+        found.add(noisy.linear(data).error.tobytes())
+    assert len(found) == 1
+
+
 def test_stretched_steps_are_a_share_of_the_border() -> None:
     plan, data = coarse.stretched(TINY, 0, 0.9)
     omega = exact.modes(data.chain)[0][-1]

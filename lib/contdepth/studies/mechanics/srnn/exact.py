@@ -108,4 +108,5 @@ def curvatures(chain: SpringChain, parts: tuple[Field, Field], states: Tensor) -
 def _linear(x: Tensor, y: Tensor) -> Tensor:
     """The matrix A of the least squares y ≈ c + A x."""
     x = x - x.mean(0)
-    return torch.linalg.lstsq(x, y - y.mean(0)).solution.T
+    # by the normal equations: lstsq is not the same to the bit twice
+    return torch.linalg.solve(x.T @ x, x.T @ (y - y.mean(0))).T

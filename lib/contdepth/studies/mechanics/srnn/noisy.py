@@ -158,7 +158,7 @@ def measured(data: Observed, found: Forecast) -> Judged:
 def linear(data: Observed) -> Judged:
     """The control: one matrix from row to next row by least squares, rolled out in float64."""
     before, after = (rows.double().flatten(0, 1) for rows in (data.seen[:-1], data.seen[1:]))
-    step = torch.linalg.lstsq(before, after).solution
+    step = torch.linalg.solve(before.T @ before, before.T @ after)  # lstsq is not the same to the bit twice
     states: list[Tensor] = [data.truth[0]]
     for _ in range(len(data.truth) - 1):
         states.append(states[-1] @ step)

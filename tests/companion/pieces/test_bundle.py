@@ -341,6 +341,7 @@ DRAWS = {
     "contdepth.studies.landscape.embedding.drawing",
     "contdepth.studies.landscape.frequency.drawing",
     "contdepth.studies.mechanics.lnn.drawing",
+    "contdepth.studies.mechanics.srnn.drawing",
     "contdepth.studies.pdenet.filter_picture",
     "contdepth.studies.pdenet2.drawing",
     "contdepth.studies.sequences.antisymmetric.drawing",

@@ -4,6 +4,7 @@ from .loading import load
 from .pde_files import pde, pde_names
 from .picture_sets import Picture, pictures
 from .registry import about, entry, names
+from .series_files import LabelledSeries, series, series_names
 from .standard import shrink, standardise
 from .store import DataError, cache_folder
 from .unit_range import pixels
@@ -11,6 +12,7 @@ from .unit_range import pixels
 __all__ = [
     "DataError",
     "Labelled",
+    "LabelledSeries",
     "Picture",
     "about",
     "cache_folder",
@@ -23,6 +25,8 @@ __all__ = [
     "pictures",
     "pixels",
     "sample_images",
+    "series",
+    "series_names",
     "shrink",
     "standardise",
 ]

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 import torch
 
-from contdepth.data import Labelled, load, pde, pde_names, pictures
+from contdepth.data import Labelled, load, pde, pde_names, pictures, series, series_names
 
 pytestmark = [
     pytest.mark.data,
@@ -90,3 +90,35 @@ def test_every_solution_is_finite_with_axes() -> None:
         assert all(np.isfinite(a).all() and a.dtype == np.float64 for a in arrays.values())
         if "u" in arrays:
             assert arrays["u"].shape == (*arrays["t"].shape, *arrays["x"].shape)
+
+
+def test_series_have_the_sizes_that_the_archives_state() -> None:
+    """Cases, rows, numbers a row, classes, as the archive states them; counts of speakers as in the file."""
+    sizes = {
+        "arrow_head": (36, 175, (251, 251), 1, 3),
+        "basic_motions": (40, 40, (100, 100), 6, 4),
+        "gun_point": (50, 150, (150, 150), 1, 2),
+        "italy_power_demand": (67, 1029, (24, 24), 1, 2),
+        "japanese_vowels": (270, 370, (7, 29), 12, 9),
+    }
+    assert set(series_names()) == {*sizes, "lynx"}
+    for name, (train, test, rows, width, classes) in sizes.items():
+        both = [series(name, split) for split in ("train", "test")]
+        assert [len(one.values) for one in both] == [len(one.labels) for one in both] == [train, test]
+        lengths = [len(v) for one in both for v in one.values]
+        assert (min(lengths), max(lengths)) == rows and {v.shape[1] for one in both for v in one.values} == {width}
+        assert all(np.isfinite(v).all() and v.dtype == np.float64 for one in both for v in one.values)
+        assert both[0].classes == both[1].classes and len(both[0].classes) == classes
+        assert set(both[0].labels) == set(both[1].labels) == set(range(classes))
+    vowels = series("japanese_vowels")
+    assert np.bincount(vowels.labels).tolist() == [30] * 9 and vowels.values[0][0, 0] == 1.860936
+    assert np.bincount(series("japanese_vowels", "test").labels).tolist() == [31, 35, 88, 44, 29, 24, 40, 50, 29]
+
+
+def test_lynx_is_the_classical_series() -> None:
+    """1821 to 1934: 269 at first, 6,991 at most (1904), 39 at least (1889), as in R's data set of this name."""
+    ((values,), labels, classes) = series("lynx")
+    assert values.shape == (114, 1) and labels.tolist() == [0] and classes == ("lynx",)
+    assert values[0, 0] == 269 and values.max() == values[1904 - 1821, 0] == 6991 and values.min() == 39
+    with pytest.raises(ValueError, match=r"split: expected one of 'train', found 'test'"):
+        series("lynx", "test")

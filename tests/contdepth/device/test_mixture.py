@@ -68,9 +68,10 @@ NOTHING: dict[str, str] = {
         "recurrent.RNNVAE"
     ),
     "data and files, which are read on the CPU; the loops move batches": (
-        "data.Picture data.about data.entry data.names data.pde_names data.cache_folder data.sample_images "
-        "data.digits data.load data.pixels training.load_checkpoint pde.trajectories restoration.centre_crop "
-        "restoration.luma restoration.photo restoration.test_crops restoration.to_tensor"
+        "data.LabelledSeries data.Picture data.about data.entry data.names data.pde_names "
+        "data.cache_folder data.sample_images data.series_names data.digits data.load data.pixels "
+        "training.load_checkpoint pde.trajectories restoration.centre_crop restoration.luma "
+        "restoration.photo restoration.test_crops restoration.to_tensor"
     ),
     "a few exact numbers, made on the CPU; to() moves them": "pde.finite_difference pde.fixed_moments",
     "computed by software of the CPU": (

@@ -651,6 +651,12 @@ DATA: Table = {
     "data.entry": lambda: {"name": "mnist"},
     "data.names": dict,
     "data.pde_names": dict,
+    "data.series_names": dict,
+    "data.LabelledSeries": lambda: {
+        "values": [np.zeros((3, 1))],
+        "labels": np.zeros(1, np.int64),
+        "classes": ("a",),
+    },
     "data.cache_folder": dict,
     "data.sample_images": dict,
     "data.digits": lambda: {"split": "test", "limit": 5},

@@ -15,6 +15,7 @@ from fuzz.sentences import WAYS, rows
 
 ELSEWHERE: dict[str, str] = {
     "data.pde": "needs a download",
+    "data.series": "needs a download",
     "data.pictures": "needs a download",
     "timing.gpu_seconds": "needs a GPU",
     "problems.Problem": "a protocol",

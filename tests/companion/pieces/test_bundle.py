@@ -340,6 +340,7 @@ DRAWS = {
     "contdepth.studies.landscape.frequency.drawing",
     "contdepth.studies.pdenet.filter_picture",
     "contdepth.studies.pdenet2.drawing",
+    "contdepth.studies.sequences.gruode.drawing",
 }
 """Modules that need Matplotlib as soon as they are loaded; no piece draws."""
 

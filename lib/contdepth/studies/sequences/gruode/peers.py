@@ -81,7 +81,7 @@ class GapGRU(_Filter):
 
 
 class DecayGRU(_Filter):
-    """GRU-D (Che et al., Scientific Reports 2018) as a filter: state and last values decay at learned rates over the gaps.
+    """GRU-D (Che et al., Scientific Reports 2018) as a filter: state and last values decay over gaps.
 
     A missing number is replaced by the last one seen, which decays to the mean 0; a prediction sees the decayed
     state and these numbers.

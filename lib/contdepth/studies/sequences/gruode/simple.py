@@ -26,7 +26,7 @@ def mean_value(learnt: Series, series: Series) -> Told:
     count = learnt.mask.sum((0, 1))
     mean = learnt.values.sum((0, 1)) / count
     spread = torch.where(learnt.mask, (learnt.values - mean).square(), 0).sum((0, 1)) / count
-    return Told(mean.expand_as(series.values), spread.log().expand_as(series.values))
+    return Told(mean.expand_as(series.values), spread.clamp_min(1e-8).log().expand_as(series.values))
 
 
 def last_value(learnt: Series, series: Series) -> Told:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
@@ -32,26 +33,31 @@ class Cost(NamedTuple):
 
 
 def batch(walk: Walk, n: int, rows: int, distinct: int | None) -> Series:
-    """Return ``n`` series of ``rows`` rows, all seen, at different ones of ``distinct`` times, or anywhere."""
+    """Return ``n`` series of ``rows`` rows, all seen, at different ones of ``distinct`` times, or anywhere.
+
+    A first row at time 0, which shows nothing, starts all series there by either way.
+    """
     source = generator(0, f"ways/{n}/{distinct}")
-    values = draw(walk, n, 0, f"ways/{n}").values[:, 1 : rows + 1]
+    values = draw(walk, n, 0, f"ways/{n}").values[:, : rows + 1]
     if distinct is None:
         times = (walk.horizon * torch.rand(n, rows, generator=source)).sort(1).values
     else:
         places = torch.rand(n, distinct, generator=source).argsort(1)[:, :rows].sort(1).values
-        times = walk.horizon * places.float() / distinct
-    return Series(values, times, torch.ones(n, rows, dtype=torch.bool))
+        times = walk.horizon * (places + 1).float() / distinct
+    mask = torch.arange(rows + 1).expand(n, -1) > 0
+    return Series(values, torch.cat([torch.zeros(n, 1), times], dim=1), mask)
 
 
-def _each(values: Tensor, mean: Tensor, log_variance: Tensor) -> Tensor:
-    """-ln p of rows ``(…, d)`` but for a constant, ``(…,)``."""
-    return 0.5 * ((values - mean).square() * torch.exp(-log_variance) + log_variance).sum(-1)
+def _each(values: Tensor, mask: Tensor, mean: Tensor, log_variance: Tensor) -> Tensor:
+    """-ln p of what was seen of rows ``(…, d)`` but for a constant, ``(…,)``."""
+    each = (values - mean).square() * torch.exp(-log_variance) + log_variance
+    return 0.5 * torch.where(mask, each, 0).sum(-1)
 
 
 def own_loss(model: GRUODEBayes, series: Series) -> Tensor:
     """Return -ln p of each series but for a constant, ``(n,)``, each at its own times."""
     found = model(series)
-    return _each(series.values, found.mean, found.log_variance).sum(1)
+    return _each(series.values, series.mask, found.mean, found.log_variance).sum(1)
 
 
 def union_loss(model: GRUODEBayes, series: Series) -> Tensor:
@@ -63,14 +69,14 @@ def union_loss(model: GRUODEBayes, series: Series) -> Tensor:
     h, before = model.jump.start(len(place)), float(times[0])
     loss = h.new_zeros(len(h))
     for k, now in enumerate(times.tolist()):
-        count = max(1, -int(-(now - before) // UNION_STEP)) if now > before else 0
+        count = max(1, math.ceil((now - before) / UNION_STEP - 1e-4)) if now > before else 0
         for _ in range(count):
             h = h + (now - before) / count * model.between.rate(h)
         before = now
         who, row = (place == k).nonzero(as_tuple=True)
         mean, log_variance = model.predicted(h[who])
         values, mask = series.values[who, row], series.mask[who, row]
-        loss = loss.index_add(0, who, _each(values, mean, log_variance))
+        loss = loss.index_add(0, who, _each(values, mask, mean, log_variance))
         h = h.index_copy(0, who, model.jump(values, h[who], mask, mean, log_variance))
     return loss
 

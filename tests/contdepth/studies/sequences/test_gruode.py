@@ -205,3 +205,11 @@ def test_a_contest_is_filled_in() -> None:
     assert found.nll.shape == (6, 2)
     assert np.isfinite(found.nll).all()
     assert (found.of("exact") < found.of("mean")).all()
+    series = contest.drawn(SHORT, 8, (0,), "judge")[0]
+    model = found.models[ARMS[1]][0]
+    middle, rest = contest.tail([model], [series], 0.25)
+    told = model(series)
+    error = (series.values - told.mean).square() * torch.exp(-told.log_variance)
+    each = 0.5 * (error + told.log_variance + math.log(2 * math.pi))[series.mask].detach().numpy()
+    assert middle[0] == pytest.approx(np.sort(each)[(len(each) - 1) // 2], rel=1e-5)
+    assert rest[0] == pytest.approx(np.sort(each)[: len(each) - round(0.25 * len(each))].mean(), rel=1e-5)

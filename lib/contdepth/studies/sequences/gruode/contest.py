@@ -16,7 +16,7 @@ from contdepth.studies.sequences.gruode.simple import last_value, mean_value
 from contdepth.studies.sequences.gruode.training import ARMS, Plan, fit, mse, nll
 from contdepth.studies.sequences.gruode.walks import Told, Walk, draw, exact
 
-__all__ = ["CONTROLS", "Judged", "drawn", "judged", "resolution", "resolved", "run", "with_pull"]
+__all__ = ["CONTROLS", "Judged", "drawn", "judged", "resolution", "resolved", "run", "tail", "with_pull"]
 
 CONTROLS = ("last value", "mean")
 
@@ -118,4 +118,17 @@ def resolution(
                 told = resolved(model, step).double()(wide)
                 apart = (told.mean - fine.mean)[wide.mask]
                 found[:, i, k] = float(apart.square().mean().sqrt()), judged(told, wide)[0] - best
+    return found[0], found[1]
+
+
+def tail(models: Sequence[nn.Module], judges: Sequence[Series], part: float) -> tuple[np.ndarray, np.ndarray]:
+    """Return for each seed the median of -ln p over numbers seen, and their mean without the worst ``part``."""
+    found = np.empty((2, len(models)))
+    for k, (model, series) in enumerate(zip(models, judges, strict=True)):
+        with torch.no_grad():
+            told = model(series)
+        laws = torch.distributions.Normal(told.mean, torch.exp(0.5 * told.log_variance), validate_args=False)
+        each = -laws.log_prob(series.values)[series.mask]
+        best = each.sort().values[: len(each) - round(part * len(each))]
+        found[:, k] = float(each.median()), float(best.mean())
     return found[0], found[1]

@@ -21,15 +21,26 @@ __all__ = ["asked", "costs", "followed", "losses", "solved"]
 GREY = "#7a7a7a"
 
 
-def losses(ax: Axes, groups: Mapping[str, Judged], names: Sequence[str], *, squared: bool = False) -> None:
-    """A row for each name, a mark for each seed, a kind of mark for each group; exact filters as lines."""
+def losses(
+    ax: Axes, groups: Mapping[str, Judged], names: Sequence[str], *, squared: bool = False, most: float = np.inf
+) -> None:
+    """A row for each name, a mark for each seed, a kind of mark for each group; exact filters as lines.
+
+    What is above ``most`` is drawn there as an arrow with its number, and such a mean is left out.
+    """
     for g, (label, found) in enumerate(groups.items()):
         for k, name in enumerate(names):
             values = found.squared(name) if squared else found.of(name)
             height = np.full(len(values), -k + 0.16 * (1 - 2 * g) * (len(groups) > 1))
             told = label if k == 0 and len(groups) > 1 else None
-            ax.plot(values, height, MARKERS[g], color=COLOURS[g], markersize=4, alpha=0.6, label=told)
-            ax.plot(values.mean(), height[0], "|", color=COLOURS[g], markersize=14, markeredgewidth=2)
+            near = values <= most
+            ax.plot(values[near], height[near], MARKERS[g], color=COLOURS[g], markersize=4, alpha=0.6, label=told)
+            for far in values[~near]:
+                ax.annotate(
+                    f"{far:.1f} →", (most, height[0]), ha="right", va="center", fontsize=9, color=COLOURS[g]
+                )
+            if values.mean() <= most:
+                ax.plot(values.mean(), height[0], "|", color=COLOURS[g], markersize=14, markeredgewidth=2)
     one = next(iter(groups.values()))
     if "exact" in one.names:
         floor = one.squared("exact") if squared else one.of("exact")
@@ -71,11 +82,15 @@ def followed(axes: Sequence[Axes], models: Mapping[str, nn.Module], series: Seri
 
 def solved(left: Axes, right: Axes, steps: Sequence[float], errors: np.ndarray, change: np.ndarray) -> None:
     """Left the error of predicted means, right the change of the loss, over Euler's step; (steps, seeds)."""
-    for k, (ax, values) in enumerate(((left, errors), (right, np.abs(change)))):
+    for k, (ax, values) in enumerate(((left, errors), (right, np.abs(change) + 1e-12))):
         curve(ax, k, steps, values.mean(1), "")
         for value in values.T:
             ax.plot(steps, value, MARKERS[k], color=COLOURS[k], alpha=0.4, markersize=3)
         ax.set(xscale="log", yscale="log", xlabel="Euler's step")
+        ax.set_xticks(list(steps), [f"{one:g}" for one in steps])
+        ax.set_yticks(places := [10.0**k for k in (-4, -3, -2, -1)], [f"{one:g}" for one in places])
+        ax.set_ylim(values[values > 0].min() / 2, 2 * values.max())
+        ax.minorticks_off()
     middle = errors.mean(1)
     left.plot(steps, middle[-1] * np.array(steps) / steps[-1], color=GREY, linestyle="--", linewidth=1)
     left.set(ylabel="error of the means")

@@ -67,5 +67,7 @@ def moments_error(theta: float = 0.4, sigma: float = 0.5, target: float = 0.3) -
             torch.linspace(0, 6, 25, dtype=torch.float64),
         )
         found = net(start.expand(25, 2), times)
-    wanted = ends + (start - ends) * torch.exp(-rates * times[:, None])
+    mean = target + (-0.8 - target) * torch.exp(-theta * times)
+    variance = sigma**2 / (2 * theta) * (1 - torch.exp(-2 * theta * times))
+    wanted = torch.stack([mean, variance], dim=1)
     return float((found - wanted).abs().max())

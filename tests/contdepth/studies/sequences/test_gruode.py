@@ -137,6 +137,12 @@ def test_controls_have_the_errors_of_a_loop() -> None:
     torch.testing.assert_close(told.mean[known], before[known])
     torch.testing.assert_close(told.mean[~known], mean.mean[~known])
     assert contest.judged(told, series)[0] < contest.judged(mean, series)[0]
+    never = torch.cat([learnt.mask[:, :1] | True, ~learnt.mask.cummax(1).values[:, :-1]], dim=1) & learnt.mask
+    for j in (0, 1):
+        guess = learnt.values[..., j][learnt.mask[..., j]].mean()
+        error = (learnt.values[..., j][never[..., j]] - guess).square().mean()
+        asked = told.log_variance[..., j][~known[..., j]].exp()
+        torch.testing.assert_close(asked, error.expand_as(asked), rtol=1e-4, atol=0)
 
 
 def small() -> GRUODEBayes:

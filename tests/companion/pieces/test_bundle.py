@@ -346,6 +346,7 @@ DRAWS = {
     "contdepth.studies.pdenet2.drawing",
     "contdepth.studies.sequences.antisymmetric.drawing",
     "contdepth.studies.sequences.equilibrium.drawing",
+    "contdepth.studies.sequences.gruode.drawing",
     "contdepth.studies.sequences.latentode.drawing",
     "contdepth.studies.sequences.memory.drawing",
 }

@@ -333,6 +333,7 @@ DRAWS = {
     "contdepth.studies.control.interpolated.drawing",
     "contdepth.studies.control.quantised.drawing",
     "contdepth.studies.control.smallstep.drawing",
+    "contdepth.studies.equations.fno.drawing",
     "contdepth.studies.flows.iresnet.drawing",
     "contdepth.studies.flows.mongeampere.drawing",
     "contdepth.studies.flows.trajectorynet.drawing",

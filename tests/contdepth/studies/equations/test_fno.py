@@ -13,7 +13,7 @@ from contdepth.pde import FourierNeuralOperator, relative_error
 from contdepth.pde.simulate import burgers1d
 from contdepth.seeds import generator
 from contdepth.studies.common.plots import new_figure
-from contdepth.studies.equations.fno import arms, contest, drawing, forecasts, orders, tasks
+from contdepth.studies.equations.fno import arms, contest, drawing, forecasts, orders, pieces, tasks
 from contdepth.studies.equations.fno.arms import Arm, Plan
 from contdepth.studies.equations.fno.tasks import Task
 
@@ -212,6 +212,17 @@ def test_the_exercise_on_batches():
     c = torch.randn(40000, 20, generator=generator(0, "levels"), dtype=torch.float64)
     normed = (c - c.mean(1, keepdim=True)) / c.std(1, unbiased=False, keepdim=True)
     assert (normed - c).square().mean().sqrt().item() == pytest.approx(math.sqrt(3 / 40), rel=0.05)
+
+
+def test_a_piece_goes_on_where_it_stopped(tmp_path):
+    sizes = {"seed": 1, "functions": 6, "judged": 2, "grid": 16, "fine": 64, "modes": 3, "width": 4, "epochs": 5}
+    whole = pieces.burgers_arm(norm="with", **sizes)
+    first = pieces.burgers_arm(norm="with", checkpoint=tmp_path, **sizes)
+    again = pieces.burgers_arm(norm="with", checkpoint=tmp_path, **sizes)
+    assert whole["error"] == first["error"] == again["error"] and len(whole["losses"]) == 5
+    assert pieces.burgers_arm(norm="without", **sizes)["error"] != whole["error"]
+    with pytest.raises(ValueError, match="norm: expected"):
+        pieces.burgers_arm(norm="batch", **sizes)
 
 
 def test_drawings_draw():

@@ -137,6 +137,7 @@ def test_a_contest_trains_each_arm_with_each_seed():
     assert found.errors["a"].shape == (2, 2) and not len(found.nets["b"][1].norms)
     np.testing.assert_allclose(found.ratio("b", "a"), found.errors["b"][:, 0] / found.errors["a"][:, 0])
     again = arms.trained(rows["a"], contest.shown(SMALL, 6, 1), TINY, 1)
+    assert torch.equal(contest.starts(SMALL, 2, 1), contest.shown(SMALL, 6, 1)[0][:2])
     assert arms.errors(again, found.fresh, (16,))[0] == found.errors["a"][1, 0]
     a, u = found.fresh
     guesses = contest.guesses(SMALL, found.fresh)

@@ -13,7 +13,7 @@ from contdepth.seeds import derive
 from contdepth.studies.equations.fno.arms import Arm, Plan, errors, trained
 from contdepth.studies.equations.fno.tasks import Task, drifting_heat, level
 
-__all__ = ["Contest", "contest", "guesses", "shown"]
+__all__ = ["Contest", "contest", "guesses", "shown", "starts"]
 
 
 @dataclass(frozen=True)
@@ -33,7 +33,13 @@ class Contest:
 
 def shown(task: Task, n: int, seed: int) -> tuple[Tensor, Tensor]:
     """Return the ``n`` pairs that a seed is trained on."""
-    return task.pairs(n, derive(seed, "shown") % 2**31)
+    a = starts(task, n, seed)
+    return a, task.later(a)
+
+
+def starts(task: Task, n: int, seed: int) -> Tensor:
+    """Return the first ``n`` functions that a seed is trained on, (n, 1, fine)."""
+    return task.drawn(n, derive(seed, "shown") % 2**31)
 
 
 def contest(

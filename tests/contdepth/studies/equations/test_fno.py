@@ -233,3 +233,10 @@ def test_drawings_draw():
     drawing.in_rows(axes[2], {"net": np.ones(3), "other": np.ones(1)}, {"line": 2.0})
     figure.canvas.draw()
     assert len(axes[0].lines) == 2 and len(axes[1].lines) == 4 and len(axes[2].lines) == 5
+
+
+def test_a_forecast_that_blows_up_errs_by_one():
+    truth = torch.tensor([[[3.0, 4.0]], [[1.0, 0.0]], [[0.0, 2.0]]])
+    found = torch.tensor([[[3.0, 4.5]], [[float("nan"), 0.0]], [[0.0, float("inf")]]])
+    mean, blown = forecasts.errors(found, truth)
+    assert mean == pytest.approx((0.1 + 1 + 1) / 3) and blown == 2

@@ -17,7 +17,7 @@ from contdepth.pde.symbolic.terms import term_size, typical_sizes
 from contdepth.studies.equations.fno.tasks import Task, advanced, at
 from contdepth.timing import cpu_seconds
 
-__all__ = ["STEP", "enough_steps", "filmed", "forecast", "kept", "mapped", "read", "seconds"]
+__all__ = ["STEP", "enough_steps", "errors", "filmed", "forecast", "kept", "mapped", "read", "seconds"]
 
 STEP = 0.005
 """Time between two frames of a film."""
@@ -65,6 +65,13 @@ def forecast(law: Equation, a: Tensor, time: float, steps: int) -> Tensor:
     """Return what ``law`` makes of ``a`` (n, 1, points) up to ``time``, by ``steps`` steps of ETDRK4."""
     rhs = SpectralRHS(law, (a.shape[-1],))
     return rhs.to_values(exponential_steps(rhs, rhs.to_modes(a), time, steps))
+
+
+def errors(found: Tensor, truth: Tensor) -> tuple[float, int]:
+    """Return the mean relative error of forecasts, and how many are not finite: these err by one, as nought does."""
+    finite = found.flatten(1).isfinite().all(1)
+    each = torch.where(finite, relative_error(torch.nan_to_num(found), truth), 1.0)
+    return float(each.mean()), int((~finite).sum())
 
 
 def mapped(net: nn.Module, a: Tensor, times: int = 1) -> Tensor:

@@ -68,7 +68,7 @@ def forecast(law: Equation, a: Tensor, time: float, steps: int) -> Tensor:
 
 
 def errors(found: Tensor, truth: Tensor) -> tuple[float, int]:
-    """Return the mean relative error of forecasts, and how many are not finite: these err by one, as nought does."""
+    """Return the mean relative error of forecasts, and how many are not finite; these err by one, as nought."""
     finite = found.flatten(1).isfinite().all(1)
     each = torch.where(finite, relative_error(torch.nan_to_num(found), truth), 1.0)
     return float(each.mean()), int((~finite).sum())

@@ -333,6 +333,7 @@ DRAWS = {
     "contdepth.studies.control.interpolated.drawing",
     "contdepth.studies.control.quantised.drawing",
     "contdepth.studies.control.smallstep.drawing",
+    "contdepth.studies.equations.fno.drawing",
     "contdepth.studies.equations.hpm.drawing",
     "contdepth.studies.equations.sindy.drawing",
     "contdepth.studies.flows.iresnet.drawing",

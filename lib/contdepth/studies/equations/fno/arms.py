@@ -56,7 +56,7 @@ def built(name: str, plan: Plan, seed: int) -> FourierNeuralOperator:
     a layer has as many numbers as its complex waves and W.
     """
     source = generator(seed, "net")
-    net = FourierNeuralOperator(plan.modes, width=plan.width, hidden=plan.hidden, generator=source, **ARMS[name])
+    net = FourierNeuralOperator(plan.modes, width=plan.width, hidden=plan.hidden, generator=source, **ARMS[name])  # type: ignore[arg-type]
     if name == "window":
         net.kernels = nn.ModuleList(Window(plan.width, 2 * plan.modes - 1, source) for _ in net.kernels)
     return net
@@ -81,10 +81,10 @@ def folded(net: FourierNeuralOperator) -> FourierNeuralOperator:
     """
     other = copy.deepcopy(net).eval()
     for kernel, skip, norm in zip(other.kernels, other.skips, other.norms, strict=True):
-        factor = norm.weight / (norm.running_var + norm.eps).sqrt()
-        kernel.weight.mul_(factor[None, :, None, None])
-        skip.weight.mul_(factor[:, None])
-        skip.bias.sub_(norm.running_mean).mul_(factor).add_(norm.bias)
+        factor = norm.weight / (norm.running_var + norm.eps).sqrt()  # type: ignore[arg-type, operator]
+        kernel.weight.mul_(factor[None, :, None, None])  # type: ignore[operator]
+        skip.weight.mul_(factor[:, None])  # type: ignore[operator]
+        skip.bias.sub_(norm.running_mean).mul_(factor).add_(norm.bias)  # type: ignore[arg-type, operator]
     other.norms = nn.ModuleList()
     return other
 
@@ -99,10 +99,10 @@ def trained(arm: Arm, pairs: tuple[Tensor, Tensor], plan: Plan, seed: int) -> Fo
     net, fifth = built(arm.name, plan, seed), max(1, plan.epochs // 5)
     first = plan.epochs - arm.folded
     options = {"batch": plan.batch, "halve": fifth}
-    fit_operator(net, a, u, epochs=first, rate=arm.rate, seed=derive(seed, "order"), **options)
+    fit_operator(net, a, u, epochs=first, rate=arm.rate, seed=derive(seed, "order"), **options)  # type: ignore[arg-type]
     if arm.folded:
         net, rate = folded(net), arm.rate * 0.5 ** (first // fifth)
-        fit_operator(net, a, u, epochs=arm.folded, rate=rate, seed=derive(seed, "more"), **options)
+        fit_operator(net, a, u, epochs=arm.folded, rate=rate, seed=derive(seed, "more"), **options)  # type: ignore[arg-type]
     return net
 
 
@@ -111,7 +111,7 @@ def errors(net: nn.Module, pairs: tuple[Tensor, Tensor], grids: Sequence[int]) -
     found = []
     for grid in grids:
         a, u = at(grid, *pairs)
-        found.append(relative_error(net.predict(a), u).mean().item())
+        found.append(relative_error(net.predict(a), u).mean().item())  # type: ignore[operator]
     return np.array(found)
 
 
@@ -119,5 +119,5 @@ def interpolated_errors(
     net: nn.Module, pairs: tuple[Tensor, Tensor], coarse: int, grids: Sequence[int]
 ) -> np.ndarray:
     """Return errors (grids,) of what ``net`` says on the ``coarse`` grid, interpolated to each grid."""
-    u = net.predict(at(coarse, pairs[0])[0])
+    u = net.predict(at(coarse, pairs[0])[0])  # type: ignore[operator]
     return np.array([relative_error(refined(u, g), at(g, pairs[1])[0]).mean().item() for g in grids])

@@ -21,7 +21,7 @@ def answers(ax: Axes, curves: Mapping[str, Tensor]) -> None:
     for k, (name, values) in enumerate(curves.items()):
         x, y = np.arange(len(values)) / len(values), values.numpy()
         style = {"color": GREY, "linestyle": "--"} if k == 0 else {"color": COLOURS[k - 1]}
-        ax.plot(x, y, linewidth=1.6 if k < 2 else 1.2, label=name, **style)
+        ax.plot(x, y, linewidth=1.6 if k < 2 else 1.2, label=name, **style)  # type: ignore[arg-type]
     ax.set(xlabel="$x$")
     ax.legend()
 

@@ -77,7 +77,7 @@ def errors(found: Tensor, truth: Tensor) -> tuple[float, int]:
 def mapped(net: nn.Module, a: Tensor, times: int = 1) -> Tensor:
     """Return what ``net`` makes of ``a`` (n, 1, grid), asked ``times`` times, each time with its own answer."""
     for _ in range(times):
-        a = net.predict(a)
+        a = net.predict(a)  # type: ignore[operator]
     return a
 
 
@@ -102,7 +102,7 @@ def seconds(
     for i, (one, count) in enumerate(zip(nets, steps, strict=True)):
         tasks = {
             "solver": partial(advanced, a, task.viscosity, 1.0, count),
-            "net": partial(one.predict, single, batch=len(a)),
+            "net": partial(one.predict, single, batch=len(a)),  # type: ignore[arg-type, operator]
         }
         found = cpu_seconds(tasks, rounds)
         solver[i], net[i] = found["solver"], found["net"]

@@ -73,7 +73,7 @@ def run(
         told = [last_value(series, fresh), mean_value(series, fresh), *([exact(walk, fresh)] if walk else [])]
         for i, one in enumerate(told, len(ARMS)):
             found[:2, i, k] = judged(one, fresh)
-    return Judged(names, *found, models)
+    return Judged(names, *found, models)  # type: ignore[call-arg]
 
 
 def drawn(walk: Walk, n: int, seeds: Sequence[int], purpose: str) -> dict[int, Series]:

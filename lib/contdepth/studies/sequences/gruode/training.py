@@ -92,7 +92,7 @@ def fit(arm: str, series: Series, plan: Plan, rate: float, seed: int, *, weight:
         found = model(some)
         loss = nll(found.mean, found.log_variance, some)
         if weight:
-            loss = loss + weight * pull(*model.predicted(found.after), some)
+            loss = loss + weight * pull(*model.predicted(found.after), some)  # type: ignore[call-arg, operator]
         adam.zero_grad()
         loss.backward()
         nn.utils.clip_grad_norm_(model.parameters(), 1.0)

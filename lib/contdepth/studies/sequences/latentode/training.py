@@ -61,7 +61,7 @@ def made(name: str, plan: Plan, seed: int) -> LatentModel:
             generator=source,
         )
     with torch.no_grad():
-        model.posterior.b1[plan.latent :] = -4.0
+        model.posterior.b1[plan.latent :] = -4.0  # type: ignore[operator]
     return model
 
 

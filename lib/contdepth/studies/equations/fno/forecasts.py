@@ -102,7 +102,7 @@ def seconds(
     for i, (one, count) in enumerate(zip(nets, steps, strict=True)):
         tasks = {
             "solver": partial(advanced, a, task.viscosity, 1.0, count),
-            "net": partial(one.predict, single, batch=len(a)),  # type: ignore[arg-type, operator]
+            "net": partial(one.predict, single, batch=len(a)),  # type: ignore[arg-type, misc, operator]
         }
         found = cpu_seconds(tasks, rounds)
         solver[i], net[i] = found["solver"], found["net"]

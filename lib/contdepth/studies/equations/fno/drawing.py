@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 from matplotlib.axes import Axes
+from matplotlib.ticker import FixedLocator, FuncFormatter, NullLocator
 from torch import Tensor
 
 from contdepth.studies.common.plots import COLOURS, MARKERS
@@ -50,5 +51,8 @@ def in_rows(ax: Axes, rows: Mapping[str, np.ndarray], lines: Mapping[str, float]
     for k, (name, place) in enumerate((lines or {}).items()):
         ax.axvline(place, color=GREY, linestyle=DASHES[k], linewidth=1.3, label=name)
     ax.set_yticks([-k for k in range(len(rows))], list(rows))
+    ax.xaxis.set_major_locator(FixedLocator([one * 10.0**power for power in range(-6, 3) for one in (1, 2, 5)]))
+    ax.xaxis.set_major_formatter(FuncFormatter(lambda x, _: f"{x:g}"))
+    ax.xaxis.set_minor_locator(NullLocator())
     if lines:
         ax.legend(loc="best")

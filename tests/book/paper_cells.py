@@ -71,12 +71,17 @@ def shaped(asked: Mapping[str, Any]) -> dict[str, Any]:
         rows = ("clean", "pgd", "pgd_few", "audit_autoattack", "audit_apgd_t", "seconds")
         return {
             **{name: 40.0 + place + seed / 8 for place, name in enumerate(rows)},
+            "energy": 0.1 + seed / 8, "fit": 0.2 + seed / 8, "lost": seed,
             "looks": [20.0, 41.0 + seed], "look_seconds": [20.0, 40.0 + seed], "where": "a device",
         }  # fmt: skip
     if "stages" in asked:
         return {"psnr": [[20.0 + t + seed, 30.0 + t] for t in range(asked["stages"])]}
     if set(asked) == {"dataset", "seed"}:
         return {"bits": 1.0 + seed / 8, "bits_long": 1.2 + seed / 4}
+    if "norm" in asked:
+        return {"error": 0.01 + seed / 8}
+    if "permuted" in asked:
+        return {"accuracy": 95.0 + seed / 8}
     if "task" in asked:
         levels = asked.get("levels", [])
         curves = [[[20.0, 22.0], [30.0 + seed, 28.0], [25.0, 31.0]] for _ in levels]

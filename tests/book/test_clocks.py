@@ -56,9 +56,16 @@ MODULES = {
     "studies/depth/parallel_peaks.py",
     "studies/depth/parallel_processes.py",
     "studies/durr/contest.py",
+    "studies/equations/fno/pieces.py",
     "studies/flows/iresnet/pieces.py",
     "studies/meanfield/cost.py",
+    "studies/mechanics/lnn/contest.py",
+    "studies/mechanics/lnn/pieces.py",
     "studies/pdenet2/contest.py",
+    "studies/sequences/antisymmetric/pieces.py",
+    "studies/sequences/classify.py",
+    "studies/sequences/gruode/contest.py",
+    "studies/sequences/latentode/contest.py",
     "timing.py",
 }
 """Modules that read a clock: their times are returned by one of ``TIMERS``, or as ``seconds``."""

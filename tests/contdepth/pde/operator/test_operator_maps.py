@@ -7,6 +7,7 @@ import math
 import numpy as np
 import pytest
 import torch
+from exact_burgers import cole_hopf
 from scipy import stats
 
 from contdepth.pde.simulate import burgers1d, burgers_map, gaussian_field, solve
@@ -53,23 +54,10 @@ def test_one_seed_is_one_function_on_every_grid():
     torch.testing.assert_close(bare, fine - fine.mean(2, keepdim=True), rtol=0, atol=1e-13)
 
 
-def _cole_hopf(a, viscosity, time, points=2048):
-    """u = c - 2 nu p_x / p (x - c t), p = exp(-1/(2 nu) integral of a - c) after the heat equation, c the mean."""
-    n = a.shape[-1]
-    waves = np.fft.rfft(a, norm="forward")
-    k = 2j * np.pi * np.arange(points // 2 + 1)
-    full = np.zeros((len(a), points // 2 + 1), dtype=complex)
-    full[:, 1 : n // 2] = waves[:, 1 : n // 2] / k[1 : n // 2]
-    p = np.fft.rfft(np.exp(-np.fft.irfft(full, n=points, norm="forward") / (2 * viscosity)), norm="forward")
-    p = p * np.exp(viscosity * k**2 * time) * np.exp(-k * time * waves[:, :1])
-    value, slope = (np.fft.irfft(part, n=points, norm="forward") for part in (p, k * p))
-    return waves[:, :1].real - 2 * viscosity * slope / value
-
-
 @pytest.mark.parametrize(("viscosity", "tolerance"), [(0.1, 1e-6), (0.05, 1e-6)])
 def test_burgers_is_the_exact_solution(viscosity, tolerance):
     a, u = burgers_map(6, 512, viscosity=viscosity, fine=512, seed=3)
-    exact = _cole_hopf(a[:, 0].numpy(), viscosity, 1.0)[:, ::4]
+    exact = cole_hopf(a[:, 0].numpy(), viscosity, 1.0)[:, ::4]
     error = np.linalg.norm(u[:, 0].numpy() - exact, axis=1) / np.linalg.norm(exact, axis=1)
     assert error.max() < tolerance
 

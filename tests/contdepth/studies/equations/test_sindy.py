@@ -83,7 +83,7 @@ def test_judging_counts_lost_and_further_terms() -> None:
 
 def test_norm_one_knows_no_units() -> None:
     data = contest.reduced(known.LINEAR2, 500)
-    scaled = contest.Reduced(data.system, data.r * 7, data.target, data.columns * 7, data.rates, data.rows)
+    scaled = replace(data, r=data.r * 7, columns=data.columns * 7)
     one, other = (
         contest.with_noise(d, 0.01, 0.01, [3], relative=True, unit=True).found[0] for d in (data, scaled)
     )

@@ -63,10 +63,10 @@ def by_splines(film: Film, data: Pair, *, noisy: bool) -> np.ndarray:
         early, late = (make_interp_spline(x, u, k=5) for x, u in ((data.x0, data.u0), (data.x1, data.u1)))
 
     def middle(order: int) -> np.ndarray:
-        return (early.derivative(order)(grid) + late.derivative(order)(grid)) / 2 if order else middle_value
+        return (early.derivative(order)(grid) + late.derivative(order)(grid)) / 2
 
-    middle_value = (early(grid) + late(grid)) / 2
-    columns = np.stack([middle_value * middle(film.orders[0]), middle(film.orders[1])], 1)
+    value = (early(grid) + late(grid)) / 2
+    columns = np.stack([value * middle(film.orders[0]), middle(film.orders[1])], 1)
     return np.linalg.lstsq(columns, (late(grid) - early(grid)) / data.dt, rcond=None)[0]
 
 

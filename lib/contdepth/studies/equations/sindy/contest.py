@@ -11,6 +11,7 @@ from torch import Tensor
 
 from contdepth.pde import stlsq
 from contdepth.pde.sparse.rates import rates_of
+from contdepth.schemes import RK4, RungeKutta
 from contdepth.seeds import generator
 from contdepth.studies.equations.sindy.systems import System
 
@@ -46,7 +47,8 @@ class Fits:
 class Reduced:
     """Θ = QR in short: R ``(m, m)``, Qᵀ Ẋ ``(m, d)``, the norms of Θ's columns and of Ẋ's, and the number of rows.
 
-    Least squares on R and Qᵀ Ẋ have the solutions of those on Θ and Ẋ, for every choice of columns.
+    Least squares on R and Qᵀ Ẋ have the solutions of those on Θ and Ẋ, for every choice of columns. ``paths`` are
+    the exact states.
     """
 
     system: System
@@ -55,14 +57,16 @@ class Reduced:
     columns: Tensor
     rates: Tensor
     rows: int
+    paths: list[Tensor]
 
 
 def reduced(system: System, samples: int | None = None) -> Reduced:
     """The exact states of ``system`` with their exact rates."""
-    theta = torch.cat([system.library()(path) for path in system.paths(samples)])
+    paths = system.paths(samples)
+    theta = torch.cat([system.library()(path) for path in paths])
     rates = theta @ system.truth()
     q, r = torch.linalg.qr(theta)
-    return Reduced(system, r, q.T @ rates, theta.norm(dim=0), rates.norm(dim=0), len(theta))
+    return Reduced(system, r, q.T @ rates, theta.norm(dim=0), rates.norm(dim=0), len(theta), paths)
 
 
 def _judged(found: list[Tensor], truth: Tensor) -> Fits:
@@ -151,14 +155,13 @@ def radii(system: System, found: Sequence[Tensor], *, span: float = 120.0, step:
     u = torch.tensor([[0.5, 0.0, 0.25]], dtype=torch.float64).repeat(len(matrices), 1)
     total, count, steps = torch.zeros(len(u), dtype=torch.float64), round(20 / step), round(span / step)
 
-    def f(x: Tensor) -> Tensor:
+    def f(_: Tensor, x: Tensor) -> Tensor:
         return torch.einsum("bm,bmd->bd", library(x), matrices)
 
+    scheme, t = RungeKutta(RK4), torch.zeros((), dtype=torch.float64)
+
     for k in range(steps):
-        a = f(u)
-        b = f(u + step / 2 * a)
-        c = f(u + step / 2 * b)
-        u = u + step / 6 * (a + 2 * b + 2 * c + f(u + step * c))
+        u = scheme.step(f, t, u, step)
         if k >= steps - count:
             total += u[:, :2].norm(dim=1) / count
     return total.numpy()

@@ -8,6 +8,7 @@ import numpy as np
 import torch
 
 from contdepth.pde import Polynomials, stlsq
+from contdepth.schemes import RK4, RungeKutta
 
 __all__ = ["LAG", "delays", "forecasts", "linear", "sparse", "supports"]
 
@@ -35,15 +36,12 @@ def _followed(found: np.ndarray, degree: int, start: np.ndarray, years: int, par
     library, u, h = Polynomials(2, degree), torch.from_numpy(start), 1 / parts
     matrix = torch.from_numpy(found)
 
-    def f(x: torch.Tensor) -> torch.Tensor:
+    def f(_: torch.Tensor, x: torch.Tensor) -> torch.Tensor:
         return library(x.clamp(-4, 4)) @ matrix
 
+    scheme, t = RungeKutta(RK4), torch.zeros((), dtype=torch.float64)
     for _ in range(years * parts):
-        a = f(u)
-        b = f(u + h / 2 * a)
-        c = f(u + h / 2 * b)
-        d = f(u + h * c)
-        u = (u + h / 6 * (a + 2 * b + 2 * c + d)).clamp(-4, 4)
+        u = scheme.step(f, t, u, h).clamp(-4, 4)
     return u[:, 0].numpy()
 
 

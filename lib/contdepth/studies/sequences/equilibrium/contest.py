@@ -11,7 +11,7 @@ import torch
 
 from contdepth import checks
 from contdepth.recurrent import EquilibriumCell
-from contdepth.seeds import generator
+from contdepth.studies.sequences.antisymmetric.spectra import start
 from contdepth.studies.sequences.classify import Trained, fit
 from contdepth.studies.sequences.equilibrium.settled import Settled
 from contdepth.studies.sequences.padded_digits import Task
@@ -63,7 +63,7 @@ def _rival(kind: str, hidden: int, inputs: int, source: torch.Generator) -> Torc
 
 def begun(name: str, inputs: int, seed: int) -> Any:
     """Return a reader as ``races`` has it before the first step with ``seed``."""
-    return makers([name])[name](inputs, generator(seed, "sequences/weights"))
+    return start(makers([name])[name], inputs, seed)
 
 
 def choose(

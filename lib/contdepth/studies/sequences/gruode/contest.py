@@ -16,7 +16,7 @@ from contdepth.studies.sequences.gruode.simple import last_value, mean_value
 from contdepth.studies.sequences.gruode.training import ARMS, Plan, fit, mse, nll
 from contdepth.studies.sequences.gruode.walks import Told, Walk, draw, exact
 
-__all__ = ["CONTROLS", "Judged", "drawn", "judged", "resolution", "resolved", "run", "tail", "with_pull"]
+__all__ = ["CONTROLS", "Judged", "drawn", "judged", "resolution", "resolved", "run", "tail", "typed", "with_pull"]
 
 CONTROLS = ("last value", "mean")
 
@@ -40,9 +40,14 @@ class Judged:
         return self.mse[self.names.index(name)]
 
 
+def typed(series: Series, dtype: torch.dtype) -> Series:
+    """Return the series with values and times of ``dtype``."""
+    return Series(series.values.to(dtype), series.times.to(dtype), series.mask)
+
+
 def judged(told: Told, series: Series) -> tuple[float, float]:
     """Return loss and squared error of predictions."""
-    series = Series(series.values.to(told.mean.dtype), series.times.to(told.mean.dtype), series.mask)
+    series = typed(series, told.mean.dtype)
     return float(nll(told.mean, told.log_variance, series)), float(mse(told.mean, series))
 
 
@@ -110,7 +115,7 @@ def resolution(
     """
     found = np.empty((2, len(steps), len(models)))
     for k, (model, series) in enumerate(zip(models, judges, strict=True)):
-        wide = Series(series.values.double(), series.times.double(), series.mask)
+        wide = typed(series, torch.float64)
         with torch.no_grad():
             fine = resolved(model, None, 1e-8).double()(wide)
             best = judged(fine, wide)[0]

@@ -8,6 +8,8 @@ import torch
 from torch import Tensor, nn
 
 from contdepth.recurrent import Series
+from contdepth.recurrent.layers import GatedCell
+from contdepth.recurrent.sequence import uniform, zeros
 from contdepth.studies.sequences.gruode.walks import Told
 
 __all__ = ["DecayGRU", "GapGRU", "since"]
@@ -21,7 +23,7 @@ def since(times: Tensor, seen: Tensor) -> Tensor:
         seen: bool ``(n, T, m)``.
     """
     stamped = torch.where(seen, times[..., None], times[:, :1, None])
-    before = torch.cat([stamped[:, :1] * 0 + times[:, :1, None], stamped[:, :-1]], dim=1).cummax(1).values
+    before = torch.cat([times[:, :1, None].expand_as(stamped[:, :1]), stamped[:, :-1]], dim=1).cummax(1).values
     return times[..., None] - before
 
 
@@ -38,28 +40,19 @@ class _Filter(nn.Module):
 
     def __init__(self, told: int, asked: int, inputs: int, hidden: int, width: int, generator: torch.Generator):
         super().__init__()
-        self.hidden = hidden
-
-        def drawn(rows: int, columns: int, fan: int) -> nn.Parameter:
-            return nn.Parameter((2 * torch.rand(rows, columns, generator=generator) - 1) / math.sqrt(fan))
-
-        self.w, self.u = drawn(3 * hidden, told, hidden), drawn(3 * hidden, hidden, hidden)
-        self.b = nn.Parameter(torch.zeros(3 * hidden))
-        self.first, self.second = drawn(width, hidden + asked, hidden), drawn(2 * inputs, width, width)
-        self.first_bias, self.second_bias = nn.Parameter(torch.zeros(width)), nn.Parameter(torch.zeros(2 * inputs))
+        first, second = 1 / math.sqrt(hidden), 1 / math.sqrt(width)
+        self.cell = GatedCell(told, hidden, generator=generator)
+        self.first = uniform(generator, first, width, hidden + asked)
+        self.second = uniform(generator, second, 2 * inputs, width)
+        self.first_bias, self.second_bias = zeros(generator, width), zeros(generator, 2 * inputs)
 
     def _states(self, series: Series, told: Tensor, decay: Tensor | None) -> Tensor:
         """Return the states before each row, ``(n, T, hidden)``, after their decay."""
-        h, found, k = told.new_zeros(len(told), self.hidden), [], self.hidden
-        driven = (told @ self.w.T + self.b).unbind(1)
-        seen = series.seen[..., None].unbind(1)
-        for row in range(len(driven)):
+        h, found = self.cell.start(len(told)), []
+        for row, seen in enumerate(series.seen[..., None].unbind(1)):
             kept = h if decay is None else decay[:, row] * h
             found.append(kept)
-            turned = kept @ self.u[: 2 * k].T
-            r, z = torch.sigmoid(driven[row][:, : 2 * k] + turned).chunk(2, dim=-1)
-            g = torch.tanh(driven[row][:, 2 * k :] + (r * kept) @ self.u[2 * k :].T)
-            h = torch.where(seen[row], z * kept + (1 - z) * g, h)
+            h = torch.where(seen, self.cell(told[:, row], kept), h)
         return torch.stack(found, 1)
 
     def _told(self, states: Tensor, asked: Tensor) -> Told:
@@ -89,10 +82,9 @@ class DecayGRU(_Filter):
 
     def __init__(self, inputs: int, hidden: int, width: int, generator: torch.Generator) -> None:
         super().__init__(2 * inputs, inputs, inputs, hidden, width, generator)
-        bound = 1 / math.sqrt(inputs)
-        self.fade = nn.Parameter(bound * (2 * torch.rand(hidden, inputs, generator=generator) - 1))
-        self.fade_bias = nn.Parameter(torch.zeros(hidden))
-        self.rate, self.rate_bias = nn.Parameter(0.1 * torch.ones(inputs)), nn.Parameter(torch.zeros(inputs))
+        self.fade = uniform(generator, 1 / math.sqrt(inputs), hidden, inputs)
+        self.fade_bias = zeros(generator, hidden)
+        self.rate, self.rate_bias = nn.Parameter(0.1 * torch.ones(inputs)), zeros(generator, inputs)
 
     def forward(self, series: Series) -> Told:
         """Return what is predicted for each row."""

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import torch
-from sklearn.datasets import load_digits
 from torch import Tensor
 
+from contdepth.data import digits as pictures
 from contdepth.data import series as real_series
 from contdepth.recurrent import Series, padded
 from contdepth.seeds import generator
@@ -21,8 +21,7 @@ FRAME = 0.5
 def vowels(split: str, *, digits: bool = False) -> list[Tensor]:
     """Return the utterances of Japanese vowels ``(T, 12)``, shuffled; or digits by rows, ``(8, 8)``."""
     if digits:
-        pictures = torch.from_numpy(load_digits().images[: 40 if split == "train" else 60])
-        return list(pictures.float().unbind(0))[0 if split == "train" else 40 :]
+        return list(pictures(split, 40 if split == "train" else 20).images[:, 0].float().unbind(0))
     found = [torch.from_numpy(one).float() for one in real_series("japanese_vowels", split).values]
     return [found[k] for k in torch.randperm(len(found), generator=generator(0, f"vowels/{split}")).tolist()]
 

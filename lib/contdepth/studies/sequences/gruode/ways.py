@@ -11,7 +11,7 @@ from torch import Tensor
 
 from contdepth.recurrent import GRUODEBayes, Series
 from contdepth.seeds import generator
-from contdepth.studies.sequences.gruode.contest import resolved
+from contdepth.studies.sequences.gruode.contest import resolved, typed
 from contdepth.studies.sequences.gruode.walks import Walk, draw
 
 __all__ = ["Cost", "batch", "compared", "own_loss", "timed", "tolerance", "union_loss"]
@@ -100,7 +100,7 @@ def _counted(call: Loss, model: GRUODEBayes, series: Series) -> tuple[Tensor, in
 
 def tolerance(model: GRUODEBayes, series: Series) -> tuple[float, Cost]:
     """Return the largest of 0.1, 0.01, … at which steps of their own are not less exact than the union's way."""
-    wanted = _counted(own_loss, resolved(model, None, 1e-9).double(), _double(series))[0]
+    wanted = _counted(own_loss, resolved(model, None, 1e-9).double(), typed(series, torch.float64))[0]
 
     def error(found: Tensor) -> float:
         return float((found - wanted).norm() / wanted.norm())
@@ -112,10 +112,6 @@ def tolerance(model: GRUODEBayes, series: Series) -> tuple[float, Cost]:
         if error(own) <= error(union) or rtol <= TIGHT:
             return rtol, Cost(many, few, error(union), error(own), len(series.times.unique()))
         rtol /= 10
-
-
-def _double(series: Series) -> Series:
-    return Series(series.values.double(), series.times.double(), series.mask)
 
 
 def compared(model: GRUODEBayes, walk: Walk, rows: int, cases: Sequence[tuple[int, int | None]]) -> list[Cost]:

@@ -10,6 +10,7 @@ import math
 from collections.abc import Callable
 
 import numpy as np
+from scipy.integrate import simpson
 
 __all__ = ["area_missed", "enough", "hankel_of_modes", "hankel_of_values", "too_few", "trapezoid"]
 
@@ -34,7 +35,7 @@ def area_missed(omega: float, rates: np.ndarray, weights: np.ndarray, points: in
     s = np.linspace(0.0, end, 2 * points + 1)
     grown = np.exp(s)
     error = np.abs((np.exp(-rates * (grown - 1)[:, None]) * weights).sum(1) - grown ** -(1 + omega)) * grown
-    inside = (error[0] + error[-1] + 4 * error[1::2].sum() + 2 * error[2:-1:2].sum()) * (s[1] - s[0]) / 3
+    inside = simpson(error, dx=s[1])
     behind = grown[-1] ** -omega / omega + (weights / rates * np.exp(-rates * (grown[-1] - 1))).sum()
     return float((inside + behind) * omega)
 
